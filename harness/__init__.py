@@ -38,6 +38,7 @@ from harness.plugin.contracts import Staffing as Staffing
 from harness.plugin.contracts import Task as Task
 from harness.plugin.contracts import Weights as Weights
 from harness.plugin.contracts import Workbench as Workbench
+from harness.plugin.contracts import Workloads as Workloads
 from harness.plugin.hookspecs import hookimpl as hookimpl
 from harness.plugin.meta import Deciding as Deciding
 from harness.plugin.meta import Meta as Meta

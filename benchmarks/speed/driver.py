@@ -32,7 +32,7 @@ from harness.records import Store
 from harness.run import driver as drivers
 from harness.run.description import describe_run
 from harness.run.prepare import Prepared, Request, prepare
-from harness.run.search import study
+from harness.run.search import trials as searching
 from harness.run.search.optuna_study import OptunaStudy
 
 EPOCHS = 8  # of every trial
@@ -70,7 +70,12 @@ class Simulated:
         """Yield an epoch of each run in turn."""
         while self._under_way:
             run, number = self._under_way.popleft()
-            metrics = {"running_loss": 0.5, "tune_accuracy": _score(run, number), "tune_loss": 0.4, "tune_error": 0.1}
+            metrics = {
+                "running_loss": 0.5,
+                "tune_accuracy": _score(run, number),
+                "tune_loss": 1 - _score(run, number),
+                "tune_error": 0.1,
+            }
             yield run.id, Epoch(number, 18 * number, 0.1 * number, 0.01, metrics)
             if number == run.epochs:
                 yield run.id, Done(metrics)
@@ -122,14 +127,14 @@ def opened(folder: Path, trials: int, workers: int, sampler: str) -> Prepared:
 def measure(folder: Path, trials: int, workers: int, sampler: str, profile: str) -> str:
     """Return a line on a search of so many trials."""
     optuna = Stopwatch()
-    for owner, names in ((OptunaStudy, ("prepare", "ask", "end", "decide")), (study, ("write_study",))):
+    for owner, names in ((OptunaStudy, ("prepare", "ask", "end", "decide")), (searching, ("write_study",))):
         for name in names:
             setattr(owner, name, optuna.around(getattr(owner, name)))
     setting = opened(folder, trials, workers, sampler)
     marks: list[tuple[float, float]] = []  # of the processor after each event, in all and inside Optuna
     with Store(folder / "records") as store, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         describe_run(store, setting)
-        driver = drivers.Driver(setting, store, Reporter(), only_search=True).open()
+        driver = drivers.Driver(setting, store, Reporter(), only_search=True).go_on_to(1)
         append = store.append
 
         def marked(*arguments: Any) -> None:

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 OFF = 0.25  # of the time that passes, that an estimate may be off
 MARKS = {
     "search": ("trial ",),
-    "comparison": ("seed ", "twin ", "untuned ", "replicate ", "aa ", "different "),
+    "comparison": ("seed ", "twin ", "untuned ", "aa ", "different "),
     "restarts": ("restart ",),
     "probes": ("probe ",),
     "report": ("report: ",),

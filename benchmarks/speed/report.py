@@ -45,7 +45,10 @@ TESTED, COMPARED = 4096, 40  # test examples; epochs of a comparison run
 def write_records(
     folder: Path, trials: int, epochs: int, arms: int, seeds: int = 8, sampler: str = "random", tested: int = TESTED
 ) -> None:
-    """Write a run folder with ``trials`` trials in all. The arms differ a little in score; a trial with a rate above 0.5 diverges."""
+    """Write a run folder with ``trials`` trials in all, and of each arm so many replicates of one seed.
+
+    The arms differ a little in score; a trial with a rate above 0.5 diverges. The search of the first replicate alone is there.
+    """
     random = np.random.default_rng(0)
     names = [Arm("lesson_cnn", f"optimizer-{i}", "cosine") for i in range(arms)]
     trials_per_arm = trials // arms
@@ -58,7 +61,7 @@ def write_records(
             _search(store, arm, place, trials_per_arm, epochs, random)
         runs = [_compared(store, arm, place, seed, random) for place, arm in enumerate(names) for seed in range(seeds)]
         store.note("compare_runs", [run.id for run in runs])
-        store.note("comparison", [ComparisonRun(run, "fresh", run.arm.name).plain() for run in runs])
+        store.note("comparison", [ComparisonRun(run, "fresh", run.arm.name, run.init_seed).plain() for run in runs])
         store.note("counted", dict.fromkeys((arm.name for arm in names), trials_per_arm))
         store.db.execute("COMMIT")
     _predictions(folder, [run.id for run in runs], seeds, tested, random)
@@ -70,7 +73,7 @@ def _benchmark(trials: int, epochs: int, seeds: int, arms: list[Arm], sampler: s
         "data": {"dataset": "dogscats", "size": 32},
         "train": {"backbones": ["lesson_cnn"], "schedulers": ["cosine"], "optimizers": [arm.optimizer for arm in arms]},
         "search": {"trials": trials, "sampler": sampler, "epochs": [min(4, epochs), epochs]},
-        "compare": {"seeds": seeds, "epochs": COMPARED},
+        "compare": {"looks": [seeds], "seeds": 1, "epochs": COMPARED},
     }
     return as_plain(Benchmark.model_validate(values))
 

@@ -1,9 +1,9 @@
 """Measure the executor `local` with N workers against `inprocess` with N threads, on one benchmark, as a ratio.
 
-    python benchmarks/speed/workers.py [--cores 2] [--rounds 3] [--trials 4] [--seeds 4] [--epochs 20] [--precision auto]
+    python benchmarks/speed/workers.py [--cores 2] [--rounds 3] [--trials 4] [--replicates 2] [--epochs 20] [--precision auto]
     python benchmarks/speed/workers.py --bare-only
 
-The benchmark is the flagship, with fewer trials, seeds and epochs: searches, the comparison and all its probes. Both ways
+The benchmark is the flagship, with fewer trials, replicates and epochs: searches, the comparison and all its probes. Both ways
 carry it out in turn (A B A B ...), each in a process of its own, from a cache that has the drawings already. What counts
 is the work: the seconds of the command, less those of the same command on the finished folder, which starts, finds
 nothing left to do and writes the report. The start of the workers counts as work.
@@ -113,7 +113,7 @@ def measure_bare(cores: int, rounds: int, precision: str) -> None:
 def command_of(ways: Sequence[str], options: argparse.Namespace, out: str) -> list[str]:
     """Return the command that carries the small flagship out."""
     settings = [
-        *ways, f"search.trials={options.trials}", f"search.together={options.together}", f"compare.seeds={options.seeds}",
+        *ways, f"search.trials={options.trials}", f"search.together={options.together}", f"compare.looks=[{options.replicates}]",
         f"compare.epochs={options.epochs}", "compare.untuned=1", f'train.precision="{options.precision}"',
         f"compare.probe_sizes={{ connectivity = {options.pairs} }}", 'report.formats=["text"]', "data.options.test=1024",
     ]  # fmt: skip
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--together", type=int, default=4)
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--replicates", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--pairs", type=int, default=36)
     parser.add_argument("--precision", default="auto")

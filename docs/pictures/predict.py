@@ -17,7 +17,7 @@ from harness.plugin.contracts import DataRequest
 from harness.plugin.discovery import discover
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "dogscats.toml"
-SMALL = ["search.trials=2", "compare.seeds=2", "compare.epochs=12", 'train.optimizers=["adam"]', "train.threads=1"]
+SMALL = ["search.trials=2", "compare.looks=[1]", "compare.epochs=12", 'train.optimizers=["adam"]', "train.threads=1"]
 
 
 def draw(folder: Path) -> None:

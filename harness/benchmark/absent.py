@@ -1,7 +1,7 @@
 """Settings of the file for arms and choices that take no part in this run are left out, and a notice names them.
 
-A file has settings for the arms that it names. When ``--set`` or a profile names fewer arms, the settings of the others
-are not used. They are no mistake, so they are left out. A setting for an arm that the file never names stays, and is
+A file has settings for the arms that it names. When ``--set``, a profile or a workload names fewer arms, the settings of the
+others are not used. They are no mistake, so they are left out. A setting for an arm that the file never names stays, and is
 refused later, for it is probably a slip. So is a setting that ``--set`` itself gives.
 """
 
@@ -39,7 +39,7 @@ def without_absent(source: Source, defaults: Table) -> Source:
 
 
 def names_in(source: Source, defaults: Table, *key: str) -> set[str]:
-    """Return the names that a key has anywhere in the file, its profiles included, or by default."""
+    """Return the names that a key has anywhere in the file, its workloads and profiles included, or by default."""
     names: set[str] = set()
     for table in (*source.written, defaults):
         names.update(_names_of(_value_at(table, key)))
@@ -71,8 +71,7 @@ def _drop_regimes(cut: _Cut) -> None:
             if head not in cut.chosen_names("heads"):
                 cut.drop_key(cut.written_names("heads"), head, "heads", head)
     for key in _keys_of_other_regimes(cut, regime):
-        replaced_by_profile = cut.changed_by_profile("train", "regime") and not cut.in_profile(*key)
-        if cut.changed_by_set("train", "regime") or replaced_by_profile:
+        if cut.changed_by_set("train", "regime") or cut.replaced(("train", "regime"), key):
             cut.drop_key([key], key, *key)
 
 
@@ -90,10 +89,10 @@ def _keys_of_other_regimes(cut: _Cut, regime: Any) -> list[Path_]:
 
 
 def _drop_options(cut: _Cut) -> None:
-    """Leave out the options of a dataset, a sampler or a pruner when ``--set`` chose another one."""
+    """Leave out the options of a dataset, a sampler or a pruner when another one was chosen than the file's."""
     for key, _, meaning in key_meanings(Benchmark):
-        if meaning.belongs_to and cut.changed_by_set(*meaning.belongs_to):
-            for name in cut.table_keys(*key):
+        for name in cut.table_keys(*key) if meaning.belongs_to else ():
+            if cut.changed_by_set(*meaning.belongs_to) or cut.replaced(meaning.belongs_to, (*key, name)):
                 cut.drop_key([name], name, *key, name)
 
 
@@ -116,9 +115,10 @@ def _replace_aa(cut: _Cut) -> list[str]:
 
 def _cap_twins(cut: _Cut) -> list[str]:
     """Let each seed of the first look have one twin when ``--set`` asks for fewer seeds than twins; return the notice."""
-    twins, seeds, looks = (cut.value("compare", key) for key in ("twins", "seeds", "looks"))
+    twins, seeds = cut.value("compare", "twins"), cut.value("compare", "seeds")
+    looks = cut.value("compare", "looks")
     first = looks[0] if isinstance(looks, list) and looks else None
-    changed = any(cut.changed_by_set("compare", key) for key in ("seeds", "looks"))
+    changed = cut.changed_by_set("compare", "seeds") or cut.changed_by_set("compare", "looks")
     if not changed or cut.set_by_hand("compare", "twins") or not all(map(_is_count, (twins, seeds, first))):
         return []
     if twins <= seeds * first:
@@ -154,20 +154,18 @@ class _Cut:
         return names
 
     def written_names(self, *keys: str) -> set[str]:
-        """Return the names that keys of ``[train]`` have anywhere in the file, its profiles included, or by default."""
+        """Return the names that keys of ``[train]`` have anywhere in the file, its workloads and profiles included, or by default."""
         names: set[str] = set()
         for key in keys:
             names |= names_in(self._source, self._defaults, "train", key)
         return names
 
-    def in_profile(self, *key: str) -> bool:
-        """Return whether the chosen profile has the key."""
-        return _value_at(self._source.profile, key) is not None
-
-    def changed_by_profile(self, *key: str) -> bool:
-        """Return whether the chosen profile has another value than the file."""
-        before = _value_at(self._source.written[0], key) if self._source.written else None
-        return self.in_profile(*key) and _value_at(self._source.profile, key) != self._or_default(before, key)
+    def replaced(self, choice: Path_, key: Path_) -> bool:
+        """Return whether a workload or a profile made another choice than the file, and left the key to the file."""
+        laid = _value_at(self._source.laid, choice)
+        before = _value_at(self._source.written[0], choice) if self._source.written else None
+        changed = laid is not None and laid != self._or_default(before, choice)
+        return changed and _value_at(self._source.laid, key) is None
 
     def changed_by_set(self, *key: str) -> bool:
         """Return whether a ``--set`` has given another value than the file with its profile."""

@@ -66,13 +66,18 @@ def replicate_runs(setting: Setting, chosen: Chosen, replicate: int) -> list[Com
 
 def count_comparison_runs(setting: Setting, replicates: int) -> int:
     """Return how many runs so many replicates have, restarts included, if every search ends with parameters."""
+    runs = sum(count_replicate_runs(setting, replicate) for replicate in range(replicates))
+    return runs + len(arms_to_restart(setting))
+
+
+def count_replicate_runs(setting: Setting, replicate: int) -> int:
+    """Return how many runs a replicate has, if every search ends with parameters."""
     plan, compare = setting.plan, setting.plan.benchmark.compare
-    arms = len(plan.competitors)
-    controls = len(plan.controls_of("aa")) + len(plan.controls_of("different"))
-    seeds = compare.seeds * replicates
-    untuned = min(compare.untuned, compare.first_seeds, seeds) * len(plan.controls_of("untuned"))
-    twins = min(compare.twins, seeds) * arms
-    return seeds * (arms + controls) + untuned + twins + len(_arms_to_restart(setting))
+    tuned = len(plan.competitors) + len(plan.controls_of("aa")) + len(plan.controls_of("different"))
+    seeds = setting.seeds_of(replicate)
+    twins = sum(seed < compare.twins for seed in seeds) * len(plan.competitors)
+    untuned = sum(seed < _untuned_seeds(setting) for seed in seeds) * len(plan.controls_of("untuned"))
+    return len(seeds) * tuned + twins + untuned
 
 
 def _runs_of_seed(setting: Setting, chosen: Chosen, seed: int) -> Iterator[ComparisonRun]:
@@ -94,10 +99,15 @@ def _runs_of_seed(setting: Setting, chosen: Chosen, seed: int) -> Iterator[Compa
 
 def _untuned_runs(setting: Setting, seed: int) -> Iterator[ComparisonRun]:
     """Yield the runs of each optimizer with its own defaults, where the seed is one of the first that they have."""
-    compare = setting.plan.benchmark.compare
-    for control in setting.plan.controls_of("untuned") if seed < min(compare.untuned, compare.first_seeds) else ():
+    for control in setting.plan.controls_of("untuned") if seed < _untuned_seeds(setting) else ():
         run = setting.compare_run(replace(control, fixed={}), {}, seed, snapshots=False)
         yield ComparisonRun(run, "untuned", control.of, setting.replicate_of(seed))
+
+
+def _untuned_seeds(setting: Setting) -> int:
+    """Return under how many of the first seeds the optimizers' defaults are trained; no later look adds to them."""
+    compare = setting.plan.benchmark.compare
+    return min(compare.untuned, compare.first_seeds)
 
 
 def restart_runs(setting: Setting, done: Sequence[ComparisonRun]) -> list[ComparisonRun]:
@@ -107,14 +117,14 @@ def restart_runs(setting: Setting, done: Sequence[ComparisonRun]) -> list[Compar
     restart: it is at its minimum where the gradient is zero, and nowhere else.
     """
     restarts = []
-    for competitor in _arms_to_restart(setting):
+    for competitor in arms_to_restart(setting):
         fresh = [planned for planned in done if planned.role == "fresh" and planned.of == competitor.name]
         if not fresh:
             continue
         before = fresh[0].run
         run = replace(
             before,
-            epochs=max(1, math.ceil(before.epochs * LONGER)),
+            epochs=epochs_longer(before.epochs),
             order_seed=before.order_seed + OTHER_ORDER,
             head_epochs=0,
             snapshots=False,
@@ -126,7 +136,12 @@ def restart_runs(setting: Setting, done: Sequence[ComparisonRun]) -> list[Compar
     return restarts
 
 
-def _arms_to_restart(setting: Setting) -> list[Competitor]:
+def epochs_longer(epochs: int) -> int:
+    """Return for how many epochs a restart goes on from a run of so many."""
+    return max(1, math.ceil(epochs * LONGER))
+
+
+def arms_to_restart(setting: Setting) -> list[Competitor]:
     """Return the arms that the gate asks for a restart: all that are not convex."""
     if not setting.plan.benchmark.compare.gate:
         return []

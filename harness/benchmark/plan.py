@@ -127,14 +127,30 @@ class Setting:
         return f"{self.plan.benchmark.name}-{digest(key)[:8]}"
 
     def search_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0, seed: int = 0) -> Run:
-        """Return the run of a trial under one of its seeds, in an arm's search of one replicate.
-
-        Its seed comes from the arm, the replicate and the place among the trial's seeds. So no two searches share one,
-        and the seeds of the comparison, which are small, are not among them.
-        """
-        key = [self.plan.benchmark.search.seed, competitor.name, replicate, seed]
-        drawn = SEARCH_SEED + int(digest(key)[:12], 16) % (OTHER_ORDER - SEARCH_SEED)
+        """Return the run of a trial under one of its seeds, in an arm's search of one replicate."""
+        drawn = self._search_seed(competitor, replicate, seed)
         return self._run("search", competitor, params, int(params["epochs"]), drawn)
+
+    def _search_seed(self, competitor: Competitor, replicate: int, place: int | str) -> int:
+        """Return an even seed that comes from the arm, the replicate and the place in its search.
+
+        So no two searches share one, and the seeds of the comparison, which are small, are not among them.
+        """
+        key = [self.plan.benchmark.search.seed, competitor.name, replicate, place]
+        return SEARCH_SEED + 2 * (int(digest(key)[:12], 16) % ((OTHER_ORDER - SEARCH_SEED) // 2))
+
+    @staticmethod
+    def confirms(recipe: Mapping[str, Any]) -> bool:
+        """Return whether a run of a search, by its recipe, is a confirmation and no trial."""
+        return bool(recipe["phase"] == "search" and recipe["init_seed"] % 2)
+
+    def confirmation_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0) -> Run:
+        """Return the run that trains a trial once more, as long as the comparison, in one of the arm's searches.
+
+        Its seed is the search's and odd, and those of trials are even: so none of them has it, and no comparison run.
+        """
+        seed = self._search_seed(competitor, replicate, "confirmation") + 1
+        return self._run("search", competitor, params, competitor.benchmark.compare.epochs, seed)
 
     def seeds_of(self, replicate: int) -> range:
         """Return the comparison seeds of a replicate, which all arms share."""

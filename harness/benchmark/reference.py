@@ -26,7 +26,9 @@ from harness.benchmark.meaning import (
     section_of,
 )
 from harness.benchmark.sections import TABLES, Benchmark
+from harness.benchmark.sections.workload import WorkloadSection
 from harness.benchmark.toml import to_toml
+from harness.benchmark.workloads import WORKLOAD
 from harness.plugin.registry import Registry
 
 OWN = "optimizer-harness"  # the distribution whose plugins the page describes
@@ -65,6 +67,9 @@ it out, and `harness plan first.toml` says beforehand what it will do and how lo
 file. `--set KEY=VALUE` lays single values over both, as in `--set compare.epochs=20`, and may be given several times. Its
 value is TOML; what is not TOML is taken as a string. A table is merged key by key, and anything else is replaced.
 
+A file with [workloads](#workload) has several benchmarks in it. What lies over what: the
+file, the workload, the profile, each `--set`.
+
 The file must be right as it stands and with each of its profiles. A setting that `--set` or a profile leaves without a
 use, such as the search space of an optimizer that takes no part, is left out, and a notice says so.
 
@@ -93,6 +98,7 @@ def reference(registry: Registry) -> str:
     """Return the page; the plugins that it describes are those of this distribution."""
     blocks = [INTRODUCTION.rstrip(), "## `name`, `plugins` and `block`", "They stand at the top of the file."]
     blocks += _section_blocks(Benchmark, ())
+    blocks += _workload_blocks()
     blocks += _plugin_blocks(registry)
     return "\n\n".join(blocks) + "\n"
 
@@ -120,6 +126,14 @@ def _section_blocks(model: type[BaseModel], above: Key) -> Iterator[str]:
         if is_named:
             yield _effect_sentences(meaning_of(model.model_fields[name]))
         yield from _section_blocks(section, place)
+
+
+def _workload_blocks() -> Iterator[str]:
+    """Yield the heading of ``[[workload]]`` and the keys that it has of its own."""
+    title, text = _heading(WorkloadSection)
+    yield f"## {title}"
+    yield text
+    yield from _section_blocks(WorkloadSection, (WORKLOAD,))
 
 
 def _table_entries(key: Key) -> Iterator[str]:

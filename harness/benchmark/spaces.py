@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 SCHEDULE = "schedule."  # goes before a schedule's hyperparameters, in Optuna and in the tables
 COMMON = ("epochs", "batch_size", "layer_factor")  # searched alike for every arm; no hyperparameters of an optimizer
+DECAY, DECAYS = (
+    "weight_decay",
+    (1e-6, 0.1),
+)  # searched on a logarithmic scale where each arm has an objective of its own
 
 
 def arm_space(
@@ -23,9 +27,9 @@ def arm_space(
     """Return what an arm's search tries, and what the file fixes; raises BenchmarkError for what a plugin's limits refuse.
 
     ``benchmark`` is as it holds for the head. ``optimizer`` and ``scheduler`` come with the names that the file has for
-    them.
+    them. With ``search.objective = "free"`` the weight decay is searched too, for every optimizer that has one.
     """
-    space: dict[str, BaseDistribution] = dict(optimizer[1].space)
+    space: dict[str, BaseDistribution] = {**_own_decay(benchmark, optimizer[1]), **optimizer[1].space}
     space |= {f"{SCHEDULE}{name}": distribution for name, distribution in scheduler[1].space.items()}
     fixed: dict[str, Any] = {}
     for prefix, (part, plugin) in (("", optimizer), (SCHEDULE, scheduler)):
@@ -34,6 +38,17 @@ def arm_space(
             table = fixed if isinstance(value, str | int | float | bool) else space
             table[f"{prefix}{name}"] = value
     return space | _common_space(benchmark), fixed
+
+
+def _own_decay(benchmark: Benchmark, optimizer: Optimizer) -> dict[str, BaseDistribution]:
+    """Return the space of an optimizer's own weight decay; nothing where all arms minimise one function."""
+    from optuna.distributions import FloatDistribution
+
+    limit = optimizer.limits.get(DECAY)
+    if benchmark.search.objective == "common" or not isinstance(limit, FloatDistribution):
+        return {}
+    low, high = max(DECAYS[0], limit.low), min(DECAYS[1], limit.high)
+    return {DECAY: FloatDistribution(low, high, log=True)} if low < high else {}
 
 
 def _common_space(benchmark: Benchmark) -> dict[str, BaseDistribution]:

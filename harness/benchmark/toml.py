@@ -1,7 +1,7 @@
 """Reading a TOML file so that every value remembers where it was written.
 
-``tomllib`` gives values without line numbers. So a second, shallow look at the text finds the lines: table headers, and
-``key =`` at the start of a line. A key inside an inline table gets the line of that table.
+``tomllib`` gives values without line numbers. So ``benchmark.lines`` has a second, shallow look at the text. What lies over
+what: the file, then a workload, then a profile, then each ``--set``.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.benchmark.lines import KEY, find_lines, split_key
+from harness.benchmark.lines import Path_ as Path_
+from harness.benchmark.lines import refusal as refusal
+from harness.benchmark.workloads import WORKLOAD, Workload, checked_workloads, find_workload
 from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, printable, shown
 
-Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
 MOST_PROFILES = 100
 MOST_BYTES = 2**20  # of a file
 MOST_PARTS = 32  # of a dotted key
-_HEADER = re.compile(r"^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$")  # with blanks around the name, which _split_key leaves out
-_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _DOTTED = re.compile(r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+'))*+""")
-_KEY = re.compile(rf"^\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,10 @@ class Source:
     values: dict[str, Any]
     places: Mapping[Path_, str]
     chosen: Mapping[str, Any] = field(default_factory=dict)  # the values of the file with its profile, before any --set
-    written: Sequence[Mapping[str, Any]] = ()  # the file's own tables: those of all profiles, then each profile's
-    profile: Mapping[str, Any] = field(default_factory=dict)  # the chosen profile's own table
+    written: Sequence[Mapping[str, Any]] = ()  # the file's own tables: those of all, each workload's, each profile's
+    laid: Mapping[str, Any] = field(default_factory=dict)  # what the chosen workload and profile lay over the file
     profiles: Sequence[str] = ()  # the names of all the file's profiles
+    workloads: Sequence[Workload] = ()  # those of the file; none where the file itself is the benchmark
     notices: Sequence[str] = ()  # for the user
 
     def where(self, *key: str) -> str:
@@ -53,45 +54,59 @@ class Source:
         return refusal(self.where(*key), must, got, hint)
 
 
-def refusal(where: str, must: str, got: str, hint: str = "") -> BenchmarkError:
-    """Return an error in the form of all errors: where, what must be, what was given, and what to do about it."""
-    advice = hint.removeprefix("; ")
-    return BenchmarkError(f"{where}: must {must}, got {got}{'; ' if advice else ''}{advice}")
+def read(file: Path, profile: str | None = None, overrides: Sequence[str] = (), workload: str | None = None) -> Source:
+    """Return the file's values with a workload, a profile and then ``key=value`` overrides laid over them.
 
-
-def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) -> Source:
-    """Return the file's values with a profile and then ``key=value`` overrides laid over them.
-
-    Raises BenchmarkError where there is no such file, it is not TOML, or there is no such profile.
+    Raises BenchmarkError where there is no such file, it is not TOML, or there is no such workload or profile.
     """
     text = _read_text(file)
     try:
         values = _parse(text, str(file))
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(error, text, file) from error
-    places = {key: f"{file}:{line}" for key, line in _lines(text).items()}
-    profiles = _checked_profiles(values.pop("profiles", {}), places.get(("profiles",), str(file)))
-    written = [copy_table(table) for table in (values, *profiles.values())]
+    places = {key: f"{file}:{line}" for key, line in find_lines(text).items()}
+    profiles = _checked_profiles(values.pop("profiles", {}), places, str(file))
+    workloads = checked_workloads(values.pop(WORKLOAD, []), places, str(file))
+    written = [copy_table(table) for table in (values, *(w.table for w in workloads), *profiles.values())]
+    laid: dict[str, Any] = {}
+    if workload is not None:
+        table = find_workload(workload, workloads, str(file))
+        _lay_table(table.table, table.key, values, places, laid)
     if profile is not None:
         if profile not in profiles:
             hint = did_you_mean(profile, profiles) or "the file has none"
             raise refusal(f"{file}: --profile", "name a profile of the file", shown(profile), hint)
-        _merge_tables(copy_table(profiles[profile]), values)
-        for key, place in list(places.items()):
-            if key[:2] == ("profiles", profile) and len(key) > 2:
-                places[key[2:]] = place
+        _lay_table(profiles[profile], ("profiles", profile), values, places, laid)
     chosen = copy_table(values)
     places = _lay_overrides(overrides, values, places)
-    own_table = copy_table(profiles[profile]) if profile is not None else {}
-    return Source(str(file), values, places, chosen, written, own_table, tuple(profiles))
+    if workload is not None:  # the name of the file is that of all its workloads
+        values["name"], places[("name",)] = workload, places.get((*table.key, "name"), str(file))
+    return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads)
 
 
-def _checked_profiles(profiles: Any, where: str) -> dict[str, dict[str, Any]]:
-    """Return the table of the profiles; raises BenchmarkError where it is none, or too large."""
+def _lay_table(
+    table: Mapping[str, Any], key: Path_, values: dict[str, Any], places: dict[Path_, str], laid: dict[str, Any]
+) -> None:
+    """Lay a table that stands at ``key`` over the values, and over what was laid over them before, with its places."""
+    _merge_tables(copy_table(table), values)
+    _merge_tables(copy_table(table), laid)
+    for inner, place in list(places.items()):
+        if inner[: len(key)] == key and len(inner) > len(key):
+            places[inner[len(key) :]] = place
+
+
+def _checked_profiles(profiles: Any, places: Mapping[Path_, str], file: str) -> dict[str, dict[str, Any]]:
+    """Return the table of the profiles; raises BenchmarkError where it is none, too large, or has workloads in it."""
+    where = places.get(("profiles",), file)
     if not isinstance(profiles, dict) or not all(isinstance(table, dict) for table in profiles.values()):
         raise refusal(f"{where}: profiles", "be tables, [profiles.NAME.SECTION]", shown(profiles))
     if len(profiles) > MOST_PROFILES:
         raise refusal(f"{where}: profiles", f"be at most {MOST_PROFILES}", str(len(profiles)))
+    for name, table in profiles.items():
+        if WORKLOAD in table:
+            key = ("profiles", name, WORKLOAD)
+            place = f"{places.get(key, where)}: {'.'.join(key)}"
+            raise refusal(place, "stand outside of a profile", "it in one", "a profile is laid over every workload")
     return profiles
 
 
@@ -203,37 +218,19 @@ def _check_size(text: str, where: str) -> None:
     if len(text) > MOST_BYTES:
         raise refusal(where, f"have at most {MOST_BYTES >> 20} MiB", f"{len(text):,} bytes", "write less")
     for dotted in _DOTTED.finditer(text):
-        if dotted[0].count(".") >= MOST_PARTS and len(_split_key(dotted[0])) > MOST_PARTS:
+        if dotted[0].count(".") >= MOST_PARTS and len(split_key(dotted[0])) > MOST_PARTS:
             raise refusal(where, f"have keys of at most {MOST_PARTS} parts", f"{dotted[0][:40]!r} ...", "write less")
-
-
-def _lines(text: str) -> dict[Path_, int]:
-    """Return the line (1 is the first) on which each dotted key was written."""
-    table: Path_ = ()
-    lines: dict[Path_, int] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        if header := _HEADER.match(line):
-            table = _split_key(header[1])
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            lines.setdefault((*table, *_split_key(key[1])), number)
-    return lines
-
-
-def _split_key(dotted: str) -> Path_:
-    """Return the parts of a dotted key, without their quotes."""
-    return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))
 
 
 def parse_override(text: str) -> tuple[Path_, Any]:
     """Return the key and the value of ``key=value``; a value that is not TOML is taken as a string."""
     _check_size(text, "--set")
-    match = _KEY.match(text)
+    match = KEY.match(text)
     if not match:
         raise refusal("--set", "be KEY=VALUE", shown(text), "for example --set train.l2=1e-4")
     if encodable(text) != text:
         raise refusal("--set", "be UTF-8", shown(text), "rename the file or folder")
-    key, value = _split_key(match[1]), text[match.end() :]
+    key, value = split_key(match[1]), text[match.end() :]
     if len(value.splitlines()) > 1:  # of several lines TOML would read all, and the first alone would be the value
         raise refusal(f"--set: {match[1]}", "be a value on one line", shown(value), "give one --set for each key")
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import AsJson, DataFolder, Overrides, PluginFiles, Profile, print_result
+from harness.cli.options import AsJson, DataFolder, Overrides, PluginFiles, Profile, WorkloadName, print_result
 from harness.errors import DataError, PluginError, UnknownName, printable, shown
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Dataset, Photo
@@ -33,6 +33,7 @@ def command(
     data: DataFolder = None,
     plugin: PluginFiles = None,
     set_: Overrides = None,
+    workload: WorkloadName = None,
     all_: Annotated[bool, typer.Option("--all", help="Every finding, not the first ten of each kind.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -40,13 +41,13 @@ def command(
     from harness.console.progress import Reporter
 
     with Reporter(quiet=as_json) as reporter:
-        document = inspect(file, profile, data, plugin or [], set_ or [], reporter)
+        document = inspect(file, profile, data, plugin or [], set_ or [], reporter, workload)
     print_result(document, lines(document, None if all_ else MOST_LINES), as_json)
 
 
 def inspect(
     file: Path | None, profile: str | None, data: Path | None, plugins: Sequence[Path], overrides: Sequence[str],
-    reporter: Reporter,
+    reporter: Reporter, workload: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return counts, sizes and findings as plain values, ready for JSON; splits as the benchmark would make them.
 
@@ -61,7 +62,7 @@ def inspect(
     from harness.data.photos import Skipped
     from harness.data.places import find_root
 
-    benchmark = loading.load(file, profile, tuple(overrides))[0] if file else Benchmark(name="dogscats")
+    benchmark = loading.load(file, profile, tuple(overrides), workload)[0] if file else Benchmark(name="dogscats")
     dataset = _find_dataset(benchmark, file, plugins)
     if dataset.photos is None:
         raise DataError(f"data.dataset: must be one of photos, got {shown(dataset.name)}, which has none to look at")

@@ -16,6 +16,7 @@ from harness.cli.options import (
     Overrides,
     PluginFiles,
     Profile,
+    WorkloadName,
     print_result,
 )
 from harness.console import interruption
@@ -40,6 +41,7 @@ def command(
     steps: Annotated[
         int | None, typer.Option(min=20, max=100_000, help="Steps in all; 80 a decade where not said.")
     ] = None,
+    workload: WorkloadName = None,
     as_json: AsJson = False,
 ) -> None:
     """Suggest a learning rate per arm, by a range test; nothing is written but the picture."""
@@ -51,7 +53,7 @@ def command(
     if out:
         check_picture(out)
     more = (tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()))
-    request = Request(file, profile, data, Path("runs"), *more)
+    request = Request(file, profile, data, Path("runs"), *more, workload=workload)
     with interruption.listening():
         tests = find_rates(request, Reporter(quiet=as_json), arm or (), steps)
     print_result(document(tests), lines(tests), as_json)

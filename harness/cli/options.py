@@ -13,7 +13,11 @@ from harness.console.escaping import say_lines
 
 BenchmarkFile = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The benchmark file.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+AnyRunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or one of several workloads.")]
 Profile = Annotated[str | None, typer.Option(help="A [profiles.NAME] of the file, laid over it.")]
+WorkloadName = Annotated[
+    str | None, typer.Option("--workload", metavar="NAME", help="Only this [[workload]] of the file.")
+]
 DataFolder = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder with the data, such as photos.")]
 RunsFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder that run folders go into.")]
 PluginFiles = Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE.py", help="A loose plugin file.")]

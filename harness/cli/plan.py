@@ -19,6 +19,7 @@ from harness.cli.options import (
     Profile,
     Reuse,
     RunsFolder,
+    WorkloadName,
     print_result,
 )
 from harness.console.numbers import counted, duration
@@ -35,12 +36,13 @@ def command(
     set_: Overrides = None,
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
+    workload: WorkloadName = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
     from harness.console.progress import Reporter
-    from harness.run.forecast.estimate import estimate
     from harness.run.prepare import Request
+    from harness.run.workloads import estimate_file
 
     request = Request(
         file,
@@ -52,10 +54,33 @@ def command(
         tuple(set_ or ()),
         reuse=reuse,
         no_reuse=no_reuse,
+        workload=workload,
     )
-    document = estimate(request, Reporter(quiet=as_json))
-    print_result(document, lines(document), as_json)
-    raise typer.Exit(1 if any(arm["problem"] for arm in document["arms"]) else 0)
+    document = estimate_file(request, Reporter(quiet=as_json))
+    several = "workloads" in document
+    print_result(document, _lines_of_all(document) if several else lines(document), as_json)
+    rows = document["workloads"] if several else [document]
+    raise typer.Exit(1 if any(map(_has_problem, rows)) else 0)
+
+
+def _has_problem(row: Mapping[str, Any]) -> bool:
+    """Return whether an arm cannot be estimated, or a workload that is not optional cannot be opened."""
+    if "problem" in row:
+        return not row["optional"]
+    return any(arm["problem"] for arm in row["arms"])
+
+
+def _lines_of_all(document: Mapping[str, Any]) -> list[str]:
+    """Return the estimate of several workloads for a person."""
+    out = []
+    for row in document["workloads"]:
+        out.append(f"workload {row['workload']}")
+        out += [f"  left out: {row['problem']}"] if "problem" in row else [f"  {line}" for line in lines(row)]
+    opened = sum("problem" not in row for row in document["workloads"])
+    room = disk.size(document["bytes"])
+    counts = f"{counted(opened, 'workload')}, {counted(document['runs'], 'run')}"
+    line = f"in all {counts}, about {duration(document['seconds_wall'])} and {room} in {document['folder']}"
+    return [*out, line + (" (already begun)" if document["exists"] else "")]
 
 
 def lines(document: Mapping[str, Any]) -> list[str]:
@@ -73,38 +98,64 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     for run_folder, number in document["taken"].items():
         out.append(f"  up to {counted(number, 'run')} will be taken from {run_folder}, where they were trained before")
     for arm in document["arms"]:
-        out += _arm_lines(arm)
+        out += _arm_lines(arm, document["replicates"])
     out += [f"  {probe_line(probe)}" for probe in document["probes"]]
     out += [_power_line(row) for row in document["power"]]
     out.append(f"  the cache holds {disk.size(document['bytes_cached'])} of these data, in {cache_folder()}")
     out.append(f"  this estimate took {duration(document['seconds_planning'])}")
     out.append(_total_line(document))
+    out += [_most_line(document)] if document["most"]["replicates"] > document["replicates"] else []
     return [*out, *([f"warning: {document['little_room']}"] if document["little_room"] else [])]
 
 
-def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
+def _arm_lines(arm: Mapping[str, Any], replicates: int) -> list[str]:
     if arm["problem"]:
         return [f"  {arm['arm']}: cannot be estimated: {arm['problem']}"]
     line = (
-        f"  {arm['arm']}: {_budget(arm)}, {counted(arm['seeds'], 'seed')}, about {arm['epochs']:.0f} epochs "
+        f"  {arm['arm']}: {_budget(arm)}, {counted(arm['seeds'] * replicates, 'seed')}, about {arm['epochs']:.0f} epochs "
         f"at {arm['examples_per_second']:,.0f} examples/s: {duration(arm['seconds'])}, {arm['parameters']:,} parameters"
     )
     controls = [f"{count} {role}" for role, count in arm["comparison"].items() if role != "fresh"]
-    return [line, *([f"    beside its seeds: {', '.join(controls)}"] if controls else [])]
+    return [line, _first_trial_line(arm), *([f"    beside its seeds: {', '.join(controls)}"] if controls else [])]
+
+
+def _first_trial_line(arm: Mapping[str, Any]) -> str:
+    """Return what the first trial of each search of an arm is, and which defaults its space does not contain."""
+    from harness.console.numbers import assignments
+
+    line = f"    each search begins with the defaults: {assignments(arm['first_trial'])}"
+    moved = assignments({name: default for name, (default, _) in arm["moved_defaults"].items()})
+    return f"{line} (the nearest to {moved})" if moved else line
 
 
 def _budget(arm: Mapping[str, Any]) -> str:
     trials = counted(arm["trials"], "trial")
     if arm["unit"] != "trials":
         trials = f"{arm['budget']:g} {arm['unit']} of search (about {trials})"
+    if arm["confirmations"]:
+        trials += f" and {counted(arm['confirmations'], 'confirmation')}"
     return f"{trials} in {arm['searches']} searches" if arm["searches"] > 1 else trials
 
 
 def _power_line(row: Mapping[str, Any]) -> str:
-    design = f"{row['arms']} arms of {row['network']}, {counted(row['seeds'], 'seed')}"
-    remark = "; exploratory: more seeds would show more" if row["exploratory"] else ""
-    probability = f"P(supported if the arms are identical) at most {row['supported_if_identical']:.2f}"
-    return f"  power, {design}: {probability}{remark}"
+    design = f"{row['arms']} arms of {row['network']}, {counted(row['replicates'], 'replicate')}"
+    remark = "; exploratory: more replicates would show more" if row["exploratory"] else ""
+    probability = row["supported_if_identical"]
+    known = "known from the first look on" if probability is None else f"{probability:.2f}"
+    return f"  power, {design}: P(supported if the arms are identical) {known}{remark}"
+
+
+def _most_line(document: Mapping[str, Any]) -> str:
+    """Return what all looks cost at the most."""
+    most, looks = document["most"], document["looks"]
+    time = duration(most["seconds_wall"])
+    if document["at_once"] > 1:
+        time = f"{duration(most['seconds'])} of work, done in about {time}"
+    return (
+        f"that is up to look {looks.index(document['replicates']) + 1} of {len(looks)} "
+        f"({counted(document['replicates'], 'replicate')}); all looks ({counted(most['replicates'], 'replicate')}): "
+        f"at the most {counted(most['runs'], 'run')}, about {time} and {disk.size(most['bytes'])}"
+    )
 
 
 def _total_line(document: Mapping[str, Any]) -> str:

@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Blocked, PluginFiles, RunFolder
+from harness.cli.options import AnyRunFolder, Blocked, PluginFiles
 from harness.console.escaping import say_lines
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.plugin.registry import Registry
 
 
 def command(
-    folder: RunFolder,
+    folder: AnyRunFolder,
     format_: Annotated[str, typer.Option("--format", metavar="NAMES", help="Formats, with commas between.")] = "html",
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to; the run folder where not said.")] = None,
     plugin: PluginFiles = None,
     block: Blocked = None,
 ) -> None:
-    """Write the reports again, from the records alone."""
+    """Write the reports again, from the records alone; of several workloads each run's and the common ones."""
     from harness.plugin.discovery import discover
     from harness.records.files import check_out_folder
+    from harness.records.workloads import has_workloads
     from harness.results.reports import write_reports
 
     if out:
         check_out_folder(out)
     formats = [name.strip() for name in format_.split(",") if name.strip()]
-    written = write_reports(folder, formats, discover(plugin or [], block or []), out=out)
-    say_lines(map(str, written.files))
-    say_lines((f"warning: {line}" for line in written.failures), sys.stderr)
-    raise typer.Exit(1 if written.failures else 0)
+    registry = discover(plugin or [], block or [])
+    if has_workloads(folder):
+        files, failures = _write_all(folder, formats, registry, out)
+    else:
+        written = write_reports(folder, formats, registry, out=out)
+        files, failures = written.files, written.failures
+    say_lines(map(str, files))
+    say_lines((f"warning: {line}" for line in failures), sys.stderr)
+    raise typer.Exit(1 if failures else 0)
+
+
+def _write_all(
+    folder: Path, formats: Sequence[str], registry: Registry, out: Path | None
+) -> tuple[list[Path], list[str]]:
+    """Write the reports of every workload's run, and then the common ones, into the common folder."""
+    from harness.records.workloads import run_folders
+    from harness.results.reports import write_reports
+    from harness.results.workloads.writing import write_common_reports
+
+    if out:
+        raise HarnessError(
+            f"report --out: must be left out for several workloads, got '{out}'; their pages lead to each other's places"
+        )
+    files: list[Path] = []
+    failures: list[str] = []
+    for name, run in run_folders(folder).items():
+        written = write_reports(run, formats, registry)
+        files += written.files
+        failures += [f"{name}: {line}" for line in written.failures]
+    common = write_common_reports(folder, formats, registry)
+    return [*files, *common.files], [*failures, *common.failures]

@@ -18,10 +18,11 @@ from harness.cli.options import (
     Profile,
     Reuse,
     RunsFolder,
+    WorkloadName,
 )
 
 if TYPE_CHECKING:
-    from harness.plugin.contracts import Results
+    from harness.plugin.contracts import Results, Workloads
     from harness.plugin.registry import Registry
 
 
@@ -43,19 +44,20 @@ def command(
     ] = False,
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
+    workload: WorkloadName = None,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
     from harness.console import interruption
     from harness.console.progress import Reporter
     from harness.run.prepare import Request
-    from harness.run.start import run
+    from harness.run.workloads import run_file
 
     request = Request(
         file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry,
-        reuse, no_reuse,
+        reuse, no_reuse, workload,
     )  # fmt: skip
     with interruption.listening(), Reporter() as reporter:
-        code = run(request, reporter, ["harness", *context.obj], closing_lines)
+        code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines)
     raise typer.Exit(code)
 
 
@@ -64,3 +66,10 @@ def closing_lines(results: Results, registry: Registry, seconds: float) -> Seque
     from harness.cli.show import describe_results, result_lines
 
     return result_lines(describe_results(results.records, registry, results), seconds)
+
+
+def common_lines(workloads: Workloads, folder: Path) -> Sequence[str]:
+    """Return the few lines that a run of several workloads ends with."""
+    from harness.cli.workloads import describe_workloads, workloads_lines
+
+    return workloads_lines(describe_workloads(workloads, folder))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.cli.options import AsJson, Blocked, PluginFiles, RunFolder, print_result
+from harness.cli.options import AnyRunFolder, AsJson, Blocked, PluginFiles, print_result
 from harness.cli.run_state import is_over, left_out
 from harness.console.numbers import assignments, counted, duration, measure, plain
 
@@ -28,12 +28,19 @@ WIDTH = 80  # columns of the lines that a run ends with
 BEST = 3  # arms that these lines name
 
 
-def command(folder: RunFolder, plugin: PluginFiles = None, block: Blocked = None, as_json: AsJson = False) -> None:
-    """Show a run's results."""
+def command(folder: AnyRunFolder, plugin: PluginFiles = None, block: Blocked = None, as_json: AsJson = False) -> None:
+    """Show a run's results, or those of several workloads."""
+    from harness.cli.workloads import show_workloads, workloads_lines
     from harness.plugin.discovery import discover
+    from harness.records.workloads import has_workloads
 
-    document = show(folder, discover(plugin or [], block or []))
-    print_result(document, show_lines(document), as_json)
+    registry = discover(plugin or [], block or [])
+    if has_workloads(folder):
+        document = show_workloads(folder, registry)
+        print_result(document, workloads_lines(document), as_json)
+    else:
+        document = show(folder, registry)
+        print_result(document, show_lines(document), as_json)
     raise typer.Exit(1 if document["problems"] else 0)
 
 
@@ -132,7 +139,16 @@ def _describe_trial(trial: Any, run: Any, records: Records) -> dict[str, Any]:
         "seconds": _finite(trial["seconds"]),
         "run_id": trial["run_id"],
         "metrics": _metrics(run, records),
+        **_describe_confirmation(trial),
     }
+
+
+def _describe_confirmation(trial: Any) -> dict[str, Any]:
+    """Return how the run ended that trained a trial once more before the search chose; nothing where there was none."""
+    if not trial["confirmation"]:
+        return {}
+    about = {"run_id": trial["confirmation"], "state": trial["confirmation_state"]}
+    return {"confirmation": {**about, "value": _finite(trial["confirmed"])}}
 
 
 def _describe_seed(run: Any, records: Records) -> dict[str, Any]:

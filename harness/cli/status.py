@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.options import AsJson, RunFolder, print_result
+from harness.cli.options import AnyRunFolder, AsJson, print_result
 from harness.cli.run_state import is_over, left_out
 
 if TYPE_CHECKING:
@@ -15,27 +15,37 @@ if TYPE_CHECKING:
     from harness.records import Records
 
 
-def command(folder: RunFolder, as_json: AsJson = False) -> None:
-    """Say what of a run is done and what is left."""
-    document = status(folder)
-    print_result(document, status_lines(document), as_json)
+def command(folder: AnyRunFolder, as_json: AsJson = False) -> None:
+    """Say what of a run, or of several workloads, is done and what is left."""
+    from harness.cli import workloads
+    from harness.records.workloads import has_workloads
+
+    if has_workloads(folder):
+        document = workloads.status_of_workloads(folder)
+        print_result(document, workloads.status_lines(document), as_json)
+    else:
+        document = status(folder)
+        print_result(document, status_lines(document), as_json)
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """Return the state of a run: trials and seeds per arm, done and wanted, and the epochs so far of the runs under way."""
+    """Return the state of a run: trials and seeds per arm up to its look, done and wanted, and what is under way.
+
+    ``replicates`` says how many have ended, how many there are up to the look that the run has come to, and the looks.
+    """
     from harness.records import open_records, schema
     from harness.records.promised import summary
 
     records = open_records(folder)
-    seeds = records.meta.benchmark["compare"]["seeds"]
-    compared = records.compared()
+    replicates, compared = _replicates(records), records.compared()
+    seeds = records.meta.planned_seeds
     arms = []
     for arm in records.meta.arms:
-        trials = records.trials[records.trials["arm"] == arm]
+        wanted = records.trials_wanted(arm) * replicates["total"]
         arms.append(
             {
                 "arm": arm,
-                "trials": {**_count_states(trials), "total": records.trials_wanted(arm)},
+                "trials": {**_count_states(_trials_of(records, arm)), "total": wanted},
                 "exhausted": records.exhausted(arm),
                 "seeds": {**_count_states(compared[compared["arm"] == arm]), "total": seeds},
             }
@@ -46,6 +56,7 @@ def status(folder: Path) -> dict[str, Any]:
         "run": str(folder),
         "name": records.name,
         "state": "finished" if is_over(records) else "unfinished",
+        "replicates": replicates,
         "arms": arms,
         "measurements": _measurements(records),
         "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
@@ -54,6 +65,27 @@ def status(folder: Path) -> dict[str, Any]:
         "lacking": summary(records.find_lacking(whole=False)),
         "command": records.meta.command,
     }
+
+
+def _replicates(records: Records) -> dict[str, Any]:
+    """Return how many replicates have ended, how many there are up to the look that was come to, and the looks."""
+    from harness.records import schema
+
+    looks = records.meta.benchmark["compare"].get("looks", [1])
+    rows = records.comparison[records.comparison["role"].isin(["fresh", "aa", "different"])]
+    ended = rows["state"].isin(schema.ENDED).groupby(rows["replicate"]).all()
+    return {"ended": int(ended.sum()), "total": records.meta.planned_replicates, "looks": looks}
+
+
+def _trials_of(records: Records, arm: str) -> DataFrame:
+    """Return the trials of an arm in all replicates, without those of a control that belongs to it."""
+    import pandas as pd
+
+    first = records.trials[records.trials["arm"] == arm]
+    more = records.repeated[(records.repeated["arm"] == arm) & (records.repeated["replicate"] > 0)]
+    names = [study.partition(" #")[0] for study in more["search"]]
+    own = more[pd.Series(names, index=more.index, dtype=object) == arm]
+    return pd.concat([first[["state"]], own[["state"]]], ignore_index=True)
 
 
 def _measurements(records: Records) -> dict[str, dict[str, int]]:
@@ -79,6 +111,7 @@ def _count_states(runs: DataFrame) -> dict[str, int]:
 def status_lines(document: Mapping[str, Any]) -> list[str]:
     """Return the status for a person."""
     lines = [f"{document['run']}: {document['state']}, {document['seconds']:.0f} s of training so far"]
+    lines += _look_line(document["replicates"])
     for arm in document["arms"]:
         grid = f", all {arm['exhausted']} combinations" if arm["exhausted"] else ""
         lines.append(f"  {arm['arm']}: trials {_progress(arm['trials'], grid)}; seeds {_progress(arm['seeds'])}")
@@ -86,6 +119,15 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
         lines.append(f"  {probe}: measurements {counts['done']}/{counts['total']}")
     lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in document["under_way"].items()]
     return lines + [f"  {sentence}" for sentence in (*document["left_out"], document["lacking"]) if sentence]
+
+
+def _look_line(replicates: Mapping[str, Any]) -> list[str]:
+    """Return how far the replicates of a run with looks have come; nothing for a run of one replicate."""
+    looks, total = replicates["looks"], replicates["total"]
+    if looks == [1]:
+        return []
+    look = f" to look {looks.index(total) + 1} of {len(looks)}" if total in looks and len(looks) > 1 else ""
+    return [f"  replicates {replicates['ended']}/{total}{look}"]
 
 
 def _progress(counts: Mapping[str, int], grid: str = "") -> str:

@@ -87,10 +87,10 @@ def penalty_line(network: str, tested: Mapping[str, Any]) -> str:
     some = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
     if tested["l2_on"] == "all":
         return (
-            f"{network}: its objective has no minimum, because the L2 is on tensors whose scale changes no output "
+            f"{network}: its objective has no minimum, because the L2 is on tensors whose scales change no output "
             f"({some}); see train.l2_on"
         )
-    return f"{network}: the L2 is not on tensors whose scale changes no output ({some}); see train.l2_on"
+    return f"{network}: the L2 is not on tensors whose scales change no output ({some}); see train.l2_on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class Meta:
 
     scale_free: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
-    )  # by network: its scale-free ``tensors``, each with its unit; ``problem``; the ``l2`` and what it is on (``l2_on``)
+    )  # by network: its scale-free ``tensors``, each with its unit; ``groups``; ``problem``; ``l2``, and what that is on, ``l2_on``
 
     range_tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: where its search is centred
     exhausted: Mapping[str, int] = field(default_factory=dict)  # by search that tried all: its number of combinations
@@ -143,6 +143,9 @@ class Meta:
     compare_runs: Sequence[str] | None = None  # those that rank the arms; None before the comparison is planned
     baseline: Mapping[str, Any] | None = None  # what another run's file brought in
 
+    looks: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # replicates: how many the run goes to; ended: why it goes no further, "" before that; left_out: a sentence
     measurements: Mapping[str, int] = field(
         default_factory=dict
     )  # by probe: how many it is to make, as far as is known
@@ -172,6 +175,20 @@ class Meta:
     def penalty_lines(self) -> list[str]:
         """Return a line for each network whose scale-free tensors matter to its objective."""
         return [line for network, tested in self.scale_free.items() if (line := penalty_line(network, tested))]
+
+    @property
+    def planned_replicates(self) -> int:
+        """How many replicates there are up to the look that the run goes to, as far as that is known."""
+        return int(self.looks.get("replicates", self.benchmark["compare"].get("looks", [1])[0]))
+
+    @property
+    def planned_seeds(self) -> int:
+        """How many comparison seeds each arm has up to that look.
+
+        >>> records.meta.planned_seeds
+        2
+        """
+        return self.planned_replicates * int(self.benchmark["compare"]["seeds"])
 
     def sign(self, metric: str) -> int:
         """Return what a metric's value is multiplied by so that more is better: 1 or -1."""

@@ -43,7 +43,7 @@ class OpenFolder:
                     self._put_aside(place, "a folder", "a file")
             for name in schema.FOLDERS:
                 (folder / name).mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(folder / "lock")
+            self._lock = lock_folder(folder / "lock")
         self._closing = ExitStack()
         self._environment: Mapping[str, Any] = {}  # versions and hardware of the driver; empty before work begins
         self._environments: set[str] = set()  # hashes of those that are noted
@@ -200,7 +200,7 @@ class _Transaction:
             self.db.execute("ROLLBACK")
 
 
-def _lock(file: Path) -> IO[bytes]:
+def lock_folder(file: Path) -> IO[bytes]:
     """Return the lock file, locked as long as it is open; raises RunFolderError if another process holds it."""
     handle = file.open("a+b", buffering=0)  # so that nothing is left to be written when it is closed
     try:

@@ -18,6 +18,7 @@ from harness.records import database, promised, schema, tables
 from harness.records.checked import load_arrays
 from harness.records.imported import with_imported
 from harness.records.pictures import made_again
+from harness.records.workloads import has_workloads, run_folders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,6 +117,9 @@ _STARTING = (
 
 def open_records(folder: Path) -> FolderRecords:
     """Return the records of a run folder; raises RunFolderError where it is none."""
+    if has_workloads(folder):
+        inner = ", ".join(f"'{run}'" for run in run_folders(folder).values()) or "no run yet"
+        raise RunFolderError(f"{folder}: must be one run folder, got a folder of several workloads; it has {inner}")
     if not schema.database(folder).is_file():
         raise RunFolderError(
             f"{folder}: must be a run folder, got {'no run.db in it' if folder.is_dir() else 'nothing there'}; check the path"

@@ -4,7 +4,8 @@ Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the s
 
     meta     one row a key: what the run is about, as JSON (data, environment, command, plugins)
     searches one row a search, by the name of its study: the arm, which of the arm's searches it is, the trial it chose
-    asks     one row a trial: what the sampler chose, in which generation, and how it ended
+    asks     one row a trial: what the sampler chose, in which generation, how it ended, and the run that trained it once
+             more to confirm it ("" for none)
     runs     one row a training: its recipe (a JSON of ``Run``), state and final metrics; ``taken_from`` names the run
              folder that it was trained in, where that is another one
     epochs   one row an epoch of a training
@@ -25,7 +26,7 @@ from pathlib import Path
 
 from harness.errors import RunFolderError
 
-VERSION = 5  # of these tables; stands in meta as schema_version
+VERSION = 6  # of these tables; stands in meta as schema_version
 UNREPEATABLE = "unrepeatable"  # the key in meta of operations without a deterministic form, names by run
 SCALE_FREE = "scale_free"  # the key in meta of the networks' scale-free tensors, by network
 CHANGES = "changed_settings"  # the key in meta of what plugins changed of the process, lines by run; "" for no run
@@ -43,7 +44,7 @@ CREATE TABLE IF NOT EXISTS asks (
     run_id TEXT NOT NULL, state TEXT NOT NULL, value REAL, reason TEXT NOT NULL DEFAULT '',
     seconds REAL NOT NULL DEFAULT 0, trained INTEGER NOT NULL DEFAULT 0,
     trial_attrs TEXT NOT NULL DEFAULT '{}', study_attrs TEXT NOT NULL DEFAULT '{}',
-    pruner_notes TEXT NOT NULL DEFAULT '{}', PRIMARY KEY (study, number)
+    pruner_notes TEXT NOT NULL DEFAULT '{}', confirmation TEXT NOT NULL DEFAULT '', PRIMARY KEY (study, number)
 );
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, arm TEXT NOT NULL, phase TEXT NOT NULL, seed INTEGER NOT NULL,

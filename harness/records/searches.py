@@ -65,6 +65,14 @@ class SearchTables(NoteTables):
             if exhausted:
                 self.note("exhausted", {**(self.noted("exhausted") or {}), **exhausted})
 
+    def note_confirmations(self, study: str, runs: Mapping[int, str]) -> None:
+        """Note which runs train trials of a search once more: by the number of the trial the id of the run."""
+        with self._transaction():
+            self.db.executemany(
+                "UPDATE asks SET confirmation = ? WHERE study = ? AND number = ?",
+                [(run_id, study, number) for number, run_id in runs.items()],
+            )
+
     def asks(self, study: str, first: int = 0) -> list[dict[str, Any]]:
         """Return a search's trials in order, from number ``first`` on."""
         asks = self.db.execute("SELECT * FROM asks WHERE study = ? AND number >= ? ORDER BY number", (study, first))

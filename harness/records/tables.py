@@ -35,8 +35,16 @@ def read_trials(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     """Return the trials of all searches that count, with the study, its arm and which of the arm's searches it is."""
     import pandas as pd
 
-    query = "SELECT asks.*, arm, replicate FROM asks JOIN searches USING (study) ORDER BY study, number"
+    query = """
+        SELECT asks.*, searches.arm, replicate, runs.state AS confirmation_state, runs.metrics AS confirmed
+        FROM asks JOIN searches USING (study) LEFT JOIN runs ON runs.run_id = asks.confirmation ORDER BY study, number
+    """
     trials = pd.read_sql_query(query, db).drop(columns=["trial_attrs", "study_attrs", "pruner_notes"])
+    column = f"tune_{meta.search_metric}"
+    scores = [json.loads(text).get(column) if isinstance(text, str) else None for text in trials["confirmed"]]
+    trials["confirmed"] = pd.Series(scores, index=trials.index, dtype=float)
+    trials.loc[trials["confirmation_state"] != "done", "confirmed"] = math.nan
+    trials["confirmation_state"] = trials["confirmation_state"].fillna("").astype(str)
     trials = trials[trials["number"] < trials["study"].map(meta.counted).fillna(math.inf)].reset_index(drop=True)
     params = [json.loads(text) for text in trials["params"]]
     trials["params"] = pd.Series(params, index=trials.index, dtype=object)
@@ -63,6 +71,7 @@ def further_searches(trials: DataFrame, meta: Meta) -> DataFrame:
     controls = {name: str(role["of"]) for name, role in meta.roles.items()}
     replicates = (trials["replicate"] > 0) & trials["arm"].isin(meta.arms)
     further = trials[replicates | trials["arm"].isin(controls)].rename(columns={"study": "search"})
+    further["control"] = further["arm"].where(further["arm"].isin(controls), "")
     further["arm"] = further["arm"].replace(controls)
     return further.reset_index(drop=True)
 

@@ -65,14 +65,13 @@ def write_reports(
     check_no_links(out)
     records = _for_readers(open_records(folder))
     tables = {name: getattr(records, name) for name in RECORD_TABLES}
-    parquet = _Format("Parquet", "parquet", _as_parquet)
-    table_formats = [_Format(r.name, r.extension, partial(_as_text, r.table)) for r in reports if r.table is not None]
-    problems = _write_tables(out / "tables", tables, [parquet])
+    table_formats = list(text_formats(reports))
+    problems = write_tables(out / "tables", tables, [PARQUET])
     attempts = attempts or Attempts()
     results = _analysed(records, registry, attempts)
     results = replace(results, tables={name: impersonal_table(table) for name, table in results.tables.items()})
-    problems += _write_tables(out / "tables", tables, table_formats)
-    problems += _write_tables(out / "tables", results.tables, [parquet, *table_formats])
+    problems += write_tables(out / "tables", tables, table_formats)
+    problems += write_tables(out / "tables", results.tables, [PARQUET, *table_formats])
     results = replace(results, problems=(*results.problems, *problems))
     written, failures = [], []
     for report in reports:
@@ -170,7 +169,7 @@ def quiet_libraries() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Format:
+class TableFormat:
     """A format of tables: its name, the extension of its files, and the function that makes one."""
 
     name: str
@@ -178,7 +177,7 @@ class _Format:
     make: Callable[[DataFrame], bytes]
 
 
-def _write_tables(folder: Path, tables: Mapping[str, DataFrame], formats: Iterable[_Format]) -> list[str]:
+def write_tables(folder: Path, tables: Mapping[str, DataFrame], formats: Iterable[TableFormat]) -> list[str]:
     """Write tables in these formats; return a line for each table that a format cannot hold, with the reason."""
     problems = []
     with disk.writing(folder, HINT):
@@ -201,6 +200,16 @@ def _write_tables(folder: Path, tables: Mapping[str, DataFrame], formats: Iterab
 def _as_parquet(table: DataFrame) -> bytes:
     content: bytes = table.to_parquet(index=False)
     return content
+
+
+PARQUET = TableFormat("Parquet", "parquet", _as_parquet)
+
+
+def text_formats(reports: Iterable[Report]) -> Iterator[TableFormat]:
+    """Yield the formats of tables among reports."""
+    for report in reports:
+        if report.table is not None:
+            yield TableFormat(report.name, report.extension, partial(_as_text, report.table))
 
 
 def _as_text(make: Callable[[DataFrame], str], table: DataFrame) -> bytes:

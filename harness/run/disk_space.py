@@ -77,10 +77,9 @@ def room_of(
     return Room(DATABASE + rows + files + pages, max(0, min(JOURNAL, journal) + 2 * STATE * largest - pages))
 
 
-def room_for(setting: Setting) -> Room:
-    """Return the room for the whole benchmark, without a step of training; plugins that fail take none."""
-    planned, weights = planned_cells(setting), _weights(setting)
-    replicates = setting.plan.benchmark.compare.looks[0]
+def room_for(setting: Setting, replicates: int) -> Room:
+    """Return the room for so many replicates, without a step of training; plugins that fail take none."""
+    planned, weights = planned_cells(setting, replicates), _weights(setting)
     trials, epochs = 0, 0.0
     for competitor in setting.plan.competitors:
         of_arm = [entry for entry in planned if entry.of == competitor.name]
@@ -104,13 +103,13 @@ def warning(room: Room, folder: Path) -> str:
 
 @contextmanager
 def naming_need(setting: Setting, folder: Path) -> Iterator[None]:
-    """Add to the error of a full disk how much more room the run needs."""
+    """Add to the error of a full disk how much more room the run needs, to its first look at the least."""
     try:
         yield
     except DiskError as error:
         if not error.full:
             raise
-        needed = disk.size(room_for(setting).left(folder))
+        needed = disk.size(room_for(setting, setting.plan.benchmark.compare.looks[0]).left(folder))
         raise DiskError(f"{error} (the run needs about {needed} more)") from error
 
 

@@ -1,15 +1,14 @@
-"""The driver of one benchmark: its three phases, its executor, and the event loop that joins them."""
+"""The driver of one benchmark: its replicates and their phases, its executor, and the event loop that joins them."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
 
-from harness.benchmark.comparison import ComparisonRun
+from harness.benchmark.comparison import ComparisonRun, epochs_longer
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError
@@ -24,31 +23,34 @@ from harness.run.phases import Comparison, Restart, Retrain, Tune
 from harness.run.registration import register_protocol
 from harness.run.reuse import EarlierRuns
 from harness.run.search import Search
-from harness.run.search.budget import expected_epochs
 from harness.run.workbench import Bench
 from harness.run.workers.opening import opening_of
 
 
 class Driver:
-    """One benchmark under way. It is made without a side effect; ``open`` goes on where the run folder was left."""
+    """One benchmark under way. It is made without a side effect; ``go_on_to`` goes on where the run folder was left."""
 
     def __init__(
         self, setting: Setting, store: Store, reporter: Reporter, only_search: bool = False,
         earlier: EarlierRuns | None = None, executor: Callable[[], GuardedExecutor] | None = None,
+        may_begin: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self.setting = setting
         self.store = store
         self.reporter = reporter
         self.only_search = only_search
         self.earlier = earlier or EarlierRuns()
+        self.tunes: list[Tune] = []  # by replicate
+        self.retrains: list[Retrain] = []
+        self.restart: Restart | None = None
+        self.protocol = ""  # the hash of the protocol, once it is registered
         self._open_executor = executor or partial(open_executor, setting, store)
+        self._may_begin = may_begin  # returns whether the user's limit allows one more replicate
         self._comparison = Comparison(setting, store)
-        self.tune = Tune(setting, store, reporter.say, self._say_trial)
-        self.retrain = Retrain(setting, store, self.tune, self._comparison, self._register, self._say_end)
-        self.restart = Restart(setting, store, self.retrain, self._comparison, self._say_end)
         self._epochs_done = 0  # in this session
         self._epochs_in_all = 0  # those done, and those left when a run ended last
         self._began = 0.0  # when the first of them was begun
+        self._said: set[str] = set()  # lines that the event loops of earlier looks have said
 
     @cached_property
     def executor(self) -> GuardedExecutor:
@@ -57,14 +59,28 @@ class Driver:
 
     @property
     def phases(self) -> list[Phase]:
-        """The phases that are carried out, in their order."""
-        return [self.tune] if self.only_search else [self.tune, self.retrain, self.restart]
+        """The phases that are carried out, in their order: those of a replicate before those of the next one."""
+        if self.only_search:
+            return [*self.tunes]
+        phases: list[Phase] = []
+        for tune, retrain in zip(self.tunes, self.retrains, strict=True):
+            phases += [tune, retrain]
+        return [*phases, self.restart] if self.restart else phases
 
-    def open(self) -> Driver:
-        """Enter in the records whatever can be entered already."""
-        self.tune.open()
+    def go_on_to(self, replicates: int) -> Driver:
+        """Go on to so many replicates; enter in the records whatever can be entered already."""
+        for replicate in range(len(self.tunes), replicates):
+            say = self.reporter.say
+            tune = Tune(self.setting, self.store, replicate, say, self._say_trial, self._may_begin)
+            tune.open()
+            self.tunes.append(tune)
+            register, say_end = self._register, self._say_end
+            self.retrains.append(Retrain(self.setting, self.store, tune, self._comparison, register, say_end))
         if not self.only_search:
-            self.retrain.open()
+            for retrain in self.retrains:
+                if not retrain.entered:
+                    retrain.open()
+            self.restart = Restart(self.setting, self.store, self.retrains, self._comparison, self._say_end)
             self.restart.open()
         return self
 
@@ -78,6 +94,7 @@ class Driver:
                 self.reporter,
                 self.earlier,
                 after_event=lambda run, event: self._show_progress(loop, watch, run, event),
+                said=self._said,
             )
             loop.carry_out()
         if loop.taken:
@@ -90,25 +107,29 @@ class Driver:
 
     def left(self) -> int:
         """Return how many trainings are still to do, at the most: those of trials not yet asked included."""
+        searching = sum(tune.left for tune in self.tunes)
         if self.only_search:
-            return self.tune.left
-        if not self.retrain.entered:
-            return self.tune.left + self.retrain.left
-        return self.retrain.left + self.restart.left
+            return searching
+        return searching + sum(retrain.left for retrain in self.retrains) + (self.restart.left if self.restart else 0)
 
     @property
     def compared(self) -> bool:
-        """Whether the comparison is over."""
-        return self.retrain.entered and not self.left()
+        """Whether the comparison is over, as far as it was to go on."""
+        return self.restart is not None and self.restart.entered and not self.left()
+
+    @property
+    def barred(self) -> int:
+        """How many of the replicates do not begin, because the user's limit is used up."""
+        return sum(tune.barred for tune in self.tunes)
 
     @property
     def searches(self) -> list[Search]:
-        """The searches of the arms and of their controls."""
-        return self.tune.searches
+        """The searches of the arms and of their controls, replicate by replicate."""
+        return [search for tune in self.tunes for search in tune.searches]
 
     @property
     def comparison(self) -> list[ComparisonRun]:
-        """Every run of the comparison, and what it is for; none before all searches have ended."""
+        """Every run of the comparison that is entered, and what it is for."""
         return self._comparison.runs
 
     def failures(self) -> list[str]:
@@ -128,7 +149,7 @@ class Driver:
         """Register the protocol. Runs that ended in another run folder may have been seen by whoever wrote it."""
         elsewhere = {entry.run.id for entry in entries if entry.run.id in self.earlier.folders}
         unknown = [run_id for run_id in elsewhere if (self.store.run(run_id) or {}).get("state") not in schema.ENDED]
-        register_protocol(self.setting, self.store, self.reporter, len(unknown))
+        self.protocol = register_protocol(self.setting, self.store, self.reporter, len(unknown))
 
     def _show_progress(self, loop: EventLoop, watch: Watch, run: Job | None, event: Event | None) -> None:
         """Move the bar after an epoch, and tell the watch what is under way.
@@ -147,9 +168,9 @@ class Driver:
         watch.happened(loop.describe_under_way)
 
     def _say_trial(self, search: Search, run: Run, trial: dict[str, Any]) -> None:
-        """Say how a trial ended; its score is the mean of its runs."""
+        """Say how a trial, or its confirmation, ended; the score of a trial is the mean of its runs."""
         row = {**trial, "metrics": {self.setting.plan.searched.tune_column: trial["value"]}}
-        self._say_outcome(run, row, search.label(trial["number"]))
+        self._say_outcome(run, row, search.label(trial))
 
     def _say_end(self, run: Run) -> None:
         row = self.store.run(run.id)
@@ -163,17 +184,21 @@ class Driver:
 
     def _epochs_left(self, loop: EventLoop) -> int:
         """Return how many epochs are still to train; for a trial not yet asked, those that are to be expected of it."""
+        left = sum(work.run.epochs - work.epochs for work in loop.under_way.values())
+        for tune in self.tunes:
+            left += sum(search.epochs_left(loop.under_way) for search in tune.searches if not tune.barred)
+        return left if self.only_search else left + self._epochs_compared()
+
+    def _epochs_compared(self) -> int:
+        """Return how many epochs of the comparison are still to begin; of runs not yet entered, those to be expected."""
         arms = self.setting.plan.competitors
-        left = sum(run.epochs for run in (*self.retrain.waiting, *self.restart.ahead))
-        left += sum(work.run.epochs - work.epochs for work in loop.under_way.values())
-        begun = Counter(work.run.arm.name for work in loop.under_way.values() if work.run.phase == "search")
-        for search in self.searches:
-            trainings = 0 if search.finished else search.left
-            counted_already = min(trainings, begun[search.arm])
-            begun[search.arm] -= counted_already
-            left += round((trainings - counted_already) * expected_epochs(search.competitor))
-        if not self.only_search and not self.retrain.entered:
-            left += self.retrain.left * sum(arm.benchmark.compare.epochs for arm in arms) // len(arms)
+        mean = sum(arm.benchmark.compare.epochs for arm in arms) // len(arms)
+        phases: list[tuple[Retrain | Restart, int]] = [(retrain, mean) for retrain in self.retrains]
+        phases += [(self.restart, epochs_longer(mean))] if self.restart else []
+        left = 0
+        for phase, expected in phases:
+            left += sum(run.epochs for run in phase.waiting) if phase.entered else phase.left * expected
+        return left
         return left
 
 

@@ -105,13 +105,14 @@ class EventLoop:
     """Carries the jobs of some phases out on an executor. A run that is among the ``earlier`` ones is not trained again.
 
     ``after_event`` is called once at the beginning, with nothing, and then with every job and its event. With
-    ``keep_weights`` off, the final weights of the runs are not written.
+    ``keep_weights`` off, the final weights of the runs are not written. A line on how arms are trained, or on a changed
+    setting, is said once; those in ``said`` have been said already, and what is said is added to them.
     """
 
     def __init__(
         self, executor: GuardedExecutor, phases: Sequence[Phase | MeasuringPhase], store: Store, reporter: Reporter,
         earlier: EarlierRuns, after_event: Callable[[Job | None, Event | None], object] = lambda job, event: None,
-        keep_weights: bool = True,
+        keep_weights: bool = True, said: set[str] | None = None,
     ) -> None:  # fmt: skip
         self.under_way: dict[str, UnderWay] = {}  # runs, by run_id
         self.measuring: dict[str, MeasurementUnderWay] = {}  # by the id of the measurement
@@ -123,8 +124,7 @@ class EventLoop:
         self._reporter = reporter
         self._after_event = after_event
         self._keep_weights = keep_weights
-        self._ways: set[str] = set()  # lines on how arms are trained that were said
-        self._changes: set[str] = set()  # lines on changed settings that were said
+        self._said = set() if said is None else said  # lines, each of which is said once
 
     def carry_out(self) -> None:
         """Carry out every job that the phases have, until they have no more."""
@@ -253,15 +253,15 @@ class EventLoop:
         if event.scale_free and (line := penalty_line(run.arm.network, {**event.scale_free, **run.recipe()})):
             lines.append(f"note: {line}")
         for line in lines:
-            if line not in self._ways:
-                self._ways.add(line)
+            if line not in self._said:
+                self._said.add(line)
                 self._reporter.say(line)
 
     def _say_changes(self, lines: list[str]) -> None:
         """Say which settings of the process a plugin has changed, each once; the records have them too."""
         for line in lines:
-            if line not in self._changes:
-                self._changes.add(line)
+            if line not in self._said:
+                self._said.add(line)
                 self._reporter.say(f"warning: {line}", style="yellow")
 
 

@@ -24,11 +24,11 @@ from harness.training.rehearsal import (
     STEPS,
     Moved,
     Rehearsal,
+    compare_steps,
     entries_of,
     moved_entries,
     own_penalties,
     shrinks_weights,
-    take_same_steps,
 )
 
 OBJECTIVE = "common_objective"  # the check of ``harness check`` for a weight decay; a method's own is a known failure
@@ -42,10 +42,12 @@ class Equal:
     same_as: str
     steps: int  # that they were compared over
     weight_decay: bool  # one of them has a weight decay, which is 0 here
+    exactly: bool = True  # to the last bit, and not only but for rounding
 
     def line(self) -> str:
         """Return it for a person."""
-        compared = f"take the same steps (compared over {self.steps} steps)"
+        rounding = "" if self.exactly else ", but for rounding"
+        compared = f"take the same steps (compared over {self.steps} steps{rounding})"
         if self.weight_decay:
             return f"{self.name} is {self.same_as} here: without weight decay both {compared}; see search.objective"
         return f"{self.name} is {self.same_as} here: at equal settings both {compared}"
@@ -147,7 +149,7 @@ def _own_penalty(setting: Setting, competitor: Competitor) -> _Penalty | None:
             for name, value in own_penalties(Rehearsal(optimizer, run.optimizer).optimizer).items():
                 return _Penalty(f"{name} = {value!r} in its parameter groups", name)
             if OBJECTIVE not in optimizer.known_failures and shrinks_weights(optimizer, run.optimizer):
-                return _Penalty("weights that shrink where the gradient is 0")
+                return _Penalty("weights that it pulls towards zero by itself")
     return None
 
 
@@ -222,15 +224,15 @@ def _try_pair(first: Competitor, second: Competitor, attempts: Attempts) -> Equa
 
 def _compare_steps(first: Competitor, second: Competitor) -> Equal | None:
     settings, second_settings = _equal_settings(first, second)
-    equal = False
+    same = "not"
     pair = f"optimizer '{first.entered}' or '{second.entered}', tried out before the search,"
     with suppress(PluginFailed), _rehearsing(first.optimizer), kept(pair):
-        equal = take_same_steps(first.optimizer, settings, second.optimizer, second_settings)
-    if not equal:
+        same = compare_steps(first.optimizer, settings, second.optimizer, second_settings)
+    if same == "not":
         return None
     decays = [_has_zero_penalty(settings), _has_zero_penalty(second_settings)]
     names = (first.entered, second.entered) if decays == [True, False] else (second.entered, first.entered)
-    return Equal(*names, STEPS, weight_decay=any(decays))
+    return Equal(*names, STEPS, weight_decay=any(decays), exactly=same == "exactly")
 
 
 def _has_zero_penalty(settings: Mapping[str, Any]) -> bool:

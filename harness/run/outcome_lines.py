@@ -53,6 +53,8 @@ def search_failures(searches: Sequence[Search]) -> list[str]:
         lines += [f"{search.study}: trial {trial['number']} failed: {trial['reason']}" for trial in failed[:1]]
         if len(failed) > 1:
             lines.append(f"{search.study}: {len(failed)} of {len(search.trials)} trials failed")
+        for outcome in search.failed_confirmations():
+            lines.append(f"{search.study}: the confirmation of trial {outcome['number']} failed: {outcome['reason']}")
         if search.finished and search.best() is None:
             lines.append(f"{search.study}: no trial ended well, so it cannot be compared")
     return lines

@@ -1,18 +1,24 @@
-"""The three phases of a benchmark: tune every arm, retrain what was chosen, restart one run of each arm.
+"""The phases of a benchmark: tune every arm, retrain what was chosen, in each replicate, and restart one run of each arm.
 
-Each is made without a side effect and then opened. Retraining begins when all searches have ended, and goes on seed by
-seed, so that an early stop still leaves every arm with equal seeds. When all of it has ended, one run of each arm goes
-on for a little, which shows whether it had arrived at a minimum.
+Each is made without a side effect and then opened. The retraining of a replicate begins when its own searches have ended,
+and goes on seed by seed. The phases of a replicate come before those of the next one. So workers are busy with later
+replicates only where an earlier one has nothing for them, and an early stop leaves every arm with equal replicates. When
+all replicates have ended, one run of each arm goes on for a little, which shows whether it had arrived at a minimum.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.benchmark.arms import Competitor
-from harness.benchmark.comparison import ComparisonRun, comparison_runs, count_comparison_runs, restart_runs
+from harness.benchmark.comparison import (
+    ComparisonRun,
+    arms_to_restart,
+    count_replicate_runs,
+    replicate_runs,
+    restart_runs,
+)
 from harness.benchmark.plan import Setting
 from harness.plugin.runs import Epoch, Event, PrunerDecision, Run
 from harness.records import Store, schema
@@ -26,27 +32,41 @@ Say = Callable[[str, str], object]  # a line, and its style
 
 
 class Tune:
-    """The searches of all arms; the one that has asked least comes next."""
+    """The searches of all arms in one replicate; the one that has asked least comes next."""
 
-    def __init__(self, setting: Setting, store: Store, say: Say, say_trial: Callable[..., object]) -> None:
+    def __init__(
+        self, setting: Setting, store: Store, replicate: int, say: Say, say_trial: Callable[..., object],
+        may_begin: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
         self.searches: list[Search] = []  # once it is open
+        self.replicate = replicate
         self._setting = setting
         self._store = store
         self._say = say
         self._say_trial = say_trial  # takes the search, the run and the trial that ended with it
+        self._may_begin = may_begin  # returns False where the user's limit leaves no further replicate
         self._asked_by: dict[str, Search] = {}  # by the id of a run
         self._chosen: set[str] = set()  # studies whose choice stands in the records
 
     def open(self) -> None:
         """Open every search where it was left."""
-        searched = list(_searched(self._setting))
-        searches = {}
-        for competitor, replicate in searched:
-            searches[study_name(competitor.name, replicate)] = (competitor.arm, replicate)
-        self._store.add_searches(searches)
-        self.searches = [Search(self._setting, arm, self._store, replicate) for arm, replicate in searched]
+        plan = self._setting.plan
+        searched = (*plan.competitors, *plan.controls_of("aa"))
+        names = {study_name(arm.name, self.replicate): (arm.arm, self.replicate) for arm in searched}
+        self._store.add_searches(names)
+        self.searches = [Search(self._setting, arm, self._store, self.replicate) for arm in searched]
         for search in self.searches:
             self._note_choice(search)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a trial has been asked."""
+        return any(search.asked for search in self.searches)
+
+    @property
+    def barred(self) -> bool:
+        """Whether the replicate does not begin any more."""
+        return not self.begun and not self._may_begin()
 
     @property
     def finished(self) -> bool:
@@ -56,25 +76,22 @@ class Tune:
     @property
     def left(self) -> int:
         """How many trainings are still to do, at the most: those of trials not yet asked included."""
-        return sum(search.left for search in self.searches)
+        return 0 if self.barred else sum(search.left + search.confirmations_left for search in self.searches)
 
     @property
-    def chosen(self) -> list[dict[str, dict[str, Any] | None]]:
-        """By replicate and arm the parameters that the search has chosen; None of one that has not ended, or has no result."""
-        chosen: dict[int, dict[str, dict[str, Any] | None]] = {}
-        for search in self.searches:
-            chosen.setdefault(search.replicate, {})[search.arm] = search.chosen
-        return [chosen[replicate] for replicate in sorted(chosen)]
+    def chosen(self) -> Mapping[str, Mapping[str, Any] | None]:
+        """The parameters that the search of each arm has chosen; None of one that has not ended, or has no result."""
+        return {search.arm: search.chosen for search in self.searches}
 
     def next(self) -> Run | None:
         """Return the next run of the search that has asked least."""
+        if self.barred:
+            return None
         for search in sorted(self.searches, key=lambda search: search.asked):
             if runs := search.ask(1):
                 self._asked_by[runs[0].id] = search
                 return runs[0]
-            self._note_choice(
-                search
-            )  # it may have ended with trials that need no run, tried before under equal parameters
+            self._note_choice(search)  # trials tried before under equal parameters need no run, and may have ended it
         return None
 
     def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
@@ -107,33 +124,48 @@ class Tune:
             self._say(f"{search.study}: {search.exhaustion}", "yellow")
 
 
-def _searched(setting: Setting) -> Iterable[tuple[Competitor, int]]:
-    """Yield what is searched: every arm and every A/A control, once in each replicate."""
-    plan = setting.plan
-    for replicate in range(plan.benchmark.compare.looks[0]):
-        for competitor in (*plan.competitors, *plan.controls_of("aa")):
-            yield competitor, replicate
-
-
 class Comparison:
     """The runs of the comparison, as they are entered in the records."""
 
     def __init__(self, setting: Setting, store: Store) -> None:
-        self.runs: list[ComparisonRun] = []
         self._setting = setting
         self._store = store
+        self._replicates: dict[int, Sequence[ComparisonRun]] = {}
+        self._restarts: Sequence[ComparisonRun] = ()
+        self._tried: set[str] = set()  # runs that were entered in this call
 
-    def enter(self, new: Sequence[ComparisonRun]) -> deque[Run]:
-        """Enter more runs; return those that are to be carried out, each once. One that failed before is tried again."""
-        self.runs += new
-        self._store.add_runs([entry.run for entry in new], str(environment(self._setting.device)["hash"]))
+    @property
+    def runs(self) -> list[ComparisonRun]:
+        """All runs that are entered, replicate by replicate, whichever was entered first; the restarts stand last."""
+        runs = [run for replicate in sorted(self._replicates) for run in self._replicates[replicate]]
+        return [*runs, *self._restarts]
+
+    def enter(self, new: Sequence[ComparisonRun], replicate: int) -> deque[Run]:
+        """Enter the runs of a replicate, and return those that are to be carried out."""
+        self._replicates[replicate] = new
+        return self._entered(new)
+
+    def enter_restarts(self, new: Sequence[ComparisonRun]) -> deque[Run]:
+        """Enter the restarts, and return those that are to be carried out."""
+        self._restarts = new
+        return self._entered(new)
+
+    def note(self) -> None:
+        """Note which runs the comparison consists of now."""
         self._store.note("comparison", [entry.plain() for entry in self.runs])
         self._store.note("compare_runs", [entry.run.id for entry in self.runs if entry.role == "fresh"])
+
+    def _entered(self, new: Sequence[ComparisonRun]) -> deque[Run]:
+        """Write runs down; return those to be carried out, each once. One that failed in an earlier call is tried again."""
+        self._store.add_runs([entry.run for entry in new], str(environment(self._setting.device)["hash"]))
+        self.note()
         waiting: dict[str, Run] = {}
         for run in (entry.run for entry in new):
             row = self._store.run(run.id)
-            if row and row["state"] == schema.FAILED and not self._store.attempts.given_up(of_run(run.id)):
+            failed = row and row["state"] == schema.FAILED and run.id not in self._tried
+            if failed and not self._store.attempts.given_up(of_run(run.id)):
                 self._store.reopen(run.id)
+            self._tried.add(run.id)
             if not has_ended(self._store, run):
                 waiting[run.id] = run
         return deque(waiting.values())
@@ -143,119 +175,126 @@ class Comparison:
         return [entry for entry in self.runs if (self._store.run(entry.run.id) or {}).get("state") == schema.DONE]
 
 
-class Retrain(Unpruned):
-    """The comparison's runs: what each search has chosen, trained under every seed, and the controls."""
+class Entered(Unpruned):
+    """What the phases have in common whose runs are entered when those before them have ended."""
+
+    def __init__(self, store: Store, say_end: Callable[[Run], object]) -> None:
+        self.entered = False
+        self.waiting: deque[Run] = deque()
+        self._store = store
+        self._say_end = say_end
+        self._under_way: dict[str, Run] = {}  # by id
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether every run that was handed out or waits has ended."""
+        return not self.waiting and all(has_ended(self._store, run) for run in self._under_way.values())
+
+    def next(self) -> Run | None:
+        """Return the next run; None where there is none yet, or no more."""
+        self.enter()
+        if not self.waiting:
+            return None
+        run = self.waiting.popleft()
+        self._under_way[run.id] = run
+        return run
+
+    def ended(self, run: Run) -> None:
+        """Say how the run ended."""
+        self._under_way.pop(run.id, None)
+        self._say_end(run)
+
+    def enter(self) -> None:
+        """Enter the runs, if it is time for them."""
+        raise NotImplementedError
+
+
+class Retrain(Entered):
+    """The comparison's runs of one replicate: what its searches have chosen under every seed, and the controls."""
 
     def __init__(
         self, setting: Setting, store: Store, tune: Tune, comparison: Comparison,
         register: Callable[[Sequence[ComparisonRun]], object],
         say_end: Callable[[Run], object],
     ) -> None:  # fmt: skip
-        self.entered = False
-        self.waiting: deque[Run] = deque()
+        super().__init__(store, say_end)
         self._setting = setting
-        self._store = store
         self._tune = tune
         self._comparison = comparison
         self._register = register  # writes the protocol down, before the runs of the comparison
-        self._say_end = say_end
         self._ended_before = 0
 
     def open(self) -> None:
-        """Enter the runs, if all searches have ended."""
+        """Enter the runs, if the replicate's searches have ended."""
         self._ended_before = self._count_ended()
-        self._enter()
+        self.enter()
 
     @property
     def finished(self) -> bool:
-        """Whether all runs are entered and have ended."""
-        return self.entered and all(has_ended(self._store, entry.run) for entry in self._comparison.runs)
-
-    @property
-    def left(self) -> int:
-        """How many runs are still to do; before they are entered, those of the restarts are among them."""
-        return (
-            len(self.waiting)
-            if self.entered
-            else count_comparison_runs(self._setting, self._setting.plan.benchmark.compare.looks[0])
-            - self._ended_before
-        )
-
-    def next(self) -> Run | None:
-        """Return the next run, once all searches have ended."""
-        self._enter()
-        return self.waiting.popleft() if self.waiting else None
-
-    def ended(self, run: Run) -> None:
-        """Say how the run ended."""
-        self._say_end(run)
-
-    def _enter(self) -> None:
-        if not self.entered and self._tune.finished:
-            entries = comparison_runs(self._setting, self._tune.chosen)
-            self._register(entries)
-            self.entered = True
-            self.waiting = self._comparison.enter(entries)
-
-    def _count_ended(self) -> int:
-        """Return how many runs of the comparison have ended, as far as it is known which they will be."""
-        entries = comparison_runs(self._setting, self._tune.chosen)
-        states = [(self._store.run(entry.run.id) or {}).get("state") for entry in entries]
-        done = [entry for entry, state in zip(entries, states, strict=True) if state == schema.DONE]
-        restarted = [entry for entry in restart_runs(self._setting, done) if has_ended(self._store, entry.run)]
-        return len(done) + len(restarted) + states.count(schema.DIVERGED)
-
-
-class Restart(Unpruned):
-    """One run of each arm that goes on for a fifth of its steps, which shows whether it had arrived at a minimum."""
-
-    def __init__(
-        self, setting: Setting, store: Store, retrain: Retrain, comparison: Comparison, say_end: Callable[[Run], object]
-    ) -> None:
-        self.entered = False
-        self.waiting: deque[Run] = deque()
-        self._setting = setting
-        self._store = store
-        self._retrain = retrain
-        self._comparison = comparison
-        self._say_end = say_end
-
-    def open(self) -> None:
-        """Enter the runs, if the comparison's own have ended."""
-        self._enter()
+        """Whether all runs are entered and have ended, or the replicate does not begin any more."""
+        return (self.entered and self.all_ended) or self._tune.barred
 
     @property
     def left(self) -> int:
         """How many runs are still to do."""
-        return len(self.waiting) + (0 if self.entered else len(self._restarts()))
+        if self.entered:
+            return len(self.waiting)
+        return 0 if self._tune.barred else self._expected - self._ended_before
 
     @property
-    def ahead(self) -> list[Run]:
-        """The runs that are still to begin, those to be expected of a comparison under way included."""
-        expected = [] if self.entered else restart_runs(self._setting, self._comparison.runs)
-        return [*self.waiting, *(entry.run for entry in expected)]
+    def _expected(self) -> int:
+        return count_replicate_runs(self._setting, self._tune.replicate)
 
-    def next(self) -> Run | None:
-        """Return the next run, once the comparison's own have ended."""
-        self._enter()
-        return self.waiting.popleft() if self.waiting else None
+    def enter(self) -> None:
+        """Enter the runs, if the replicate's searches have ended."""
+        if not self.entered and self._tune.finished:
+            entries = replicate_runs(self._setting, self._tune.chosen, self._tune.replicate)
+            self._register(entries)
+            self.entered = True
+            self.waiting = self._comparison.enter(entries, self._tune.replicate)
 
-    def ended(self, run: Run) -> None:
-        """Say how the run ended."""
-        self._say_end(run)
+    def _count_ended(self) -> int:
+        """Return how many runs of the replicate have ended, as far as it is known which they will be."""
+        entries = replicate_runs(self._setting, self._tune.chosen, self._tune.replicate)
+        states = [(self._store.run(entry.run.id) or {}).get("state") for entry in entries]
+        return states.count(schema.DONE) + states.count(schema.DIVERGED)
 
-    def _enter(self) -> None:
+
+class Restart(Entered):
+    """One run of each arm that goes on for a fifth of its steps, which shows whether it had arrived at a minimum."""
+
+    def __init__(
+        self, setting: Setting, store: Store, retrains: Sequence[Retrain], comparison: Comparison,
+        say_end: Callable[[Run], object],
+    ) -> None:  # fmt: skip
+        super().__init__(store, say_end)
+        self._setting = setting
+        self._retrains = retrains
+        self._comparison = comparison
+
+    def open(self) -> None:
+        """Enter the runs, if the comparison's own have ended."""
+        self.enter()
+
+    @property
+    def left(self) -> int:
+        """How many runs are still to do, at the most."""
+        if self.entered:
+            return len(self.waiting)
+        ended = sum(has_ended(self._store, entry.run) for entry in self._restarts())
+        return len(self.waiting) + len(arms_to_restart(self._setting)) - ended
+
+    def enter(self) -> None:
         """Enter the restarts; where weights that they start from were damaged meanwhile, their runs come first."""
-        if self.entered or self.waiting or not self._retrain.finished:
+        if self.entered or not self.all_ended or not all(retrain.finished for retrain in self._retrains):
             return
         new = self._restarts()
-        damaged = self._store.restore({str(entry.run.follows) for entry in new})
-        if damaged:
+        if damaged := self._store.restore({str(entry.run.follows) for entry in new}):
             runs = {entry.run.id: entry.run for entry in self._comparison.runs if entry.run.id in damaged}
             self.waiting.extend(runs.values())
             return
         self.entered = True
-        self.waiting = self._comparison.enter(new)
+        self.waiting = self._comparison.enter_restarts(new)
 
     def _restarts(self) -> list[ComparisonRun]:
         return restart_runs(self._setting, self._comparison.done())

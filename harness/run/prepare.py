@@ -16,9 +16,9 @@ from harness.benchmark.toml import Source
 from harness.console.progress import Reporter
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.photos import Skipped, skipped_line
-from harness.data.places import find_root
+from harness.data.places import Root, find_root
 from harness.data.squares import Cut
-from harness.errors import PluginError, on_one_line, printable
+from harness.errors import DataError, PluginError, on_one_line, printable
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Data, Split
 from harness.plugin.discovery import discover
@@ -51,6 +51,14 @@ class Request:
     retry: bool = False  # what was given up because the process died in it again and again
     reuse: Path | None = None  # a run folder, or a folder of run folders, to take runs from beside those in ``out``
     no_reuse: bool = False  # train everything here
+    workload: str | None = None  # one of the file's workloads
+    common: str = ""  # the folder of all its workloads, in ``out``; "" where the file itself is the benchmark
+    most_looks: int | None = None  # after so many looks the call ends, and a later one goes on; None for all
+
+    @property
+    def place(self) -> Path:
+        """The folder that the run folder goes into."""
+        return self.out / self.common
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +76,10 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
 
     With a ``journal``, what is under way is noted beside the run folder from here on.
     """
-    benchmark, source = loading.load(request.file, request.profile, request.overrides)
+    benchmark, source = loading.load(request.file, request.profile, request.overrides, request.workload)
     for notice in source.notices:
         reporter.say(f"note: {notice}")
-    registry = _discover(request, benchmark, reporter)
+    registry = plugins_of(request, benchmark, reporter)
     plan = resolve(benchmark, source, registry)
     _check_other_profiles(request, benchmark, registry)
     search.check(plan, source.where)
@@ -94,7 +102,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
     return Prepared(**values, registry=registry, imported=imported, fairness=fairness, attempts=attempts)
 
 
-def _discover(request: Request, benchmark: Benchmark, reporter: Reporter) -> Registry:
+def plugins_of(request: Request, benchmark: Benchmark, reporter: Reporter) -> Registry:
     """Return the plugins; say which files of the user's are run, and which plugins cannot be loaded."""
     loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
     block = {*benchmark.block, *request.block}
@@ -108,7 +116,7 @@ def _discover(request: Request, benchmark: Benchmark, reporter: Reporter) -> Reg
 
 def _check_other_profiles(request: Request, benchmark: Benchmark, registry: Registry) -> None:
     """Check the names in the profiles that are not chosen, as far as they use the same plugin files."""
-    for profile, alternative, source in loading.other_profiles(request.file, request.profile):
+    for profile, alternative, source in loading.other_profiles(request.file, request.profile, request.workload):
         if (alternative.plugins, alternative.block) == (benchmark.plugins, benchmark.block):
             with loading.in_profile(profile):
                 check_profile(alternative, source, registry)
@@ -117,7 +125,7 @@ def _check_other_profiles(request: Request, benchmark: Benchmark, registry: Regi
 def _opened(request: Request, plan: Plan, source: Source, device: Device, reporter: Reporter) -> Setting:
     """Return the setting: the data opened and checked, and what frozen backbones make of them."""
     benchmark = plan.benchmark
-    data = _open(plan, request.data, reporter)
+    data = _open(plan, request, reporter)
     check_data(benchmark, data, source)
     fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
     features: dict[str, Data] = {}
@@ -138,9 +146,9 @@ def _opened(request: Request, plan: Plan, source: Source, device: Device, report
 def _open_journal(request: Request, setting: Setting, reporter: Reporter, closing: ExitStack) -> Attempts:
     """Return the journal of the run folder, after the deaths that it tells of have been said."""
     with suppress(OSError):  # the folder is there; or it cannot be made, which the run folder will say
-        request.out.mkdir(parents=True)
-        closing.callback(_remove_empty, request.out)
-    file = request.out / f"{setting.folder_name}.attempts"
+        request.place.mkdir(parents=True)
+        closing.callback(_remove_empty, request.place)
+    file = request.place / f"{setting.folder_name}.attempts"
     attempts = Attempts(file, lambda line: reporter.say(f"warning: {line}", style="yellow"))
     if request.retry:
         attempts.forget()
@@ -162,14 +170,14 @@ def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, devi
         return make(plan.backbones[name], plan.weights[name], data, device, reporter.preparing, plan.sources[name])
 
 
-def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
+def _open(plan: Plan, request: Request, reporter: Reporter) -> Data:
     """Return the benchmark's data; raises DataError where the folder the user named is not there."""
-    root = find_root(named, plan.dataset.name)
+    root = _root_of(plan, request)
     if root.downloaded:
         reporter.say(f"data: {root.path}, where 'harness data get' put it")
     cut = cut_of(plan)
     skipped = Skipped(root.path)
-    request = data_request(
+    wanted = data_request(
         plan.dataset,
         plan.benchmark.data,
         root,
@@ -180,7 +188,7 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     )
     with Boundary("dataset", plan.dataset.name, "open"):
         with kept(f"dataset '{plan.dataset.name}'"):
-            data = plan.dataset.open(request)
+            data = plan.dataset.open(wanted)
         fault = _data_fault(data)
         if not fault:
             data = _printable(data)
@@ -195,6 +203,22 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     if skipped.by_reason:
         reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
     return replace(data, skipped={reason: tuple(names) for reason, names in skipped.by_reason.items()})
+
+
+def _root_of(plan: Plan, request: Request) -> Root:
+    """Return the folder that the dataset looks in; none for one that looks in no folder.
+
+    Raises DataError where the user named a folder for such a dataset alone. Of several workloads the others may want it.
+    """
+    root, dataset = find_root(request.data, plan.dataset.name), plan.dataset
+    if dataset.takes_folder:
+        return root
+    if root.required and request.workload is None:
+        raise DataError(
+            f"data.dataset: '{dataset.name}' looks in no folder and must be given none, got '{root.path}'; "
+            "leave out --data and HARNESS_DATA"
+        )
+    return Root(None)
 
 
 def _fits(plan: Plan, data: Data, where: str, reporter: Reporter) -> dict[str, Fit]:

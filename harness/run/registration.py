@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 
 from harness.benchmark.plan import Setting
 from harness.benchmark.sections import as_plain
@@ -10,10 +12,11 @@ from harness.console.progress import Reporter
 from harness.plugin.runs import split_arm_name
 from harness.records import Store
 from harness.verdict import protocol as protocols
+from harness.verdict.power import design_power
 
 
-def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_elsewhere: int = 0) -> None:
-    """Write the protocol down, where it is new, and say how likely the design is to support a claim.
+def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_elsewhere: int = 0) -> str:
+    """Write the protocol down, where it is new, say how likely the design is to support a claim, and return its hash.
 
     ``ended_elsewhere`` runs of the comparison will be taken from other run folders: their results were there before.
     """
@@ -26,18 +29,23 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
     )  # fmt: skip
     protocols.register(store, protocol, store.compared(imported.get("names", ())) + ended_elsewhere)
     if protocol.hash in {entry["hash"] for entry in registered}:
-        return
+        return protocol.hash
     arms_of_network = Counter(split_arm_name(arm).network for arm in arms)
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
     powers = [
-        protocol.power(count, convex[network])
+        design_power(protocol, count, convex[network])
         for network, count in arms_of_network.items()
         if count > 1 and network in convex
     ]
     if powers:
-        lowest = min(powers)
-        exploratory = "; exploratory: more seeds would show more" if lowest < protocols.EXPLORATORY else ""
-        reporter.say(
-            f"protocol {protocol.hash[:12]} registered: identical arms would come out similar with probability "
-            f"{lowest:.2f}{exploratory}"
-        )
+        reporter.say(f"protocol {protocol.hash[:12]} registered: {_power_text(powers)}")
+    return protocol.hash
+
+
+def _power_text(powers: Sequence[float]) -> str:
+    """Return how likely identical arms are to come out similar, in the network in which they are least likely to."""
+    if any(map(math.isnan, powers)):
+        return "how likely identical arms are to come out similar is known from the first look on"
+    lowest = min(powers)
+    exploratory = "; exploratory: more replicates would show more" if lowest < protocols.EXPLORATORY else ""
+    return f"identical arms would come out similar with probability {lowest:.2f}{exploratory}"

@@ -9,18 +9,20 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import OTHER_ORDER, Setting
 from harness.benchmark.spaces import COMMON, SCHEDULE
 from harness.errors import RunFolderError
 from harness.plugin.runs import Arm, Run
 from harness.records import schema
 from harness.records.earlier import EarlierRun, ended_runs, is_sound, read_run
+from harness.records.workloads import has_workloads
 from harness.training.device import environment
 
 
@@ -56,16 +58,18 @@ def earlier_runs(setting: Setting, own: Path, folders: Sequence[Path]) -> Earlie
     return EarlierRuns(folders_of_run, recipes)
 
 
-def foreseen(setting: Setting, earlier: EarlierRuns) -> dict[str, int]:
-    """Return by run folder how many runs a benchmark can take from it at the most, before its searches have asked.
+def foreseen(setting: Setting, earlier: EarlierRuns, replicates: int) -> dict[str, int]:
+    """Return by run folder how many runs so many replicates can take from it, before their searches have asked.
 
     These are the runs whose recipes are those of its own runs, but for hyperparameters that its searches may choose.
     """
-    return dict(Counter(earlier.folders[run_id][0].name for run_id in sorted(foreseen_recipes(setting, earlier))))
+    return dict(
+        Counter(earlier.folders[run_id][0].name for run_id in sorted(foreseen_recipes(setting, earlier, replicates)))
+    )
 
 
-def foreseen_recipes(setting: Setting, earlier: EarlierRuns) -> dict[str, Mapping[str, Any]]:
-    """Return the recipes of the runs that a benchmark can take over at the most, by id."""
+def foreseen_recipes(setting: Setting, earlier: EarlierRuns, replicates: int) -> dict[str, Mapping[str, Any]]:
+    """Return the recipes of the runs that so many replicates of a benchmark can take over at the most, by id."""
     follows: dict[str, str] = {}
     recipes: dict[str, Mapping[str, Any]] = {}
     possible: set[str] = set()
@@ -73,14 +77,14 @@ def foreseen_recipes(setting: Setting, earlier: EarlierRuns) -> dict[str, Mappin
         with suppress(ValueError, KeyError, TypeError):  # the recipe of another program, or a damaged one
             recipes[run_id] = recipe = json.loads(text)
             follows[run_id] = str(recipe["follows"])
-            if run_id in _possible_ids(setting, recipe):
+            if run_id in _possible_ids(setting, recipe, replicates):
                 possible.add(run_id)
     if setting.plan.benchmark.compare.gate:
         possible |= {run_id for run_id, before in follows.items() if before in possible}
     return {run_id: recipes[run_id] for run_id in possible}
 
 
-def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
+def _possible_ids(setting: Setting, recipe: Mapping[str, Any], replicates: int) -> set[str]:
     """Return the ids of the runs of a benchmark that have the hyperparameters of a recipe, and its phase."""
     plan = setting.plan
     competitors = {competitor.name: competitor for competitor in (*plan.competitors, *plan.controls)}
@@ -91,17 +95,26 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
     params = {**recipe["optimizer"], **schedule}
     params |= {name: recipe[name] for name in COMMON}
     if recipe["phase"] == "search":
-        if not all(_has(space, params.get(name)) for name, space in competitor.space.items()):
-            return set()
-        search = plan.benchmark.search
-        trials = itertools.product(range(plan.benchmark.compare.looks[-1]), range(search.seeds))
-        return {setting.search_run(competitor, params, replicate, seed).id for replicate, seed in trials}
+        return set(_possible_search_ids(setting, competitor, params, replicates))
     seed = int(recipe["init_seed"])
-    if seed >= plan.benchmark.compare.seeds * plan.benchmark.compare.looks[-1]:
+    if setting.replicate_of(seed) >= replicates:
         return set()
     runs = [setting.compare_run(competitor, params, seed, snapshots) for snapshots in (True, False)]
     runs += [replace(run, order_seed=seed + OTHER_ORDER) for run in runs]
     return {run.id for run in runs}
+
+
+def _possible_search_ids(
+    setting: Setting, competitor: Competitor, params: Mapping[str, Any], replicates: int
+) -> Iterator[str]:
+    """Yield the ids of the trials of an arm that have these hyperparameters, and of their confirmations."""
+    search = setting.plan.benchmark.search
+    trials = itertools.product(range(replicates), range(search.seeds))
+    has = {name: _has(space, params.get(name)) for name, space in competitor.space.items()}
+    if all(has.values()):
+        yield from (setting.search_run(competitor, params, replicate, seed).id for replicate, seed in trials)
+    if search.confirm and all(inside for name, inside in has.items() if name != "epochs"):
+        yield from (setting.confirmation_run(competitor, params, replicate).id for replicate in range(replicates))
 
 
 def _has(space: Any, value: Any) -> bool:
@@ -137,7 +150,10 @@ def _kind(path: Path) -> str:
 
 
 def _run_folders(folder: Path) -> list[Path]:
-    """Return the run folders in a folder, by their names."""
+    """Return the run folders in a folder, and those in its folders of several workloads, by their names."""
     if not folder.is_dir():
         return []
-    return sorted(inner for inner in folder.iterdir() if schema.database(inner).is_file())
+    inner = sorted(folder.iterdir())
+    for common in filter(has_workloads, list(inner)):
+        inner += sorted(common.iterdir())
+    return [place for place in inner if schema.database(place).is_file()]

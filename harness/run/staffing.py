@@ -38,7 +38,8 @@ def _steps_of_arms(setting: Setting) -> list[int]:
     for competitor in setting.plan.competitors:
         benchmark = competitor.benchmark
         search, compare = benchmark.search, benchmark.compare
-        epochs = search.trials * (search.epochs[0] + search.epochs[-1]) // 2 + compare.seeds * compare.epochs
+        at_full_length = compare.seeds + min(search.confirm, search.trials)
+        epochs = search.trials * (search.epochs[0] + search.epochs[-1]) // 2 + at_full_length * compare.epochs
         epochs *= compare.looks[0]  # to the first look; how many more there are is not known yet
         examples = len(setting.data_of(competitor.arm).train)
         steps.append(epochs * max(1, examples // benchmark.train.batch_size))

@@ -68,7 +68,7 @@ def judge(
         "similar" where the equivalence test rejects or the distance is negligible, "different" where the minimum-effect test
         rejects and the names matter, else "inconclusive". The detail says whether the interval excludes 0.
 
-    >>> small, margin = Estimate(0.01, -0.01, 0.03, se=0.01, seeds=8), Margin(0.05, two_sided=True)
+    >>> small, margin = Estimate(0.01, -0.01, 0.03, se=0.01, replicates=8), Margin(0.05, two_sided=True)
     >>> judge(small, margin, p_same=0.003, p_different=0.4).label
     'similar'
     """
@@ -203,7 +203,7 @@ def replicates_needed(
         The number of replicates, in all. None where the estimate is not known, or more than 999 would be needed, as for an
         estimate on the margin itself.
 
-    >>> replicates_needed(Estimate(0.01, -0.05, 0.07, se=0.03, seeds=8), Margin(0.05, two_sided=True))
+    >>> replicates_needed(Estimate(0.01, -0.05, 0.07, se=0.03, replicates=8), Margin(0.05, two_sided=True))
     30
     """
     arguments.instance("estimate", estimate, Estimate, "an Estimate")
@@ -215,9 +215,9 @@ def replicates_needed(
     size = abs(estimate.value) if margin.two_sided else estimate.value
     adjusted = level / comparisons if size > margin.size else level
     for count in range(2, MOST_REPLICATES + 1):
-        se = estimate.se * math.sqrt(estimate.seeds / count)
+        se = estimate.se * math.sqrt(estimate.replicates / count)
         if abs(margin.size - size) > _reach(count, power, adjusted) * se:
-            return max(count, estimate.seeds)
+            return max(count, estimate.replicates)
     return None
 
 

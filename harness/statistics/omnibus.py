@@ -2,9 +2,10 @@
 
 PERMANOVA asks whether the arms differ at all (Anderson 2001, doi:10.1111/j.1442-9993.2001.01070.pp.x). It sees location
 and spread alike, so PERMDISP asks about spread alone (Anderson 2006, doi:10.1111/j.1541-0420.2005.00440.x). Both permute
-the arms' names within seeds, because networks of one seed share their start.
+the arms' names within replicates, because networks of one replicate share their seeds.
 
-Shapes: k arms, S seeds. ``distances`` ``[k, S, k, S]`` go from network (arm, seed) to network (arm, seed).
+Shapes: k arms, S replicates. ``distances`` ``[k, S, k, S]`` go from network (arm, replicate) to network (arm,
+replicate).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def permanova(distances: Array, seed: int = 0) -> Omnibus:
     """Return the pseudo-F of the arms: do they differ in location or in spread?
 
     Args:
-        distances: Distances ``[k, S, k, S]`` between all networks of k arms and S seeds.
+        distances: Distances ``[k, S, k, S]`` between all networks of k arms and S replicates.
         seed: Of the arrangements, where they are drawn and not all counted.
 
     Returns:
@@ -56,40 +57,40 @@ def permanova(distances: Array, seed: int = 0) -> Omnibus:
         are NaN.
 
     Raises:
-        ValueError: There are fewer than two arms or two seeds, or the axes do not agree.
+        ValueError: There are fewer than two arms or two replicates, or the axes do not agree.
 
     Source: Anderson 2001, doi:10.1111/j.1442-9993.2001.01070.pp.x.
 
     >>> import numpy as np
-    >>> places = np.array([0.0, 1.0, 10.0, 11.0])  # two arms with two seeds each, on a line
+    >>> places = np.array([0.0, 1.0, 10.0, 11.0])  # two arms with two replicates each, on a line
     >>> apart = np.abs(places[:, None] - places)
     >>> found = permanova(apart.reshape(2, 2, 2, 2))
     >>> print(f"F {found.f:.0f}, p {found.p}, r2 {found.r2:.3f}")
     F 200, p 0.5, r2 0.990
     """
     distances, seed = _distances(distances), arguments.whole("seed", seed)
-    arms, seeds = distances.shape[:2]
+    arms, replicates = distances.shape[:2]
     if not np.isfinite(distances).all():
         return UNKNOWN
     squares = distances**2
-    flat = squares.reshape(arms * seeds, arms * seeds)
-    total = flat.sum() / (2 * arms * seeds)
+    flat = squares.reshape(arms * replicates, arms * replicates)
+    total = flat.sum() / (2 * arms * replicates)
 
     def within(orders: Order) -> Array:
-        """Return sums of squares within arms [A], where arm i of seed s is the network of arm ``orders[a, s, i]``."""
-        arm, seed = orders.swapaxes(1, 2), np.arange(seeds)  # [A, k, S]
-        chosen = squares[arm[..., :, None], seed[:, None], arm[..., None, :], seed]  # [A, k, S, S]
-        sums: Array = chosen.sum(axis=(1, 2, 3)) / (2 * seeds)
+        """Return sums of squares within arms [A], where arm i of replicate s is the network of arm ``orders[a, s, i]``."""
+        arm, replicate = orders.swapaxes(1, 2), np.arange(replicates)  # [A, k, S]
+        chosen = squares[arm[..., :, None], replicate[:, None], arm[..., None, :], replicate]  # [A, k, S, S]
+        sums: Array = chosen.sum(axis=(1, 2, 3)) / (2 * replicates)
         return sums
 
-    actual = float(within(_identity(arms, seeds))[0])
+    actual = float(within(_identity(arms, replicates))[0])
     if total == 0:
         return Omnibus(math.nan, 1.0, math.nan, math.nan)
-    spare = arms * (seeds - 1)
+    spare = arms * (replicates - 1)
     mean_square = actual / spare
     between = total - actual
     f = (between / (arms - 1)) / mean_square if mean_square else math.inf
-    p = _p(actual, within, arms, seeds, seed)  # total is fixed, so a larger F is a smaller SS within
+    p = _p(actual, within, arms, replicates, seed)  # total is fixed, so a larger F is a smaller SS within
     return Omnibus(f, p, between / total, (between - (arms - 1) * mean_square) / (total + mean_square))
 
 
@@ -100,30 +101,30 @@ def permdisp(distances: Array, seed: int = 0) -> Omnibus:
     Where a non-Euclidean distance makes it negative, it counts as zero.
 
     Args:
-        distances: Distances ``[k, S, k, S]`` between all networks of k arms and S seeds; those between arms are not used.
+        distances: Distances ``[k, S, k, S]`` between all networks of k arms and S replicates; those between arms are not used.
         seed: Of the arrangements, where they are drawn and not all counted.
 
     Returns:
         All four numbers are NaN where a distance within an arm is not finite.
 
     Raises:
-        ValueError: There are fewer than two arms or two seeds, or the axes do not agree.
+        ValueError: There are fewer than two arms or two replicates, or the axes do not agree.
 
     Source: Anderson 2006, doi:10.1111/j.1541-0420.2005.00440.x.
 
     >>> import numpy as np
-    >>> places = np.array([0.0, 1.0, 2.0, 10.0, 40.0, 90.0])  # two arms with three seeds each: the second is spread wide
+    >>> places = np.array([0.0, 1.0, 2.0, 10.0, 40.0, 90.0])  # two arms with three replicates each: the second is spread wide
     >>> apart = np.abs(places[:, None] - places)
     >>> print(f"F {permdisp(apart.reshape(2, 3, 2, 3)).f:.2f}")
     F 6.26
     """
     distances, seed = _distances(distances), arguments.whole("seed", seed)
-    arms, seeds = distances.shape[:2]
+    arms, replicates = distances.shape[:2]
     if not all(np.isfinite(distances[a, :, a, :]).all() for a in range(arms)):
         return UNKNOWN
     squares = scale.scaled(np.stack([distances[a, :, a, :] for a in range(arms)]))[0] ** 2  # [k, S, S]
     spread = np.sqrt(
-        np.maximum(0.0, squares.mean(axis=2) - squares.sum(axis=(1, 2))[:, None] / (2 * seeds**2))
+        np.maximum(0.0, squares.mean(axis=2) - squares.sum(axis=(1, 2))[:, None] / (2 * replicates**2))
     )  # [k, S]
     total = float(((spread - spread.mean()) ** 2).sum())
 
@@ -132,47 +133,47 @@ def permdisp(distances: Array, seed: int = 0) -> Omnibus:
         sums: Array = ((moved - moved.mean(axis=2, keepdims=True)) ** 2).sum(axis=(1, 2))
         return sums
 
-    actual = float(within(_identity(arms, seeds))[0])
+    actual = float(within(_identity(arms, replicates))[0])
     if total == 0:
         return Omnibus(math.nan, 1.0, math.nan, math.nan)
-    mean_square = actual / (arms * (seeds - 1))
+    mean_square = actual / (arms * (replicates - 1))
     between = total - actual
     f = (between / (arms - 1)) / mean_square if mean_square else math.inf
-    p = _p(actual, within, arms, seeds, seed)
+    p = _p(actual, within, arms, replicates, seed)
     return Omnibus(f, p, between / total, (between - (arms - 1) * mean_square) / (total + mean_square))
 
 
 def _distances(distances: object) -> Array:
-    """Return distances [k, S, k, S] divided by a power of two, which no result depends on, of two arms and seeds or more."""
+    """Return distances [k, S, k, S] divided by a power of two, which no result depends on, of two arms and replicates or more."""
     (array,) = arguments.arrays(("distances", distances, "k S k S"))
     if min(array.shape) < 2:
         raise ValueError(
-            f"distances: must be [k, S, k, S] of 2 arms and 2 seeds or more, got {arguments.describe(array)}"
+            f"distances: must be [k, S, k, S] of 2 arms and 2 replicates or more, got {arguments.describe(array)}"
         )
     return scale.scaled(array)[0]
 
 
-def _identity(arms: int, seeds: int) -> Order:
-    return np.tile(np.arange(arms), (1, seeds, 1))
+def _identity(arms: int, replicates: int) -> Order:
+    return np.tile(np.arange(arms), (1, replicates, 1))
 
 
-def _p(actual: float, within: Callable[[Order], Array], arms: int, seeds: int, seed: int) -> float:
-    """Return the share of arrangements within seeds whose sum of squares within arms is as small as the actual one.
+def _p(actual: float, within: Callable[[Order], Array], arms: int, replicates: int, seed: int) -> float:
+    """Return the share of arrangements within replicates whose sum of squares within arms is as small as the actual one.
 
-    The total is the same for all, so a small sum within is a large F. The first seed stays as it is (renaming the arms
+    The total is the same for all, so a small sum within is a large F. The first replicate stays as it is (renaming the arms
     everywhere changes nothing), which leaves (k!)^(S-1) arrangements; up to 100,000 are all counted, else 9,999 are
     drawn and p = (b + 1) / (N + 1).
     """
-    count = math.factorial(arms) ** (seeds - 1)
+    count = math.factorial(arms) ** (replicates - 1)
     if count <= ENUMERATED:
         orders_of_arms = np.array(list(permutations(range(arms))))
         codes = (
-            np.arange(count)[:, None] // len(orders_of_arms) ** np.arange(seeds - 1) % len(orders_of_arms)
+            np.arange(count)[:, None] // len(orders_of_arms) ** np.arange(replicates - 1) % len(orders_of_arms)
         )  # [A, S-1]
         orders = np.concatenate([np.tile(np.arange(arms), (count, 1, 1)), orders_of_arms[codes]], axis=1)
     else:
         random = np.random.default_rng(seed)
-        orders = random.permuted(np.tile(np.arange(arms), (SAMPLED, seeds, 1)), axis=2)
+        orders = random.permuted(np.tile(np.arange(arms), (SAMPLED, replicates, 1)), axis=2)
     limit = actual * (1 + 1e-12)
     hits = sum(int((within(part) <= limit).sum()) for part in np.array_split(orders, -(-len(orders) // CHUNK)))
     return hits / count if count <= ENUMERATED else (hits + 1) / (SAMPLED + 1)

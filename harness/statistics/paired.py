@@ -14,7 +14,8 @@ import numpy as np
 
 from harness.errors import arguments
 from harness.statistics.intervals import half_width, standard_deviation
-from harness.statistics.pairwise import ENUMERATED, SAMPLED, Estimate
+from harness.statistics.pairwise import Estimate
+from harness.statistics.permuted import ENUMERATED, SAMPLED
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,12 +27,12 @@ def difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.9) -> Estimate:
     """Return the mean difference ``a - b`` with its paired t-interval.
 
     Args:
-        a: Numbers ``[S]`` of the first arm, one per seed, in any unit.
-        b: Numbers ``[S]`` of the second arm, of the same seeds in the same order.
+        a: Numbers ``[R]`` of the first arm, one per replicate, in any unit.
+        b: Numbers ``[R]`` of the second arm, of the same replicates in the same order.
         confidence: The coverage of the interval, in (0, 1). A one-sided test at alpha goes with ``1 - 2 * alpha``.
 
     Returns:
-        The estimate in the unit of the numbers. The interval of one seed is infinite. All of it is NaN where a number is
+        The estimate in the unit of the numbers. The interval of one replicate is infinite. All of it is NaN where a number is
         not finite.
 
     Raises:
@@ -44,20 +45,20 @@ def difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.9) -> Estimate:
     0.020 from 0.003 to 0.037
     """
     differences, confidence = _differences(a, b), arguments.share("confidence", confidence)
-    seeds, value = len(differences), float(differences.mean())
+    count, value = len(differences), float(differences.mean())
     if not np.isfinite(value):
-        return Estimate(np.nan, np.nan, np.nan, np.nan, seeds)
-    if seeds < 2:
-        return Estimate(value, -np.inf, np.inf, float("nan"), seeds)
-    se = float(standard_deviation(differences) / np.sqrt(seeds))
-    reach = float(half_width(se, seeds - 1, confidence))
-    return Estimate(value, value - reach, value + reach, se, seeds)
+        return Estimate(np.nan, np.nan, np.nan, np.nan, count)
+    if count < 2:
+        return Estimate(value, -np.inf, np.inf, float("nan"), count)
+    se = float(standard_deviation(differences) / np.sqrt(count))
+    reach = float(half_width(se, count - 1, confidence))
+    return Estimate(value, value - reach, value + reach, se, count)
 
 
 def equivalence_p(estimate: Estimate, margin: float) -> float:
     """Return the p-value of two one-sided t-tests: is the true difference within the margin?
 
-    p = max{P(t > (d + margin) / se), P(t < (d - margin) / se)}, with S - 1 degrees of freedom.
+    p = max{P(t > (d + margin) / se), P(t < (d - margin) / se)}, with R - 1 degrees of freedom.
 
     Args:
         estimate: What ``difference`` returned.
@@ -82,13 +83,13 @@ def equivalence_p(estimate: Estimate, margin: float) -> float:
         return 1.0
     if estimate.se == 0:
         return 0.0 if abs(estimate.value) < margin else 1.0
-    return float(stats.t.sf((margin - abs(estimate.value)) / estimate.se, estimate.seeds - 1))
+    return float(stats.t.sf((margin - abs(estimate.value)) / estimate.se, estimate.replicates - 1))
 
 
 def minimum_effect_p(estimate: Estimate, margin: float) -> float:
     """Return the p-value of "the true difference is at most the margin", either way: is it beyond the margin?
 
-    p = P(T > (|d| - margin) / se) + P(T > (|d| + margin) / se), with S - 1 degrees of freedom. The second term is what the
+    p = P(T > (|d| - margin) / se) + P(T > (|d| + margin) / se), with R - 1 degrees of freedom. The second term is what the
     other side of the margin adds. It vanishes where the margin is several standard errors wide. Without it, a test of the
     margin 0 would have twice its level; with it, that is Student's two-sided test.
 
@@ -117,7 +118,7 @@ def minimum_effect_p(estimate: Estimate, margin: float) -> float:
     size = abs(estimate.value)
     if estimate.se == 0:
         return 0.0 if size > margin else 1.0
-    tails = stats.t.sf(np.array([size - margin, size + margin]) / estimate.se, estimate.seeds - 1)
+    tails = stats.t.sf(np.array([size - margin, size + margin]) / estimate.se, estimate.replicates - 1)
     return min(1.0, float(tails.sum()))
 
 
@@ -158,17 +159,20 @@ def single_searches(a: ArrayLike, b: ArrayLike, margin: float) -> SingleSearches
 
     Args:
         a: Numbers ``[R]`` of the first arm, one per search, in any unit.
-        b: Numbers ``[S]`` of the second arm; every one of its searches is compared with every one of the first arm.
+        b: Numbers ``[R]`` of the second arm. Each of its searches is compared with each of the first arm, R^2 pairs in all.
         margin: The largest difference that does not matter, in the unit of the numbers, at least 0.
 
     Returns:
-        The shares of all R times S pairs that differ by more than the margin, to the side of the mean difference and to the
-        other one. NaN where a number or the margin is not finite.
+        The shares of pairs that differ by more than the margin, to the side of the mean difference and to the other one. NaN
+        where a number or the margin is not finite.
 
-    >>> single_searches([0.90, 0.92, 0.97], [0.91, 0.91], margin=0.005)
-    SingleSearches(different=0.6666666666666666, reverse=0.3333333333333333)
+    Raises:
+        ValueError: The arms do not have equally many numbers.
+
+    >>> single_searches([0.90, 0.92, 0.97, 0.99], [0.91, 0.91, 0.95, 0.95], margin=0.005)
+    SingleSearches(different=0.625, reverse=0.375)
     """
-    first, second = arguments.arrays(("a", a, "R"), ("b", b, "S"))
+    first, second = arguments.arrays(("a", a, "R"), ("b", b, "R"))
     margin = arguments.number("margin", margin, 0, nan=True)
     if not (np.isfinite(first).all() and np.isfinite(second).all() and np.isfinite(margin)):
         return SingleSearches(float("nan"), float("nan"))
@@ -202,39 +206,14 @@ def permutation_p(a: ArrayLike, b: ArrayLike, seed: int = 0) -> float:
     differences, seed = _differences(a, b), arguments.whole("seed", seed)
     if not np.isfinite(differences).all():
         return float("nan")
-    seeds = len(differences)
-    if 2**seeds <= ENUMERATED:
-        signs = 1.0 - 2.0 * ((np.arange(2**seeds)[:, None] >> np.arange(seeds)) & 1)
+    count = len(differences)
+    if 2**count <= ENUMERATED:
+        signs = 1.0 - 2.0 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
     else:
         random = np.random.default_rng(seed)
-        signs = np.vstack([np.ones(seeds), random.choice(np.array([-1.0, 1.0]), (SAMPLED, seeds))])
-    sums = magnitudes(a, b, signs)
+        signs = np.vstack([np.ones(count), random.choice(np.array([-1.0, 1.0]), (SAMPLED, count))])
+    sums = np.abs(signs @ differences)
     return float((sums >= sums[0] - 1e-12 * np.abs(differences).sum()).mean())
-
-
-def magnitudes(a: ArrayLike, b: ArrayLike, signs: ArrayLike) -> Array:
-    """Return the size of the summed differences for every arrangement of the arms' names.
-
-    Args:
-        a: Numbers ``[S]`` of the first arm, one per seed.
-        b: Numbers ``[S]`` of the second arm, of the same seeds.
-        signs: Arrangements ``[A, S]`` of +1 and -1; -1 exchanges the names of that seed. ``pairwise.arrangements`` makes
-            them.
-
-    Returns:
-        ``|sum of signs * (a - b)|``, ``[A]``. All are NaN where a difference is not finite.
-
-    Raises:
-        ValueError: The lengths do not agree.
-
-    >>> print(magnitudes([3.0, 2.0], [1.0, 1.0], [[1, 1], [1, -1]]))
-    [3. 1.]
-    """
-    differences = _differences(a, b)
-    orders, _ = arguments.arrays(("signs", signs, "A S"), ("a", a, "S"))
-    if not np.isfinite(differences).all():
-        return np.full(len(orders), np.nan)
-    return np.abs(orders @ differences)
 
 
 def _differences(a: ArrayLike, b: ArrayLike) -> Array:

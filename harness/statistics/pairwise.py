@@ -24,17 +24,14 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float64]
 
-ENUMERATED = 2**17  # up to so many arrangements are counted one by one
-SAMPLED = 9_999  # else so many are drawn
-MOST = 10_000  # seeds that are arranged, in 800 MB
 TINY = 1e-300  # ratios below have lost digits
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval. All fields but ``seeds`` are in the unit of the value.
+    """A number with its interval. All fields but ``replicates`` are in the unit of the value.
 
-    >>> Estimate(value=0.02, low=0.01, high=0.03, se=0.005, seeds=8).high
+    >>> Estimate(value=0.02, low=0.01, high=0.03, se=0.005, replicates=8).high
     0.03
     """
 
@@ -42,7 +39,7 @@ class Estimate:
     low: float  # end of the interval, -inf where it is not known
     high: float  # the other end, inf where it is not known
     se: float  # standard error; NaN where it is not known
-    seeds: int  # that the number is made from
+    replicates: int  # that the number is made from
 
 
 def log_rho(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
@@ -149,7 +146,7 @@ def between(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
 def jackknife(
     aa: Matrix, bb: Matrix, ab: Matrix, statistic: Callable[..., float] = log_rho, confidence: float = 0.9
 ) -> Estimate:
-    """Return a statistic of two arms with a t-interval from leaving out one seed, of both arms, at a time.
+    """Return a statistic of two arms with a t-interval from leaving out one replicate, of both arms, at a time.
 
     se^2 = (S-1)/S * sum over s of (theta without s - their mean)^2, with S - 1 degrees of freedom. Pairs of networks share
     networks, so they are never counted as independent.
@@ -162,7 +159,7 @@ def jackknife(
         confidence: The coverage of the interval, in (0, 1).
 
     Returns:
-        The estimate in the unit of the statistic. Below three seeds its interval is infinite.
+        The estimate in the unit of the statistic. Below three replicates its interval is infinite.
 
     Raises:
         ValueError: The three matrices are not of one shape ``[S, S]``.
@@ -178,13 +175,13 @@ def jackknife(
     aa, bb, ab = _blocks(aa, bb, ab)
     arguments.function("statistic", statistic)
     confidence = arguments.share("confidence", confidence)
-    seeds = len(ab)
-    value = statistic(aa, bb, ab) if seeds > 1 else float("nan")
-    if seeds < 3:
-        return Estimate(value, -np.inf, np.inf, float("nan"), seeds)
+    count = len(ab)
+    value = statistic(aa, bb, ab) if count > 1 else float("nan")
+    if count < 3:
+        return Estimate(value, -np.inf, np.inf, float("nan"), count)
     se = float(jackknife_se(influence(aa, bb, ab, statistic)))
-    reach = float(half_width(se, seeds - 1, confidence))
-    return Estimate(value, value - reach, value + reach, se, seeds)
+    reach = float(half_width(se, count - 1, confidence))
+    return Estimate(value, value - reach, value + reach, se, count)
 
 
 def influence(aa: Matrix, bb: Matrix, ab: Matrix, statistic: Callable[..., float] = log_rho) -> Matrix:
@@ -234,7 +231,7 @@ def equivalence_p(estimate: Estimate, margin: float) -> float:
         The p-value, in [0, 1]. NaN for a NaN of the estimate or the margin. 1 where the standard error is not known,
         because then nothing is shown.
 
-    >>> print(f"{equivalence_p(Estimate(0.02, 0.0, 0.04, se=0.01, seeds=8), margin=0.05):.4f}")
+    >>> print(f"{equivalence_p(Estimate(0.02, 0.0, 0.04, se=0.01, replicates=8), margin=0.05):.4f}")
     0.0100
     """
     from scipy import stats
@@ -247,7 +244,7 @@ def equivalence_p(estimate: Estimate, margin: float) -> float:
         return 1.0
     if estimate.se == 0:
         return 0.0 if estimate.value < margin else 1.0
-    return float(stats.t.cdf((estimate.value - margin) / estimate.se, estimate.seeds - 1))
+    return float(stats.t.cdf((estimate.value - margin) / estimate.se, estimate.replicates - 1))
 
 
 def minimum_effect_p(estimate: Estimate, margin: float) -> float:
@@ -263,7 +260,7 @@ def minimum_effect_p(estimate: Estimate, margin: float) -> float:
         The p-value, in [0, 1]. NaN for a NaN of the estimate or the margin. 1 where the standard error is not known,
         because then nothing is shown.
 
-    >>> print(f"{minimum_effect_p(Estimate(0.12, 0.10, 0.14, se=0.01, seeds=8), margin=0.10):.4f}")
+    >>> print(f"{minimum_effect_p(Estimate(0.12, 0.10, 0.14, se=0.01, replicates=8), margin=0.10):.4f}")
     0.0428
     """
     from scipy import stats
@@ -276,91 +273,17 @@ def minimum_effect_p(estimate: Estimate, margin: float) -> float:
         return 1.0
     if estimate.se == 0:
         return 0.0 if estimate.value > margin else 1.0
-    return float(stats.t.sf((estimate.value - margin) / estimate.se, estimate.seeds - 1))
-
-
-def energies(aa: Matrix, bb: Matrix, ab: Matrix, signs: Matrix) -> Matrix:
-    """Return the energy of the two arms, up to a factor, for every arrangement of their names.
-
-    The statistic is the energy E = 2B - W_a - W_b. To swap the names of seed s turns the sign of every term that has s once,
-    so with g = ab + ba - aa - bb and signs e the energy is proportional to the sum of g[s, t] e[s] e[t] over s < t. The
-    signs are known up to a common one, so there are 2^(S-1) arrangements, the actual one among them, and no p-value is
-    smaller than 2^-(S-1). Swapping names moves the four distances of a pair of seeds among themselves. A pair that lacks one
-    of them is therefore left out whole, and the test of the others is as exact as before.
-
-    Args:
-        aa: Distances ``[S, S]`` within the first arm.
-        bb: Distances ``[S, S]`` within the second arm.
-        ab: Distances ``[S, S]`` from the first arm to the second.
-        signs: Arrangements ``[A, S]`` of +1 and -1, from ``arrangements``; -1 swaps the names of that seed.
-
-    Returns:
-        The energies ``[A]``, in the unit of the distance.
-
-    Raises:
-        ValueError: The shapes do not agree.
-
-    Source: Szekely and Rizzo 2013, doi:10.1016/j.jspi.2013.03.018.
-
-    >>> import numpy as np
-    >>> within, across = np.full((2, 2), 1.0), np.full((2, 2), 3.0)
-    >>> print(energies(within, within, across, arrangements(2)))
-    [ 4. -4.]
-    """
-    aa, bb, ab, signs = arguments.arrays(*_named(aa, bb, ab), ("signs", signs, "A S"))
-    summed: Matrix = np.einsum("as,st,at->a", signs, _gain(aa, bb, ab), signs, optimize=True)
-    return summed
-
-
-def _gain(aa: Matrix, bb: Matrix, ab: Matrix) -> Matrix:
-    """Return ab + ba - aa - bb of every pair of seeds s < t; 0 for the others, and where one of the four is not known."""
-    with np.errstate(invalid="ignore"):
-        gain = ab + ab.T - aa - bb
-    complete: Matrix = np.where(np.triu(_known(aa, bb, ab), 1), gain, 0.0)
-    return complete
-
-
-def _known(aa: Matrix, bb: Matrix, ab: Matrix) -> NDArray[np.bool_]:
-    measured: NDArray[np.bool_] = np.isfinite(aa) & np.isfinite(bb) & np.isfinite(ab) & np.isfinite(ab.T)
-    return measured
-
-
-def arrangements(seeds: int, seed: int = 0) -> Matrix:
-    """Return the arrangements of two arms' names within seeds, the actual one first.
-
-    Up to 2^17 arrangements are all returned; of more, 9,999 are drawn.
-
-    Args:
-        seeds: How many seeds, from 1 to 10,000.
-        seed: Of the arrangements that are drawn.
-
-    Returns:
-        Signs ``[A, S]`` of +1 and -1. The first seed is always +1, because the signs are known up to a common one.
-
-    >>> print(arrangements(3))
-    [[ 1.  1.  1.]
-     [ 1. -1.  1.]
-     [ 1.  1. -1.]
-     [ 1. -1. -1.]]
-    """
-    seeds, seed = arguments.whole("seeds", seeds, 1, MOST), arguments.whole("seed", seed)
-    if 2 ** (seeds - 1) <= ENUMERATED:
-        codes = np.arange(2 ** (seeds - 1))[:, None] >> np.arange(seeds - 1)
-        rest = 1.0 - 2.0 * (codes & 1)
-    else:
-        random = np.random.default_rng(seed)
-        rest = np.vstack([np.ones(seeds - 1), random.choice([-1.0, 1.0], (SAMPLED, seeds - 1))])
-    return np.hstack([np.ones((len(rest), 1)), rest])
+    return float(stats.t.sf((estimate.value - margin) / estimate.se, estimate.replicates - 1))
 
 
 def _across(distances: Matrix) -> float:
-    """Return the mean over the known pairs of different seeds; nan where there are none."""
+    """Return the mean over the known pairs of different replicates; nan where there are none."""
     measured = np.isfinite(distances) & ~np.eye(len(distances), dtype=bool)
     return float(distances[measured].mean()) if measured.any() else float("nan")
 
 
 def _blocks(aa: object, bb: object, ab: object) -> tuple[Matrix, Matrix, Matrix]:
-    """Return the three blocks of distances, each [S, S] with the same S; of no seeds nothing is known."""
+    """Return the three blocks of distances, each [S, S] with the same S; of no replicates nothing is known."""
     within_first, within_second, across = arguments.arrays(*_named(aa, bb, ab), empty=True)
     return within_first, within_second, across
 

@@ -76,12 +76,12 @@ def names_p(aa: Matrix, bb: Matrix, ab: Matrix, seed: int = 0) -> float:
 
 def _energies(distances: Matrix, measured: NDArray[np.bool_], named: Matrix) -> Matrix:
     """Return the energy [A] of every arrangement [A, 2R], which is 1 where a network is called "a"; NaN where it has none."""
-    first, second = named, 1.0 - named
-    means = []
-    for one, other in ((first, second), (first, first), (second, second)):
-        total = np.einsum("an,an->a", one @ distances, other)
-        count = np.einsum("an,an->a", one @ measured.astype(float), other)
-        means.append(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0))
+    first, second, means = named, 1.0 - named, []
+    to_first = [named @ matrix for matrix in (distances, measured.astype(float))]
+    to_second = [matrix.sum(axis=0) - near for matrix, near in zip((distances, measured), to_first, strict=True)]
+    for sums, other in ((to_first, second), (to_first, first), (to_second, second)):
+        total, count = (np.einsum("an,an->a", each, other) for each in sums)
+        means.append(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0.5))
     between, within, within_other = means
     energy: Matrix = 2 * between - within - within_other
     return energy

@@ -37,7 +37,7 @@ def posterior(estimate: Estimate, margin: Margin) -> Posterior:
 
     Source: Benavoli et al. 2017, https://jmlr.org/papers/v18/16-305.html.
 
-    >>> found = posterior(Estimate(0.014, 0.008, 0.020, se=0.003, seeds=12), Margin(0.005, two_sided=True))
+    >>> found = posterior(Estimate(0.014, 0.008, 0.020, se=0.003, replicates=12), Margin(0.005, two_sided=True))
     >>> print(f"{found.within:.3f} {found.above:.3f} {found.below:.3f}")
     0.006 0.994 0.000
     """
@@ -51,7 +51,7 @@ def posterior(estimate: Estimate, margin: Margin) -> Posterior:
         above = float(estimate.value > margin.size)
         below = float(margin.two_sided and estimate.value < -margin.size)
         return Posterior(1.0 - above - below, above, below)
-    free = estimate.seeds - 1
+    free = estimate.replicates - 1
     above = float(stats.t.sf((margin.size - estimate.value) / estimate.se, free))
     below = float(stats.t.cdf((-margin.size - estimate.value) / estimate.se, free)) if margin.two_sided else 0.0
     return Posterior(max(0.0, 1.0 - above - below), above, below)

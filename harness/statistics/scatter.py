@@ -60,6 +60,7 @@ class DistancesScatter:
     log_scatter: float = math.inf  # margin of log(W_a / W_b) of the first measure
     excess: float = math.inf  # margin of B - W of every measure
     between: float = math.inf  # margin of B of every measure
+    apart: int | None = None  # only replicates up to so far apart in a circle of all are measured; None for all
 
 
 def numbers_scatter(numbers: ArrayLike, margins: ArrayLike) -> NumbersScatter:
@@ -96,7 +97,7 @@ def numbers_scatter(numbers: ArrayLike, margins: ArrayLike) -> NumbersScatter:
 
 def distances_scatter(
     within: ArrayLike, floors: ArrayLike = (), log_rho: float = math.inf, log_scatter: float = math.inf,
-    excess: float = math.inf, between: float = math.inf,
+    excess: float = math.inf, between: float = math.inf, apart: int | None = None,
 ) -> DistancesScatter:  # fmt: skip
     """Return how the distances of a facet scatter, from those within the arms so far.
 
@@ -110,6 +111,7 @@ def distances_scatter(
         log_scatter: The margin of log(W_a / W_b) of the first measure.
         excess: The margin of B - W of every measure, in the unit of the distances.
         between: The margin of B of every measure, in the same unit.
+        apart: Only replicates up to so far apart in a circle of all are measured, at every look; None for all.
 
     Returns:
         Means over the arms, and the root mean squares of both parts. The correlation is that of the measures' distances
@@ -129,6 +131,7 @@ def distances_scatter(
         raise ValueError(
             f"within: must be [M, k, R, R] of {FEWEST} replicates or more, got {arguments.describe(table)}"
         )
+    table = np.where(np.isfinite(table), table, np.nan)
     parts = [[_parts(distances) for distances in measure] for measure in table]
     means, networks, pairs = (np.array([[arm[i] for arm in measure] for measure in parts]) for i in range(3))
     return DistancesScatter(
@@ -141,6 +144,7 @@ def distances_scatter(
         log_scatter=arguments.number("log_scatter", log_scatter, 0),
         excess=arguments.number("excess", excess, 0),
         between=arguments.number("between", between, 0),
+        apart=None if apart is None else arguments.whole("apart", apart, 1),
     )
 
 
@@ -198,9 +202,12 @@ def _correlation(table: Array) -> float:
     """Return the mean correlation of distances [M, k, R, R] by different measures, around their arms' means, in [0, 1]."""
     rows, columns = np.triu_indices(table.shape[-1], 1)
     values = table[:, :, rows, columns]
-    centred = (values - np.nanmean(values, axis=2, keepdims=True)).reshape(len(table), -1)
-    centred = centred[:, np.isfinite(centred).all(axis=0)]
-    if len(table) == 1 or centred.shape[1] < 2 or not centred.std(axis=1).all():
+    measured = np.isfinite(values).all(axis=0)  # [k, pairs], by every measure
+    centred = [values[:, arm, known] for arm, known in enumerate(measured)]
+    centred = [arm - arm.mean(axis=1, keepdims=True) for arm in centred if arm.shape[1] > 1]
+    if len(table) == 1 or not centred:
         return 1.0
-    matrix = np.corrcoef(centred)
-    return float(np.clip(matrix[np.triu_indices(len(table), 1)].mean(), 0.0, 1.0))
+    joined = np.concatenate(centred, axis=1)
+    if not joined.std(axis=1).all():
+        return 1.0
+    return float(np.clip(np.corrcoef(joined)[np.triu_indices(len(table), 1)].mean(), 0.0, 1.0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -20,7 +20,10 @@ from harness.training import group_entries
 from harness.training.stages import build_optimizer
 
 SHAPES = ((8, 6), (24,), (3, 2, 3, 3))  # a matrix, a vector and a kernel: some optimizers treat them differently
-STEPS = 20  # that two optimizers are compared over: some do something else for their first five, or every tenth
+STEPS = 20  # that an optimizer is watched over: some do something else for their first five, or every tenth
+ROUNDING = 5e-7  # of float32 after so many steps, as a part of the largest weight
+NEARLY = 1e-5  # two steps that differ by less, as a part of the way so far, are equal but for rounding
+MOVED = 1e-3  # the least way, as a part of the largest weight, of which equality says something
 SCALES = (1.0, 30.0, 0.1)  # of the loss, in turn, so that a threshold on the gradient is passed and is not
 Loss = Callable[[Sequence[torch.Tensor]], torch.Tensor]
 
@@ -77,41 +80,87 @@ def no_loss(weights: Sequence[torch.Tensor]) -> torch.Tensor:
 def own_penalties(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Return the weight decays that are not 0 in the parameter groups of a built optimizer, by name.
 
-    Optimizers that it keeps inside itself are looked at too (Muon moves vectors by an AdamW of its own).
+    Groups may have options in options. Optimizers that it keeps inside itself are looked at too (Muon moves vectors by an
+    AdamW of its own).
     """
     penalties: dict[str, Any] = {}
     for inner in _with_inner(optimizer):
         for group in inner.param_groups:
-            penalties |= {name: value for name, value in group.items() if is_penalty(name, value)}
+            penalties |= _penalties_in(group)
+    return penalties
+
+
+def _penalties_in(options: Mapping[Any, Any]) -> dict[str, Any]:
+    penalties: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            penalties |= _penalties_in(value)
+        elif is_penalty(str(name), value):
+            penalties[str(name)] = value
     return penalties
 
 
 def _with_inner(optimizer: torch.optim.Optimizer) -> Iterator[torch.optim.Optimizer]:
-    """Yield an optimizer and those that are its attributes, or stand in its attributes' lists."""
+    """Yield an optimizer and those that are its attributes, or stand in its attributes' lists and dictionaries."""
     yield optimizer
     for value in vars(optimizer).values():
-        for inner in value if isinstance(value, list | tuple) else (value,):
+        values = value.values() if isinstance(value, Mapping) else value
+        for inner in values if isinstance(value, list | tuple | Mapping) else (value,):
             if isinstance(inner, torch.optim.Optimizer) and inner is not optimizer:
                 yield from _with_inner(inner)
 
 
 def shrinks_weights(offer: Optimizer, settings: Mapping[str, Any]) -> bool:
-    """Return whether the optimizer pulls weights towards zero where the loss is flat: a weight decay by whatever name.
+    """Return whether the optimizer pulls weights towards zero by itself: a weight decay by whatever name.
+
+    It is seen in either of two ways: weights shrink where the loss is flat, or two steps on opposite losses do not cancel and
+    leave weights that have shrunk. The second one finds a decay that acts only on weights which are moved.
+    """
+    with torch.random.fork_rng(devices=[]):
+        return _shrinks_on_flat_loss(offer, settings) or _shrinks_between_opposites(offer, settings)
+
+
+def _shrinks_on_flat_loss(offer: Optimizer, settings: Mapping[str, Any]) -> bool:
+    """Return whether all elements of a tensor come nearer to zero in some steps.
 
     The first step is not looked at, because some optimizers begin by scaling the weights once. So are weights that
     change in all directions: some of their elements move away from zero.
     """
-    with torch.random.fork_rng(devices=[]):
+    torch.default_generator.manual_seed(0)
+    rehearsal = Rehearsal(offer, settings)
+    before = after = rehearsal.step(no_loss)
+    for _ in range(STEPS - 1):
+        after = rehearsal.step(no_loss)
+    return any(bool(((b - a) * a < 0).all()) for a, b in zip(before, after, strict=True))
+
+
+def _shrinks_between_opposites(offer: Optimizer, settings: Mapping[str, Any]) -> bool:
+    """Return whether the middle of two steps, on a linear loss and on its negative, is nearer to zero in all elements."""
+    ends, before = [], list[torch.Tensor]()
+    for sign in (1.0, -1.0):
         torch.default_generator.manual_seed(0)
         rehearsal = Rehearsal(offer, settings)
         before = rehearsal.step(no_loss)
-        towards_zero = [True] * len(before)
-        for _ in range(2):
-            after = rehearsal.step(no_loss)
-            pairs = zip(towards_zero, before, after, strict=True)
-            towards_zero = [so_far and bool(((b - a) * a < 0).all()) for so_far, a, b in pairs]
-            before = after
-    return any(towards_zero)
+        ends.append(rehearsal.step(_make_slope(sign)))
+    for start, one, other in zip(before, *ends, strict=True):
+        drift = (one - start) + (other - start)
+        rounding = ROUNDING * (start.abs() + one.abs() + other.abs())
+        if bool(((drift * start < 0) & (drift.abs() > rounding)).all()):
+            return True
+    return False
+
+
+def _make_slope(sign: float) -> Loss:
+    """Return a loss that is linear in all weights; its gradient still has a graph, for second derivatives."""
+    random = torch.Generator().manual_seed(98765)
+    slopes = [sign * (0.1 + torch.rand(shape, generator=random)) for shape in SHAPES]
+    flips = [torch.randint(0, 2, shape, generator=random) * 2 - 1 for shape in SHAPES]
+
+    def loss(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+        triples = zip(weights, slopes, flips, strict=True)
+        return torch.stack([(w * s * f).sum() for w, s, f in triples]).sum() + no_loss(weights)
+
+    return loss
 
 
 # --- what a schedule moves beside the learning rate ----------------------------------------------------------
@@ -167,20 +216,41 @@ def entries_of(offer: Optimizer, low: Mapping[str, Any], high: Mapping[str, Any]
 # --- two optimizers that are one -----------------------------------------------------------------------------
 
 
-def take_same_steps(
+Sameness = Literal["exactly", "but for rounding", "not"]
+
+
+def compare_steps(
     one: Optimizer, settings: Mapping[str, Any], other: Optimizer, others: Mapping[str, Any], steps: int = STEPS
-) -> bool:
-    """Return whether two optimizers, each at its settings, have equal weights after every step, to the last bit."""
+) -> Sameness:
+    """Return whether two optimizers, each at its settings, take the same steps.
+
+    They do so exactly where all weights are equal to the last bit after every step. Two programs of one method may add
+    their numbers in another order, and are then equal but for rounding.
+    """
+    same: Sameness = "exactly"
     with torch.random.fork_rng(devices=[]):
         pair = (Rehearsal(one, settings), Rehearsal(other, others))
+        start = [weight.detach().clone() for weight in pair[0].weights]
+        moved = [0.0] * len(start)
         for number in range(steps):
             loss = _make_valleys(SCALES[number % len(SCALES)])
             torch.default_generator.manual_seed(number)
             weights = pair[0].step(loss)
             torch.default_generator.manual_seed(number)
-            if not all(map(torch.equal, weights, pair[1].step(loss))):
-                return False
-    return True
+            others_weights = pair[1].step(loss)
+            moved = [float((w - s).abs().max()) for w, s in zip(weights, start, strict=True)]
+            if all(map(torch.equal, weights, others_weights)):
+                continue
+            same = "but for rounding"
+            if not all(map(_are_near, weights, others_weights, moved)):
+                return "not"
+    far = all(way > MOVED * float(s.abs().max()) for way, s in zip(moved, start, strict=True))
+    return same if same == "exactly" or far else "not"
+
+
+def _are_near(one: torch.Tensor, other: torch.Tensor, moved: float) -> bool:
+    """Return whether weights that have moved so far differ by rounding alone."""
+    return bool((one - other).abs().max() <= NEARLY * moved + ROUNDING * one.abs().max())
 
 
 def _make_valleys(scale: float) -> Loss:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from harness.verdict.arms import short_name
+from harness.verdict.course import Course
+from harness.verdict.judging import CHANGED, UNEQUAL, UNLIKE, lost_text
+from harness.verdict.paired_numbers import FEWEST
 
 KINDS = (
     "changed",  # what was registered is not what was measured
@@ -18,9 +23,16 @@ KINDS = (
     "control",  # a control that says what it should not, or has no result
     "uncontrolled",  # a control that was not run
     "power",  # the design is too small to expect "supported" of identical arms
-    "unread",  # replicates that have ended since the last look, and decide nothing yet
+    "unfinished",  # looks that were not reached, and replicates since the last one, which decide nothing yet
 )  # the gravest first
 BETWEEN = ": "  # of a doubt's kind and its text in a line
+A_LEADERBOARD = "this makes a leaderboard, not a comparison of minima"
+ONE_SEARCH = "one search of each arm: no verdict about optimizers"
+NOT_RUN = "not run"  # what a control says that no benchmark asked for
+OUTCOMES = {
+    "chance": "is not shown to be better than a constant answer",
+    "defaults": "is worse than its own defaults by more than half the margin",
+}  # of alarms that are doubts of their own
 
 
 @dataclass(frozen=True)
@@ -56,3 +68,79 @@ def read_doubts(column: str) -> list[Doubt]:
     """
     lines = [line for line in column.splitlines() if line]
     return [Doubt(*line.split(BETWEEN, 1)) for line in lines]
+
+
+def find_doubts(
+    course: Course, controls: Iterable[tuple[str, str]], quiet: Iterable[str], power: str
+) -> tuple[Doubt, ...]:
+    """Return the doubts about one network's verdict, the gravest first.
+
+    Args:
+        course: The course of the verdict.
+        controls: The name of each control, and what it came to.
+        quiet: What a control says that raises no doubt.
+        power: Why the design is exploratory; "" where it is not.
+    """
+    doubts = [*_of_design(course), *_of_tuning(course), *_of_runs(course)]
+    for name, text in controls:
+        if text == NOT_RUN:
+            doubts.append(Doubt("uncontrolled", f"{name}: {text}"))
+        elif text not in quiet:
+            doubts.append(Doubt("control", f"{name}: {text}"))
+    if power:
+        doubts.append(Doubt("power", power))
+    return ranked(doubts)
+
+
+def _of_design(course: Course) -> Iterator[Doubt]:
+    """Yield the doubts about what was promised, and about how much of it has been done."""
+    last, network = course.last, course.network
+    looks = network.protocol.looks
+    if last.changed:
+        yield Doubt("changed", f"{CHANGED}: {', '.join(last.changed)}; its measurements were replaced")
+    if not network.look:
+        yield Doubt(
+            "replicates", f"no verdict yet: {network.ended} of {looks[0]} replicates have ended before the first look"
+        )
+    elif len(network.replicates) == 1:
+        yield Doubt("replicates", ONE_SEARCH)
+    elif len(network.replicates) < FEWEST:
+        yield Doubt(
+            "replicates", f"{len(network.replicates)} searches of each arm: fewer than {FEWEST} give no estimate"
+        )
+    beyond = network.ended - len(network.replicates)
+    if network.look and beyond > 0 and network.look < len(looks):
+        verb = "has" if beyond == 1 else "have"
+        yield Doubt(
+            "unfinished", f"{beyond} more of {looks[network.look]} replicates {verb} ended and decide nothing yet"
+        )
+    elif network.look and not course.settled:
+        yield Doubt("unfinished", f"{len(looks) - network.look} of {len(looks)} looks are still to come")
+
+
+def _of_tuning(course: Course) -> Iterator[Doubt]:
+    """Yield the doubts about the arms' searches."""
+    if course.last.tuning_settled:
+        return
+    for arm, alarms in course.last.alarmed.items():
+        for alarm, outcome in OUTCOMES.items():
+            if alarm in alarms:
+                yield Doubt(alarm, f"{short_name(arm)} {outcome}")
+        others = [alarm for alarm in alarms if alarm not in OUTCOMES]
+        if others:
+            yield Doubt("tuning", f"{short_name(arm)}: alarm {', '.join(others)}")
+
+
+def _of_runs(course: Course) -> Iterator[Doubt]:
+    """Yield the doubts about the arms' runs: lost ones, minima that were not reached, unequal steps and objectives."""
+    last, network = course.last, course.network
+    for arm in network.arms:
+        if text := lost_text(network, arm, allowed=0):
+            yield Doubt("lost", text)
+    for arm, gate in last.gates.items():
+        if not gate.passed:
+            yield Doubt("minimum", f"{short_name(arm)}: {gate.state}: {gate.reason}")
+    if len(last.steps) > 1:
+        yield Doubt("steps", f"{UNEQUAL} ({', '.join(map(str, sorted(last.steps)))}): {A_LEADERBOARD}")
+    if not last.common:
+        yield Doubt("objective", f"{UNLIKE}: {A_LEADERBOARD}")

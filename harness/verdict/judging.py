@@ -1,12 +1,14 @@
-"""Every pair of arms on every measure: an estimate, an interval, two p-values, and the label that they allow.
+"""Every pair of arms on every measure at one look: an estimate, an interval, p-values, and the label that they allow.
 
-Five things take a label back to "inconclusive":
+Six things take a label back to "inconclusive":
 
 - the design is no longer the one that was registered: every facet;
+- no look was reached yet, or a look is at a single search of each arm: every facet;
 - an arm is not at a minimum: every facet but the loss;
 - the tuning of an arm raised an alarm: the loss;
-- two tunings of one optimizer came out different: that facet's "different";
-- a known difference was not found, or was promised and not measured: that facet's "similar".
+- an arm lost more than one replicate: its "similar" in every facet;
+- two tunings of one optimizer came out different: that facet's "different". A known difference was not found, or was promised
+  and not measured: that facet's "similar".
 """
 
 from __future__ import annotations
@@ -17,36 +19,41 @@ from itertools import product
 
 from harness.records import Records
 from harness.statistics.intervals import half_width, jackknife_se
-from harness.statistics.labels import Label, replicates_needed, together
+from harness.statistics.labels import Label, replicates_needed
 from harness.verdict.arms import short_name
-from harness.verdict.design import ARMS, CONTROLS, Network
+from harness.verdict.design import ARMS, Network
 from harness.verdict.entries import Entry
-from harness.verdict.gate import Gate, judge_gate
-from harness.verdict.measurements import Measurements, Missing
+from harness.verdict.gate import Gate
+from harness.verdict.measurements import MOVABLE, Measurements, Missing
 from harness.verdict.measures import MEASURES, PROBES
 from harness.verdict.p_values import with_estimate, with_p_values
 from harness.verdict.paired_numbers import FEWEST
+from harness.verdict.replicates import CONTROLS
+from harness.verdict.words import UPPER_BOUND, Word, combine
 
 UNEQUAL = "the arms took unequal numbers of steps"
 UNLIKE = "each arm may have an objective of its own (search.objective = free)"
 CHANGED = "what was registered has been changed since"
 NO_SENSITIVITY = "no assay sensitivity: the known-different arm was "
+LOST = 1  # replicates that an arm may have lost and still be called similar
 
 
 @dataclass(frozen=True)
 class Examined:
-    """One network under one protocol: everything that its verdict is made of."""
+    """One network under one protocol at one look: everything that its verdict is made of."""
 
     network: Network
     entries: tuple[Entry, ...]
     gates: Mapping[str, Gate]  # by arm
     alarmed: Mapping[str, Sequence[str]]  # arm -> its tuning alarms
-    searches: int  # of each arm
     steps: frozenset[int] = frozenset()  # numbers of steps of the arms' runs; more than one is no fair comparison
     common: bool = True  # whether all arms minimise one objective
     changed: tuple[str, ...] = ()  # keys of the registered design whose values in the records are others now
-    circle: int | None = None  # the representation was compared up to so many seeds apart in a circle; None for all
-    control_labels: Mapping[tuple[str, str], Label] = field(default_factory=dict)  # by role and facet, where measured
+    circle: int | None = (
+        None  # the representation was compared up to so many replicates apart in a circle; None for all
+    )
+    movable: float = 1.0  # the part of the hidden units that alignment could move; NaN where it is not known
+    control_labels: Mapping[tuple[str, str], Word] = field(default_factory=dict)  # by role and facet, where measured
 
     def entries_of(self, facet: str, kind: str = ARMS) -> list[Entry]:
         """Return a facet's entries of one kind of pair, without the measures that do not apply."""
@@ -62,50 +69,63 @@ class Examined:
         """Whether tuning does not matter: a convex objective has one minimum, and every arm has reached it."""
         return self.network.convex and all(gate.passed for gate in self.gates.values())
 
+    def word_in_facet(self, facet: str) -> Word:
+        """Return a facet's word, adjusted within the facet; "inconclusive" where it has none at this look."""
+        entries = self.entries_of(facet)
+        return self._bounded(facet, combine(entries, [entry.judge_in_facet().label for entry in entries]))
 
-def examine(records: Records, network: Network, alarmed: Mapping[str, Sequence[str]]) -> Examined:
-    """Return a network's pairs with their labels."""
+    def word_overall(self, facet: str, factor: float = 1.0) -> Word:
+        """Return the word that a facet has in the overall statement, where "different" is adjusted across facets."""
+        entries = self.entries_of(facet)
+        return self._bounded(facet, combine(entries, [entry.judge_overall(factor).label for entry in entries]))
+
+    def _bounded(self, facet: str, word: Word) -> Word:
+        """Return the word; of barriers that are upper bounds alone, no more than that they are."""
+        measured = any(entry.measured and not entry.barred for entry in self.entries_of(facet))
+        return UPPER_BOUND if facet == "connectivity" and measured and self.movable < MOVABLE else word
+
+    def is_barred(self, facet: str) -> bool:
+        """Return whether no number of replicates could give a facet a word."""
+        return all(entry.barred for entry in self.entries_of(facet))
+
+
+def examine(
+    records: Records, network: Network, alarmed: Mapping[str, Sequence[str]], gates: Mapping[str, Gate]
+) -> Examined:
+    """Return a network's pairs with their labels at the look that the network stands at."""
     measurements = Measurements(records, network)
-    measures = [MEASURES[name] for names in network.protocol.primaries.values() for name in names]
-    entries = [
-        Entry(network, measure, pair, measurements.compare(measure, pair))
-        for pair, measure in product(network.pairs, measures)
-    ]
+    key = ("entries", network.protocol.hash, network.name, network.look)
     examined = Examined(
         network=network,
-        entries=tuple(with_p_values([with_estimate(entry) for entry in entries])),
-        gates={arm: judge_gate(network, arm, records.meta) for arm in network.arms},
+        entries=records.once(key, lambda: tuple(_entries(measurements))),
+        gates=gates,
         alarmed={arm: alarmed[arm] for arm in network.arms if arm in alarmed},
-        searches=min(map(measurements.count_searches, network.arm_pairs), default=1),
         steps=frozenset(network.step_counts(records.epochs)),
         common=records.meta.benchmark["search"].get("objective", "common") == "common",
         changed=tuple(network.protocol.changed(records.meta)),
         circle=records.meta.probes.get(PROBES["representation"], {}).get("groups") or None,
+        movable=measurements.movable,
     )
     examined = replace(examined, control_labels=_control_labels(examined))
     return replace(examined, entries=tuple(_demoted(examined, entry) for entry in examined.entries))
 
 
+def _entries(measurements: Measurements) -> list[Entry]:
+    network = measurements.network
+    measures = [MEASURES[name] for names in network.protocol.primaries.values() for name in names]
+    entries = [
+        Entry(network, measure, pair, measurements.compare(measure, pair))
+        for pair, measure in product(network.pairs, measures)
+    ]
+    return with_p_values([with_estimate(entry) for entry in entries])
+
+
 # --- labels -----------------------------------------------------------------------------------------------------
 
 
-def combine(entries: Sequence[Entry], labels: Sequence[Label]) -> Label:
-    """Return a facet's label from those of its entries.
-
-    The two measures of the representation must agree on a pair. A pair that is different by one and similar by the other is
-    inconclusive.
-    """
-    combined: list[Label] = list(labels)
-    for place, entry in enumerate(entries):
-        of_pair = {label for other, label in zip(entries, labels, strict=True) if other.pair == entry.pair}
-        if entry.measure.facet == "representation" and {"similar", "different"} <= of_pair:
-            combined[place] = "inconclusive"
-    return together(combined)
-
-
-def _control_labels(examined: Examined) -> dict[tuple[str, str], Label]:
+def _control_labels(examined: Examined) -> dict[tuple[str, str], Word]:
     """Return the label of each control, by role and facet, where it was measured."""
-    labels: dict[tuple[str, str], Label] = {}
+    labels: dict[tuple[str, str], Word] = {}
     for role in CONTROLS:
         for facet in examined.facets:
             entries = [entry for entry in examined.entries_of(facet, role) if _has_units(entry)]
@@ -137,7 +157,7 @@ def _demoted(examined: Examined, entry: Entry) -> Entry:
             return replace(entry, demotions=_no_label(text), gated=True)
         if len(examined.steps) > 1 or not examined.common:
             return replace(entry, demotions=_no_label(UNEQUAL if examined.common else UNLIKE))
-    return replace(entry, demotions=_demotions_by_controls(examined, entry))
+    return replace(entry, demotions=_too_early(examined) | _lost(examined, entry) | _by_controls(examined, entry))
 
 
 def _no_label(reason: str) -> dict[Label, str]:
@@ -145,7 +165,32 @@ def _no_label(reason: str) -> dict[Label, str]:
     return {"similar": reason, "different": reason, "inconclusive": reason}
 
 
-def _demotions_by_controls(examined: Examined, entry: Entry) -> dict[Label, str]:
+def _too_early(examined: Examined) -> dict[Label, str]:
+    """Return the labels that no pair may have before the first look; more replicates can bring them."""
+    network = examined.network
+    if network.look:
+        return {}
+    reason = f"the first look is after {network.protocol.looks[0]} replicates, and {network.ended} have ended"
+    return {"similar": reason, "different": reason}
+
+
+def _lost(examined: Examined, entry: Entry) -> dict[Label, str]:
+    """Return the labels that a pair may not have because one of its arms lost more than one replicate."""
+    texts = [lost_text(examined.network, arm) for arm in (entry.pair.one, entry.pair.other)]
+    reasons = [text for text in texts if text]
+    return {"similar": "; ".join(reasons)} if reasons else {}
+
+
+def lost_text(network: Network, arm: str, allowed: int = LOST) -> str:
+    """Return how many replicates an arm has lost and why, "" for no more than are allowed."""
+    lost = network.count_lost(arm)
+    if sum(lost.values()) <= allowed:
+        return ""
+    counts = ", ".join(f"{count} {reason}" for reason, count in lost.items())
+    return f"{short_name(arm)} lost {sum(lost.values())} of {len(network.replicates)} replicates ({counts})"
+
+
+def _by_controls(examined: Examined, entry: Entry) -> dict[Label, str]:
     """Return the labels that the controls of the facet do not allow this pair."""
     facet, reasons = entry.measure.facet, dict[Label, str]()
     known_different = examined.control_labels.get(("different", facet))
@@ -166,7 +211,7 @@ def _beyond_tuning(examined: Examined, entry: Entry) -> bool:
 
 
 def _further_apart(entry: Entry, control: Entry) -> bool:
-    """Return whether a pair is further apart than a control, by the jackknife of the difference over their common units."""
+    """Return whether a pair is further apart than a control, by the jackknife of the difference over their replicates."""
     assert not isinstance(entry.compared, Missing)
     assert not isinstance(control.compared, Missing)
     one, other = entry.compared, control.compared
@@ -178,17 +223,17 @@ def _further_apart(entry: Entry, control: Entry) -> bool:
         rest = [unit for unit in units if unit != left_out]
         differences.append(one.size_over(rest) - other.size_over(rest))
     se = float(jackknife_se(differences))
-    reach = float(half_width(se, len(units) - 1, 1 - 2 * entry.network.protocol.alpha))
+    reach = float(half_width(se, len(units) - 1, 1 - 2 * entry.network.level))
     return bool(one.size_over(units) - other.size_over(units) - reach > 0)
 
 
-def units_needed(entry: Entry) -> int | None:
-    """Return how many seeds, or searches where these are its units, would settle an inconclusive pair.
+def needed(examined: Examined, entry: Entry) -> int | None:
+    """Return how many replicates would settle an inconclusive pair at the level of the last look.
 
     None where the pair is settled, and where more of them would not help.
     """
-    judged = entry.judge_alone()
+    judged = entry.judge_in_facet()
     if judged.label != "inconclusive" or not entry.measured or judged.detail in entry.demotions.values():
         return None
-    rivals = max(len(entry.network.arm_pairs), 1)
-    return replicates_needed(entry.estimate, entry.margin(), rivals, level=entry.network.protocol.alpha)
+    rivals = sum(other.measured for other in examined.entries_of(entry.measure.facet))
+    return replicates_needed(entry.estimate, entry.margin(), max(rivals, 1), level=entry.network.protocol.levels[-1])

@@ -9,16 +9,24 @@ from dataclasses import dataclass
 from harness.statistics.labels import Margin
 from harness.verdict.protocol import Protocol
 
-LOG_SCALES = ("log ratio", "log rho")
+LOG_SCALES = ("log ratio", "log rho", "log scatter")
+TWO_SIDED = ("difference", "log ratio", "log scatter")
+RHO = {"sharpness_001": 0.001, "sharpness_002": 0.002, "sharpness_005": 0.005}  # by which part each weight moves
+FLOOR_RHO = 0.001  # that the floor of sharpness is given for
 
 
 @dataclass(frozen=True)
 class Measure:
     """A measure: its facet, its scale, and the keys of its margin and its floor in a protocol.
 
-    The scale says what the estimate is. "difference" is the mean difference of numbers paired by seed, and "log ratio" the
-    same of their logarithms. "log rho" is the logarithm of the mean distance between the arms over the mean distance within
-    them, and "excess" is the first distance less the second.
+    The scale says what the estimate is.
+
+    - "difference": the mean difference of numbers that are paired by replicate.
+    - "log ratio": the same of their logarithms.
+    - "log rho": the logarithm of the mean distance between the arms over the mean distance within them.
+    - "log scatter": the logarithm of the mean distance within the first arm over that within the second.
+    - "excess": the mean distance between the arms less the mean distance within them.
+    - "barrier": the mean distance between the arms.
     """
 
     name: str
@@ -34,15 +42,26 @@ class Measure:
         """Whether the estimate is a logarithm."""
         return self.scale in LOG_SCALES
 
+    @property
+    def is_scatter(self) -> bool:
+        """Whether it compares how widely two arms scatter."""
+        return self.scale == "log scatter"
+
     def margin_of(self, protocol: Protocol, factor: float = 1.0) -> Margin:
         """Return the margin in the estimate's scale, times ``factor`` there; a margin that is a ratio becomes its logarithm."""
         size = float(protocol.margins[self.margin])
-        two_sided = self.scale in ("difference", "log ratio")
+        two_sided = self.scale in TWO_SIDED
         return Margin(factor * (math.log(size) if self.is_log else size), two_sided, self.floor_of(protocol))
 
     def floor_of(self, protocol: Protocol) -> float:
         """Return the floor in the distance's unit; 0 for a measure without one."""
+        if self.is_scatter:
+            return self.distances_in(protocol).floor_of(protocol)
         return self.from_floor(float(protocol.floors[self.floor])) if self.floor else 0.0
+
+    def distances_in(self, protocol: Protocol) -> Measure:
+        """Return the measure whose distances it is made from: of scatter, the first of its facet; else the measure itself."""
+        return MEASURES[protocol.primaries[self.facet][0]] if self.is_scatter else self
 
 
 def _procrustes_distance(dissimilarity: float) -> float:
@@ -50,23 +69,42 @@ def _procrustes_distance(dissimilarity: float) -> float:
     return math.sqrt(2 * dissimilarity)
 
 
+def _sharpness(name: str) -> Measure:
+    """Return the measure of sharpness at one rho. Near a minimum sharpness grows with rho squared, and so does its floor."""
+    factor = (RHO[name] / FLOOR_RHO) ** 2
+    return Measure(name, "geometry", "log ratio", "sharpness", "nats", "sharpness", lambda floor: floor * factor)
+
+
+def _cka(name: str) -> Measure:
+    return Measure(name, "representation", "log rho", "representation", "sqrt(1 - CKA)", "cka", math.sqrt)
+
+
+def _procrustes(name: str) -> Measure:
+    unit = "sqrt(2 - 2 similarity)"
+    return Measure(name, "representation", "log rho", "representation", unit, "procrustes", _procrustes_distance)
+
+
 MEASURES: Mapping[str, Measure] = {
     measure.name: measure
     for measure in (
-        Measure("accuracy", "loss", "difference", "accuracy", "part of the test examples"),
-        Measure("test_loss", "loss", "log ratio", "test_loss"),
+        Measure("objective", "loss", "difference", "objective", "nats"),
         Measure("train_loss", "loss", "difference", "train_loss", "nats"),
+        Measure("accuracy", "loss", "difference", "accuracy", "part of the test examples"),
+        Measure("calibrated_loss", "loss", "log ratio", "test_loss"),
+        Measure("test_loss", "loss", "log ratio", "test_loss"),
         Measure("disagreement", "function", "log rho", "function", "part of the test examples", "disagreement"),
         Measure("root_jsd", "function", "log rho", "function", "root of nats", "root_jsd"),
         Measure("prediction_distance", "function", "log rho", "function", "SDs of the test targets", "prediction"),
-        Measure("cka_penultimate", "representation", "log rho", "representation", "sqrt(1 - CKA)", "cka", math.sqrt),
-        Measure(
-            "procrustes_penultimate", "representation", "log rho", "representation", "sqrt(2 - 2 similarity)",
-            "procrustes", _procrustes_distance,
-        ),
-        Measure("aligned_error", "connectivity", "excess", "barrier", "train error", "barrier"),
-        Measure("sharpness", "geometry", "log ratio", "sharpness", "nats", "sharpness"),
+        Measure("function_scatter", "function", "log scatter", "scatter"),
+        _cka("cka_penultimate"),
+        _procrustes("procrustes_penultimate"),
+        _cka("cka_within_penultimate"),
+        _procrustes("procrustes_within_penultimate"),
+        Measure("representation_scatter", "representation", "log scatter", "scatter"),
+        Measure("barrier", "connectivity", "barrier", "barrier", "train error"),
+        Measure("excess_barrier", "connectivity", "excess", "barrier", "train error", "barrier"),
+        *map(_sharpness, RHO),
     )
-}  # fmt: skip
+}
 
 PROBES = Protocol.probes  # by facet

@@ -1,4 +1,4 @@
-"""Two arms compared by one number per network, unit by unit. A unit is a seed, or a search whose seeds are averaged."""
+"""Two arms compared by numbers of their networks, replicate by replicate: each number is the mean over a replicate's seeds."""
 
 from __future__ import annotations
 
@@ -11,80 +11,110 @@ from harness.statistics import paired
 from harness.statistics.intervals import standard_deviation
 from harness.statistics.labels import Margin
 from harness.statistics.pairwise import Estimate
-from harness.statistics.scale import scaled
+from harness.statistics.variance import Components, components
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Unit = tuple[str, int]  # ("seed", 3) or ("search", 0)
-KINDS = {"seed": "seeds", "search": "searches"}  # of units, in words
+    Values = NDArray[np.float64]
+
+Unit = int  # the number of a replicate
+Numbers = Mapping[Unit, Sequence[float]]  # of an arm: by replicate, a number for each of its seeds
 UNKNOWN = Estimate(math.nan, -math.inf, math.inf, math.nan, 0)
-FEWEST = 3  # units; with fewer there is no estimate
+FEWEST = 3  # replicates; with fewer there is no estimate
 
 
 @dataclass(frozen=True)
 class PairedNumbers:
-    """The numbers of two arms by unit, in the scale that is compared, and the same in the floor's unit as ``raw``."""
+    """The numbers of two arms by replicate, in the scale that is compared, and the same in the floor's unit as ``raw``.
 
-    a: Mapping[Unit, float]
-    b: Mapping[Unit, float]
-    raw: tuple[Mapping[Unit, float], Mapping[Unit, float]] | None = None
+    A replicate counts where both arms have all their numbers of it.
+    """
+
+    a: Numbers
+    b: Numbers
+    raw: tuple[Numbers, Numbers] | None = None
     covers: str = ""  # what is compared, in words
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """The units that both arms have."""
-        return tuple(unit for unit in self.a if unit in self.b)
+        """The replicates that both arms have."""
+        return _common(self.a, self.b)
 
-    def estimate(self, alpha: float) -> Estimate:
-        """Return the mean difference with its 1 - 2 alpha interval."""
-        return _difference(self.a, self.b, self.units, alpha)
+    def estimate(self, level: float) -> Estimate:
+        """Return the mean difference with its 1 - 2 level interval."""
+        return _difference(self.a, self.b, level)
 
     def equivalence_p(self, estimate: Estimate, margin: Margin) -> float:
         """Return the p-value of the hypothesis "the arms are at least as far apart as the margin"."""
         return paired.equivalence_p(estimate, margin.size)
 
-    def arranged_statistics(self, signs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the test statistic [A] for each of the arrangements [A, S] of the arms' names within units.
+    def minimum_effect_p(self, estimate: Estimate, margin: Margin) -> float:
+        """Return the p-value of the hypothesis "the arms are at most as far apart as the margin"."""
+        return paired.minimum_effect_p(estimate, margin.size)
 
-        It is the squared mean difference, as an energy is a squared distance, in an arbitrary unit.
-        """
-        magnitudes = paired.magnitudes(_values(self.a, self.units), _values(self.b, self.units), signs)
-        statistics: NDArray[np.float64] = scaled(magnitudes)[0] ** 2
-        return statistics
+    def names_p(self) -> float:
+        """Return 0: the test of permuted names is of distances."""
+        return 0.0
 
-    def distance(self, alpha: float) -> Estimate:
-        """Return the size of the difference in the floor's unit, with the ends of its 1 - 2 alpha interval."""
-        if self.raw is None:
-            return UNKNOWN
-        units = [
-            unit for unit in self.raw[0] if unit in self.raw[1]
-        ]  # also those whose number is 0 and has no logarithm
-        difference = _difference(*self.raw, units, alpha)
-        largest = max(abs(difference.low), abs(difference.high))
-        smallest = max(0.0, difference.low, -difference.high)
-        return Estimate(abs(difference.value), smallest, largest, difference.se, difference.seeds)
+    def distance(self, level: float) -> Estimate:
+        """Return the size of the difference in the floor's unit, with the ends of its 1 - 2 level interval."""
+        return UNKNOWN if self.raw is None else size_of(_difference(*self.raw, level))
 
     def within(self) -> tuple[float, float]:
-        """Return the standard deviation of each arm's numbers over the units."""
-        one, other = (float(standard_deviation(_values(numbers, self.units))) for numbers in (self.a, self.b))
+        """Return the standard deviation of each arm's numbers over the replicates."""
+        one, other = (float(standard_deviation(_means(numbers, self.units))) for numbers in (self.a, self.b))
         return one, other
 
+    def influence(self) -> dict[Unit, float]:
+        """Return the mean difference without each replicate."""
+        if len(self.units) < FEWEST:
+            return {}
+        values = paired.influence(_means(self.a, self.units), _means(self.b, self.units))
+        return dict(zip(self.units, map(float, values), strict=True))
+
     def size_over(self, units: Sequence[Unit]) -> float:
-        """Return the size of the mean difference over these units."""
+        """Return the size of the mean difference over these replicates."""
         import numpy as np
 
-        return abs(float(np.mean(_values(self.a, units) - _values(self.b, units))))
+        return abs(float(np.mean(_means(self.a, units) - _means(self.b, units))))
+
+    def scatter(self) -> Components:
+        """Return how much the numbers scatter between searches and between seeds; the arms' variances are averaged."""
+        import numpy as np
+
+        found = [components(np.array([numbers[unit] for unit in self.units])) for numbers in (self.a, self.b)]
+        searches, seeds = (
+            math.sqrt(sum(value**2 for value in values) / 2)
+            for values in zip(*((each.searches, each.seeds) for each in found), strict=True)
+        )
+        return Components(searches, seeds)
+
+    def single_searches(self, margin: Margin) -> paired.SingleSearches:
+        """Return what pairs of single searches would have called, by the means over their seeds."""
+        return paired.single_searches(_means(self.a, self.units), _means(self.b, self.units), margin.size)
 
 
-def _values(numbers: Mapping[Unit, float], units: Sequence[Unit]) -> NDArray[np.float64]:
+def size_of(difference: Estimate) -> Estimate:
+    """Return the size of a difference, with the ends of its interval."""
+    largest = max(abs(difference.low), abs(difference.high))
+    smallest = max(0.0, difference.low, -difference.high)
+    return Estimate(abs(difference.value), smallest, largest, difference.se, difference.replicates)
+
+
+def _common(a: Numbers, b: Numbers) -> tuple[Unit, ...]:
+    return tuple(unit for unit in a if unit in b)
+
+
+def _means(numbers: Numbers, units: Sequence[Unit]) -> Values:
     import numpy as np
 
-    return np.array([numbers[unit] for unit in units], dtype=float)
+    return np.array([sum(numbers[unit]) / len(numbers[unit]) for unit in units], dtype=float)
 
 
-def _difference(a: Mapping[Unit, float], b: Mapping[Unit, float], units: Sequence[Unit], alpha: float) -> Estimate:
+def _difference(a: Numbers, b: Numbers, level: float) -> Estimate:
+    units = _common(a, b)
     if len(units) < FEWEST:
         return UNKNOWN
-    return paired.difference(_values(a, units), _values(b, units), 1 - 2 * alpha)
+    return paired.difference(_means(a, units), _means(b, units), 1 - 2 * level)

@@ -7,7 +7,6 @@ beside the first one, with the number of comparison runs that had ended by then,
 
 from __future__ import annotations
 
-import math
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -41,7 +40,6 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
 FEW = 10  # classes
 FACETS = tuple(CLASSES)
 PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
-DEFAULT_LOOKS = (6,)
 VERSION = 16  # digits of a probe's version, as its measurements have it
 
 
@@ -73,6 +71,7 @@ class Protocol:
     seeds: int  # of the comparison, in each replicate
     arms: tuple[str, ...]  # their names
     primaries: Mapping[str, tuple[str, ...]]  # by facet
+    scatter: Mapping[str, float] = field(default_factory=dict)  # over replicates, by margin; see ``[verdict.scatter]``
     design: Mapping[str, Any] = field(default_factory=dict)  # what is searched and measured
     probes: ClassVar[Mapping[str, str]] = PROBES  # that the primary measures come from, by facet
 
@@ -92,29 +91,6 @@ class Protocol:
         from harness.statistics.looks import levels
 
         return tuple(levels(self.looks, self.alpha))
-
-    def distances(self, convex: bool = False) -> int:
-        """Return how many primary measures are ratios of distances: the power of a design is computed for these.
-
-        A convex network has a frozen representation, so those of the representation do not count.
-        """
-        return len(self.primaries["function"]) + (0 if convex else len(self.primaries["representation"]))
-
-    def power(self, arms: int, convex: bool = False, circle: int | None = None) -> float:
-        """Return P(similar on every measure of distance | that many arms of a network are identical), by simulation.
-
-        The representation is compared between seeds at most ``circle`` apart in a circle of all seeds, or between all seeds
-        where it is None. The power of the whole verdict can only be less, for nobody knows beforehand how the loss, the
-        barriers and the sharpness scatter.
-        """
-        from harness.statistics.power import all_similar
-
-        power = 1.0
-        circles = {"function": None} if convex else {"function": None, "representation": circle}
-        for facet, apart in circles.items():
-            count, margin = len(self.primaries[facet]), math.log(self.margins[facet])
-            power *= all_similar(arms, self.most_replicates, count, margin, alpha=self.alpha, circle=apart)
-        return power
 
     def margin_in(self, unit: str, mean: float, factor: float = 1.0) -> float:
         """Return how large a difference in a metric of that unit may be and still not matter, times ``factor``.
@@ -185,10 +161,11 @@ def resolve(
         gate=dict(verdict["gate"]),
         fit=float(benchmark["compare"]["fit"]),
         alpha=float(verdict["alpha"]),
-        looks=tuple(benchmark["compare"].get("looks", DEFAULT_LOOKS)),
+        looks=tuple(benchmark["compare"]["looks"]),
         seeds=int(benchmark["compare"]["seeds"]),
         arms=tuple(arms),
         primaries=dict(of_classes if "accuracy" in metrics else NUMBERS),
+        scatter={key: float(size) for key, size in verdict.get("scatter", {}).items() if size},
         design=_design(benchmark, versions or {}, extensions),
     )
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.plugin.meta import Meta
+from harness.verdict.doubts import Doubt, read_doubts
 from harness.verdict.protocol import FACETS, standing_first
 from harness.verdict.tables import facets as facets_table
 from harness.verdict.tables import gate as gate_table
 from harness.verdict.tables import verdict as verdict_table
+from harness.verdict.tables.verdict import LOOK_OF
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,22 +27,32 @@ TABLES = (verdict_table.ANALYSIS, facets_table.ANALYSIS, gate_table.ANALYSIS)  #
 READ = frozenset({"hash", "scope", "network", "statement", *FACETS})  # columns of the table ``verdict``
 PROTOCOL = (
     "hash", "registered", "statement", "statement_half_margins", "statement_double_margins", "exploratory", "power",
-    "claim", "cells",
+    "look", "looks", "level", "replicates", "replicates_promised", "replicates_ended", "seeds_per_replicate", "cells",
 )  # fmt: skip
 NETWORK = (
     "regime", "network", "statement", "statement_half_margins", "statement_double_margins", "exploratory", "power", "arms",
-    "seeds", "seeds_promised", "searches", "twins", "trials", "claim", "aa", "different", "dataset",
+    "look", "looks", "level", "replicates", "replicates_promised", "replicates_ended", "replicates_lost",
+    "seeds_per_replicate", "twins", "trials", "aa", "different", "dataset",
 )  # fmt: skip
 PAIR = (
     "measure", "arm", "other", "pair", "scale", "unit", "estimate", "low", "high", "rho", "rho_low", "rho_high", "margin",
-    "floor", "below_floor", "p_same", "p_different", "p_same_holm", "p_different_holm", "label", "detail",
-    "label_half_margin", "label_double_margin", "seeds", "seeds_missing", "seeds_needed", "unit_kind", "covers", "controls",
+    "floor", "below_floor", "p_same", "p_different", "p_different_holm", "p_permuted", "p_within", "p_above", "p_below",
+    "sd_searches", "sd_seeds", "single_different", "single_reverse", "label", "detail", "label_half_margin",
+    "label_double_margin", "look", "looks", "level", "replicates", "replicates_lost", "replicates_needed", "covers",
+    "controls",
 )  # fmt: skip
 GATE = (
-    "arm", "state", "reason", "gradient", "gradient_limit", "train_error", "fit", "train_loss", "restarted", "gain",
+    "arm", "state", "reason", "gradient", "gradient_limit", "train_error", "fit", "objective", "restarted", "gain",
     "gain_limit",
 )  # fmt: skip
-COUNTS = ("arms", "searches", "twins", "trials")  # columns of whole numbers, besides those of seeds
+COUNTS = (
+    "arms",
+    "twins",
+    "trials",
+    "look",
+    "looks",
+    "seeds_per_replicate",
+)  # whole numbers, besides those of replicates
 SHOWN = 12  # digits of a hash
 
 
@@ -58,9 +70,24 @@ class NetworkVerdict:
         return str(self.row["network"])
 
     @property
+    def doubts(self) -> list[Doubt]:
+        """What a reader must know before the statement, the gravest first."""
+        return read_doubts(str(self.row["doubts"]))
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each facet: its word, its look, and the pair that it rests on."""
+        return _lines(self.row["lines"])
+
+    @property
     def reasons(self) -> list[str]:
-        """A line for each reason of the statement, and for each limit of it."""
-        return [line for line in str(self.row["reasons"]).splitlines() if line]
+        """A line for each reason that a facet has no other word."""
+        return _lines(self.row["reasons"])
+
+    def look_of(self, facet: str) -> int | None:
+        """Return the look at which a facet got its word; None without one."""
+        look = float(self.row[f"{LOOK_OF}{facet}"])
+        return None if math.isnan(look) else int(look)
 
 
 @dataclass(frozen=True)
@@ -107,6 +134,10 @@ def read_gate(meta: Meta, tables: Mapping[str, DataFrame], network: str) -> list
     return _by_network(table).get((standing, network), [])
 
 
+def _lines(column: Any) -> list[str]:
+    return [line for line in str(column).splitlines() if line]
+
+
 def _rows(table: DataFrame) -> list[Row]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
@@ -125,8 +156,9 @@ def _by_network(table: DataFrame | None) -> dict[tuple[str, str], list[Row]]:
 def plain_verdict(verdicts: list[ProtocolVerdict]) -> dict[str, Any] | None:
     """Return the first verdict as plain values for JSON, and the rest in ``others``; None for no verdict.
 
-    Each has the ``statement`` on all networks and its ``networks``. Each network has its statement, its gate and, by
-    facet, a label and the pairs with their numbers. A number that is not known is absent.
+    Each has the ``statement`` on all networks and its ``networks``. Each network has its statement, its ``doubts`` with the
+    gravest first, a line for each facet, its gate and, by facet, a label, the look of the label, and the pairs with their
+    numbers. A number that is not known is absent.
     """
     if not verdicts:
         return None
@@ -142,6 +174,8 @@ def _plain_protocol(verdict: ProtocolVerdict) -> dict[str, Any]:
 def _plain_network(network: NetworkVerdict) -> dict[str, Any]:
     return {
         **_plain(network.row, NETWORK),
+        "doubts": [{"kind": doubt.kind, "text": doubt.text} for doubt in network.doubts],
+        "lines": network.lines,
         "reasons": network.reasons,
         "gate": [_plain(row, GATE) for row in network.gate],
         "facets": {facet: _plain_facet(network, facet) for facet in FACETS},
@@ -151,8 +185,10 @@ def _plain_network(network: NetworkVerdict) -> dict[str, Any]:
 def _plain_facet(network: NetworkVerdict, facet: str) -> dict[str, Any]:
     rows = [row for row in network.facets if row["facet"] == facet]
     primary = [row for row in rows if row["primary"]]
+    look = network.look_of(facet)
     return {
         "label": network.row[facet],
+        **({} if look is None else {"look": look}),
         "pairs": [_plain(row, PAIR) for row in primary if row["pair"] == "arms"],
         "controls": [_plain(row, PAIR) for row in primary if row["pair"] != "arms"],
         "secondary": [_plain(row, PAIR) for row in rows if not row["primary"]],
@@ -166,13 +202,16 @@ def _plain(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
         value = row[name].item() if hasattr(row[name], "item") else row[name]
         if isinstance(value, float) and not math.isfinite(value):
             continue
-        whole = name.startswith("seeds") or name in COUNTS
+        whole = name.startswith("replicates") or name in COUNTS
         plain[name] = int(value) if whole and isinstance(value, float) else value
     return plain
 
 
 def verdict_lines(verdict: dict[str, Any]) -> list[str]:
-    """Return a plain verdict for a person: a line per protocol and network, and the reasons by the standing protocol."""
+    """Return a plain verdict for a person: a line per protocol and network.
+
+    By the standing protocol each network has its doubts, the gravest first, then a line per facet, then the reasons.
+    """
     lines = []
     for protocol in (verdict, *reversed(verdict["others"])):
         registered = f"protocol {protocol['hash'][:SHOWN]}, registered {protocol['registered']}"
@@ -181,5 +220,6 @@ def verdict_lines(verdict: dict[str, Any]) -> list[str]:
             facets = ", ".join(f"{name} {facet['label']}" for name, facet in network["facets"].items())
             lines.append(f"  {network['network']} ({network['regime']}): {network['statement']}: {facets}")
             if protocol is verdict:
-                lines += [f"    {reason}" for reason in network["reasons"]]
+                lines += [f"    doubt: {doubt['text']}" for doubt in network["doubts"]]
+                lines += [f"    {line}" for line in (*network["lines"], *network["reasons"])]
     return lines

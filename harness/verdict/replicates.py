@@ -30,5 +30,9 @@ def ended_replicates(records: Records, protocol: Protocol) -> int:
 
 def reached_look(records: Records, protocol: Protocol) -> int:
     """Return the number of the last look that was reached, from 1; 0 where too few replicates have ended for the first."""
-    ended = ended_replicates(records, protocol)
-    return sum(replicates <= ended for replicates in protocol.looks)
+    return look_after(ended_replicates(records, protocol), protocol)
+
+
+def look_after(replicates: int, protocol: Protocol) -> int:
+    """Return the number of the last look at which so many replicates are enough, from 1; 0 where they are too few."""
+    return sum(least <= replicates for least in protocol.looks)

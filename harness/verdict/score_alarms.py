@@ -10,15 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import HarnessError
+from harness.plugin.runs import digest
 from harness.records import Records
 from harness.statistics.intervals import standard_deviation
 from harness.verdict.arms import arms_alike, network_of
 from harness.verdict.constant_answer import constant_score
-from harness.verdict.seed_noise import final_scores
+from harness.verdict.seed_noise import final_scores, scores_by_replicate
 
 if TYPE_CHECKING:
     from harness.verdict.protocol import Registered
 
+SETTINGS = ("optimizer", "scheduler", "batch_size", "epochs")  # of a run's recipe: what a search chooses
 LOST = 0.01  # the level of the test against a special case
 HALF = 0.5  # of the verdict's margin: an arm may lie so far below its defaults
 
@@ -35,24 +38,34 @@ class Loss:
 def loss_to_special_case(records: Records, arm: str) -> Loss:
     """Return the t statistic of an arm's loss to a special case of it, and its limit; the worst of several.
 
-    NaN for a convex arm, and where the two have fewer than two seeds in common.
+    It is over the means of replicates, or over seeds where there is one replicate. NaN for a convex arm, and where the two
+    have fewer than two of these in common.
     """
     from scipy.stats import t
 
     losses: list[Loss] = []
     for special in () if is_convex(records, arm) else special_cases(records, arm):
-        general_scores, special_scores = (final_scores(records, name, records.deciding) for name in (arm, special))
-        seeds = sorted(general_scores.keys() & special_scores.keys())
-        if len(seeds) > 1:
-            differences = [special_scores[seed] - general_scores[seed] for seed in seeds]
-            losses.append(Loss(t_statistic(differences), float(t.ppf(1 - LOST, len(seeds) - 1)), special))
+        general_scores, special_scores = (_by_unit(records, name) for name in (arm, special))
+        units = sorted(general_scores.keys() & special_scores.keys())
+        if len(units) > 1:
+            differences = [special_scores[unit] - general_scores[unit] for unit in units]
+            losses.append(Loss(t_statistic(differences), float(t.ppf(1 - LOST, len(units) - 1)), special))
     return max(losses, key=lambda loss: loss.value - loss.limit, default=Loss())
+
+
+def _by_unit(records: Records, arm: str) -> dict[int, float]:
+    """Return the mean score of each replicate, or the score of each seed where there is one replicate."""
+    by_replicate = scores_by_replicate(records, arm, records.deciding)
+    if len(by_replicate) == 1:
+        return next(iter(by_replicate.values()))
+    return {number: sum(scores.values()) / len(scores) for number, scores in by_replicate.items()}
 
 
 def loss_to_defaults(records: Records, arm: str, registered: Registered | None) -> Loss:
     """Return by how much an arm's own defaults are better, half the margin, and the control that has the defaults.
 
-    NaN for a convex arm, and where the control, the arm's scores or a protocol is missing.
+    The arm's mean is over all of its replicates. NaN for a convex arm, and where the control, the arm's scores or a protocol
+    is missing.
     """
     import numpy as np
 
@@ -66,16 +79,35 @@ def loss_to_defaults(records: Records, arm: str, registered: Registered | None) 
         return Loss()
     mean = float(np.mean(list(defaults.values())))
     lead = mean - float(np.mean(list(tuned.values())))
-    if all(tuned.get(seed) == value for seed, value in defaults.items()):
-        lead = 0.0  # the search chose the defaults: it only has other seeds
+    if _chose_defaults(records, arm, tuned, defaults):
+        lead = 0.0  # it only has other seeds
     limit = registered.protocol.margin_in(records.meta.metrics[name]["unit"], mean, HALF)
     return Loss(lead, limit, str(untuned["arm"].iloc[0]))
+
+
+def _chose_defaults(records: Records, arm: str, tuned: Mapping[int, float], defaults: Mapping[int, float]) -> bool:
+    """Return whether all searches of an arm chose the defaults, from tune scores by seed of the arm and of the defaults.
+
+    Equal scores under the seeds of the control say so of the searches that share these. The others must have chosen the same
+    settings. Records that do not tell settings say nothing of them.
+    """
+    if any(tuned.get(seed) != value for seed, value in defaults.items()):
+        return False
+    try:
+        recipes = records.recipes
+    except HarnessError:
+        return True
+    runs = records.compared()
+    recipes_of_arm = [recipes.get(str(run_id), {}) for run_id in runs.loc[runs["arm"] == arm, "run_id"]]
+    settings = [digest([recipe[part] for part in SETTINGS]) for recipe in recipes_of_arm if recipe]
+    return len(set(settings)) <= 1
 
 
 def loss_to_constant(records: Records, arm: str) -> Loss:
     """Return by how much a constant answer is better than an arm, and the class that it answers.
 
-    The limit is below zero by what another draw of the examples may do: an arm must be better by that much.
+    The limit is below zero by what another draw of the examples may do: the arm's mean over all of its replicates must be
+    better by that much.
     """
     import numpy as np
 

@@ -1,4 +1,8 @@
-"""Tuning alarms that follow from an arm's trials: edge, rising, improving, diverged and budget."""
+"""Tuning alarms that follow from an arm's trials: edge, rising, improving, diverged and budget.
+
+They look at the searches of all replicates together, which share one range and one budget; "improving" looks at each search
+for itself, and takes the mean.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.records import Records
-from harness.verdict.trials import SPENT, chance, scores
+from harness.verdict.trials import SPENT, arm_trials, chance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,18 +91,36 @@ def _rate_places(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArr
     if not ("low" in range_ and float(range_["low"]) < float(range_["high"])):
         return np.zeros(0), np.zeros(0)
     ends = np.array([float(range_["low"]), float(range_["high"])])
-    rates = np.array([float(params["lr"]) for params in _spent_trials(records, arm)["params"]])
+    trials = _spent_trials(records, arm)
+    rates = np.array([float(params["lr"]) for params in trials["params"]])
     if range_["log"]:
         ends, rates = np.log(ends), np.log(rates)
-    return (rates - ends[0]) / (ends[1] - ends[0]), scores(records, arm)
+    values = np.where(trials["state"] == "done", _signed_values(records, trials), -np.inf)
+    return (rates - ends[0]) / (ends[1] - ends[0]), np.where(np.isfinite(values), values, -np.inf)
+
+
+def best_is_high(records: Records, arm: str) -> bool:
+    """Return whether an arm's best learning rate lies in the upper half of its range; False where no trial ended well."""
+    places, values = _rate_places(records, arm)
+    return bool(len(values)) and bool(places[values.argmax()] > 0.5)
 
 
 def improving(records: Records, arm: str) -> float:
-    """Return by how much the last fifth of the spent trials, at least one, improved on the best of the others.
+    """Return by how much the last fifth of a search's trials improved on the best of the others, in the mean over searches.
+
+    NaN where no search has two trials of which one ended well.
+    """
+    trials = _spent_trials(records, arm)
+    gains = [_last_gain(records, search) for _, search in trials.groupby("replicate")]
+    gains = [gain for gain in gains if not math.isnan(gain)]
+    return sum(gains) / len(gains) if gains else math.nan
+
+
+def _last_gain(records: Records, trials: DataFrame) -> float:
+    """Return by how much the last fifth of one search's spent trials, at least one, improved on the best of the others.
 
     NaN for fewer than two trials, and where no trial ended well.
     """
-    trials = _spent_trials(records, arm)
     last = max(1, math.ceil(LAST * len(trials) - 1e-9))
     values = _signed_values(records, trials)
     done = (trials["state"] == "done").to_numpy() & (values == values)
@@ -175,15 +197,14 @@ def _excess(shortfall: Shortfall) -> float:
 def _trials_in_range(records: Records, arm: str, trials: DataFrame) -> DataFrame:
     """Return the trials that were asked since the arm's range was last widened: those before looked elsewhere."""
     extensions = records.meta.extensions
-    widened = [
-        extension["after"] for extension in extensions if extension["arm"] == arm and "lr" in extension["ranges"]
-    ]
-    in_range: DataFrame = trials[trials["number"] >= (widened[-1] if widened else 0)]
+    widened = [one["after"] for one in extensions if one["arm"] == arm and "lr" in one["ranges"]]
+    before = dict(enumerate(widened[-1])) if widened else {}  # trials of each search that was asked then
+    in_range: DataFrame = trials[trials["number"] >= trials["replicate"].map(before).fillna(0)]
     return in_range
 
 
 def _spent_trials(records: Records, arm: str) -> DataFrame:
-    trials = records.trials[records.trials["arm"] == arm].sort_values("number")
+    trials = arm_trials(records, arm)
     spent: DataFrame = trials[trials["state"].isin(SPENT)]
     return spent
 

@@ -1,8 +1,9 @@
 """Secondary measures: shown beside the primary ones, they decide nothing.
 
-- P(A > B) is the mean of [A > B] + [A = B] / 2 over pairs of the same seed, with a bootstrap interval over seeds
+- P(A > B) is the mean of [A > B] + [A = B] / 2 over replicates, with a bootstrap interval over replicates
   (Bouthillier et al. 2021, arXiv:2103.03098).
-- The difference of interquartile means, which one odd seed does not move (Agarwal et al. 2021, arXiv:2108.13264).
+- The difference of interquartile means, which one odd replicate does not move (Agarwal et al. 2021, arXiv:2108.13264).
+- The test loss as it is, which says how sure networks are too: the calibrated one decides.
 - The representation at other depths, and the barriers without alignment.
 - Cohen's kappa of the errors.
 """
@@ -18,23 +19,25 @@ from harness.plugin.runs import digest
 from harness.records import Records
 from harness.statistics.intervals import clopper_pearson
 from harness.statistics.pairwise import Estimate
-from harness.statistics.power import seeds_for_better
+from harness.statistics.power import replicates_for_better
+from harness.verdict.course import Course
 from harness.verdict.design import Pair
 from harness.verdict.distance_blocks import DistanceBlocks
+from harness.verdict.distances import KAPPA
 from harness.verdict.entries import Entry
 from harness.verdict.estimate_columns import estimate_columns
 from harness.verdict.judging import Examined
-from harness.verdict.measurements import KAPPA, SEARCHES, Measurements, Missing
-from harness.verdict.measures import PROBES, Measure
-from harness.verdict.paired_numbers import FEWEST, KINDS, PairedNumbers
+from harness.verdict.measurements import Measurements, Missing
+from harness.verdict.measures import MEASURES, PROBES, Measure
+from harness.verdict.paired_numbers import FEWEST, PairedNumbers
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 DRAWS = 1_000  # of the bootstrap
-BETTER = {"accuracy": 1, "test_loss": -1}  # the sign of a better value
-PREFIXES = {"representation": ("cka_", "procrustes_"), "connectivity": ("naive_", "aligned_", "repaired_")}
+BETTER = {"accuracy": 1, "calibrated_loss": -1, "test_loss": -1}  # the sign of a better value
+PREFIXES = {"representation": ("cka_", "procrustes_"), "connectivity": ("naive_", "aligned_", "repaired_", "path_")}
 NO_DISTANCES = ("cka_value_",)  # similarities among the numbers of a probe
 
 
@@ -49,22 +52,25 @@ class SecondaryEstimate:
     estimate: Estimate
 
 
-def secondary_rows(records: Records, examined: Examined) -> Iterator[dict[str, Any]]:
+def secondary_rows(records: Records, course: Course) -> Iterator[dict[str, Any]]:
     """Yield rows of the table ``facets`` without p-values and labels."""
-    measurements = Measurements(records, examined.network)
-    for pair in examined.network.arm_pairs:
-        by_search = measurements.count_searches(pair) >= SEARCHES
-        for secondary in (*_of_losses(examined, pair), *_of_probes(measurements, pair)):
+    network = course.network
+    measurements = Measurements(records, network)
+    for pair in network.arm_pairs:
+        for secondary in (
+            *_of_losses(course.last, pair),
+            *_raw_loss(measurements, pair),
+            *_of_probes(measurements, pair),
+        ):
             estimate, is_probability = secondary.estimate, secondary.scale == "probability"
             yield {
                 "facet": secondary.facet, "measure": secondary.measure, "primary": False, "arm": pair.one,
                 "other": pair.other, "pair": pair.kind, "scale": secondary.scale, "unit": secondary.unit,
                 **estimate_columns(estimate, secondary.scale), "below_floor": False, "label": "",
                 "detail": "secondary: decides nothing", "label_half_margin": "", "label_double_margin": "",
-                "seeds": estimate.seeds, "seeds_missing": examined.network.protocol.seeds - estimate.seeds,
-                "seeds_needed": seeds_for_better() if is_probability else math.nan,
-                "unit_kind": KINDS["search" if by_search and secondary.facet == "loss" else "seed"], "covers": "",
-                "controls": "",
+                "look": network.look, "looks": len(network.protocol.looks), "level": network.level,
+                "replicates": estimate.replicates, "replicates_lost": len(network.replicates) - estimate.replicates,
+                "replicates_needed": replicates_for_better() if is_probability else math.nan, "covers": "", "controls": "",
             }  # fmt: skip
 
 
@@ -78,13 +84,24 @@ def _of_losses(examined: Examined, pair: Pair) -> Iterator[SecondaryEstimate]:
             yield from _of_loss(entry, numbers)
 
 
+def _raw_loss(measurements: Measurements, pair: Pair) -> Iterator[SecondaryEstimate]:
+    """Yield the ratio of the test losses as they are, where the calibrated ones decide."""
+    measure = MEASURES["test_loss"]
+    if measure.name in measurements.network.protocol.primaries["loss"]:
+        return
+    numbers = measurements.compare(measure, pair)
+    if isinstance(numbers, PairedNumbers) and len(numbers.units) >= FEWEST:
+        estimate = numbers.estimate(measurements.network.level)
+        yield SecondaryEstimate("loss", measure.name, measure.scale, measure.unit, estimate)
+
+
 def _of_loss(entry: Entry, numbers: PairedNumbers) -> Iterator[SecondaryEstimate]:
     import numpy as np
 
     measure, sign = entry.measure, BETTER[entry.measure.name]
-    a, b = (sign * np.array([values[unit] for unit in numbers.units]) for values in (numbers.a, numbers.b))
+    a, b = (sign * np.array([np.mean(values[unit]) for unit in numbers.units]) for values in (numbers.a, numbers.b))
     key = digest([entry.pair.one, entry.pair.other, measure.name])
-    probability = probability_of_better(a, b, key, entry.network.protocol.alpha)
+    probability = probability_of_better(a, b, key, entry.network.level)
     yield SecondaryEstimate("loss", f"{measure.name}: P(arm better)", "probability", "", probability)
     gap = sign * (_interquartile_mean(a) - _interquartile_mean(b))
     unit = measure.unit if measure.scale == "difference" else "log"
@@ -92,8 +109,8 @@ def _of_loss(entry: Entry, numbers: PairedNumbers) -> Iterator[SecondaryEstimate
     yield SecondaryEstimate("loss", f"{measure.name}: IQM difference", "iqm difference", unit, estimate)
 
 
-def probability_of_better(a: NDArray[np.float64], b: NDArray[np.float64], key: str, alpha: float) -> Estimate:
-    """Return P(A > B) of numbers [S] and [S], ties half, with the 1 - 2 alpha interval of a bootstrap over seeds.
+def probability_of_better(a: NDArray[np.float64], b: NDArray[np.float64], key: str, level: float) -> Estimate:
+    """Return P(A > B) of numbers [R] and [R], ties half, with the 1 - 2 level interval of a bootstrap over replicates.
 
     ``key`` is a hexadecimal number that the draws follow from.
     """
@@ -104,9 +121,9 @@ def probability_of_better(a: NDArray[np.float64], b: NDArray[np.float64], key: s
     wins = np.where(a == b, 0.5, (a > b).astype(float))
     random = np.random.default_rng(int(key[:8], 16))
     means = wins[random.integers(0, len(wins), (DRAWS, len(wins)))].mean(axis=1)
-    low, high = np.quantile(means, [alpha, 1 - alpha])
-    if low == high:  # the outcomes are equal, and a bootstrap of them says nothing of other seeds
-        low, high = map(float, clopper_pearson(wins.mean(), len(wins), 1 - 2 * alpha))
+    low, high = np.quantile(means, [level, 1 - level])
+    if low == high:  # the outcomes are equal, and a bootstrap of them says nothing of other replicates
+        low, high = map(float, clopper_pearson(wins.mean(), len(wins), 1 - 2 * level))
     return Estimate(float(wins.mean()), float(low), float(high), float(means.std(ddof=1)), len(wins))
 
 
@@ -119,28 +136,28 @@ def _interquartile_mean(values: NDArray[np.float64]) -> float:
 
 def _of_probes(measurements: Measurements, pair: Pair) -> Iterator[SecondaryEstimate]:
     """Yield the kappa of the errors, and whatever a probe of two networks measured besides the primary measures."""
-    protocol = measurements.network.protocol
-    kappa = measurements.distances_by(KAPPA)
+    level = measurements.network.level
+    kappa = measurements.distances.by(KAPPA)
     if kappa is not None:
         blocks = measurements.compare_distances(kappa, Measure(KAPPA, "function", "excess", ""), pair)
         if isinstance(blocks, DistanceBlocks) and len(blocks.units) >= FEWEST:
             name = "Cohen's kappa of errors, between the arms"
-            yield SecondaryEstimate("function", name, "mean", "", blocks.distance(protocol.alpha))
+            yield SecondaryEstimate("function", name, "mean", "", blocks.distance(level))
     for facet in PREFIXES:
         for name in _secondary_names(measurements, facet):
             is_barrier = facet == "connectivity"
             scale = "excess" if is_barrier else "log rho"
-            distances = measurements.probe_distances(PROBES[facet], name)
+            distances = measurements.distances.probed(PROBES[facet], name)
             blocks = measurements.compare_distances(distances, Measure(name, facet, scale, ""), pair)
             if not isinstance(blocks, Missing) and len(blocks.units) >= FEWEST:
                 unit = _barrier_unit(name) if is_barrier else ""
-                yield SecondaryEstimate(facet, name, scale, unit, blocks.estimate(protocol.alpha))
+                yield SecondaryEstimate(facet, name, scale, unit, blocks.estimate(level))
 
 
 def _secondary_names(measurements: Measurements, facet: str) -> list[str]:
     """Return the names of the distances that a facet's probe measured besides the primary measures."""
     primary = measurements.network.protocol.primaries[facet]
-    names = sorted(measurements.probe_names(PROBES[facet]))
+    names = sorted(measurements.distances.probe_names(PROBES[facet]))
     names = [name for name in names if name.startswith(PREFIXES[facet]) and not name.startswith(NO_DISTANCES)]
     return [name for name in names if name not in primary]
 

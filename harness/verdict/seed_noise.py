@@ -1,10 +1,11 @@
 """Seed noise: the difference between the scores of two seeds that chance alone exceeds once in twenty.
 
-    t(0.95, S - 1) * sqrt(2) * sd
+    t(0.95, df) * sqrt(2) * sd
 
-Here sd is the standard deviation of the arm's S final tune scores in the comparison, for every trial is one seed. The score is
-the one that the search goes by. For a score in "%" the noise is at least one example of the tune split. An arm with fewer than
-two seeds takes the pooled sd of the others.
+Here sd is the standard deviation of the arm's final tune scores in the comparison over the seeds of one replicate, pooled over
+its R replicates of S seeds, with df = R (S - 1). Replicates of one seed each have the standard deviation over replicates,
+which holds the luck of their searches too. Every trial is one seed. The score is the one that the search goes by. For a score
+in "%" the noise is at least one example of the tune split. An arm with fewer than two seeds takes the pooled sd of the others.
 """
 
 from __future__ import annotations
@@ -23,15 +24,20 @@ def seed_noise(records: Records) -> dict[str, float]:
     import numpy as np
     from scipy.stats import t
 
-    samples = {str(arm): final_scores(records, str(arm), records.searched) for arm in records.arms["arm"]}
-    exponent = scaled([score for of_seed in samples.values() for score in of_seed.values()])[1]
-    unit_samples = {arm: np.ldexp(list(v.values()), -exponent) for arm, v in samples.items() if len(v) > 1}
-    spreads = {arm: (len(scores) - 1, float(np.var(scores, ddof=1))) for arm, scores in unit_samples.items()}
-    pooled = _pooled_variance(list(spreads.values()))
+    samples = {str(arm): scores_by_replicate(records, str(arm), records.searched) for arm in records.arms["arm"]}
+    every = [score for by_number in samples.values() for of_seed in by_number.values() for score in of_seed.values()]
+    exponent = scaled(every)[1]
+    spreads = {}
+    for arm, by_number in samples.items():
+        groups = [np.ldexp(list(of_seed.values()), -exponent) for of_seed in by_number.values()]
+        if all(len(scores) < 2 for scores in groups):
+            groups = [np.concatenate(groups)] if groups else []
+        spreads[arm] = _pooled_variance([(len(g) - 1, float(np.var(g, ddof=1))) for g in groups if len(g) > 1])
+    pooled = _pooled_variance([spread for spread in spreads.values() if spread[0]])
     least = _one_example(records)
     noises = {}
     for arm in samples:
-        freedom, variance = spreads.get(arm, pooled)
+        freedom, variance = spreads[arm] if spreads[arm][0] else pooled
         noises[arm] = math.nan
         if freedom:
             unit_noise = t.ppf(1 - BY_CHANCE, freedom) * math.sqrt(2 * variance)
@@ -52,9 +58,27 @@ def _one_example(records: Records) -> float:
 
 def final_scores(records: Records, arm: str, metric: Deciding) -> dict[int, float]:
     """Return the final tune score of an arm's comparison runs that ended well, by a metric, higher is better, by seed."""
+    by_replicate = scores_by_replicate(records, arm, metric)
+    return {seed: score for of_seed in by_replicate.values() for seed, score in of_seed.items()}
+
+
+def scores_by_replicate(records: Records, arm: str, metric: Deciding) -> dict[int, dict[int, float]]:
+    """Return the same by replicate and by seed."""
     runs = records.compared()
     rows = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
     if metric.tune_column not in rows:
         return {}
-    values = zip(rows["seed"], rows[metric.tune_column], strict=True)
-    return {int(seed): metric.sign * float(value) for seed, value in values if math.isfinite(value)}
+    numbers = _replicate_of_run(records)
+    scores: dict[int, dict[int, float]] = {}
+    for run_id, seed, value in zip(rows["run_id"], rows["seed"], rows[metric.tune_column], strict=True):
+        if math.isfinite(value):
+            scores.setdefault(numbers.get(str(run_id), 0), {})[int(seed)] = metric.sign * float(value)
+    return dict(sorted(scores.items()))
+
+
+def _replicate_of_run(records: Records) -> dict[str, int]:
+    """Return the replicate of every comparison run that has one, by run_id."""
+    rows = records.comparison
+    if not len(rows):
+        return {}
+    return {str(run_id): int(number) for run_id, number in zip(rows["run_id"], rows["replicate"], strict=True)}

@@ -1,4 +1,4 @@
-"""From the labels of a network's pairs to a statement on the claim, with everything a reader must know to weigh it."""
+"""From the words of a network's facets to a statement on the claim, with everything a reader must know to weigh it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from dataclasses import dataclass
 
 from harness.statistics.labels import MOST_REPLICATES, Label, Statement, overall
 from harness.verdict.arms import short_name
-from harness.verdict.design import ARMS, CONTROLS
+from harness.verdict.course import Course
+from harness.verdict.doubts import NOT_RUN, Doubt, find_doubts
 from harness.verdict.entries import DOUBLE, HALF, Entry
-from harness.verdict.judging import CHANGED, UNEQUAL, UNLIKE, Examined, combine, units_needed
-from harness.verdict.measurements import SEARCHES, Missing
+from harness.verdict.judging import Examined, needed
+from harness.verdict.lines import lines_of
+from harness.verdict.measurements import MOVABLE, Missing
 from harness.verdict.measures import PROBES
-from harness.verdict.paired_numbers import KINDS
+from harness.verdict.power import course_power
+from harness.verdict.replicates import CONTROLS
+from harness.verdict.words import NO_WORD, NOT_CONNECTED, UPPER_BOUND
 
 QUIET = ("nowhere different", "told apart everywhere")  # of the A/A arm and of the known-different arm
 GATED = "not every arm is at a minimum, see below"
-CONDITIONAL, ABOUT = "conditional on these hyperparameters", "loss: about the optimizers"
 NOT_MEASURED, NOT_APPLICABLE = "not measured", "not applicable"
-A_LEADERBOARD = "this makes a leaderboard, not a comparison of minima"
 
 
 @dataclass(frozen=True)
@@ -29,62 +31,69 @@ class Stated:
     statement: Statement
     half: Statement  # at half the margins
     double: Statement  # at twice the margins
-    labels: Mapping[str, str]  # by facet, adjusted within the facet
-    power: float  # P(supported | the arms are identical), as far as the distances decide it
+    words: Mapping[str, str]  # by facet, adjusted within the facet
+    looks: Mapping[str, int | None]  # by facet: the look at which it got its word
+    power: float  # P(supported | the arms are identical), of the facets that were measured; NaN before the first look
     aa: str  # what the A/A arm says: "not run", the facets on which it is different, or "nowhere different"
     different: str  # the same of the known-different arm: the facets on which it was not told apart
     exploratory: bool  # whether the design was too small to expect "supported" of identical arms
+    lines: tuple[str, ...]  # one for each facet
+    doubts: tuple[Doubt, ...]  # the gravest first
     reasons: tuple[str, ...]  # a line each
 
 
-def state(examined: Examined) -> Stated:
+def state(course: Course) -> Stated:
     """Return the statement on a network, and why it is no other."""
-    labels = {facet: facet_label(examined, facet) for facet in examined.network.protocol.primaries}
-    power = _power(examined, examined.circle)
-    statement = _statement(examined, 1.0)
+    facets = tuple(course.network.protocol.primaries)
+    words = {facet: facet_word(course, facet) for facet in facets}
+    power, controls = course_power(course), {role: control_text(course.last, role) for role in CONTROLS}
+    exploratory = course.network.protocol.exploratory(power)
+    named = [(CONTROLS[role], text) for role, text in controls.items()]
     return Stated(
-        statement=statement,
-        half=_statement(examined, HALF),
-        double=_statement(examined, DOUBLE),
-        labels=labels,
+        statement=_statement(course, 1.0),
+        half=_statement(course, HALF),
+        double=_statement(course, DOUBLE),
+        words=words,
+        looks={facet: _look_of(course, facet) for facet in facets},
         power=power,
-        aa=control_text(examined, "aa"),
-        different=control_text(examined, "different"),
-        exploratory=examined.network.protocol.exploratory(power),
-        reasons=tuple(_reasons(examined, labels, statement, power)),
+        aa=controls["aa"],
+        different=controls["different"],
+        exploratory=exploratory,
+        lines=tuple(lines_of(course, words, facets)),
+        doubts=find_doubts(course, named, QUIET, _exploratory_text(power) if exploratory else ""),
+        reasons=tuple(_reasons(course, words)),
     )
 
 
-def claim(examined: Examined) -> str:
-    """Return what the statement is about, by facet: optimizers, or one set of hyperparameters of each."""
-    if examined.searches < SEARCHES:
-        return CONDITIONAL
-    has_others = any(facet != "loss" for facet in examined.facets)
-    return ABOUT + ("; other facets: conditional on the first search" if has_others else "")
+def _exploratory_text(power: float) -> str:
+    return f"exploratory: identical arms would be called similar with probability {power:.2f}"
 
 
-def _power(examined: Examined, circle: int | None) -> float:
-    """Return P(supported | the arms are identical) if the representation is compared up to ``circle`` seeds apart."""
-    network = examined.network
-    return network.protocol.power(len(network.arms), network.convex, circle) if len(network.arms) > 1 else 0.0
+def _look_of(course: Course, facet: str) -> int | None:
+    """Return the look at which a facet got its word; None without one."""
+    deciding = course.deciding_look(facet)
+    return deciding.network.look if deciding is not None and deciding.entries_of(facet) else None
 
 
-def facet_label(examined: Examined, facet: str) -> str:
-    """Return a facet's label: that of its pairs together, "not measured" or "not applicable"."""
-    entries = examined.entries_of(facet)
+def facet_word(course: Course, facet: str) -> str:
+    """Return a facet's word: that of its first look with one, "not measured" or "not applicable"."""
+    entries = course.last.entries_of(facet)
     if not entries:
         return NOT_APPLICABLE
     if not any(entry.measured for entry in entries):
         return NOT_MEASURED
-    return combine(entries, [entry.judge_in_facet().label for entry in entries])
+    return course.word(facet)
 
 
-def _statement(examined: Examined, factor: float) -> Statement:
-    """Return the overall statement. A facet that was not measured is inconclusive; one that does not apply has no part."""
+def _statement(course: Course, factor: float) -> Statement:
+    """Return the overall statement. A facet that was not measured is inconclusive; one that does not apply has no part.
+
+    "Not connected" and "upper bound only" are no part of "supported", and do not make a facet different.
+    """
     labels: dict[str, Label] = {}
-    for facet in examined.facets:
-        entries = examined.entries_of(facet)
-        labels[facet] = combine(entries, [entry.judge_overall(factor).label for entry in entries])
+    for facet in course.last.facets:
+        word = course.word_overall(facet, factor)
+        labels[facet] = "similar" if word == "similar" else "different" if word == "different" else "inconclusive"
     return overall(labels)
 
 
@@ -106,7 +115,7 @@ def pool_statements(statements: Sequence[tuple[str, str]]) -> tuple[str, str]:
 def control_text(examined: Examined, role: str) -> str:
     """Return what a control says of the whole network."""
     if not examined.network.has_control(role):
-        return "promised, and has no result" if role in examined.network.promised else "not run"
+        return "promised, and has no result" if role in examined.network.promised else NOT_RUN
     labels = {facet: label for (kind, facet), label in examined.control_labels.items() if kind == role}
     if not labels:
         return "not measured"
@@ -127,7 +136,7 @@ def controls_text(examined: Examined, facet: str) -> str:
     """Return what the two controls say of a facet, to stand beside its labels."""
     texts = []
     for role, name in CONTROLS.items():
-        unknown = "not measured" if examined.network.has_control(role) else "not run"
+        unknown = "not measured" if examined.network.has_control(role) else NOT_RUN
         texts.append(f"{name}: {examined.control_labels.get((role, facet), unknown)}")
     return "; ".join(texts)
 
@@ -135,50 +144,44 @@ def controls_text(examined: Examined, facet: str) -> str:
 # --- the reasons ------------------------------------------------------------------------------------------------
 
 
-def _reasons(examined: Examined, labels: Mapping[str, str], statement: Statement, power: float) -> Iterator[str]:
-    """Yield a line for everything that keeps the statement from being another, and for everything that limits it."""
-    if examined.changed:
-        yield f"{CHANGED}: {', '.join(examined.changed)}; its measurements were replaced"
-    if len(examined.network.arms) < 2:
+def _reasons(course: Course, words: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for everything that keeps a facet from another word. What is doubtful about the whole stands elsewhere."""
+    network = course.network
+    if len(network.arms) < 2:
         yield "there is one arm, and nothing to compare it with"
-    for facet, label in labels.items():
-        yield from _about_facet(examined, facet, label)
-    yield from _about_gates(examined, statement)
-    if len(examined.steps) > 1:
-        yield f"{UNEQUAL} ({', '.join(map(str, sorted(examined.steps)))}): {A_LEADERBOARD}"
-    if not examined.common:
-        yield f"{UNLIKE}: {A_LEADERBOARD}"
-    yield from _about_seeds(examined)
-    for role, name in CONTROLS.items():
-        text = control_text(examined, role)
-        if text not in QUIET:
-            yield f"{name}: {text}"
-    yield from _about_too_few_units(examined)
-    yield from _about_power(examined, power)
-    yield from _about_searches(examined)
+    for facet, word in words.items():
+        yield from _about_facet(course, facet, word)
+    if _statement(course, 1.0) == "refuted" and not all(gate.passed for gate in course.last.gates.values()):
+        yield "the loss was compared before every arm had reached a minimum: train longer before you blame the minima"
 
 
-def _about_facet(examined: Examined, facet: str, label: str) -> Iterator[str]:
-    """Yield the lines that explain a facet's label; a label "similar" needs none."""
+def _about_facet(course: Course, facet: str, word: str) -> Iterator[str]:
+    """Yield the lines that explain a facet's word; "similar" needs none."""
+    examined = course.shown(facet)
     entries = examined.entries_of(facet)
-    if label == NOT_MEASURED:
+    if word == NOT_MEASURED:
         hint = next(entry.compared.reason for entry in entries if isinstance(entry.compared, Missing))
         yield f"{facet}: not measured; {hint}"
-    elif label == NOT_APPLICABLE and facet in PROBES and len(examined.network.arms) > 1:
+    elif word == NOT_APPLICABLE and facet in PROBES and len(course.network.arms) > 1:
         yield f"{facet}: not applicable, because nothing of it is trained"
-    elif label == "inconclusive":
-        yield from _why_inconclusive(entries, facet)
-    elif label == "different":
+    elif word == NO_WORD:
+        yield from _why_inconclusive(examined, facet)
+    elif word == UPPER_BOUND:
+        yield f"{facet}: {word}: {examined.movable:.0%} of the hidden units could be moved, fewer than {MOVABLE:.0%}"
+    elif word == NOT_CONNECTED:
+        apart = [e for e in entries if e.measure.scale == "barrier" and e.judge_in_facet().label == "different"]
+        yield f"{facet}: {word}, and no further apart than two searches of one arm: {'; '.join(map(_sized, apart))}"
+    elif word == "different":
         different = [entry for entry in entries if entry.judge_in_facet().label == "different"]
         yield f"{facet}: different: {'; '.join(map(_sized, different))}"
-        if "different" not in {entry.judge_overall().label for entry in entries}:
+        if course.word_overall(facet) == NO_WORD:
             yield f"{facet}: different when tested alone, but not after adjusting for all facets"
 
 
-def _why_inconclusive(entries: Sequence[Entry], facet: str) -> list[str]:
-    """Return a line per reason for which a facet's pairs are inconclusive, with the pairs and the seeds needed."""
+def _why_inconclusive(examined: Examined, facet: str) -> list[str]:
+    """Return a line per reason for which a facet's pairs are inconclusive, with the pairs and the replicates needed."""
     pairs_of: dict[str, list[str]] = {}
-    for entry in entries:
+    for entry in examined.entries_of(facet):
         judged = entry.judge_in_facet()
         if judged.label != "inconclusive":
             continue
@@ -187,8 +190,8 @@ def _why_inconclusive(entries: Sequence[Entry], facet: str) -> list[str]:
         elif isinstance(entry.compared, Missing):
             pairs_of.setdefault(entry.compared.reason, []).append(_pair_text(entry))
         else:
-            pairs = pairs_of.setdefault(judged.detail or _interval_text(entry), [])
-            pairs.append(f"{_pair_text(entry)} ({_needed_text(entry)})")
+            pairs = pairs_of.setdefault(judged.detail or "the interval straddles the margin", [])
+            pairs.append(f"{_pair_text(entry)} ({_needed_text(examined, entry)})")
     if not pairs_of:
         return [f"{facet}: inconclusive, because its measures disagree"]
     return [f"{facet}: {reason}" + (f": {'; '.join(pairs)}" if pairs else "") for reason, pairs in pairs_of.items()]
@@ -198,21 +201,12 @@ def _pair_text(entry: Entry) -> str:
     return f"{entry.measure.name} of {short_name(entry.pair.one)} and {short_name(entry.pair.other)}"
 
 
-def _interval_text(entry: Entry) -> str:
-    """Return how an inconclusive interval lies to the margin."""
-    if entry.margin().outside(entry.estimate):
-        return f"beyond the margin, with too few {entry.unit_kind} to rule out chance"
-    return "the interval straddles the margin"
-
-
-def _needed_text(entry: Entry) -> str:
-    """Return how many seeds or searches would settle a pair."""
-    count, kind = units_needed(entry), entry.unit_kind
-    return (
-        f"about {count} {kind} would settle it"
-        if count
-        else f"no number of {kind} up to {MOST_REPLICATES} is sure to settle it"
-    )
+def _needed_text(examined: Examined, entry: Entry) -> str:
+    """Return how many replicates would settle a pair."""
+    count = needed(examined, entry)
+    if count:
+        return f"about {count} replicates would settle it"
+    return f"no number of replicates up to {MOST_REPLICATES} is sure to settle it"
 
 
 def _sized(entry: Entry) -> str:
@@ -220,55 +214,3 @@ def _sized(entry: Entry) -> str:
     value = entry.estimate.value
     size = f"x{math.exp(value):.3g}" if entry.measure.is_log else f"{value:.3g}"
     return f"{_pair_text(entry)} {size}"
-
-
-def _about_gates(examined: Examined, statement: Statement) -> Iterator[str]:
-    failed = {arm: gate for arm, gate in examined.gates.items() if not gate.passed}
-    for arm, gate in failed.items():
-        yield f"{short_name(arm)}: {gate.state}: {gate.reason}"
-    if failed and statement == "refuted":
-        yield "the loss was compared before every arm had reached a minimum: train longer before you blame the minima"
-
-
-def _about_seeds(examined: Examined) -> Iterator[str]:
-    network = examined.network
-    for arm in network.arms:
-        lost = network.count_lost(arm)
-        if lost:
-            counts = ", ".join(f"{count} {state}" for state, count in lost.items())
-            yield f"{short_name(arm)}: {sum(lost.values())} of {len(network.seeds)} seeds have no result ({counts})"
-    if len(network.seeds) < network.protocol.seeds:
-        yield f"{len(network.seeds)} of the {network.protocol.seeds} promised seeds were run"
-
-
-def _about_too_few_units(examined: Examined) -> Iterator[str]:
-    """Yield a line for each kind of unit of which there are too few for any difference, whatever its size."""
-    rivals, alpha = len(examined.network.arm_pairs), examined.network.protocol.alpha
-    counts: dict[str, int] = {}
-    for entry in examined.entries:
-        if entry.pair.kind == ARMS and not isinstance(entry.compared, Missing):
-            counts[entry.unit_kind] = max(counts.get(entry.unit_kind, 0), len(entry.compared.units))
-    for kind, count in counts.items():
-        if 2.0 ** (1 - count) * rivals >= alpha:
-            fewest = math.floor(1 - math.log2(alpha / rivals)) + 1
-            facet = "loss: " if kind == KINDS["search"] else ""
-            yield f"{facet}with {count} {kind} nothing can be called different; {fewest} could"
-
-
-def _about_power(examined: Examined, power: float) -> Iterator[str]:
-    network, circle = examined.network, examined.circle
-    if not network.convex and len(network.arms) > 1 and circle and circle < network.protocol.seeds // 2:
-        yield (
-            f"power {power:.2f}, or {_power(examined, None):.2f} with all pairs: the representation was compared between "
-            f"seeds at most {circle} apart in a circle of all seeds"
-        )
-    if network.protocol.exploratory(power):
-        yield f"exploratory: identical arms would be called similar with probability {power:.2f}"
-
-
-def _about_searches(examined: Examined) -> Iterator[str]:
-    if examined.searches < SEARCHES:
-        searches = "one search" if examined.searches == 1 else f"{examined.searches} searches"
-        yield f"{CONDITIONAL}: {searches} of each arm"
-    elif claim(examined) != ABOUT:
-        yield "only the loss is averaged over searches: the other facets are conditional on the first search of each arm"

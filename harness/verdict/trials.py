@@ -20,6 +20,7 @@ from harness.records import Records
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from pandas import DataFrame
 
 EXCHANGEABLE = ("random",)  # samplers whose trials may be reordered; all others learn, or follow a fixed sequence
 FINEST = 100  # budgets of a table with a row a budget, where computing one is costly
@@ -29,6 +30,21 @@ SPENT = ("done", "stopped", "diverged", "failed")  # states of a trial that has 
 def exchangeable(records: Records) -> bool:
     """Return whether the order of the trials means nothing."""
     return str(records.meta.benchmark["search"]["sampler"]) in EXCHANGEABLE
+
+
+def arm_trials(records: Records, arm: str) -> DataFrame:
+    """Return the trials of an arm's searches in all replicates: those columns of ``Records.trials`` that tell how one ended.
+
+    ``replicate`` is beside them. They are in the order of replicates, and in each in the order in which they were asked.
+    """
+    import pandas as pd
+
+    columns = ["number", "state", "value", "seconds", "trained", "params", "replicate"]
+    further = records.repeated[(records.repeated["arm"] == arm) & (records.repeated["control"] == "")]
+    first = records.trials[records.trials["arm"] == arm].assign(replicate=0)
+    searches = [trials.reindex(columns=columns) for trials in (first, further) if len(trials)]
+    together = pd.concat(searches or [first.reindex(columns=columns)], ignore_index=True)
+    return together.sort_values(["replicate", "number"], kind="stable").reset_index(drop=True)
 
 
 def scores(records: Records, arm: str) -> NDArray[np.float64]:

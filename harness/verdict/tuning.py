@@ -17,9 +17,10 @@ comparison.
   seconds, equal budgets are unequal numbers of trials: then it goes off if the arm got less budget than another arm, by more
   than a trial.
 - "special case": the arm lost to an arm that is a special case of it (the same optimizer, schedule and network, with
-  parameters pinned or ranges narrower) in the tune score of the comparison, by a one-sided paired t-test at 1 %.
-- "defaults": the mean of its tune scores in the comparison lies below that of its own optimizer with the defaults, untuned, by
-  more than half the verdict's margin, whatever chance may do. A search that ends below the defaults has not done its work, and
+  parameters pinned or ranges narrower) in the tune score of the comparison, by a one-sided t-test at 1 % over the means of
+  replicates.
+- "defaults": the mean of its tune scores in the comparison, over all replicates, lies below that of its own optimizer with the
+  defaults, untuned, by more than half the verdict's margin, whatever chance may do. A search that ends below the defaults has not done its work, and
   a verdict with that margin would take the search's failure for the optimizer's.
 - "chance": the mean of its tune scores is not shown to be better than a constant answer, which has learned nothing. It is not
   above the constant's score by more than another draw of the tune examples would add once in twenty.
@@ -34,6 +35,7 @@ with an alarm, and a search that follows the test split would make its scores to
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.plugin.contracts import Analysis
@@ -106,16 +108,34 @@ def _state(alarm: str, value: float, limit: float) -> str:
     return "alarm" if raised else "quiet"
 
 
-def raised_alarms(records: Records, registered: Registered) -> dict[str, list[str]]:
-    """Return the alarms that went off with a protocol's margins, by arm; none before anything was compared."""
+def raised_alarms(records: Records, registered: Registered, replicates: int) -> dict[str, list[str]]:
+    """Return the alarms that went off with a protocol's margins, by arm; none before anything was compared.
+
+    They are those of the first so many ``replicates`` alone: no later search and no later run takes a word back.
+    """
     if not len(records.comparison):
         return {}
     margins = tuple(sorted(registered.protocol.margins.items()))
-    table = records.once(("tuning", margins), lambda: judge_tuning(records, registered))
+    key = ("tuning", margins, replicates)
+    table = records.once(key, lambda: judge_tuning(_first_replicates(records, replicates), registered))
     raised: dict[str, list[str]] = {}
     for arm, alarm in table.loc[table["state"] == "alarm", ["arm", "alarm"]].itertuples(index=False):
         raised.setdefault(str(arm), []).append(str(alarm))
     return raised
+
+
+def _first_replicates(records: Records, replicates: int) -> Records:
+    """Return the records of the first so many replicates, with the untuned controls, which are of none."""
+    rows, searches = records.comparison, records.repeated
+    later = (rows["replicate"] >= replicates) & (rows["role"] != "untuned")
+    if not later.any() and not (searches["replicate"] >= replicates).any():
+        return records
+    return replace(
+        records,
+        comparison=rows[~later],
+        runs=records.runs[~records.runs["run_id"].isin(rows.loc[later, "run_id"])],
+        repeated=searches[searches["replicate"] < replicates],
+    )
 
 
 ANALYSIS = Analysis(name="alarms", compute=compute, reference="arXiv:1910.05446")

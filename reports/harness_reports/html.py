@@ -19,6 +19,7 @@ from harness_reports._page._several import render_several
 from harness_reports._page._templates import environment, read
 from harness_reports._page._tiles import tiles
 from harness_reports._page._verdict import verdict
+from harness_reports._page._workloads import render_workloads
 from harness_reports._words.headline import headline
 from harness_reports._words.names import capitalized
 
@@ -65,4 +66,4 @@ def _allowed_scripts(views: Views) -> dict[str, Any]:
 @hookimpl
 def harness_reports() -> list[Report]:
     """Offer html."""
-    return [Report(name="html", extension="html", render=render, compare=render_several)]
+    return [Report(name="html", extension="html", render=render, compare=render_several, workloads=render_workloads)]

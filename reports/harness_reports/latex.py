@@ -156,7 +156,9 @@ def _tuned_table(outcome: Outcome) -> str:
             lines.append([label, params, escaped_number(score)])
     if not lines:
         return ""
-    caption = f"Tuned hyperparameters of {records.name}, and the {outcome.trial_title} they were chosen by."
+    caption = (
+        f"Tuned hyperparameters of {records.name}, and the {outcome.trial_title} of the trials that they come from."
+    )
     heads = [escaped(head) for head in ("arm", "hyperparameters", outcome.trial_title)]
     return floating_table(escaped(caption), _table_label(records, "tuned"), heads, r"lp{0.55\linewidth}r", lines)
 

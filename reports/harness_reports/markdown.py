@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import shorten
 from typing import Any
 
-from harness import Report, Results, Several, hookimpl, markdown_text, numbers
+from harness import Report, Results, Several, Workloads, hookimpl, markdown_text, numbers
 from harness.verdict.protocol import FACETS
 from harness_reports._words import alarms, constant, several
 from harness_reports._words.benchmark import machines, search_budget, split_sizes, training_precision
@@ -16,6 +16,7 @@ from harness_reports._words.names import capitalized, metric_title, shared_parts
 from harness_reports._words.notices import notices
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.statements import Statement, statements
+from harness_reports._words.workloads import answer, facet_words, members, problems, question
 
 MOST_REASONS, MOST_LETTERS = 3, 400  # of a verdict's reasons, and of their letters; the page has all
 MOST_IN_CELL = 60  # letters of a fact in which runs differ
@@ -171,7 +172,19 @@ def _change_table(compared: Several) -> str:
     return _table_of(["change", "", "by", "95 % interval", "p (Holm)", ""], rows)
 
 
+def render_workloads(workloads: Workloads) -> str:
+    """Return the common summary of several workloads: the words over all of them, and each workload in a row."""
+    parts = [f"## {markdown_text(workloads.name)}"]
+    parts.append(f"{markdown_text(question(workloads))}\n\n**{markdown_text(answer(workloads))}**")
+    rows = [["all together", workloads.word("statement"), *(each.word for each in facet_words(workloads))]]
+    rows += [[each.name, each.statement, *each.words] for each in members(workloads) if each.link]
+    parts.append(_table_of(["workload", "statement", *FACETS], rows))
+    if missing := problems(workloads):
+        parts.append("\n".join(f"- {LEVELS['warn']}: {markdown_text(line)}" for line in missing))
+    return "\n\n".join(parts) + "\n"
+
+
 @hookimpl
 def harness_reports() -> list[Report]:
     """Offer md."""
-    return [Report(name="md", extension="md", render=render, compare=render_several)]
+    return [Report(name="md", extension="md", render=render, compare=render_several, workloads=render_workloads)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness import Report, Results, hookimpl
+from harness import Report, Results, Workloads, hookimpl
+from harness_reports._words import workloads as words
 from harness_reports._words.headline import headline
 from harness_reports._words.outcome import Outcome
 
@@ -14,7 +15,12 @@ def render(results: Results) -> str:
     return "".join(f"{line}\n" for line in (head.question, head.answer, *doubts, head.detail, head.caveat) if line)
 
 
+def render_workloads(workloads: Workloads) -> str:
+    """Return what several workloads say together, and what is missing, a line each."""
+    return "".join(f"{line}\n" for line in (*words.lines(workloads), *words.problems(workloads)))
+
+
 @hookimpl
 def harness_reports() -> list[Report]:
     """Offer text."""
-    return [Report(name="text", extension="txt", render=render, headline=render)]
+    return [Report(name="text", extension="txt", render=render, workloads=render_workloads, headline=render)]

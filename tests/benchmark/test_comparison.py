@@ -270,7 +270,7 @@ def test_the_line_of_a_trial_with_seeds_says_its_mean(carry_out):
     one, said = carry_out(("seeds = 2", f"seeds = 1\n{PLAIN}"), ("trials = 3", "trials = 2\nseeds = 2"))
     lines = [line for line in said if "trial" in line and SGD in line]
     for line, value in zip(lines, one.trials[one.trials["arm"] == SGD]["value"], strict=True):
-        assert f"tune accuracy {100 * value:.2f} %" in line
+        assert f"tune loss {value:.3g} nats" in line
 
 
 # --- what a run of a control does ----------------------------------------------------------------------------

@@ -76,11 +76,12 @@ def test_the_keys_of_an_open_table_mean_what_the_table_means():
 # --- what is derived ------------------------------------------------------------------------------------------
 
 OUT = {
-    "search.trials", "search.unit", "search.budget",
+    "search.trials", "search.unit", "search.budget", "search.confirm",
     "train.executor", "train.executor_options", "train.threads", "train.workers", "train.crew",
     "train.max_seconds", "train.max_memory",
     "data.exclude",
-    "compare.looks", "compare.seeds", "compare.budget", "compare.untuned", "compare.twins", "compare.aa", "compare.label_noise", "compare.gate",
+    "compare.looks", "compare.seeds", "compare.budget",
+    "compare.untuned", "compare.twins", "compare.aa", "compare.label_noise", "compare.gate",
     "compare.fit", "compare.probes", "compare.probe_options", "compare.probe_sizes", "compare.probe_budget",
     "compare.probe_budgets", "compare.snapshots", "compare.confirm", "compare.folds",
     "plugins", "block",
@@ -96,7 +97,7 @@ def test_the_run_folder_is_named_after_everything_but_totals_and_what_decides_no
 
 def test_run_folders_keep_their_names():
     """The hash of an identity, from before it was derived. A new key of the recipe changes it, and every run folder."""
-    assert digest(identity(Benchmark(name="any"))) == "8ef7eccf17869317e1b12963242fd6d9ccd9b4e14b41e62824cd84f952e5272c"
+    assert digest(identity(Benchmark(name="any"))) == "a009a4b115f72ff5edae3e19d42417db82a6b7929aeb1d685b1d71f619e7df5b"
     rich = Benchmark.model_validate(
         {
             "name": "any",
@@ -107,17 +108,17 @@ def test_run_folders_keep_their_names():
         }
     )
     assert identity(rich)["heads"] == {"linear": {"train": {"l2": 0.1}, "search": {}, "compare": {}}}
-    assert digest(identity(rich)) == "1d40f1ece50b44ed0405cdf78a2426974703391d0679fd0a3535c6966a3176eb"
+    assert digest(identity(rich)) == "b0e0a7f1fda89fd695cfc7f21d4ec971487cc473a4f3585d76d3f6243612561f"
 
 
 def test_the_design_of_a_protocol_is_the_search_and_the_controls():
     plain = as_plain(Benchmark(name="any"))
     design = protocol.resolve(plain, ["a/sgd/cosine"], ["accuracy"]).design
     assert design["compare"].keys() == {"aa", "label_noise", "gate", "twins"}
-    assert design["search"].keys() == {"trials", "together", "seeds", "objective"}
+    assert design["search"].keys() == {"trials", "together", "seeds", "objective", "confirm"}
     plain["search"] |= {"unit": "epochs", "budget": 9.0}
     design = protocol.resolve(plain, ["a/sgd/cosine"], ["accuracy"]).design
-    assert design["search"].keys() == {"unit", "budget", "together", "seeds", "objective"}
+    assert design["search"].keys() == {"unit", "budget", "together", "seeds", "objective", "confirm"}
     assert protocol._shown_keys() == {"compare.twins"}
 
 
@@ -169,6 +170,7 @@ def key_lists(tree, names):
 # which settings a trained network may be used with, and what a small search is tried with.
 OTHER_PURPOSES = {
     "harness/benchmark/checks/names.py",
+    "harness/benchmark/first_trial.py",
     "harness/benchmark/spaces.py",
     "harness/models/predict.py",
     "harness/run/search/dry_run.py",

@@ -10,9 +10,12 @@ import pytest
 from harness.benchmark import reference
 from harness.benchmark.meaning import IDENTITY, key_meanings
 from harness.benchmark.sections import TABLES, Benchmark
+from harness.benchmark.sections.workload import WorkloadSection
 from harness.benchmark.toml import to_toml
+from harness.benchmark.workloads import WORKLOAD
 
-KEYS = {".".join(key).replace("*", "NAME"): meaning for key, _, meaning in key_meanings(Benchmark) if key != ("heads",)}
+MEANINGS = [*key_meanings(Benchmark), *key_meanings(WorkloadSection, (WORKLOAD,))]
+KEYS = {".".join(key).replace("*", "NAME"): meaning for key, _, meaning in MEANINGS if key != ("heads",)}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +69,7 @@ def test_every_entry_says_what_another_value_changes(entries):
 
 
 def test_every_default_of_the_model_is_the_one_on_the_page(entries):
-    for key, field, _ in key_meanings(Benchmark):
+    for key, field, _ in MEANINGS:
         if key != ("heads",) and field.default is not None and not field.is_required():
             assert f"**Default**: `{to_toml(field.default)}`" in entries[".".join(key).replace("*", "NAME")], key
 

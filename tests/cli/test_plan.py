@@ -21,7 +21,7 @@ from harness.run.forecast.estimate import estimate
 from harness.run.forecast.power import power
 from harness.run.prepare import Request, prepare
 from harness.run.start import run
-from harness.statistics.cloud import all_similar
+from harness.verdict.power import design_power
 from harness.verdict.protocol import resolve as protocol_of
 
 PROBE = '''
@@ -46,7 +46,8 @@ BARE = ('formats = ["text"]', "formats = []")
 EVERYTHING = (
     ("name = ", 'plugins = ["probe.py"]\nname = '),
     ("seeds = 2", 'seeds = 3\naa = true\nlabel_noise = 0.5\ntwins = 1\nuntuned = 2\nprobes = ["pairs", "fails"]'),
-    ("trials = 3", "trials = 2\nseeds = 2\nreplicates = 2"),
+    ("trials = 3", "trials = 2\nseeds = 2"),
+    ("looks = [1]", "looks = [2]"),
     BARE,
 )
 
@@ -65,7 +66,7 @@ def planned(benchmark_file, tmp_path, monkeypatch):
 
 
 def test_the_runs_it_promises_are_the_runs_there_will_be(planned, tmp_path):
-    found, request = planned(*EVERYTHING[:1], ("seeds = 2", 'seeds = 2\naa = true\ntwins = 1\nuntuned = 1\nprobes = ["pairs"]'), ("trials = 3", "trials = 1\nreplicates = 2"), BARE)  # fmt: skip
+    found, request = planned(*EVERYTHING[:1], ("seeds = 2", 'seeds = 2\naa = true\ntwins = 1\nuntuned = 1\nprobes = ["pairs"]'), ("trials = 3", "trials = 1"), ("looks = [1]", "looks = [2]"), BARE)  # fmt: skip
     assert run(request, Reporter(quiet=True)) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     db = sqlite3.connect(folder / "run.db")
@@ -79,16 +80,16 @@ def test_the_runs_it_promises_are_the_runs_there_will_be(planned, tmp_path):
 def test_every_control_is_counted_with_its_arm(planned):
     found, request = planned(*EVERYTHING)
     sgd, adam = found["arms"]
-    common = {"fresh": 3, "replicate": 3, "twin": 1, "untuned": 2, "restart": 1}
-    assert sgd["comparison"] == common | {"aa": 3, "different": 3}
+    common = {"fresh": 6, "twin": 1, "untuned": 2, "restart": 1}
+    assert sgd["comparison"] == common | {"aa": 6, "different": 6}
     assert adam["comparison"] == common
-    assert (sgd["searches"], sgd["trials"], adam["searches"], adam["trials"]) == (3, 6, 2, 4)
-    assert sgd["runs"] == 6 * 2 + 16
+    assert (sgd["searches"], sgd["trials"], adam["searches"], adam["trials"]) == (4, 8, 2, 4)
+    assert sgd["runs"] == 8 * 2 + 22
     setting = prepare(request, Reporter(quiet=True))
-    assert sum(sum(arm["comparison"].values()) for arm in found["arms"]) == count_comparison_runs(setting)
+    assert sum(sum(arm["comparison"].values()) for arm in found["arms"]) == count_comparison_runs(setting, 2)
     said = "\n".join(lines(found))
-    assert "6 trials in 3 searches" in said
-    assert "beside its seeds: 1 twin, 3 aa, 3 different, 3 replicate, 2 untuned, 1 restart" in said
+    assert "8 trials in 4 searches, 6 seeds" in said
+    assert "beside its seeds: 1 twin, 6 aa, 6 different, 2 untuned, 1 restart" in said
 
 
 def test_late_probes_are_timed_and_one_that_cannot_be_says_why(planned):
@@ -106,14 +107,14 @@ def test_late_probes_are_timed_and_one_that_cannot_be_says_why(planned):
         ("", 24, "24 pairs of networks, at about 1 s each: 24 s"),
         (
             "probe_sizes = { pairs = 20 }",
-            16,
-            "16 of 24 pairs of networks: every seed paired with the next seed (compare.probe_sizes), at about 1 s each: 16 s",
+            20,
+            "20 of 24 pairs of networks: every replicate paired with the 2 before it (compare.probe_sizes), at about 1 s each: 20 s",
         ),
         (
             "probe_budget = 23.9",
-            16,
+            20,
             (
-                "24 pairs of networks, at about 1 s each: 24 s; only 16 of them fit, into compare.probe_budget, 23.9 s; "
+                "24 pairs of networks, at about 1 s each: 24 s; only 20 of them fit, into compare.probe_budget, 23.9 s; "
                 "to measure all of them: harness run ... --set compare.probe_budgets.pairs=36"
             ),
         ),
@@ -129,14 +130,14 @@ def test_late_probes_are_timed_and_one_that_cannot_be_says_why(planned):
 )
 def test_what_a_size_or_a_limit_leaves_out_is_said_before_anything_is_spent(planned, monkeypatch, said, fits, line):
     monkeypatch.setattr("harness.run.after.probe_costs._timed", lambda probe, setting, runs: 1.0)
-    head = ("seeds = 2", f'seeds = 4\nprobes = ["pairs"]\n{said}')
-    found, request = planned(EVERYTHING[0], head)
+    head = ("seeds = 2", f'seeds = 1\nprobes = ["pairs"]\n{said}')
+    found, request = planned(EVERYTHING[0], ("looks = [1]", "looks = [4]"), head)
     (probe,) = found["probes"]
     assert (probe["possible"], probe["fits"], probe["seconds"]) == (24, fits, fits)
     assert f"  probe pairs: {line}" in lines(found)
     setting = prepare(request, Reporter(quiet=True))
     untimed = line.split(", at about")[0] if said.startswith("probe_sizes") else line
-    assert foretell(setting) == ([f"probe pairs: {untimed}"] if said else [])
+    assert foretell(setting, 4) == ([f"probe pairs: {untimed}"] if said else [])
 
 
 @pytest.mark.parametrize(
@@ -179,23 +180,28 @@ def test_range_tests_take_time(planned, monkeypatch):
     assert tested["seconds"] > plain["seconds"]
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 12])
-def test_the_power_is_that_of_the_verdict(benchmark_file, registry, seeds):
-    benchmark, source = load(benchmark_file(("seeds = 2", f"seeds = {seeds}")))
-    plan = resolve(benchmark, source, registry)
+SCATTER = "accuracy = 0.001\ntest_loss = 0.01\ntrain_loss = 0.001\nobjective = 0.001\nfunction = 0.05"
 
-    (found,) = power(SimpleNamespace(plan=plan))
-    assert (found["network"], found["arms"], found["seeds"]) == ("lesson_cnn", 2, seeds)
-    protocol = protocol_of(as_plain(benchmark), [c.name for c in plan.competitors], tuple(plan.task.metrics))
-    assert found["supported_if_identical"] == pytest.approx(all_similar(2, seeds, protocol.distances(False)))
-    assert found["exploratory"] == (found["supported_if_identical"] < 0.5)
+
+def test_the_power_is_that_of_the_statement_by_the_registered_scatter(benchmark_file, registry):
+    benchmark, source = load(benchmark_file(), overrides=["compare.looks=[6]"])
+    plan, data = resolve(benchmark, source, registry), SimpleNamespace(classes=("cat", "dog"))
+    (found,) = power(SimpleNamespace(plan=plan, data=data))
+    assert (found["network"], found["arms"], found["replicates"]) == ("lesson_cnn", 2, 6)
+    assert found["supported_if_identical"] is None  # nobody knows how the measures scatter
+    assert not found["exploratory"]
+    sizes = [f"verdict.scatter.{line.replace(' ', '')}" for line in SCATTER.splitlines()]
+    benchmark, source = load(benchmark_file(), overrides=["compare.looks=[6]", "compare.probes=[]", *sizes])
+    plan = resolve(benchmark, source, registry)
+    (found,) = power(SimpleNamespace(plan=plan, data=data))
+    protocol = protocol_of(as_plain(benchmark), [c.name for c in plan.competitors], tuple(plan.task.metrics), classes=2)
+    assert found["supported_if_identical"] == design_power(protocol, 2) > 0.8
 
 
 def test_the_design_is_said_in_a_line(planned):
     found, _ = planned()
-    assert found["power"][0]["supported_if_identical"] == 0
     line = next(line for line in lines(found) if "power" in line)
-    assert line.endswith("P(supported if the arms are identical) at most 0.00; exploratory: more seeds would show more")
+    assert line.endswith("P(supported if the arms are identical) known from the first look on")
     alone, _ = planned(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'))
     assert alone["power"] == []
 

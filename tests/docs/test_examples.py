@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from harness.benchmark.loading import load
+from harness.benchmark.loading import load, load_workloads
 from harness.benchmark.plan import check_profile, resolve
 from harness.cli.app import app, main
 from harness.plugin.discovery import discover
@@ -148,8 +148,16 @@ def test_what_a_command_trains_is_there(registry, tmp_path):
         if chosen["file"] == Path("FILE.toml"):
             continue
         assert all(file.name == plugin.name for file in chosen["plugin"] or ())
-        benchmark, source = load(ROOT / chosen["file"], chosen["profile"], chosen["set_"] or ())
-        check_names(benchmark, source, with_plugin if chosen["plugin"] else registry)
+        for benchmark, source in benchmarks(ROOT / chosen["file"], chosen["profile"], chosen["set_"] or ()):
+            check_names(benchmark, source, with_plugin if chosen["plugin"] else registry)
+
+
+def benchmarks(file, profile=None, overrides=()):
+    """Return the benchmark of a file, or those of its workloads, each with its source."""
+    workloads = load_workloads(file, profile, overrides)
+    if workloads is None:
+        return [load(file, profile, overrides)]
+    return list(zip(workloads.benchmarks, workloads.sources, strict=True))
 
 
 def check_names(benchmark, source, registry):
@@ -195,7 +203,8 @@ def test_every_block_of_toml_is_a_benchmark_file(page, authors, tmp_path):
             continue
         file = tmp_path / "page.toml"
         file.write_text(text if text.startswith("name = ") else f'name = "page"\n{text}')
-        check_names(*load(file), authors)
+        for benchmark, source in benchmarks(file):
+            check_names(benchmark, source, authors)
 
 
 @pytest.mark.parametrize("page", NAMES)

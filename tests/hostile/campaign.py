@@ -39,6 +39,8 @@ CHANGES = (
     ("threads = 1", 'threads = 1\ndevice = "cpu"'),
     ("trials = 3", "trials = 2"),
     ("n_startup_trials = 2", "n_startup_trials = 1"),
+    ("looks = [1]", "looks = [1, 2]"),
+    ("seeds = 2", "seeds = 1"),
     ("[compare]", '[compare]\nuntuned = 0\nprobes = ["inside", "surface"]'),
     ("[report]", "[compare.probe_options.surface]\npoints = 5\nimages = 64\n[report]"),
 )

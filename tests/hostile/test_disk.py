@@ -492,7 +492,7 @@ def test_a_plan_says_how_much_room_a_run_takes_and_what_there_is(benchmark, whol
         planning.lines(plan)[-1],
     )
     setting = prepare(request, Reporter(quiet=True))
-    assert disk_space.room_for(setting).kept == plan["bytes"]  # 'harness run' knows as much without a step
+    assert disk_space.room_for(setting, 1).kept == plan["bytes"]  # 'harness run' knows as much without a step
 
 
 def test_a_run_that_has_too_little_room_says_so_before_it_starts(benchmark, whole, monkeypatch, tmp_path):

@@ -180,7 +180,7 @@ def test_what_breaks_in_mid_search_is_one_line_and_the_same_command_goes_on(
             return {}
 
     with monkeypatch.context() as patched:
-        patched.setattr("harness.run.search.study.make_sampler", lambda *_, **__: Broken(seed=0))
+        patched.setattr("harness.run.search.trials.make_sampler", lambda *_, **__: Broken(seed=0))
         code, line = run()
     assert code == 2
     assert re.fullmatch(

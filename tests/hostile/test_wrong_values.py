@@ -521,6 +521,12 @@ TOGETHER = {
     "equal formats": ('[report]\nformats = ["html", "html"]', "report.formats: must name each only once, got 'html' twice"),
     "an accuracy of 99": ('[report]\ntarget = { metric = "accuracy", value = 99 }', "report.target.value: must be a number >= 0 and <= 1 for the metric 'accuracy', got 99"),
     "a loss below zero": ('[report]\ntarget = { metric = "loss", value = -1 }', "report.target.value: must be a number >= 0 for the metric 'loss', got -1"),
+    "looks that fall": ("[compare]\nlooks = [6, 3]", "compare.looks: must be whole numbers that rise, got [6, 3]"),
+    "equal looks": ("[compare]\nlooks = [6, 6]", "compare.looks: must be whole numbers that rise, got [6, 6]"),
+    "no look": ("[compare]\nlooks = []", "compare.looks: must be a list of 1 to 100 entries, got []"),
+    "a look at nothing": ("[compare]\nlooks = [0, 6]", "compare.looks.0: must be a whole number >= 1 and <= 100, got 0"),
+    "a look at half a replicate": ("[compare]\nlooks = [6.5]", "compare.looks.0: must be a whole number >= 1 and <= 100, got 6.5"),
+    "a budget of no time": ("[compare]\nbudget = 0.0", "compare.budget: must be a number > 0 and <= 1e+09, got 0"),
     "more twins than seeds": ("[compare]\ntwins = 3", "compare.twins: must be at most 2, the seeds of the first look (compare.seeds times compare.looks[0]), got 3"),
     "a margin for everything": ("[verdict.margins]\nfunction = 1e308", "verdict.margins.function: must be a number > 1 and <= 10, got 1e+308"),
     "a floor for everything": ("[verdict.floors]\nsharpness = 1e308", "verdict.floors.sharpness: must be a number >= 0 and <= 1, got 1e+308"),
@@ -530,7 +536,7 @@ TOGETHER = {
     "an odd number of drawings": ("[data.options]\ntrain = 63", "data.options.train: must be a whole number >= 2 and <= 1000000 in steps of 2 from 2, got 63"),
     "a profile that is not chosen": ("[profiles.other.train]\nl2 = -1", "train.l2: must be a number >= 0 and <= 100, got -1 (in the profile 'other')"),
     "a key of a profile that is not chosen": ("[profiles.other.trian]\nl2 = 1", "trian: must be a known key, got 'trian'; did you mean 'train'? (in the profile 'other')"),
-    "a profile that does not go together": ("[profiles.other.compare]\ntwins = 9", "compare.twins: must be at most compare.seeds, which is 2"),
+    "a profile that does not go together": ("[profiles.other.compare]\ntwins = 9", "compare.twins: must be at most 2, the seeds of the first look"),
     "a name of a profile that is not chosen": ('[profiles.other.train]\noptimizers = ["sdg"]', "train.optimizers: must name an optimizer, got 'sdg'; did you mean 'sgd'? (in the profile 'other')"),
     "a limit in a profile that is not chosen": ("[profiles.other.search.space.sgd]\nmomentum = 2", "search.space.sgd.momentum: must be a number"),
     "a profile in a profile": ("[profiles.other.profiles.more.train]\nl2 = 1", "profiles: must be a known key, got 'profiles'"),
@@ -578,7 +584,7 @@ SETS = {
     "dots in quotes": (['"train.l2"=3'], "--set: train.l2: must be a known key, got 'train.l2'"),
     "a date": (["train.l2=2026-01-01"], "--set: train.l2: must be a string, a number, true or false, a list or a table"),
     "a control character": (['name="a\\u001b[31m"'], "--set: name: must be a string on one line without control characters, got U+001B"),
-    "twins beside few seeds": (["compare.seeds=1", "compare.twins=2"], "--set: compare.twins: must be at most compare.seeds, which is 1"),
+    "twins beside few seeds": (["compare.seeds=1", "compare.twins=2"], "--set: compare.twins: must be at most 1, the seeds of the first look"),
 }  # fmt: skip
 
 
@@ -604,7 +610,7 @@ def test_settings_that_a_set_or_a_profile_leaves_without_use_are_left_out(tmp_pa
     twins = laid("[compare]\nseeds = 4\ntwins = 3")
     benchmark, source = load(twins, settings=["compare.seeds=2"])
     assert benchmark.compare.twins == 2
-    assert source.notices == ("compare.twins is 3, but there are 2 seeds: each seed has its twin",)
+    assert source.notices == ("compare.twins is 3, but the first look has 2 seeds: each seed has its twin",)
     features = laid('[train]\nregime = "features"\nheads = ["mlp"]\n[profiles.whole.train]\nregime = "scratch"')
     assert load(features, "whole")[0].train.heads == ["linear"]
     assert load(features, settings=['train.regime="scratch"'])[0].train.heads == ["linear"]

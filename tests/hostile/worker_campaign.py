@@ -299,7 +299,8 @@ def benchmark(executor: str, workers: int) -> str:
     changes = [
         ('executor = "inprocess"', f'executor = "{executor}"\nworkers = {workers}'),
         ("epochs = 2", "epochs = 3"),
-        ("seeds = 2", "seeds = 8"),
+        ("looks = [1, 2]", "looks = [2, 4]"),
+        ("seeds = 1", "seeds = 2"),
         ("trials = 2", "trials = 4"),
     ]
     for old, new in changes:

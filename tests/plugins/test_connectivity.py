@@ -7,18 +7,20 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from harness_plugins._timm import import_timm
 from harness_plugins.backbones import lesson_cnn, linear, mlp
 from harness_plugins.probes import _images, connectivity
-from harness_plugins.probes._connect import batch_norm, repair
+from harness_plugins.probes._connect import batch_norm, landscape, repair
 from harness_plugins.probes._connect.curves import barrier, between, points
 from harness_plugins.probes._connect.graph import symmetry
 from harness_plugins.probes._connect.landscape import Landscape
+from harness_plugins.probes._connect.line import Line
 from harness_plugins.probes._connect.permutation import permuted, randomly
 from torch import nn
 
 from harness.plugin.contracts import Metric, Split, Task
 
-SHORT = {"alphas": 5, "images": 96, "bn_images": 96}
+SHORT = {"alphas": 5, "images": 96, "bn_images": 96, "bend_steps": 6}
 CNN = partial(lesson_cnn.build, (3, 16, 16), 3, width=8)
 
 
@@ -71,6 +73,8 @@ def test_a_permuted_copy_is_connected_once_aligned(kind, request):
     assert found["aligned_error"] == 0
     assert found["method"] in (1, 2)
     assert found["aligned"] == found["movable"] == found["bn_recalibrated"] == 1
+    assert found["path_error"] == 0
+    assert found["batch_norm"] == (kind == "cnn")
     if kind == "plain":
         assert found["repaired_loss"] < 1e-3
     else:
@@ -85,7 +89,7 @@ def test_both_orders_say_the_same_and_curves_turn_round(cnn):
         np.testing.assert_array_equal(value, expected)
     ends = [Landscape(parts, 96, 96).at(parts.model.state_dict()) for parts in (one, other)]
     for name in ("naive_curve_loss", "aligned_curve_loss"):
-        assert there[name][[0, -1]].tolist() == [end.loss for end in ends]
+        assert there[name][[0, -1]].tolist() == pytest.approx([end.loss for end in ends], rel=1e-5)
     assert there["aligned_curve_error"][[0, -1]].tolist() == [end.error for end in ends]
 
 
@@ -104,6 +108,75 @@ def test_without_the_naive_line_the_aligned_one_is_the_same(cnn):
     assert {name: value for name, value in both.items() if name in short and not isinstance(value, np.ndarray)} == {
         name: value for name, value in short.items() if not isinstance(value, np.ndarray)
     }
+
+
+@pytest.fixture
+def narrow(train, stripes):
+    """Networks so narrow that no straight line between them is low."""
+    return partial(train, partial(lesson_cnn.build, (3, 16, 16), 3, width=2), stripes, epochs=12)
+
+
+def test_a_path_with_a_bend_is_lower_than_the_straight_line(narrow):
+    one, other = narrow(init=1), narrow(init=2)
+    straight, bent = (connectivity.measure(one, other, **{**SHORT, "bend_steps": steps}) for steps in (0, 40))
+    assert not any(name.startswith(("path", "bent")) for name in straight)
+    assert {name: value for name, value in bent.items() if name in straight and not isinstance(value, np.ndarray)} == {
+        name: value for name, value in straight.items() if not isinstance(value, np.ndarray)
+    }
+    assert straight["aligned_error"] > 0.1
+    assert bent["bent"] == 1
+    assert bent["path_error"] < 0.02
+    assert bent["path_error"] == barrier(bent["path_curve_error"], bent["alphas"])
+    assert bent["path_loss"] == barrier(bent["path_curve_loss"], bent["alphas"])
+    assert bent["path_curve_loss"][[0, -1]].tolist() == bent["aligned_curve_loss"][[0, -1]].tolist()
+    again = connectivity.measure(narrow(init=2), narrow(init=1), **{**SHORT, "bend_steps": 40})
+    assert again["path_curve_loss"][::-1].tolist() == bent["path_curve_loss"].tolist()
+
+
+def test_the_straight_line_is_the_path_where_no_bend_is_lower(narrow):
+    found = connectivity.measure(narrow(init=1), narrow(init=2), **{**SHORT, "bend_lr": 100.0})
+    assert found["aligned_error"] > 0
+    assert found["bent"] == 0
+    assert found["path_error"] == found["aligned_error"]
+    assert found["path_curve_loss"].tolist() == found["aligned_curve_loss"].tolist()
+
+
+def test_no_bend_is_trained_where_the_error_does_not_rise(cnn, monkeypatch):
+    monkeypatch.setattr(Line, "bent", lambda *_: pytest.fail("a bend was trained"))
+    found = connectivity.measure(cnn(init=1), cnn(init=2), **SHORT)
+    assert found["aligned_error"] == found["path_error"] == found["bent"] == 0
+
+
+def test_statistics_of_one_batch_are_used_as_they_are_made(cnn, monkeypatch):
+    parts = cnn()
+    weights = parts.model.state_dict()
+    at_once, apart = Landscape(parts, 96, 96), Landscape(parts, 96, 96)
+    assert at_once._at_once
+    apart._at_once = False
+    assert at_once.at(weights).error == apart.at(weights).error
+    # It divides by n, and not by n - 1.
+    assert at_once.at(weights).loss == pytest.approx(apart.at(weights).loss, rel=0.05)
+    monkeypatch.setattr(landscape, "BATCH", 50)
+    assert not Landscape(parts, 96, 96)._at_once
+    assert not Landscape(parts, 40, 48)._at_once
+
+
+def test_a_permuted_vision_transformer_is_connected_once_aligned(train, stripes):
+    build = partial(
+        import_timm().create_model, "vit_tiny_patch16_224",
+        img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, num_classes=3,
+    )  # fmt: skip
+    one, other = train(build, stripes, init=1, epochs=12), train(build, stripes, init=2, epochs=0)
+    inputs = one.ingredients.train.batch(slice(None))[0]
+    permuted_copy(one, other)
+    with torch.no_grad():
+        torch.testing.assert_close(one.model(inputs), other.model(inputs), atol=1e-5, rtol=1e-4)
+    found = connectivity.measure(one, other, **SHORT)
+    assert found["movable"] == 1
+    assert found["batch_norm"] == found["normalised"] == 0
+    assert found["naive_error"] > 0.2
+    assert found["aligned_loss"] < 1e-5
+    assert found["aligned_error"] == found["repaired_error"] == found["path_error"] == 0
 
 
 def test_networks_that_began_alike_and_saw_another_order_are_close(cnn):
@@ -219,7 +292,7 @@ def test_without_alignment_only_the_naive_barrier_is_told(train):
     found = connectivity.measure(one, other, naive=False, **SHORT)
     assert found["aligned"] == found["method"] == found["movable"] == 0
     assert not any(name.startswith(("aligned_", "repaired_")) for name in found)
-    assert found["naive_loss"] >= 0
+    assert found["naive_loss"] >= found["path_loss"] >= 0
 
 
 def test_without_classes_only_losses_are_told(train):

@@ -138,17 +138,98 @@ def test_with_l2_the_same_data_have_one_minimum_and_it_is_reached(name):
     np.testing.assert_allclose(theta(parts.model), theta(again.model), atol=1e-3)
 
 
-def test_a_network_that_is_not_convex_is_given_the_length_alone():
+def test_a_network_that_is_not_convex_is_given_no_bound():
     parts, _ = trained(5, convex=False)
-    assert gradient_norm.measure(parts).keys() == {"value"}
+    assert gradient_norm.measure(parts).keys() == {"value", "relative"}
+
+
+# --- scale-free tensors
+
+
+def images(count: int = 64) -> Split:
+    random = np.random.default_rng(0)
+    targets = np.arange(count) % 2
+    pixels = random.integers(0, 156, (count, 8, 8, 3)) + 100 * targets[:, None, None, None]
+    return Split(pixels.astype(np.uint8), targets.astype(np.int64), tuple(map(str, range(count))))
+
+
+def convolutional(l2_on: str = "not_scale_free", batch_size: int = 16, epochs: int = 2):
+    """Return the parts of lesson_cnn after some epochs."""
+    split = put_on_device(images(), CPU)
+    use = Ingredients(
+        task=FOUND.get("task", "classification", Task), backbone=FOUND.get("backbone", "lesson_cnn", Backbone),
+        optimizer=FOUND.get("optimizer", "sgd", Optimizer), scheduler=FOUND.get("scheduler", "cosine", Scheduler),
+        outputs=2, train=split, tune=split, test=split,
+    )  # fmt: skip
+    run = Run(
+        phase="compare", arm=Arm("lesson_cnn", "sgd", "cosine"), optimizer={"lr": 0.05}, scheduler={}, epochs=epochs,
+        batch_size=batch_size, l2=1e-2, augment=(), precision="fp32", task="classification", init_seed=1, order_seed=1,
+        data="", plugins={}, l2_on=l2_on,
+    )  # fmt: skip
+    parts = assemble(run, use, CPU)
+    for _ in train(run, parts):
+        pass
+    return parts
+
+
+def rescale(network: torch.nn.Module, factor: float) -> None:
+    """Multiply every filter before a batch norm; the first of each convolution by its inverse."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim == 4:
+                parameter *= factor
+                parameter[0] /= factor**2
+
+
+@pytest.mark.parametrize("l2_on", ["not_scale_free", "all"])
+@pytest.mark.parametrize("factor", [20.0, 0.05])
+def test_the_lengths_of_scale_free_filters_do_not_matter(l2_on, factor):
+    parts = convolutional(l2_on)
+    before = gradient_norm.measure(parts)
+    rescale(parts.model, factor)
+    after = gradient_norm.measure(parts)
+    # what is left of the difference is the eps of batch norm
+    assert after["value"] == pytest.approx(before["value"], rel=0.02)
+    assert after["relative"] == pytest.approx(before["relative"], rel=0.02)
+
+
+def test_the_gradient_by_direction_is_that_of_a_network_which_divides_by_the_lengths():
+    random = torch.Generator().manual_seed(0)
+    weight, target = torch.randn(5, 7, generator=random), torch.randn(5, 7, generator=random)
+    free = weight.clone().requires_grad_()
+    ((free / free.norm(dim=1, keepdim=True)) * target).sum().backward()
+    unit = (weight / weight.norm(dim=1, keepdim=True)).requires_grad_()
+    ((unit / unit.norm(dim=1, keepdim=True)) * target).sum().backward()
+    found = gradient_norm.on_sphere(free.grad, weight, 5)
+    torch.testing.assert_close(found, unit.grad.double(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_filter_of_length_zero_has_no_gradient():
+    found = gradient_norm.on_sphere(torch.ones(2, 3), torch.tensor([[0.0, 0, 0], [1, 0, 0]]), 2)
+    torch.testing.assert_close(found, torch.tensor([[0.0, 0, 0], [0, 1, 1]], dtype=torch.float64))
+
+
+def test_a_batch_norms_gradient_is_the_one_that_training_descends():
+    """With one batch the steps of plain gradient descent are the gradient, times the rate."""
+    parts = convolutional(batch_size=64, epochs=1)
+    run = replace(parts.run, optimizer={"lr": 1e-3, "momentum": 0.0, "nesterov": False}, order_seed=3)
+    still = assemble(run, parts.ingredients, CPU)
+    gradient = still.objective_gradient(still.model)
+    before = {name: p.detach().clone() for name, p in still.model.named_parameters()}
+    still.switch("train")
+    rate = still.optimizer.param_groups[0]["lr"]
+    still.step(*next(still.batches.of(1)))
+    for name, parameter in still.model.named_parameters():
+        moved = (before[name] - parameter.detach()) / rate
+        torch.testing.assert_close(moved, gradient[name], rtol=2e-2, atol=2e-4, msg=name)
 
 
 def test_it_leaves_the_network_as_it_was():
     parts, _ = trained(5)
-    before = theta(parts.model)
+    before, gradients = theta(parts.model), [p.grad.clone() for p in parts.model.parameters()]
     gradient_norm.measure(parts)
     np.testing.assert_array_equal(theta(parts.model), before)
-    assert all(p.grad is None for p in parts.model.parameters())
+    assert all(torch.equal(p.grad, g) for p, g in zip(parts.model.parameters(), gradients, strict=True))
 
 
 def test_the_start_of_a_run_that_has_not_moved_is_where_it_stands():

@@ -18,7 +18,7 @@ from harness.plugin.contracts import Backbone, Data, DataRequest, Dataset, Optim
 from harness.plugin.discovery import discover
 from harness.plugin.runs import Arm, Run
 from harness.records import open_records
-from harness.run.prepare import Request
+from harness.run.prepare import Request, prepare
 from harness.run.start import run
 from harness.training.batches import put_on_device
 from harness.training.device import Device
@@ -152,9 +152,10 @@ def test_a_part_that_is_none_is_refused(test):
 def test_an_empty_split_a_folder_and_a_missing_library_are_refused_in_one_line(monkeypatch, tmp_path):
     with pytest.raises(DataError, match=r"must leave 2 or more patients in every split, got 442 train, 0 tune, 0 test"):
         opened(tune=1e-4, test=1e-4)
-    with pytest.raises(DataError, match="comes with scikit-learn and must have no folder, got"):
-        opened(root=tmp_path, required=True)
-    assert len(opened(root=tmp_path).train) == 266  # a ./data that happens to be there
+    file = Path(__file__).parents[2] / "benchmarks" / "diabetes.toml"
+    request = Request(file, data=tmp_path, out=tmp_path / "runs")
+    with pytest.raises(DataError, match="'diabetes' looks in no folder and must be given none, got"):
+        prepare(request, Reporter(quiet=True))
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(
         DataError, match=r"must have scikit-learn .*, got none installed; python -m pip install scikit-learn$"

@@ -99,6 +99,19 @@ def test_batch_norm_is_recomputed_for_the_weights_of_the_point():
     )  # it divides by n, the statistics by n - 1
 
 
+def test_filters_times_20_change_nothing():
+    parts = three(problems.NORMALISED)
+    before = surface.measure(*parts, points=3)
+    with torch.no_grad():
+        parts[1].model[0].weight *= 20
+        parts[1].model[1].running_mean *= 20
+        parts[1].model[1].running_var *= 400
+    after = surface.measure(*parts, points=3)
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        np.testing.assert_allclose(after[name], value, rtol=1e-3, atol=1e-4)
+
+
 def test_statistics_that_a_fine_tuning_froze_stay():
     parts = three(problems.NORMALISED)
     for each in parts:

@@ -32,6 +32,7 @@ def analyses_of(module: Any) -> list[Any]:
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 SD = 0.01  # of the synthetic objective's seeds
 FINALS = [0.88, 0.90, 0.89, 0.91]  # tune scores of four seeds
+UNCONFIRMED = {"confirmation": "", "confirmation_state": "", "confirmed": np.nan}  # a trial that was trained once only
 NOISE = float(stats.t.ppf(0.95, 3) * np.sqrt(2) * np.std(FINALS, ddof=1))
 
 
@@ -48,7 +49,7 @@ def searched(make_records: Any) -> Any:
         records = make_records([arm.split("/")[1] for arm in trials], trials=count, seeds=4, epochs=2)
         rows = [
             {
-                "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "reason": "", "seconds": 1.0, "epochs": 12,
+                "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "reason": "", "seconds": 1.0, **UNCONFIRMED, "epochs": 12,
                 "value": None if isinstance(value, str) else value, "state": value if isinstance(value, str) else "done",
                 "params": {"lr": lr, "momentum": 0.9, "nesterov": True, "epochs": 12},
             }
@@ -272,6 +273,20 @@ def test_a_search_that_chose_the_defaults_is_not_below_them(searched: Any) -> No
     assert (row["value"], row["state"]) == (0.0, "quiet")
 
 
+@pytest.mark.parametrize(("other", "state"), [(0.1, "quiet"), (0.3, "alarm")])
+def test_all_searches_must_have_chosen_the_defaults(searched: Any, other: float, state: str) -> None:
+    """The last seed is of another replicate, whose search chose the defaults too, or a rate that is worse."""
+    records = with_untuned(searched({SGD: GOOD}, {SGD: [0.9, 0.89, 0.91, 0.5]}), {SGD: [0.9, 0.89, 0.91]})
+    recipe = {"scheduler": {}, "batch_size": 64, "epochs": 40}
+    rates = [0.1, 0.1, 0.1, other]
+    run_ids = records.runs["run_id"]
+    vars(records)["recipes"] = {
+        run: {**recipe, "optimizer": {"lr": lr}} for run, lr in zip(run_ids, rates, strict=True)
+    }
+    row = alarms.compute(records).set_index("alarm").loc["defaults"]
+    assert row["state"] == state
+
+
 def test_half_the_margin_is_that_of_the_protocol(searched: Any) -> None:
     records = with_untuned(searched({SGD: GOOD}), {SGD: [0.905] * 3}, accuracy=0.02)
     assert alarms.compute(records).set_index("alarm").loc["defaults", ["limit", "state"]].tolist() == [0.01, "quiet"]
@@ -364,7 +379,7 @@ def synthetic(make_records: Any, random: Any, trials: int, centre: float, sample
             rows.append(
                 {
                     "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "state": "done", "value": value,
-                    "reason": "", "seconds": 1.0, "epochs": 12, "params": {**params, "nesterov": True, "epochs": 12},
+                    "reason": "", "seconds": 1.0, **UNCONFIRMED, "epochs": 12, "params": {**params, "nesterov": True, "epochs": 12},
                 }
             )  # fmt: skip
         finals[arm] = best[1]

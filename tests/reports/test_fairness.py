@@ -33,7 +33,7 @@ def with_comparison(records: Records, rows: list[dict[str, Any]]) -> Records:
 
 
 def runs(role: str, of: str, scores: list[float], replicate: int = 0, state: str = "done") -> list[dict[str, Any]]:
-    arm = of if role in ("fresh", "replicate") else f"{of}~{role}"
+    arm = of if role == "fresh" else f"{of}~{role}"
     return [
         {
             "run_id": f"{role}{of}{replicate}-{seed}",
@@ -41,7 +41,7 @@ def runs(role: str, of: str, scores: list[float], replicate: int = 0, state: str
             "role": role,
             "of": of,
             "replicate": replicate,
-            "init_seed": seed,
+            "init_seed": len(scores) * replicate + seed,
             "state": state,
             "test_accuracy": score,
         }
@@ -75,14 +75,14 @@ def test_equal_gains_in_all_seeds_are_not_certain(make_records: Any, tuned: floa
 
 @pytest.mark.parametrize("score", [0.0, 0.9, 1.0])
 def test_equal_searches_are_as_sure_as_their_test_examples(make_records: Any, score: float) -> None:
-    rows = runs("fresh", SGD, [score] * 2) + runs("replicate", SGD, [score] * 2, 1)
+    rows = runs("fresh", SGD, [score] * 2) + runs("fresh", SGD, [score] * 2, 1)
     row = replicates.compute(with_comparison(make_records(["sgd"]), rows)).iloc[0]
     expected = proportion_confint(score * 4096, 4096, 0.05, "beta")
     assert (row["low"], row["high"]) == pytest.approx(expected)
 
 
 def test_searches_that_differ_do_not_reach_beyond_everything(make_records: Any) -> None:
-    rows = runs("fresh", SGD, [0.99] * 2) + runs("replicate", SGD, [0.9] * 2, 1)
+    rows = runs("fresh", SGD, [0.99] * 2) + runs("fresh", SGD, [0.9] * 2, 1)
     row = replicates.compute(with_comparison(make_records(["sgd"]), rows)).iloc[0]
     assert (row["mean"], row["high"]) == (pytest.approx(0.945), 1)
 
@@ -120,7 +120,7 @@ def test_luck_in_tuning_is_the_spread_beyond_that_of_seeds(make_records: Any) ->
     groups = [[0.90, 0.92], [0.80, 0.84], [0.86, 0.86]]
     rows = runs("fresh", SGD, groups[0]) + runs("fresh", ADAM, [0.9, 0.9])
     for number, scores in enumerate(groups[1:], 1):
-        rows += runs("replicate", SGD, scores, number)
+        rows += runs("fresh", SGD, scores, number)
     table = replicates.compute(with_comparison(make_records(["sgd", "adam"]), rows))
     assert table["arm"].tolist() == [SGD]
     row, means = table.iloc[0], [np.mean(g) for g in groups]
@@ -141,13 +141,13 @@ def test_the_variance_of_tuning_is_unbiased(make_records: Any) -> None:
         rows: list[dict[str, Any]] = []
         for number in range(4):
             scores = 0.8 + random.normal(0, 0.02) + random.normal(0, 0.01, size=3)
-            rows += runs("replicate" if number else "fresh", SGD, scores.tolist(), number)
+            rows += runs("fresh", SGD, scores.tolist(), number)
         found.append(float(replicates.compute(with_comparison(records, rows))["sd_tuning"].iloc[0]) ** 2)
     assert np.mean(found) == pytest.approx(0.02**2, rel=0.15)
 
 
 def test_searches_alike_have_no_luck(make_records: Any) -> None:
-    rows = runs("fresh", SGD, [0.8, 0.9]) + runs("replicate", SGD, [0.9, 0.8], 1)
+    rows = runs("fresh", SGD, [0.8, 0.9]) + runs("fresh", SGD, [0.9, 0.8], 1)
     assert replicates.compute(with_comparison(make_records(["sgd"]), rows))["sd_tuning"].tolist() == [0.0]
 
 
@@ -211,12 +211,12 @@ def test_the_page_shows_what_tuning_was_worth(make_records: Any) -> None:
                     "why": ["edge"],
                     "ranges": {"lr": {"low": 0.001, "high": 100.0, "log": True}},
                     "extra": 12.0,
-                    "after": 12,
+                    "after": [12],
                 }
             ],
         ),
     )
-    rows = runs("fresh", SGD, [0.90, 0.92]) + runs("untuned", SGD, [0.80, 0.83]) + runs("replicate", SGD, [0.7, 0.8], 1)
+    rows = runs("fresh", SGD, [0.90, 0.92]) + runs("untuned", SGD, [0.80, 0.83]) + runs("fresh", SGD, [0.7, 0.8], 1)
     page = page_of(with_comparison(records, rows))
     assert "<strong>9.50 points</strong><small>3.15 to 15.85 points</small>" in page
     assert (

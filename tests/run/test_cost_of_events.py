@@ -20,7 +20,8 @@ from harness.plugin.process_settings import comparing
 from harness.plugin.runs import Done, Epoch, Run, digest
 from harness.records import Store
 from harness.run.driver import Driver
-from harness.run.search import samplers, study
+from harness.run.search import samplers
+from harness.run.search import trials as searching
 from harness.training.device import Device
 
 OURS = str(Path(harness.__file__).parent)
@@ -41,7 +42,7 @@ class Simulated:
     def events(self):
         while self._under_way:
             run, number = self._under_way.popleft()
-            metrics = {"tune_accuracy": int(digest([run.id, number])[:6], 16) / 0xFFFFFF}
+            metrics = {"tune_loss": int(digest([run.id, number])[:6], 16) / 0xFFFFFF}
             yield run.id, Epoch(number, number, float(number), 0.1, metrics)
             if number == run.epochs:
                 yield run.id, Done(metrics)
@@ -69,7 +70,7 @@ def costs(benchmark_file, registry, tmp_path, monkeypatch):
 
     Optuna's tables are not written: that is done once, when a search is over.
     """
-    monkeypatch.setattr(study, "write_study", lambda *arguments: None)
+    monkeypatch.setattr(searching, "write_study", lambda *arguments: None)
     empty = Split(np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1]), ("a", "b"))
     data = Data("none", empty, empty, empty, "0" * 64, "nowhere", ("a", "b"))
     folders = iter(range(100))
@@ -82,7 +83,9 @@ def costs(benchmark_file, registry, tmp_path, monkeypatch):
         plan = replace(plan, executor=Executor("simulated", build=Simulated, options={"room": workers}))
         costs = Costs()
         with Store(tmp_path / str(next(folders))) as store:
-            driver = Driver(Setting(plan, data, Device("cpu", "fp32", 1)), store, Reporter(quiet=True), True).open()
+            driver = Driver(Setting(plan, data, Device("cpu", "fp32", 1)), store, Reporter(quiet=True), True).go_on_to(
+                1
+            )
             store.db.set_trace_callback(lambda statement: costs.update(["statements"]))
             sys.setprofile(costs.note_call)
             try:

@@ -56,7 +56,7 @@ def prepared(benchmark_file, tmp_path):
         ("searched", r"got weight_decay in its space, 1e-05 to 0.1; pin it to 0, \[search.space.searched\]"),
         ("preset", r"got weight_decay = 0.05 in its defaults; pin it to 0"),
         ("bare", r"got weight_decay = 0.01 in its parameter groups; pin it to 0"),
-        ("hidden", r"got weights that shrink where the gradient is 0; take it out"),
+        ("hidden", r"got weights that it pulls towards zero by itself; take it out"),
         (
             "sam(bare)",
             r"got weight_decay = 0.01 in its parameter groups; pin it to 0, \[search.space.\"sam\(bare\)\"\]",
@@ -70,6 +70,114 @@ def test_a_weight_decay_of_an_optimizers_own_is_refused_with_its_file(prepared, 
         prepared(PLUGIN, optimizers=f'"sgd", "{name}"')
     assert "\n" not in str(error.value)
     assert 'search.objective = "free"' in str(error.value)
+
+
+WAYS = """
+import functools
+import torch
+from harness import Float, Optimizer, hookimpl
+
+LR = {"lr": Float(1e-3, 1e-1, log=True)}
+
+
+class Grouped(torch.optim.SGD):
+    # vectors have a group of their own, and matrices a decay
+    def __init__(self, params, lr=0.1):
+        params = list(params)
+        flat = [p for p in params if p.ndim < 2]
+        rest = [p for p in params if p.ndim >= 2]
+        super().__init__([{"params": flat, "weight_decay": 0.0}, {"params": rest, "weight_decay": 0.02}], lr=lr)
+
+
+class Nested(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr, "regularisers": {"inner": {"weight_decay": 0.03}}})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.sub_(p.grad, alpha=group["lr"])
+
+
+class Shelved(torch.optim.Optimizer):
+    # its optimizers stand in a dictionary
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr})
+        every = [p for group in self.param_groups for p in group["params"]]
+        self.parts = {"all": torch.optim.AdamW(every, lr=lr, weight_decay=0.04)}
+
+    def step(self, closure=None):
+        self.parts["all"].step()
+
+
+class Renamed(torch.optim.SGD):
+    # a decay by another name, which acts on what is moved alone, where the step goes towards zero
+    def __init__(self, params, lr=0.1, prudence=0.05):
+        super().__init__(params, lr=lr)
+        self.prudence = prudence
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.mul_(1 - group["lr"] * self.prudence * (p.grad * p > 0))
+        return super().step(closure)
+
+
+class Rare(torch.optim.SGD):
+    # it shrinks the weights in every seventh step
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr=lr)
+        self.count = 0
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        self.count += 1
+        if self.count % 7 == 0:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.mul_(1 - 0.1 * group["lr"])
+        return super().step(closure)
+
+
+@hookimpl
+def harness_optimizers():
+    return [
+        Optimizer("partial", functools.partial(torch.optim.AdamW, weight_decay=0.01), LR),
+        Optimizer("nadamw", functools.partial(torch.optim.NAdam, weight_decay=0.01, decoupled_weight_decay=True), LR),
+        Optimizer("grouped", Grouped, LR),
+        Optimizer("nested", Nested, LR),
+        Optimizer("shelved", Shelved, LR),
+        Optimizer("renamed", Renamed, LR),
+        Optimizer("rare", Rare, LR),
+    ]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "got"),
+    [
+        ("partial", "weight_decay = 0.01 in its parameter groups"),
+        ("nadamw", "weight_decay = 0.01 in its parameter groups"),
+        ("grouped", "weight_decay = 0.02 in its parameter groups"),
+        ("nested", "weight_decay = 0.03 in its parameter groups"),
+        ("shelved", "weight_decay = 0.04 in its parameter groups"),
+        ("renamed", "weights that it pulls towards zero by itself"),
+        ("rare", "weights that it pulls towards zero by itself"),
+    ],
+)
+def test_a_regulariser_is_refused_wherever_it_comes_from(prepared, name, got):
+    with pytest.raises(PluginError, match=rf"mine.py: optimizer '{name}' must have no weight decay .* got {got}"):
+        prepared(WAYS, optimizers=f'"sgd", "{name}"')
+
+
+@pytest.mark.parametrize("name", ["partial", "nadamw"])
+def test_a_regulariser_of_a_partial_can_be_pinned_to_0(prepared, name):
+    pinned = ("[compare]", f"[search.space.{name}]\nweight_decay = 0\n[compare]")
+    ready = prepared(WAYS, pinned, optimizers=f'"adam", "nadam", "{name}"')
+    (pair,) = ready.fairness.equal
+    assert (pair.name, pair.same_as) == (name, {"partial": "adam", "nadamw": "nadam"}[name])
 
 
 @pytest.mark.parametrize("name", ["searched", "preset", "bare"])
@@ -191,6 +299,50 @@ def test_optimizers_that_differ_are_not_said_to_be_one(prepared):
     assert equal(prepared(ONE_CYCLE, pinned, optimizers='"adam", "adamw"')) == []
     others = '"sgd", "adam", "rmsprop", "adagrad", "nadam", "lion", "torch:RAdam", "torch:Adamax", "schedulefree"'
     assert equal(prepared(ONE_CYCLE, optimizers=others)) == []
+
+
+TWINS = """
+import torch
+from harness import Float, Optimizer, hookimpl
+
+
+class Again(torch.optim.Optimizer):
+    # Adam, its numbers added in another order
+    def __init__(self, params, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+        super().__init__(params, {"lr": lr, "betas": (beta1, beta2), "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            first, second = group["betas"]
+            for p in group["params"]:
+                state = self.state[p]
+                count = state["count"] = state.get("count", 0) + 1
+                m = state["m"] = first * state.get("m", torch.zeros_like(p)) + (1 - first) * p.grad
+                v = state["v"] = second * state.get("v", torch.zeros_like(p)) + (1 - second) * p.grad.square()
+                p.sub_(group["lr"] * (m / (1 - first**count)) / ((v / (1 - second**count)).sqrt() + group["eps"]))
+
+
+class Unbiased(Again):
+    # nearly Adam
+    def __init__(self, params, lr=1e-3, beta1=0.9, beta2=0.998, eps=1e-8):
+        super().__init__(params, lr, beta1, beta2, eps)
+
+
+@hookimpl
+def harness_optimizers():
+    space = {"lr": Float(1e-4, 1e-1, log=True), "beta1": Float(0.5, 0.95)}
+    return [Optimizer("again", Again, space, {}), Optimizer("unbiased", Unbiased, space, {})]
+"""
+
+
+def test_two_programs_of_one_method_are_one_but_for_rounding(prepared):
+    ready = prepared(TWINS, optimizers='"adam", "again", "unbiased"')
+    (pair,) = ready.fairness.equal
+    assert (pair.name, pair.same_as, pair.exactly) == ("again", "adam", False)
+    assert ready.fairness.notes() == [
+        "again is adam here: at equal settings both take the same steps (compared over 20 steps, but for rounding)"
+    ]
 
 
 def test_an_alias_is_meant_to_be_the_optimizer_it_stands_for(prepared):

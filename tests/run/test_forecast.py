@@ -10,6 +10,7 @@ import pytest
 from harness.console.progress import Reporter
 from harness.errors import PluginError
 from harness.plugin.contracts import Executor, Staffing
+from harness.records import Store
 from harness.run.after.probe_costs import planned_cells
 from harness.run.after.probe_work import work_of
 from harness.run.forecast import estimate as module
@@ -203,11 +204,33 @@ def test_what_is_there_already_takes_no_time(estimated):
     assert more["seconds_of"]["comparison"] == pytest.approx(0.8)  # one more seed of two arms, by two workers
 
 
-def test_the_networks_of_further_searches_are_counted_each(benchmark_file, registry):
-    file = benchmark_file(("trials = 3", "trials = 3\nreplicates = 3"), SMALL[0])
-    setting = prepare(Request(file), Reporter(quiet=True))
-    planned = planned_cells(setting)
-    fresh = [one for one in planned if one.role in ("fresh", "replicate")]
+def test_the_networks_of_every_replicate_are_counted(benchmark_file, registry):
+    setting = prepare(Request(benchmark_file(("looks = [1]", "looks = [3]"), SMALL[0])), Reporter(quiet=True))
+    planned = planned_cells(setting, 3)
+    fresh = [one for one in planned if one.role == "fresh"]
     assert len(fresh) == len({one.run.id for one in fresh}) == 2 * 2 * 3
     (probe,) = setting.plan.probes
     assert len(work_of(probe, setting, planned).wanted) == 2 * 2 * 3
+
+
+def test_it_counts_to_the_first_look_and_says_what_all_looks_cost_at_the_most(estimated):
+    one, _ = estimated(("looks = [1]", "looks = [2]"))
+    two, _ = estimated(("looks = [1]", "looks = [2, 4]"))
+    three, _ = estimated(("looks = [1]", "looks = [4]"))
+    assert (two["runs"], two["seconds"]) == (one["runs"], pytest.approx(one["seconds"]))
+    assert (two["replicates"], two["most"]["replicates"]) == (2, 4)
+    assert two["most"]["runs"] == three["runs"]
+    assert two["most"]["seconds"] == pytest.approx(three["seconds"])
+    assert two["most"]["bytes"] == pytest.approx(three["bytes"], rel=0.01)
+    assert one["most"]["runs"] == one["runs"]
+
+
+def test_a_run_that_has_come_to_a_later_look_is_counted_to_that_look(estimated, tmp_path):
+    looks = ("looks = [1]", "looks = [2, 3]")
+    _, request = estimated(looks)
+    assert run(request, Reporter(quiet=True)) == 0
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    with Store(folder) as store:
+        store.note("looks", {"replicates": 3, "ended": "", "left_out": ""})
+    after, _ = estimated(looks)
+    assert after["replicates"] == 3

@@ -43,9 +43,10 @@ def setting(benchmark_file, registry):
     split = Split(np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 0, 1]), ("a", "b", "c", "d"))
     data = Data("none", split, split, split, "0" * 64, "nowhere", ("a", "b"))
 
-    def make(*replacements, seeds=4, more="untuned = 0\ngate = false\n"):
+    def make(*replacements, replicates=4, seeds=1, more="untuned = 0\ngate = false\n"):
+        looks = (("looks = [1]", f"looks = [{replicates}]"),) if replicates else ()
         said = ("seeds = 2", f"seeds = {seeds}\nprobes = []\n{more}")
-        benchmark, source = load(benchmark_file(said, *replacements))
+        benchmark, source = load(benchmark_file(said, *looks, *replacements))
         return Setting(resolve(benchmark, source, registry), data, Device("cpu", "fp32", 1))
 
     return make
@@ -53,7 +54,8 @@ def setting(benchmark_file, registry):
 
 def every(setting):
     searched = [*setting.plan.competitors, *setting.plan.controls_of("aa")]
-    return comparison_runs(setting, {c.name: [PARAMS[c.arm.optimizer]] for c in searched})
+    chosen = {c.name: PARAMS[c.arm.optimizer] for c in searched}
+    return comparison_runs(setting, [chosen] * setting.plan.benchmark.compare.looks[-1])
 
 
 def probe_of(networks, measure=lambda *parts: {}):
@@ -67,39 +69,57 @@ def named(runs):
 # --- what there is -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 4, 5, 8])
-def test_each_group_of_pairs_treats_arms_and_seeds_alike(setting, seeds):
-    made = setting(THREE, seeds=seeds)
+@pytest.mark.parametrize("replicates", [2, 3, 4, 5, 8])
+def test_each_group_of_pairs_treats_arms_alike(setting, replicates):
+    made = setting(THREE, replicates=replicates)
     work = work_of(probe_of(2), made, every(made))
     seen = set()
-    for group in work.groups:
+    assert len(work.groups) == replicates - 1
+    for apart, group in enumerate(work.groups, 1):
         pairs = [named(runs) for runs in group]
-        assert len(set(pairs)) == len(pairs)
-        within = Counter(end for pair in pairs if pair[0][0] == pair[1][0] for end in pair)
-        between = Counter(end for pair in pairs if pair[0][0] != pair[1][0] for end in pair)
-        ends = [(arm, seed) for arm in ARMS.values() for seed in range(seeds)]
-        for counted in (within, between):
-            assert set(counted) == set(ends)
-            assert len(set(counted.values())) == 1  # every arm and every seed in as many measurements as any other
+        assert len(set(pairs)) == len(pairs) == (replicates - apart) * (3 + 2 * 3)
+        assert all(abs(s - t) == apart for (_, s), (_, t) in pairs)
         unordered = {frozenset(pair) for pair in pairs}
-        for swapped in permutations(ARMS.values()):  # closed under exchanging arms within all seeds
+        for swapped in permutations(ARMS.values()):  # closed under exchanging arms within all replicates
             names = dict(zip(ARMS.values(), swapped, strict=True))
             assert {frozenset((names[a], s) for a, s in pair) for pair in unordered} == unordered
-        for flipped in pairs:  # and within one seed: exchanging both arms of a pair's seed leads to a pair
-            (a, s), (b, t) = flipped
-            if a != b:
-                assert frozenset({(b, s), (a, t)}) in unordered
-                assert s != t
+        for (a, s), (b, t) in pairs:  # and within a pair of replicates: exchanging both arms leads to a pair
+            assert frozenset({(b, s), (a, t)}) in unordered
         seen |= unordered
     apart = {
         frozenset({(a, s), (b, t)})
         for a in ARMS.values()
         for b in ARMS.values()
-        for s in range(seeds)
-        for t in range(seeds)
+        for s in range(replicates)
+        for t in range(replicates)
         if s != t
     }
-    assert seen == apart  # in the end every pair of two seeds
+    assert seen == apart  # in the end every pair of two replicates
+
+
+def test_a_pair_has_the_first_seeds_of_two_replicates(setting):
+    """Two networks of one replicate share their hyperparameters, and so say nothing of another search."""
+    made = setting(THREE, replicates=3, seeds=2)
+    found = {named(runs) for runs in work_of(probe_of(2), made, every(made)).all}
+    assert {seed for pair in found for _, seed in pair} == {0, 2, 4}
+    assert all(s // 2 != t // 2 for (_, s), (_, t) in found)
+    single = {run.init_seed for (run,) in work_of(probe_of(1), made, every(made)).all}
+    assert single == {0, 1, 2, 3, 4, 5}  # numbers are of all seeds
+
+
+@pytest.mark.parametrize("size", [None, 20, 60])
+def test_a_later_look_brings_pairs_and_changes_none_among_the_replicates_before_it(setting, size):
+    made = setting(("looks = [1]", "looks = [3, 5, 9]"), replicates=None)
+    compare = made.plan.benchmark.compare.model_copy(update={"probe_sizes": {} if size is None else {"fake": size}})
+    benchmark = made.plan.benchmark.model_copy(update={"compare": compare})
+    made = replace(made, plan=replace(made.plan, benchmark=benchmark))
+    asked = {}
+    for replicates in (3, 5, 9):
+        cells = [cell for cell in every(made) if cell.replicate < replicates]
+        asked[replicates] = {named(runs) for runs in work_of(probe_of(2), made, cells).wanted}
+    for few, many in ((3, 5), (5, 9)):
+        assert {pair for pair in asked[many] if all(seed < few for _, seed in pair)} == asked[few]
+    assert size is None or len(asked[9]) <= max(size, 8 * 4)
 
 
 def test_single_networks_come_seed_by_seed(setting):
@@ -137,14 +157,13 @@ def test_threes_are_one_network_of_each_arm_or_of_two_arms_and_seeds(setting):
     assert named(runs) == tuple((arm, 0) for arm in ARMS.values())
     (runs,) = work_of(probe_of(3), two, every(two)).all
     assert len(set(named(runs))) == 3
-    alone = setting(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'), seeds=1)
+    alone = setting(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'), replicates=1)
     assert work_of(probe_of(3), alone, every(alone)).all == []
 
 
 def test_arms_of_two_networks_are_never_paired(setting):
     made = setting(("batch_size = 16", 'batch_size = 16\nbackbones = ["lesson_cnn", "linear"]'))
-    params = {c.name: [PARAMS[c.arm.optimizer]] for c in made.plan.competitors}
-    work = work_of(probe_of(2), made, comparison_runs(made, params))
+    work = work_of(probe_of(2), made, every(made))
     assert all(len({run.arm.backbone for run in runs}) == 1 for runs in work.all)
     assert {run.arm.backbone for run in work.groups[0][0]} | {runs[0].arm.backbone for runs in work.groups[0]} == {
         "lesson_cnn",
@@ -220,51 +239,50 @@ def test_everything_is_measured_where_it_fits(measured):
     assert len(slow.calls) <= ALL + probing.TIMED  # a few twice, to know what they cost
 
 
-@pytest.mark.parametrize(("size", "measurements"), [(1, 16), (16, 16), (23, 16), (24, 24), (1000, 24)])
+@pytest.mark.parametrize(("size", "measurements"), [(1, 12), (12, 12), (19, 12), (20, 20), (1000, 24)])
 def test_a_size_is_a_number_of_measurements_in_whole_groups_however_slow_the_machine(measured, size, measurements):
     slow = Slow(seconds=1e4)
     lines, about = measured.go(slow, sizes={"fake": size})
     assert (lines, about["left_out"]) == ([], "")
     groups = work_of(probe_of(2), measured.setting, measured.cells).groups
-    expected = (
-        {named(runs) for group in groups for runs in group} if measurements == ALL else set(map(named, groups[0]))
-    )
-    assert set(slow.calls) == expected
+    steps = {12: 1, 20: 2, 24: 3}[measurements]
+    assert set(slow.calls) == {named(runs) for group in groups[:steps] for runs in group}
     assert (about["done"], about["planned"], about["possible"]) == (measurements, measurements, ALL)
-    part = f"16 of {ALL} pairs of networks: every seed paired with the next seed"
+    before = {12: "one", 20: "2", 24: ""}[measurements]
+    part = f"{measurements} of {ALL} pairs of networks: every replicate paired with the {before} before it"
     assert about["subset"] == ("" if measurements == ALL else part)
     assert any(f"{measurements} pairs of networks at about 1e+04 s, {10_000 * measurements:,} s in all" in line for line in measured.said)  # fmt: skip
 
 
 def test_a_larger_size_measures_only_what_is_missing_and_a_smaller_one_throws_nothing_away(measured):
-    measured.go(Slow(), sizes={"fake": 16})
+    measured.go(Slow(), sizes={"fake": 12})
     more = Slow()
     _, about = measured.go(more)
-    _, second = work_of(probe_of(2), measured.setting, measured.cells).groups
-    assert set(more.calls) == set(map(named, second))
+    _, *others = work_of(probe_of(2), measured.setting, measured.cells).groups
+    assert set(more.calls) == {named(runs) for group in others for runs in group}
     assert about["done"] == ALL
     fewer = Slow()
-    _, about = measured.go(fewer, sizes={"fake": 16})
-    assert (fewer.calls, about["done"]) == ([], 16)
+    _, about = measured.go(fewer, sizes={"fake": 12})
+    assert (fewer.calls, about["done"]) == ([], 12)
     assert len(measured.store.measured("fake", "1" * 16)) == ALL
 
 
 COMMAND = ["harness", "run", "my file.toml", "--extend"]
 
 
-@pytest.mark.parametrize("budget", [17, 20, 23])
+@pytest.mark.parametrize("budget", [13, 16, 19])
 def test_a_limit_in_seconds_is_kept_and_the_command_that_adds_the_rest_is_said_and_no_failure(measured, budget):
     slow = Slow()
     measured.store.note("command", COMMAND)
     lines, about = measured.go(slow, budget)
     assert lines == []
     first = work_of(probe_of(2), measured.setting, measured.cells).groups[0]
-    assert about["done"] == about["planned"] == len(first) == 16
+    assert about["done"] == about["planned"] == len(first) == 12
     assert slow.now <= budget + probing.TIMED - 1
-    assert about["subset"] == f"16 of {ALL} pairs of networks: every seed paired with the next seed"
+    assert about["subset"] == f"12 of {ALL} pairs of networks: every replicate paired with the one before it"
     assert about["left_out"] == (
         f"probe fake: only {about['subset']}, because compare.probe_budget is {budget} s; to measure "
-        "the 8 pairs of networks that are missing: harness run 'my file.toml' --set compare.probe_budgets.fake=36"
+        "the 12 pairs of networks that are missing: harness run 'my file.toml' --set compare.probe_budgets.fake=36"
     )
     assert about["left_out"] in measured.said
     assert any(f"as many of them as fit into compare.probe_budget, {budget} s" in line for line in measured.said)
@@ -272,27 +290,27 @@ def test_a_limit_in_seconds_is_kept_and_the_command_that_adds_the_rest_is_said_a
 
 def test_what_is_too_dear_at_all_is_left_out_and_said(measured):
     slow = Slow()
-    lines, about = measured.go(slow, budget=15.5)
+    lines, about = measured.go(slow, budget=11.5)
     assert (lines, about["done"], about["planned"]) == ([], 0, 0)
     assert about["left_out"] == (
-        "probe fake was left out: 16 pairs of networks, the fewest that treat all arms alike, take about 16 s, and "
-        "compare.probe_budget is 15.5 s; to measure them: harness run ... --set compare.probe_budgets.fake=41"
+        "probe fake was left out: 12 pairs of networks, the fewest that treat all arms alike, take about 12 s, and "
+        "compare.probe_budget is 11.5 s; to measure them: harness run ... --set compare.probe_budgets.fake=41"
     )
     assert measured.said[-1] == about["left_out"]
     assert measured.store.measured("fake", "1" * 16) == set()
     again = Slow()
-    assert measured.go(again, budget=15.5) == (lines, about)
+    assert measured.go(again, budget=11.5) == (lines, about)
     assert again.calls == []
 
 
 def test_a_higher_limit_counts_what_was_spent_and_measures_only_what_is_missing(measured):
-    measured.go(Slow(), 20)
+    measured.go(Slow(), 16)
     again = Slow()
-    _, about = measured.go(again, 23)
-    assert (again.calls, about["done"]) == ([], 16)
+    _, about = measured.go(again, 19)
+    assert (again.calls, about["done"]) == ([], 12)
     more = Slow()
     _, about = measured.go(more, 25)
-    assert (len(more.calls), about["done"], about["left_out"]) == (8, ALL, "")
+    assert (len(more.calls), about["done"], about["left_out"]) == (12, ALL, "")
 
 
 @pytest.mark.parametrize(
@@ -382,25 +400,31 @@ def test_a_control_that_lost_a_seed_takes_nothing_from_the_arms(setting):
 
 
 @pytest.mark.parametrize(
-    ("profile", "sizes"),
+    ("profile", "replicates", "sizes"),
     [
-        (None, {"representation": (252, 252), "connectivity": (72, 252), "sharpness": (24, 24), "surface": (1, 1)}),
+        (None, 6, {"representation": (135, 135), "connectivity": (135, 135), "sharpness": (36, 36), "surface": (1, 1)}),
         (
-            "verdict",
+            "verdict", 6,
             {
-                "representation": (990, 990),
-                "connectivity": (360, 990),
-                "sharpness": (60, 60),
-                "hessian": (15, 60),
+                "representation": (225, 225), "connectivity": (225, 225), "sharpness": (60, 60), "hessian": (15, 60),
+                "surface": (1, 1),
+            },
+        ),
+        (
+            "verdict", 24,
+            {
+                "representation": (4140, 4140), "connectivity": (1575, 4140), "sharpness": (240, 240), "hessian": (15, 240),
                 "surface": (1, 1),
             },
         ),
     ],
-)
-def test_the_flagship_measures_whole_groups_whatever_the_machine(setting, repository, registry, profile, sizes):
+)  # fmt: skip
+def test_the_flagship_measures_whole_groups_whatever_the_machine(
+    setting, repository, registry, profile, replicates, sizes
+):
     plan = resolve(*load(repository / "benchmarks" / "dogscats.toml", profile), registry)
     made = replace(setting(), plan=plan)
-    works = {probe.name: work_of(probe, made, planned_cells(made)) for probe in plan.probes if probe.costly}
+    works = {probe.name: work_of(probe, made, planned_cells(made, replicates)) for probe in plan.probes if probe.costly}
     assert {name: (len(work.wanted), len(work.all)) for name, work in works.items()} == sizes
 
 
@@ -461,7 +485,7 @@ def by_workers(measured):
     return go
 
 
-@pytest.mark.parametrize("more", [{}, {"sizes": {"fake": 16}}, {"budget": 20}])
+@pytest.mark.parametrize("more", [{}, {"sizes": {"fake": 12}}, {"budget": 16}])
 def test_however_many_workers_there_are_the_same_is_measured(by_workers, measured, more):
     alone = by_workers(Slow(), 1, version="a" * 16, **more)
     for workers, letter in ((2, "b"), (8, "c")):
@@ -562,13 +586,11 @@ def test_the_roles_that_are_measured_are_the_networks_that_are_compared(setting)
 CHEAP = Probe(name="fake", measure=lambda parts: {})
 
 
-def test_a_probe_that_is_not_costly_measures_every_solution_and_replicates_too(setting):
-    made = setting(more="twins = 2\nuntuned = 2\naa = true\nlabel_noise = 0.2\n")
-    searched = [*made.plan.competitors, *made.plan.controls_of("aa")]
-    twice = {c.arm.name: [PARAMS[c.arm.optimizer], {**PARAMS[c.arm.optimizer], "lr": 0.5}] for c in searched}
-    comparison = comparison_runs(made, twice)
+def test_a_probe_that_is_not_costly_measures_every_solution(setting):
+    made = setting(more="twins = 2\nuntuned = 2\naa = true\nlabel_noise = 0.2\n", replicates=2, seeds=2)
+    comparison = every(made)
     work = work_of(CHEAP, made, comparison)
-    roles = ("fresh", "aa", "different", "replicate")
+    roles = ("fresh", "aa", "different")
     assert {run.id for runs in work.all for run in runs} == {p.run.id for p in comparison if p.role in roles}
     assert work.wanted == work.all
     assert [{run.init_seed for runs in group for run in runs} for group in work.groups] == [{0}, {1}, {2}, {3}]

@@ -378,7 +378,8 @@ def an_earlier_run(run, values, state, total=4):
 )
 def test_an_earlier_run_ends_as_the_pruner_here_decides(benchmark_file, tmp_path, values, state, then):
     options = 'pruner = "median"\npruner_options = { n_startup_trials = 2, n_warmup_steps = 0 }'
-    file = benchmark_file(("trials = 3", f"trials = 4\n{options}"), ("epochs = [1, 2]", "epochs = [4]"))
+    trials = f'trials = 4\nmetric = "accuracy"\n{options}'
+    file = benchmark_file(("trials = 3", trials), ("epochs = [1, 2]", "epochs = [4]"))
     setting = prepare(Request(file), Reporter(quiet=True))
     competitor = setting.plan.competitors[0]
     with Store(tmp_path / "run") as store:

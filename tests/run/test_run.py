@@ -69,7 +69,7 @@ def test_a_run_records_arms_trials_seeds_weights_and_predictions(benchmark_file,
         best = max(arm["trials"], key=lambda trial: (trial["value"], -trial["number"]))
         assert arm["tuned"] == {"trial": best["number"], "value": best["value"], "params": best["params"]}
         for trial in arm["trials"]:
-            assert trial["value"] == trial["metrics"]["tune_accuracy"]
+            assert trial["value"] == trial["metrics"]["tune_loss"]
             assert not [name for name in trial["metrics"] if name.startswith("test")]
     records = open_records(folder)
     for _, seed in records.compared().iterrows():

@@ -11,22 +11,14 @@ import optuna
 import pytest
 
 from harness.benchmark.loading import load
-from harness.benchmark.plan import Setting, resolve
+from harness.benchmark.plan import resolve
 from harness.errors import BenchmarkError, RunFolderError
-from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, State
 from harness.records import Store, database, schema
-from harness.run.search import GO_ON, Search, check, optuna_tables, study_name
+from harness.run.search import GO_ON, check, optuna_tables
 from harness.run.search import samplers as module
 from harness.run.search.budget import LEAST_SECONDS
 from harness.run.search.optuna_study import OptunaStudy
-from harness.training.device import Device
-
-SPACE = """
-[search.space.sgd]
-momentum = { choices = [0.0, 0.9] }
-nesterov = false
-"""
 
 
 def score(run):
@@ -34,38 +26,7 @@ def score(run):
     return 1 - abs(math.log10(run.optimizer["lr"]) + 1) / 4 + run.optimizer["momentum"] / 100
 
 
-@pytest.fixture
-def setting(benchmark_file, registry):
-    import numpy as np
-
-    empty = Split(np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1]), ("a", "b"))
-    data = Data("none", empty, empty, empty, "0" * 64, "nowhere", ("a", "b"))
-
-    def make(*replacements):
-        benchmark, source = load(benchmark_file(("[compare]", SPACE + "[compare]"), *replacements))
-        return Setting(resolve(benchmark, source, registry), data, Device("cpu", "fp32", 1))
-
-    return make
-
-
 TAIL = "sampler_options = { n_startup_trials = 2 }\n"
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Return a function that opens the search of the first arm in a folder, and one that closes it as a kill would."""
-    stores = []
-
-    def begin(setting, folder="run", replicate=0, warn=lambda line: None):
-        store = Store(tmp_path / folder, warn)
-        stores.append(store)
-        arm = setting.plan.competitors[0].arm
-        store.add_searches({study_name(arm.name, replicate): (arm, replicate)})
-        return Search(setting, setting.plan.competitors[0], store, replicate), store
-
-    yield begin
-    for store in stores:
-        store.__exit__()
 
 
 def finish(search, store, run, value=None, seconds=0.1):
@@ -565,11 +526,15 @@ def test_the_combinations_of_a_space_are_counted():
 
 
 def test_another_search_seed_asks_other_parameters(setting, start):
-    first, _ = start(setting(), "a")
-    second, _ = start(setting(("trials = 3", "trials = 3\nseed = 1")), "b")
-    one, two = first.ask(1)[0], second.ask(1)[0]
-    assert one.optimizer != two.optimizer
-    assert one.init_seed != two.init_seed
+    first, one = start(setting(), "a")
+    second, two = start(setting(("trials = 3", "trials = 3\nseed = 1")), "b")
+    for search, store in ((first, one), (second, two)):
+        carry_out(search, store)
+    assert {row["seed"] for row in one.db.execute("SELECT seed FROM runs")} != {
+        row["seed"] for row in two.db.execute("SELECT seed FROM runs")
+    }
+    assert table(one)[0][1] == table(two)[0][1]  # the defaults
+    assert table(one)[1][1] != table(two)[1][1]
 
 
 def test_the_store_can_be_removed_while_a_copy_goes_on(setting, start, tmp_path):
@@ -789,7 +754,7 @@ def test_two_objectives_are_told_to_optuna_and_a_kill_changes_nothing(setting, s
 
 
 def test_a_replicate_is_another_search_with_other_seeds(setting, start):
-    plan = setting(("trials = 3", "trials = 4\nseeds = 2\nreplicates = 2"))
+    plan = setting(("trials = 3", "trials = 4\nseeds = 2"))
     first, one = start(plan, "first")
     carry_out(first, one)
     second, two = start(plan, "second", replicate=1)

@@ -93,15 +93,18 @@ def searched(benchmark_file, registry, tmp_path, monkeypatch):
     folders = iter(range(1000))
 
     def search(room, seed, *replacements, folder=None, dies_after=math.inf):
-        benchmark, source = load(benchmark_file(*replacements))
+        by_accuracy = ("[compare]", 'metric = "accuracy"\n[compare]')
+        benchmark, source = load(benchmark_file(by_accuracy, *replacements))
         setting = Setting(resolve(benchmark, source, registry), data, Device("cpu", "fp32", 1))
         executor = AnyOrder(room, seed, dies_after)
         with Store(tmp_path / (folder or str(next(folders)))) as store:
-            tune = Tune(setting, store, lambda *line: None, lambda *trial: None)
-            tune.open()
-            EventLoop(executor, [tune], store, Reporter(quiet=True), EarlierRuns()).carry_out()
-            assert tune.finished
-            assert tune.left == 0
+            replicates = range(benchmark.compare.looks[0])
+            tunes = [Tune(setting, store, r, lambda *line: None, lambda *trial: None) for r in replicates]
+            for tune in tunes:
+                tune.open()
+            EventLoop(executor, tunes, store, Reporter(quiet=True), EarlierRuns()).carry_out()
+            assert all(tune.finished for tune in tunes)
+            assert sum(tune.left for tune in tunes) == 0
             return records(store), executor.most
 
     return search
@@ -164,8 +167,9 @@ BUDGETS = {
         (TAIL, "pruner_options = { n_startup_trials = 1 }\n"), PRUNED,
     ),
     "seconds": (("trials = 3", 'unit = "seconds"\nbudget = 9.5\ntogether = 3'), (TAIL, "")),
-    "replicates": (("trials = 3", "trials = 5\ntogether = 2\nreplicates = 2\nseeds = 2"), (TAIL, "")),
+    "replicates": (("trials = 3", "trials = 5\ntogether = 2\nseeds = 2"), ("looks = [1]", "looks = [2]"), (TAIL, "")),
     "one at a time": (("trials = 3", "trials = 6"),),
+    "confirmed": (("trials = 3", "trials = 6\ntogether = 3"), ("confirm = 0", "confirm = 3"), ("epochs = 2\n", "epochs = 3\n")),
 }  # fmt: skip
 CASES = {**SAMPLERS, **PRUNERS, **BUDGETS}
 

@@ -11,9 +11,7 @@ from scipy import stats
 
 from harness.results.several.changes import by_pairs, welch
 from harness.statistics.crossed import over_both, over_seeds
-from harness.statistics.joint import together
 from harness.statistics.labels import Margin
-from harness.statistics.pairwise import arrangements
 from harness.verdict.paired_numbers import PairedNumbers
 from harness.verdict.score_alarms import t_statistic
 from harness.verdict.secondary import probability_of_better
@@ -64,13 +62,13 @@ def test_a_nan_is_no_infinite_difference():
 
 @pytest.mark.parametrize("unit", [1.0, *UNITS])
 def test_a_verdict_on_numbers_does_not_depend_on_their_unit(unit):
-    """Their differences are squared, and those of losses of 1e-200 would be 0: no difference, however sure."""
-    units = [("seed", s) for s in range(7)]
-    a, b = ({u: x * unit for u, x in zip(units, values, strict=True)} for values in (ONE, OTHER + 2))
-    compared, signs = PairedNumbers(a, b), arrangements(7)
-    expected = together([np.abs(signs @ (ONE - OTHER - 2)) ** 2])
-    np.testing.assert_array_equal(together([compared.arranged_statistics(signs)]), expected)
-    estimate, margin = compared.estimate(0.05), Margin(3.0 * unit, two_sided=True)
-    away = (3 - abs((ONE - OTHER - 2).mean())) / stats.sem(ONE - OTHER)
-    assert compared.equivalence_p(estimate, margin) == pytest.approx(stats.t.sf(away, 6), rel=1e-9)
-    assert estimate.se / unit == pytest.approx(stats.sem(ONE - OTHER), rel=1e-9)
+    """Losses of 1e-200 have squares that are no floating-point numbers."""
+    a, b = ({r: (x * unit, x * unit) for r, x in enumerate(values)} for values in (ONE, OTHER + 2))
+    compared = PairedNumbers(a, b)
+    estimate, size = compared.estimate(0.05), abs((ONE - OTHER - 2).mean())
+    same, beyond = (Margin(margin * unit, two_sided=True) for margin in (3.0, 1.0))
+    se = stats.sem(ONE - OTHER)
+    assert estimate.se / unit == pytest.approx(se, rel=1e-9)
+    assert compared.equivalence_p(estimate, same) == pytest.approx(stats.t.sf((3 - size) / se, 6), rel=1e-9)
+    tails = stats.t.sf(np.array([size - 1, size + 1]) / se, 6).sum()
+    assert compared.minimum_effect_p(estimate, beyond) == pytest.approx(tails, rel=1e-9)

@@ -1,98 +1,141 @@
-"""Power beforehand: against the numbers of the protocol, and the estimator it simulates."""
+"""The power of the whole statement: against theory, and against the statistics of the verdict one world at a time."""
 
 from __future__ import annotations
 
-import re
-import tracemalloc
+import math
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import integrate, stats
 
-from harness.statistics import cloud as power
-from harness.statistics.pairwise import jackknife
-from harness.statistics.cloud import all_similar, log_rho_and_se, seeds_for_better
+from harness.statistics import paired, pairwise
+from harness.statistics.labels import holm
+from harness.statistics.looks import levels
+from harness.statistics.power import replicates_for_better, supported
+from harness.statistics.scatter import DistancesScatter, NumbersScatter, cloud_parts, distances_scatter
 
-
-@pytest.mark.parametrize(("seeds", "expected"), [(4, 0.17), (5, 0.38), (6, 0.58), (8, 0.86), (10, 0.98)])
-def test_two_identical_arms_one_measure(seeds, expected):
-    assert all_similar(2, seeds, 1) == pytest.approx(expected, abs=0.03)
-
-
-@pytest.mark.parametrize(("seeds", "primaries", "expected"), [(8, 2, 0.43), (12, 2, 0.97), (8, 4, 0.18), (12, 4, 0.95)])
-def test_three_identical_arms(seeds, primaries, expected):
-    assert all_similar(3, seeds, primaries) == pytest.approx(expected, abs=0.06)
+LOG_RHO, LOG_SCATTER = math.log(1.10), math.log(1.25)
 
 
-def test_two_seeds_show_nothing():
-    assert all_similar(3, 2, 1) == 0.0
+def numbers(*sds, margins, correlation=0.0):
+    covariance = np.diag(np.square(sds))
+    for i, j in combinations(range(len(sds)), 2):
+        covariance[i, j] = covariance[j, i] = correlation * sds[i] * sds[j]
+    return NumbersScatter(tuple(map(tuple, covariance.tolist())), tuple(margins))
 
 
-def test_the_many_at_once_are_the_same_as_one_by_one():
-    points = np.random.default_rng(0).standard_normal((5, 2, 6, 3))
-    far = np.linalg.norm(points[:, :, :, None, None] - points[:, None, None], axis=-1)  # [R, k, S, k, S]
-    values, errors = log_rho_and_se(far[:, 0, :, 0], far[:, 1, :, 1], far[:, 0, :, 1])
-    for one, value, se in zip(far, values, errors, strict=True):
-        alone = jackknife(one[0, :, 0], one[1, :, 1], one[0, :, 1])
-        assert (value, se) == pytest.approx((alone.value, alone.se))
+def cloud_scatter(d, measures=1, correlation=1.0):
+    networks, pairs = cloud_parts(1 / math.sqrt(2 * d))
+    return DistancesScatter(
+        (1.0,) * measures, (networks,) * measures, (pairs,) * measures, correlation, (), LOG_RHO, LOG_SCATTER
+    )
 
 
-def test_pairs_left_out_leave_the_estimator_that_of_the_verdict():
-    points = np.random.default_rng(1).standard_normal((3, 2, 7, 3))
-    far = np.linalg.norm(points[:, :, :, None, None] - points[:, None, None], axis=-1)
-    apart = np.abs(np.arange(7)[:, None] - np.arange(7))
-    near = np.minimum(apart, 7 - apart) <= 2
-    values, errors = log_rho_and_se(*(each * near for each in (far[:, 0, :, 0], far[:, 1, :, 1], far[:, 0, :, 1])))
-    for one, value, se in zip(far, values, errors, strict=True):
-        blocks = (np.where(near, each, np.nan) for each in (one[0, :, 0], one[1, :, 1], one[0, :, 1]))
-        alone = jackknife(*blocks)
-        assert (value, se) == pytest.approx((alone.value, alone.se))
+@pytest.mark.parametrize(("sd", "replicates"), [(0.5, 6), (0.8, 12), (1.2, 12), (1.2, 24)])
+def test_two_arms_and_one_number_have_the_power_of_theory(sd, replicates):
+    """P(|d| + t se < margin), where se^2 is a chi-square: an integral over se."""
+    true_se = sd * math.sqrt(2 / replicates)
+    reach = stats.t.ppf(0.95, replicates - 1)
+    free = replicates - 1
+
+    def at(share):  # of se over the true one
+        width = (1.0 - reach * share * true_se) / true_se
+        inside = 2 * stats.norm.cdf(width) - 1 if width > 0 else 0.0
+        return inside * stats.chi2.pdf(free * share**2, free) * 2 * free * share
+
+    expected = integrate.quad(at, 0, 5)[0]
+    found = supported({"loss": numbers(sd, margins=[1.0])}, 2, [replicates])
+    assert found.similar["loss"] == pytest.approx(expected, abs=0.03)
 
 
-def test_fewer_pairs_show_less_and_a_laxer_test_more():
-    shown = [all_similar(2, 8, 1, circle=circle) for circle in (1, 2, 3, 4)]
-    assert shown == sorted(shown)
-    assert shown[0] < shown[-1] - 0.2
-    assert shown[-1] == all_similar(2, 8, 1) == all_similar(2, 8, 1, circle=9)
-    assert all_similar(2, 8, 1, circle=0) == 0.0
-    assert all_similar(2, 6, 1, alpha=0.01) < all_similar(2, 6, 1) < all_similar(2, 6, 1, alpha=0.2)
+def test_the_statement_is_as_probable_as_all_facets_together():
+    facets = {"loss": numbers(1.0, margins=[1.0]), "geometry": numbers(0.9, margins=[1.0])}
+    found = supported(facets, 3, [9, 16])
+    assert found.supported == pytest.approx(found.similar["loss"] * found.similar["geometry"])
+    assert 0.1 < found.supported < found.similar["loss"] < found.similar["geometry"] < 0.95
 
 
-@pytest.mark.parametrize(("arms", "seeds", "circle"), [(2, 8, None), (3, 7, 2)])
-def test_how_many_worlds_are_held_at_a_time_changes_no_number(monkeypatch, arms, seeds, circle):
-    expected = all_similar(arms, seeds, 1, runs=501, circle=circle)
-    for room in (1, 3 * (arms * seeds) ** 2):
-        power._one_similar.cache_clear()
-        monkeypatch.setattr(power, "ROOM", room)
-        assert all_similar(arms, seeds, 1, runs=501, circle=circle) == expected
-    power._one_similar.cache_clear()
+def test_more_looks_more_arms_and_more_measures_cost_power():
+    one = numbers(1.0, margins=[1.0])
+    two, alike = (numbers(1.0, 1.0, margins=[1.0, 1.0], correlation=r) for r in (0.0, 0.999))
+    probability = {
+        name: supported({"loss": scatter}, arms, looks).supported
+        for name, scatter, arms, looks in (
+            ("plain", one, 2, [12]), ("looks", one, 2, [6, 9, 12]), ("arms", one, 4, [12]), ("two", two, 2, [12]),
+            ("alike", alike, 2, [12]),
+        )
+    }  # fmt: skip
+    assert max(probability["looks"], probability["arms"], probability["two"]) < probability["plain"] - 0.03
+    assert probability["two"] + 0.03 < probability["alike"] == pytest.approx(probability["plain"], abs=0.04)
 
 
-def test_many_seeds_take_the_memory_of_few_worlds():
-    """1,500 seeds took 16.8 GiB: the distances of 250 worlds of 3,000 networks."""
-    tracemalloc.start()
-    try:
-        assert all_similar(2, 1500, 1, runs=1) == all_similar(2, 10**9, 1, runs=1) == 1.0
-        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
-    finally:
-        tracemalloc.stop()
+def judged_one_by_one(worlds, arms, looks, d, seed):
+    """Return the share of worlds whose function is similar, by the functions that the verdict calls."""
+    random, similar = np.random.default_rng(seed), 0
+    for _ in range(worlds):
+        points = random.standard_normal((arms, looks[-1], d))
+        far = np.linalg.norm(points[:, :, None, None] - points[None, None], axis=-1)
+        for replicates, level in zip(looks, levels(looks), strict=True):
+            same, different = [], []
+            for a, b in combinations(range(arms), 2):
+                blocks = [far[i, :replicates, j, :replicates] for i, j in ((a, a), (b, b), (a, b))]
+                rho = pairwise.jackknife(*blocks)
+                ratio = pairwise.jackknife(*blocks, pairwise.log_scatter)
+                same += [pairwise.equivalence_p(rho, LOG_RHO), paired.equivalence_p(ratio, LOG_SCATTER)]
+                different += [pairwise.minimum_effect_p(rho, LOG_RHO), paired.minimum_effect_p(ratio, LOG_SCATTER)]
+            if max(same) < level or min(holm(different)) < level:
+                similar += max(same) < level
+                break
+    return similar / worlds
 
 
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        ((3, 8, -3), "primaries: must be a whole number, 0 or more, got -3"),
-        ((0, 8, 1), "arms: must be a whole number, 1 or more, got 0"),
-        ((2, -8, 1), "seeds: must be a whole number, 0 or more, got -8"),
-        ((2, 8, 1, np.nan), "margin: must be a number, got nan"),
-        ((2, 8, 1, 0.1, 0), "runs: must be a whole number from 1 to 1e+06, got 0"),
-        ((2, 8, 1, 0.1, 10, 1.5), "alpha: must be a number above 0 and below 1, got 1.5"),
-    ],
-)
-def test_what_no_design_has_is_refused(arguments, line):
-    with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
-        all_similar(*arguments)
+@pytest.mark.parametrize(("arms", "looks", "d"), [(2, [6], 60), (3, [4, 6, 9], 60), (2, [12], 20)])
+def test_clouds_have_the_power_that_the_verdict_gives_them(arms, looks, d):
+    expected = judged_one_by_one(150, arms, looks, d, seed=d)
+    found = supported({"function": cloud_scatter(d)}, arms, looks).supported
+    assert 0.05 < expected < 0.95
+    assert found == pytest.approx(expected, abs=0.05 + 2 * math.sqrt(expected * (1 - expected) / 150))
+
+
+def test_the_scatter_of_a_look_gives_the_power_of_the_truth():
+    points = np.random.default_rng(0).standard_normal((3, 100, 40))
+    within = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
+    measured = distances_scatter(np.stack([within, 2 * within]), log_rho=LOG_RHO, log_scatter=LOG_SCATTER)
+    expected = supported({"function": cloud_scatter(40)}, 3, [9]).supported
+    assert supported({"function": measured}, 3, [9]).supported == pytest.approx(expected, abs=0.05)
+
+
+def test_fewer_pairs_show_less():
+    shown = [supported({"f": replace(cloud_scatter(60), apart=apart)}, 2, [8]).supported for apart in (1, 2, 4, None)]
+    assert shown[0] < shown[1] < shown[2] == shown[3]
+
+
+def test_independent_measures_are_similar_together_less_often():
+    scatters = [replace(cloud_scatter(20, 2, r), log_scatter=math.inf) for r in (1.0, 0.0)]
+    alike, apart = (supported({"function": scatter}, 2, [6]).supported for scatter in scatters)
+    assert apart < alike - 0.1
+
+
+def test_barriers_below_their_floor_are_similar_and_high_ones_are_not_connected():
+    def connectivity(mean, floor=0.0):
+        scatter = DistancesScatter((mean,), (0.002,), (0.004,), floors=(floor,), excess=0.02, between=0.02)
+        return supported({"connectivity": scatter}, 2, [6]).supported
+
+    assert connectivity(0.45) == 0.0
+    assert connectivity(0.004) > 0.95
+    assert connectivity(0.0) == 1.0
+    assert connectivity(0.004, floor=0.5) == 1.0
+
+
+def test_what_does_not_scatter_is_similar_and_what_is_not_known_has_no_power():
+    assert supported({"loss": numbers(0.0, margins=[1.0])}, 3, [6]).supported == 1.0
+    assert supported({"loss": numbers(1.0, margins=[1.0])}, 3, [2]).supported == 0.0
+    assert math.isnan(supported({"loss": numbers(math.nan, margins=[1.0])}, 3, [6]).supported)
+    assert supported({}, 3, [6]).supported == 1.0
 
 
 def test_pairs_for_a_probability_are_those_of_noether():
-    assert seeds_for_better() == 29  # 28.86
-    assert seeds_for_better(0.9) < 29 < seeds_for_better(0.6)
+    assert replicates_for_better() == 29  # 28.86
+    assert replicates_for_better(0.9) < 29 < replicates_for_better(0.6)

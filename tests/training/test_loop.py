@@ -112,7 +112,7 @@ def test_training_learns(parts_of, optimizer):
 
 
 def test_a_step_of_sgd_is_the_gradient_of_loss_plus_half_l2_times_squared_norm(parts_of):
-    parts = parts_of("sgd", {"lr": 0.5, "momentum": 0.0}, scheduler="constant", l2=0.3, epochs=1)
+    parts = parts_of("sgd", {"lr": 0.5, "momentum": 0.0}, scheduler="constant", l2=0.3, l2_on="all", epochs=1)
     parts.optimizer.param_groups[0]["lr"] = 0.5  # not warming up
     parts.model.eval()  # no batch statistics, no dropout: a function of the weights alone
     before = [p.detach().clone() for p in parts.parameters]
@@ -135,7 +135,7 @@ def test_a_closure_sees_the_whole_objective(parts_of):
             seen.append(float(closure()))
             return super().step()
 
-    parts = parts_of(Optimizer("looking", Looking, {}, {"lr": 0.1}, closure=True), l2=0.3)
+    parts = parts_of(Optimizer("looking", Looking, {}, {"lr": 0.1}, closure=True), l2=0.3, l2_on="all")
     parts.model.eval()
     inputs, targets = next(parts.batches.of(1))
     with torch.no_grad():
@@ -171,8 +171,12 @@ def test_another_init_seed_gives_other_weights_and_another_order_seed_the_same(p
 
 
 def test_the_penalty_is_in_the_gradient_norm_probe(parts_of):
-    parts = parts_of(l2=0.2)
-    parts.model.eval()
+    def network(shape, outputs):
+        return torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(192, 4), torch.nn.Tanh(), torch.nn.Linear(4, outputs)
+        )
+
+    parts = parts_of(backbone=network, l2=0.2, augment=())
     train_split = parts.ingredients.train
     loss = torch.nn.functional.cross_entropy(parts.model(train_split.as_input(train_split.inputs)), train_split.targets)
     objective = loss + 0.1 * sum(p.square().sum() for p in parts.parameters)

@@ -24,15 +24,16 @@ METRICS = {
 VERDICT = {
     "alpha": 0.05,
     "margins": {
-        "accuracy": 0.005, "test_loss": 1.10, "train_loss": 0.02, "function": 1.10, "representation": 1.10,
-        "barrier": 0.02, "sharpness": 1.25,
+        "accuracy": 0.005, "test_loss": 1.10, "train_loss": 0.02, "objective": 0.02, "function": 1.10,
+        "representation": 1.10, "scatter": 1.25, "barrier": 0.02, "sharpness": 1.25,
     },
     "floors": {
         "disagreement": 0.002, "root_jsd": 0.01, "prediction": 0.01, "cka": 0.005, "procrustes": 0.005, "barrier": 0.005,
         "sharpness": 0.002,
     },
-    "gate": {"gain": 0.05, "nats": 0.005, "gradient": 1e-4},
+    "gate": {"gain": 0.05, "spread": 0.001, "stationary": 0.1, "nats": 0.005, "gradient": 1e-4},
 }  # fmt: skip
+RHOS = (0.001, 0.002, 0.005)
 FACETS = ("loss", "function", "representation", "connectivity", "geometry")
 
 
@@ -40,17 +41,24 @@ FACETS = ("loss", "function", "representation", "connectivity", "geometry")
 class InMemory(FolderRecords):
     """Records whose predictions lie in memory."""
 
-    kept: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)  # of the test split, by run
     truth: Any = None
+    tune_kept: dict[str, Any] = field(default_factory=dict)
+    tune_truth: Any = None
 
     def predictions(self, run_id, split="test"):
-        if run_id not in self.kept:
+        kept = self.tune_kept if split == "tune" else self.kept
+        if run_id not in kept:
             raise HarnessError(f"{run_id}: no predictions")
-        return self.kept[run_id]
+        return kept[run_id]
 
     @property
     def targets(self):
         return self.truth
+
+    @property
+    def tune_targets(self):
+        return self.tune_truth
 
 
 def name(optimizer, network=NET):
@@ -60,27 +68,38 @@ def name(optimizer, network=NET):
 
 @dataclass
 class World:
-    """A comparison to be made up; every field may be changed before ``records()``."""
+    """A comparison to be made up; every field may be changed before ``records()``.
+
+    A network is a point in each facet. Replicate r has the seeds ``seeds * r`` and so on.
+    """
 
     optimizers: tuple[str, ...] = ("sgd", "adam")
     network: str = NET
-    seeds: int = 8
+    replicates: int = 8
+    seeds: int = 2  # of each replicate
+    looks: tuple[int, ...] = ()  # one look at all replicates where empty
     seed: int = 0  # of the draws
     shift: dict[tuple[str, str], float] = field(default_factory=dict)  # (optimizer, facet) -> how far it is moved away
-    noise: dict[tuple[str, str], float] = field(default_factory=dict)  # -> how much wider its seeds scatter
+    noise: dict[tuple[str, str], float] = field(default_factory=dict)  # -> how much wider its networks scatter
+    searches: float = 0.0  # how much the searches of an arm scatter, in SDs of a network
     aa: bool = False  # an A/A arm of the first optimizer
     different: bool = False  # a known-different arm of it
     convex: bool = False
-    offsets: tuple[int, ...] = ()  # between the seeds of the pairs that probes measured; all where empty
-    lost: dict[tuple[str, int], str] = field(default_factory=dict)  # (optimizer, seed) -> its state
+    offsets: tuple[int, ...] = ()  # between the replicates of the pairs that probes measured; all where empty
+    lost: dict[tuple[str, int], str] = field(
+        default_factory=dict
+    )  # (optimizer, replicate) -> the state of its last run
+    unchosen: tuple[tuple[str, int], ...] = ()  # (optimizer, replicate) whose search chose nothing
     restart_gain: dict[str, float] = field(default_factory=dict)  # by optimizer; nats
     probes: tuple[str, ...] = ("representation", "connectivity", "sharpness")
     gradients: dict[str, float] = field(default_factory=dict)
+    barrier: float = 0.002  # train error that a unit of distance is worth
+    movable: float = 1.0
     examples: int = 400
     dimensions: int = 20
     tune_scores: tuple[float, ...] = (0.80, 0.90, 0.85, 0.84)  # of every arm's trials, in their order
     alarming: str = ""  # the optimizer whose last trial is by far its best
-    scatter: float = 0.001  # of accuracy over seeds
+    scatter: float = 0.001  # of accuracy over networks
 
     def names(self):
         every = list(self.optimizers)
@@ -89,17 +108,20 @@ class World:
 
     def moved(self, optimizer, facet):
         """Return shift and spread of an optimizer in a facet; the known-different arm is far away in all."""
-        far = 8.0 if optimizer.endswith("~noise") else 0.0
+        far = 30.0 if optimizer.endswith("~noise") else 0.0
         return self.shift.get((optimizer, facet), far), self.noise.get((optimizer, facet), 1.0)
 
     def points(self, random, facet):
-        """Return [S, d] by optimizer: a start that all share, a draw of its own, moved along the first axis."""
-        start = random.standard_normal((self.seeds, self.dimensions)) * 0.5
+        """Return [R * S, d] by optimizer: a start that all share, a draw of its own, moved along the first axis."""
+        shape = self.replicates, self.seeds, self.dimensions
+        start = random.standard_normal(shape) * 0.5
         found = {}
         for optimizer in self.names():
             shift, noise = self.moved(optimizer, facet)
-            found[optimizer] = start + noise * random.standard_normal((self.seeds, self.dimensions))
-            found[optimizer][:, 0] += shift
+            luck = self.searches * random.standard_normal((self.replicates, 1, self.dimensions))
+            places = start + noise * (random.standard_normal(shape) + luck)
+            places[..., 0] += shift
+            found[optimizer] = places.reshape(-1, self.dimensions)
         return found
 
     def records(self):
@@ -107,10 +129,13 @@ class World:
         at = {facet: self.points(random, facet) for facet in FACETS}
         axes = random.standard_normal((self.dimensions, self.examples)) / math.sqrt(self.dimensions)
         base = random.normal(0, 3, self.examples)
+        truth = random.integers(0, 2, (2, self.examples))  # nobody knows it, so no shift of the function costs any loss
         rows, kept = [], {}
         for optimizer in self.names():
-            for s in range(self.seeds):
-                row = self.run(optimizer, s, at["loss"][optimizer][s], random)
+            for s in range(self.replicates * self.seeds):
+                if (optimizer, s // self.seeds) in self.unchosen:
+                    continue
+                row = self.run(optimizer, s, at["loss"][optimizer][s])
                 rows.append(row)
                 p = 1 / (1 + np.exp(-(base + at["function"][optimizer][s] @ axes)))
                 kept[row["run_id"]] = np.stack([1 - p, p], axis=1).astype(np.float32)
@@ -123,23 +148,33 @@ class World:
             runs=pd.DataFrame([{**row, "phase": "compare", "seed": row["init_seed"]} for row in rows if row["role"] == "fresh"]),
             epochs=pd.DataFrame(),
             comparison=pd.DataFrame(rows),
-            measured=self.measured(at, rows, random),
+            measured=self.measured(at, rows),
             kept=kept,
-            truth=(base > 0).astype(np.int64),
+            truth=truth[0],
+            tune_kept=kept,
+            tune_truth=truth[1],
         )  # fmt: skip
 
-    def run(self, optimizer, s, point, random):
+    def run(self, optimizer, s, point):
         role = {"~again": "aa", "~noise": "different"}.get(optimizer[-6:], "fresh")
         arm, of = name(optimizer, self.network), name(optimizer.split("~")[0], self.network)
-        state = self.lost.get((optimizer, s), "done")
+        replicate, last = s // self.seeds, (s + 1) % self.seeds == 0
+        state = self.lost.get((optimizer, replicate), "done") if last else "done"
         quality = self.scatter * point[0]
         numbers = {
             "test_accuracy": 0.95 - quality, "tune_accuracy": 0.95 - quality, "test_loss": 0.15 * math.exp(10 * quality),
-            "train_loss": 0.02 + quality, "train_error": 0.001, "gradient_norm.relative": self.gradients.get(optimizer, 1e-5),
-            "gradient_norm.excess": 1e-6,
+            "tune_loss": 0.15 * math.exp(10 * quality), "train_loss": 0.02 + quality, "train_error": 0.001,
+            "train_objective": 0.1 + quality, "start_objective": 0.8,
+            "gradient_norm.relative": self.gradients.get(optimizer, 1e-5), "gradient_norm.excess": 1e-6,
         }  # fmt: skip
         numbers = numbers if state == "done" else dict.fromkeys(numbers, math.nan)
-        about = {"run_id": f"{self.network}.{optimizer}.{s}", "arm": arm, "role": role, "of": of, "replicate": 0}
+        about = {
+            "run_id": f"{self.network}.{optimizer}.{s}",
+            "arm": arm,
+            "role": role,
+            "of": of,
+            "replicate": replicate,
+        }
         return {**about, "init_seed": s, "order_seed": s, "state": state, **numbers}
 
     def restarts(self, rows):
@@ -147,31 +182,40 @@ class World:
         for row in rows:
             if row["role"] == "fresh" and row["init_seed"] == 0 and not self.convex:
                 gain = self.restart_gain.get(row["arm"].split("/")[1], 0.0)
-                after = {"train_loss": row["train_loss"] - gain, "state": "done"}
-                again.append({**row, "run_id": row["run_id"] + ".restart", "role": "restart", **after})
+                after = {name: row[name] - gain for name in ("train_loss", "train_objective")}
+                again.append({**row, "run_id": row["run_id"] + ".restart", "role": "restart", **after, "state": "done"})
         return again
 
-    def measured(self, at, rows, random):
+    def measured(self, at, rows):
         runs = [row for row in rows if row["role"] != "restart" and row["state"] == "done"]
         found = []
         for row in runs if "sharpness" in self.probes else ():
             optimizer, s = row["arm"].split("/")[1], row["init_seed"]
-            found.append(
-                ("sharpness", row["run_id"], "", "value", 0.05 * math.exp(0.05 * at["geometry"][optimizer][s][0]))
-            )
-        for one, other in combinations(runs, 2):
+            value = 0.05 * math.exp(0.05 * at["geometry"][optimizer][s][0])
+            found += [("sharpness", row["run_id"], "", f"value_{rho:g}", value * (rho / 0.001) ** 2) for rho in RHOS]
+        firsts = [row for row in runs if row["init_seed"] % self.seeds == 0]
+        for one, other in combinations(firsts, 2):
             (a, s), (b, t) = ((row["arm"].split("/")[1], row["init_seed"]) for row in (one, other))
-            apart = (s - t) % self.seeds
-            if s == t or (self.offsets and not {apart, self.seeds - apart} & set(self.offsets)):
+            apart = (one["replicate"] - other["replicate"]) % self.replicates
+            if not apart or (self.offsets and not {apart, self.replicates - apart} & set(self.offsets)):
                 continue
             pair = one["run_id"], other["run_id"]
             if "representation" in self.probes:
                 d = float(np.linalg.norm(at["representation"][a][s] - at["representation"][b][t])) / 20
-                numbers = {"cka_penultimate": d, "procrustes_penultimate": 1.2 * d, "cka_block1": d / 2}
-                found += [("representation", *pair, key, value) for key, value in numbers.items()]
+                numbers = {
+                    f"{kind}{way}_penultimate": factor * d
+                    for kind, factor in (("cka", 1.0), ("procrustes", 1.2))
+                    for way in ("", "_within")
+                }
+                found += [
+                    ("representation", *pair, key, value) for key, value in {**numbers, "cka_block1": d / 2}.items()
+                ]
             if "connectivity" in self.probes:
                 d = float(np.linalg.norm(at["connectivity"][a][s] - at["connectivity"][b][t]))
-                numbers = {"aligned_error": 0.01 * d, "naive_error": 0.3, "bn_recalibrated": 1.0, "endpoint_gap": 0.0}
+                numbers = {
+                    "aligned_error": self.barrier * d, "naive_error": 0.3, "bn_recalibrated": 1.0, "endpoint_gap": 0.0,
+                    "movable": self.movable,
+                }  # fmt: skip
                 found += [("connectivity", *pair, key, value) for key, value in numbers.items()]
         table = pd.DataFrame(found, columns=["probe", "one", "other", "name", "value"]).astype({"value": float})
         return table.assign(third="")
@@ -195,7 +239,8 @@ class World:
         return Meta(
             benchmark={
                 "name": "made-up", "train": {"regime": "scratch"}, "search": {"trials": 5, "sampler": "random"},
-                "compare": {"seeds": self.seeds, "fit": 0.01}, "verdict": VERDICT,
+                "compare": {"looks": list(self.looks or (self.replicates,)), "seeds": self.seeds, "fit": 0.01},
+                "verdict": VERDICT,
             },
             data={"name": "points", "counts": {"tune": 500}, "classes": ["cat", "dog"], "notice": ""},
             metrics=METRICS, metric="accuracy", search_metric="accuracy", arms=arms, convex={self.network: self.convex},
@@ -246,6 +291,7 @@ def joined():
             convex={network: value for part in parts for network, value in part.meta.convex.items()},
             spaces={arm: space for part in parts for arm, space in part.meta.spaces.items()},
         )
-        return replace(first, **tables, meta=meta, kept={k: v for p in parts for k, v in p.kept.items()})  # fmt: skip
+        kept, tune_kept = ({k: v for p in parts for k, v in getattr(p, name).items()} for name in ("kept", "tune_kept"))
+        return replace(first, **tables, meta=meta, kept=kept, tune_kept=tune_kept)
 
     return join

@@ -58,18 +58,42 @@ def protocol(file, *overrides):
 def test_the_defaults_are_those_of_the_page(file):
     found = protocol(file)
     assert found.margins == {
-        "accuracy": 0.005, "test_loss": 1.10, "train_loss": 0.02, "function": 1.10, "representation": 1.10,
-        "barrier": 0.02, "sharpness": 1.25,
+        "accuracy": 0.005, "test_loss": 1.10, "train_loss": 0.02, "objective": 0.02, "function": 1.10,
+        "representation": 1.10, "scatter": 1.25, "barrier": 0.02, "sharpness": 1.25,
     }  # fmt: skip
     assert found.floors["disagreement"] == 0.002
-    assert (found.alpha, found.fit, found.seeds) == (0.05, 0.01, 8)
-    assert found.gate == {"gain": 0.05, "nats": 0.005, "gradient": 1e-4}
-    assert found.primaries["loss"] == ("accuracy", "test_loss", "train_loss")
-    assert resolve(as_plain(load(file)[0]), ARMS, ["mse", "loss"]).primaries["function"] == ("prediction_distance",)
+    assert (found.alpha, found.fit, found.looks, found.seeds) == (0.05, 0.01, (6,), 2)
+    assert found.gate.items() >= {"gain": 0.05, "spread": 0.001, "nats": 0.005, "gradient": 1e-4}.items()
+    assert found.primaries["loss"] == ("objective", "train_loss", "accuracy", "calibrated_loss")
+    numbers = resolve(as_plain(load(file)[0]), ARMS, ["mse", "loss"]).primaries
+    assert numbers["loss"] == ("objective", "train_loss", "test_loss")
+    assert numbers["function"] == ("prediction_distance", "function_scatter")
+
+
+@pytest.mark.parametrize(("classes", "within"), [(2, True), (10, True), (11, False)])
+def test_of_few_classes_representations_are_compared_within_them(file, classes, within):
+    names = resolve(as_plain(load(file)[0]), ARMS, METRICS, classes=classes).primaries["representation"]
+    way = "_within" if within else ""
+    assert names == (f"cka{way}_penultimate", f"procrustes{way}_penultimate", "representation_scatter")
+
+
+def test_the_levels_of_all_looks_together_are_alpha(file):
+    found = protocol(file, "compare.looks=[6, 9, 12, 16, 24]")
+    assert [round(level, 4) for level in found.levels] == [0.0063, 0.0052, 0.0062, 0.0095, 0.0228]
+    assert sum(found.levels) == pytest.approx(0.05)
+    assert found.most_replicates == 24
+    assert protocol(file).levels == (0.05,)
 
 
 @pytest.mark.parametrize(
-    "change", ["verdict.margins.function=1.2", "compare.seeds=12", "compare.fit=0.02", "verdict.alpha=0.01"]
+    "change",
+    [
+        "verdict.margins.function=1.2",
+        "compare.looks=[6, 9]",
+        "compare.seeds=3",
+        "compare.fit=0.02",
+        "verdict.alpha=0.01",
+    ],
 )
 def test_any_change_is_another_protocol_of_the_same_run_folder(file, change):
     assert protocol(file).hash != protocol(file, change).hash
@@ -80,7 +104,7 @@ def test_a_protocol_is_entered_once_and_a_changed_one_beside_it(file):
     notes = Notes()
     first = register(notes, protocol(file), 0)
     assert register(notes, protocol(file), 5) == first
-    second = register(notes, protocol(file, "compare.seeds=12"), 16)
+    second = register(notes, protocol(file, "compare.looks=[6, 9]"), 16)
     assert [entry["hash"] for entry in notes.noted("protocols")] == [first, second]
     found = registered_protocols(meta_of({}, protocols=notes.noted("protocols")))
     assert [each.when for each in found] == ["before the comparison", "after 16 comparison runs had ended"]
@@ -95,7 +119,6 @@ def test_a_protocol_is_entered_once_and_a_changed_one_beside_it(file):
         "compare.label_noise=0.5",
         "compare.gate=false",
         "compare.twins=2",
-        "search.replicates=3",
         "search.trials=7",
         "search.seeds=2",
         'search.objective="free"',
@@ -140,13 +163,6 @@ def test_versions_and_extensions_are_part_of_it_and_unknown_versions_are_no_chan
     assert extended.changed(meta_of(benchmark)) == ["extensions"]
     gone = as_plain(load(file)[0])
     assert known.changed(meta_of(gone)) == ["probes.sharpness"]
-
-
-def test_each_facet_has_the_power_of_its_own_margin(file):
-    plain, lax = protocol(file), protocol(file, "verdict.margins.representation=1.5")
-    assert lax.power(3) > plain.power(3)
-    assert lax.power(3, convex=True) == plain.power(3, convex=True)
-    assert protocol(file, "verdict.alpha=0.2").power(3) > plain.power(3)
 
 
 def test_without_a_registration_it_says_so(file):

@@ -17,7 +17,7 @@ def shown(records):
 
 
 def test_the_document_has_every_number_a_label_was_made_from(world):
-    records = world(seeds=12, aa=True, different=True, shift={("adam", "function"): 25.0}).records()
+    records = world(replicates=12, aa=True, different=True, shift={("adam", "function"): 25.0}).records()
     found = json.loads(json.dumps(shown(records), allow_nan=False))
     assert (found["statement"], found["others"]) == ("value only", [])
     (network,) = found["networks"]
@@ -26,30 +26,34 @@ def test_the_document_has_every_number_a_label_was_made_from(world):
     assert {facet: each["label"] for facet, each in network["facets"].items()} == {
         "loss": "similar", "function": "different", "representation": "similar", "connectivity": "similar", "geometry": "similar",
     }  # fmt: skip
-    wanted = {"estimate", "low", "high", "p_same", "p_different", "label", "margin", "seeds", "arm", "other"}
+    wanted = {"estimate", "low", "high", "p_same", "p_different", "label", "margin", "replicates", "arm", "other"}
     for facet in network["facets"].values():
         assert facet["pairs"]
         assert all(wanted <= set(pair) for pair in facet["pairs"])
         assert {each["pair"] for each in facet["controls"]} == {"aa", "different"}
     floors = [pair["floor"] for pair in network["facets"]["function"]["pairs"]]
-    assert floors == [0.002, 0.01]
-    assert isinstance(network["seeds"], int)
-    assert isinstance(network["facets"]["loss"]["pairs"][0]["seeds"], int)
+    assert floors == [0.002, 0.01, 0.002]
+    assert network["facets"]["function"]["look"] == 1
+    assert [network[name] for name in ("look", "looks", "replicates", "seeds_per_replicate")] == [1, 1, 12, 2]
+    assert all(isinstance(network[name], int) for name in ("replicates", "replicates_promised", "seeds_per_replicate"))
+    assert isinstance(network["facets"]["loss"]["pairs"][0]["replicates"], int)
+    assert [line.split(":")[0] for line in network["lines"]] == list(network["facets"])
+    assert network["doubts"] == []
 
 
-def test_what_is_open_says_how_many_seeds_it_needs(world):
-    found = shown(world(seeds=4).records())
+def test_what_is_open_says_how_many_replicates_it_needs(world):
+    found = shown(world(replicates=4).records())
     pairs = found["networks"][0]["facets"]["representation"]["pairs"]
     assert found["statement"] == "inconclusive"
-    assert all(pair["seeds_needed"] > 4 for pair in pairs if pair["label"] == "inconclusive")
+    assert all(pair["replicates_needed"] > 4 for pair in pairs if pair["label"] == "inconclusive")
 
 
 def test_a_later_protocol_stands_beside_the_first_one(world):
-    records = world(seeds=12).records()
+    records = world(replicates=12).records()
     entries = []
-    for seeds, when in ((8, "before the comparison"), (12, "after 16 comparison runs had ended")):
-        plain = {**records.meta.benchmark, "compare": {"seeds": seeds, "fit": 0.01}}
-        protocol = resolve(plain, records.meta.arms, list(records.meta.metrics))
+    for replicates, when in ((8, "before the comparison"), (12, "after 32 comparison runs had ended")):
+        plain = {**records.meta.benchmark, "compare": {"looks": [replicates], "seeds": 2, "fit": 0.01}}
+        protocol = resolve(plain, records.meta.arms, list(records.meta.metrics), classes=2)
         entries.append({"hash": protocol.hash, "protocol": protocol.plain(), "registered": when})
     records = replace(records, meta=replace(records.meta, protocols=entries))
     found = shown(records)
@@ -86,6 +90,7 @@ def test_the_numbers_of_a_run_are_those_of_the_tasks_metrics_and_of_probes(world
     row = records.runs.iloc[0].to_dict() | {"note": "a text", "tta_test_accuracy": 0.5, "running_loss": 0.1}
     records = type(records)(**{**vars(records), "runs": type(records.runs)([row])})
     assert set(_metrics(records.runs.iloc[0], records)) == {
-        "test_accuracy", "tune_accuracy", "tta_test_accuracy", "test_loss", "train_loss", "running_loss", "train_error",
+        "test_accuracy", "tune_accuracy", "tta_test_accuracy", "test_loss", "tune_loss", "train_loss", "running_loss",
+        "train_error",
         "gradient_norm.relative", "gradient_norm.excess",
     }  # fmt: skip

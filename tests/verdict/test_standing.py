@@ -40,16 +40,16 @@ def three(world):
     """Return records with three protocols, and the hash of the second one, which stands.
 
     The first promised fewer trials, as before a run was extended. The second is what the records hold. The third has
-    wider margins, another gate and more seeds. Each has a statement of its own.
+    wider margins, another floor and more replicates. Each has a statement of its own.
     """
-    records = world(seeds=12, shift={("adam", "function"): 25.0}).records()
+    records = world(replicates=12, shift={("adam", "function"): 25.0}).records()
     notes, hashes = Notes(), []
-    for trials, seeds, changes in ((4, 8, {}), (5, 8, {}), (5, 12, {"function": 1000.0})):
+    for trials, replicates, changes in ((4, 8, {}), (5, 8, {}), (5, 12, {"function": 1000.0, "scatter": 1000.0})):
         benchmark = json.loads(json.dumps(records.meta.benchmark))
-        benchmark["search"]["trials"], benchmark["compare"]["seeds"] = trials, seeds
+        benchmark["search"]["trials"], benchmark["compare"]["looks"] = trials, [replicates]
         benchmark["verdict"]["margins"] |= changes
         benchmark["verdict"]["floors"]["sharpness"] *= 1 + len(hashes)
-        protocol = resolve(benchmark, records.meta.arms, list(records.meta.metrics))
+        protocol = resolve(benchmark, records.meta.arms, list(records.meta.metrics), classes=2)
         hashes.append(register(notes, protocol, 16 * len(hashes)))
     records = replace(records, meta=replace(records.meta, protocols=notes["protocols"]))
     table = verdict.compute(records)
@@ -63,7 +63,7 @@ def test_the_earliest_protocol_whose_design_holds_stands(three):
     assert standing_protocol(records.meta).protocol.hash == second
     for plain in records.meta.protocols:
         plain["protocol"]["design"]["search"]["trials"] = 99
-    assert standing_protocol(records.meta).protocol.seeds == 8  # the first registered, where none holds
+    assert standing_protocol(records.meta).protocol.looks == (8,)  # the first registered, where none holds
     del records.meta.benchmark["verdict"]
     assert standing_protocol(replace(records.meta, protocols=[])) is None
 
@@ -83,7 +83,7 @@ def test_every_consumer_takes_the_standing_protocol(three, registry):
     assert list(loaded.loc[loaded["standing"], "hash"].unique()) == [second]
     assert set(loaded.loc[loaded["standing"], "statement"]) == {"value only"}
     assert {each.network.protocol.hash for each in measured_networks(records)} == {second}
-    assert {len(each.network.seeds) for each in measured_networks(records)} == {8}
+    assert {len(each.network.seeds) for each in measured_networks(records)} == {16}
     floors = standing_protocol(records.meta).protocol.floors
     assert alone.sharpness_floor(records) == floors["sharpness"] == 0.004
 

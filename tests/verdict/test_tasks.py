@@ -17,7 +17,7 @@ from harness.run.start import run
 from harness.verdict.tables import facets, gate, omnibus, twins, verdict
 
 SETTINGS = (
-    "compare.seeds=3", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",
+    "compare.looks=[3]", "compare.seeds=1", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",
     "compare.probe_options.connectivity={alphas=3, images=32, bn_images=32, activations=32}",
 )  # fmt: skip
 
@@ -51,8 +51,8 @@ def test_the_documented_task_without_a_metric_loss_has_a_verdict(carried_out, do
     results = analyse(records, discover().all("analysis"))
     assert results.problems == ()
     rows = results.tables["facets"].query("primary and pair == 'arms'").set_index("measure")
-    measured = rows.loc[["accuracy", "test_loss", "train_loss", "disagreement"]]
-    assert set(measured["seeds"]) == {3}
+    measured = rows.loc[["accuracy", "train_loss", "disagreement"]]
+    assert set(measured["replicates"]) == {3}
     assert "not measured" not in set(measured["label"])
     assert (
         records.measured.query("name == 'naive_error'")["value"].max() > 0
@@ -94,30 +94,29 @@ def test_a_task_without_accuracy_and_loss_has_a_verdict(carried_out):
     assert results.problems == ()
     labels = results.tables["facets"].query("primary and pair == 'arms'").set_index("measure")["label"]
     assert list(labels.index) == [
-        "test_loss", "train_loss", "prediction_distance", "cka_penultimate", "procrustes_penultimate", "aligned_error",
-        "sharpness",
+        "objective", "train_loss", "test_loss", "prediction_distance", "function_scatter", "cka_penultimate",
+        "procrustes_penultimate", "representation_scatter", "barrier", "excess_barrier", "sharpness_001", "sharpness_002",
+        "sharpness_005",
     ]  # fmt: skip
-    assert labels["sharpness"] == "not measured"  # nobody asked for it
+    assert labels["sharpness_001"] == "not measured"  # nobody asked for it
     assert results.tables["verdict"].iloc[0]["statement"] == "inconclusive"
 
 
-@pytest.mark.parametrize("column", ["test_loss", "train_loss", "test_accuracy", "train_error"])
+@pytest.mark.parametrize("column", ["train_objective", "train_loss", "test_accuracy", "train_error"])
 def test_a_column_that_is_not_there_is_a_missing_measure(world, column):
-    records = world(seeds=6).records()
+    records = world(replicates=6).records()
     records = replace(records, meta=replace(records.meta, metrics={"accuracy": records.meta.metrics["accuracy"]}))
     missing = type(records)(**{**vars(records), "comparison": records.comparison.drop(columns=column)})
     tables = [each.compute(missing) for each in (facets, gate, verdict, omnibus, twins)]
-    if column.endswith("loss"):
-        row = tables[0].set_index("measure").loc[column]
-        assert (row["label"], row["detail"]) == ("not measured", "the task has no metric 'loss'")
-    if column == "train_loss":
-        assert set(tables[1]["reason"]) == {"its train loss was not measured"}
-        assert tables[2].iloc[0]["statement"] == "inconclusive"
+    if column.startswith("train_") and column != "train_error":
+        row = tables[0].set_index("measure").loc[column.removeprefix("train_") if "objective" in column else column]
+        assert (row["label"], row["detail"]) == ("not measured", f"the task has no metric '{column[6:]}'")
+        assert tables[2].iloc[0]["loss"] == "inconclusive"
 
 
 @pytest.mark.parametrize("shape", [(400, 3, 3), (7,)])
 def test_predictions_of_a_shape_of_their_own_are_a_missing_measure(world, shape):
-    records = world(seeds=4).records()
+    records = world(replicates=4).records()
     for run_id in records.kept:
         records.kept[run_id] = np.zeros(shape, np.float32)
     rows = facets.compute(records).query("facet == 'function' and primary")
@@ -126,7 +125,7 @@ def test_predictions_of_a_shape_of_their_own_are_a_missing_measure(world, shape)
 
 
 def test_runs_that_are_done_without_a_finite_metric_take_no_analysis_down(world):
-    records = world(seeds=4).records()
+    records = world(replicates=4).records()
     for table in (records.comparison, records.runs):
         table["test_accuracy"] = np.nan
     results = analyse(records, discover().all("analysis"))

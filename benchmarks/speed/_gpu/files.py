@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 FLAGSHIP = ROOT / "benchmarks" / "dogscats.toml"
 SMALL = (  # the flagship for a CPU
     "data.options={train=128, tune=64, test=64}", "search.trials=2", "search.epochs=[1, 1]",
-    "search.sampler_options={n_startup_trials=1}", "compare.seeds=2", "compare.epochs=1", "compare.untuned=0",
+    "search.sampler_options={n_startup_trials=1}", "compare.looks=[2]", "compare.seeds=1", "compare.epochs=1", "compare.untuned=0",
     "compare.probe_sizes={}", "train.device='cpu'",
 )  # fmt: skip
 LINES, WIDTH = 26, 70  # of what a command said, as many as are told
@@ -138,9 +138,9 @@ def gpu_workers(context: Context) -> None:
 
 
 def eight_seeds(context: Context) -> None:
-    """Time resnet18 at 96 px, three optimizers with eight seeds and all primary measures."""
+    """Time resnet18 at 96 px, three optimizers with four replicates of two seeds and all primary measures."""
     sizes = ("data.options={train=4096, tune=1024, test=4096}", "search.trials=4", "search.epochs=[2, 4]",
-             "search.sampler_options={n_startup_trials=2}", "compare.epochs=16")  # fmt: skip
+             "search.sampler_options={n_startup_trials=2}", "compare.looks=[4]", "compare.epochs=16")  # fmt: skip
     _whole_file(context, "--profile", "scratch96", *settings(*sizes), limit=600.0)
 
 
@@ -233,8 +233,8 @@ epochs = [1, 3]
 together = 2
 sampler_options = {{ n_startup_trials = 2 }}
 [compare]
-looks = [1]
-seeds = 4
+looks = [4]
+seeds = 1
 epochs = {epochs}
 untuned = 0
 probes = ["gradient_norm", "distance", "representation", "connectivity", "sharpness"]

@@ -71,7 +71,8 @@ class CompareSection(Section):
     twins: Annotated[
         CountOrNone,
         Meaning(
-            "The number of first seeds that are trained once more, with the same initial weights and X",
+            "The number of first seeds that are trained once more, with the same initial weights and another order of "
+            "the examples. At most as many as the first look has seeds.",
             3,
             Effect("out", "free", "shown", compared=True),
         ),

@@ -69,8 +69,9 @@ class SearchSection(Section):
     objective: Annotated[
         Literal["common", "free"],
         Meaning(
-            'Whether all arms minimise the same function ("common"), or each may have a weight decay of its own, which '
-            'is then tuned ("free"). With "free" minima are not compared: there is a leaderboard.',
+            'Whether all arms minimise the same function ("common"), or each has a weight decay of its own, which is then '
+            'tuned like its other hyperparameters ("free"), beside the penalty `train.l2`. With "free" minima are not '
+            "compared: there is a leaderboard.",
             "free",
             DESIGN,
         ),

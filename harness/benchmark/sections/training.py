@@ -176,7 +176,8 @@ class TrainSection(Section):
         Meaning(
             'Which weights the L2 penalty is on: all (`"all"`), or all but the scale-free ones (`"not_scale_free"`). A '
             "tensor is scale-free if the network computes the same however long it is, as a convolution before batch norm. "
-            "A penalty on its length has no minimum. A test at the start of a run finds these tensors.",
+            "A penalty on its length has no minimum. A test of the network finds these tensors, and those that are "
+            "scale-free together.",
             "all",
             RECIPE,
         ),

@@ -144,6 +144,33 @@ class GateSection(Section):
     ] = 1e-4
 
 
+class ScatterSection(Section):
+    """``[verdict.scatter]``: how widely the measures scatter over replicates, for the power that is announced beforehand.
+
+    0 is for what is not known. Each is a standard deviation of one arm, over and above what all arms share.
+    """
+
+    accuracy: Annotated[PartOrNone, Meaning("Of test accuracy, as a part of 1.", 0.004, RULE)] = 0.0
+    test_loss: Annotated[NatsOrNone, Meaning("Of the logarithm of the (calibrated) test loss.", 0.05, RULE)] = 0.0
+    train_loss: Annotated[NatsOrNone, Meaning("Of the train loss, in nats.", 0.001, RULE)] = 0.0
+    objective: Annotated[NatsOrNone, Meaning("Of the objective, in nats.", 0.002, RULE)] = 0.0
+    function: Annotated[
+        PartOrNone,
+        Meaning("Of a distance between the predictions of two networks of one arm, as a part of the mean.", 0.1, RULE),
+    ] = 0.0
+    representation: Annotated[
+        PartOrNone,
+        Meaning(
+            "Of a distance between the representations of two networks of one arm, as a part of the mean.", 0.1, RULE
+        ),
+    ] = 0.0
+    barrier: Annotated[PartOrNone, Meaning("Of an error barrier, as a part of 1.", 0.005, RULE)] = 0.0
+    barrier_mean: Annotated[
+        PartOrNone, Meaning("The mean error barrier within an arm, as a part of 1.", 0.01, RULE)
+    ] = 0.0
+    sharpness: Annotated[NatsOrNone, Meaning("Of the logarithm of sharpness.", 0.1, RULE)] = 0.0
+
+
 class VerdictSection(Section):
     """``[verdict]``: the rules of the verdict. They are registered before the comparison begins."""
 
@@ -155,3 +182,4 @@ class VerdictSection(Section):
     margins: MarginsSection = MarginsSection()
     floors: FloorsSection = FloorsSection()
     gate: GateSection = GateSection()
+    scatter: ScatterSection = ScatterSection()

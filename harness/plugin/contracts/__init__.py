@@ -20,7 +20,7 @@ from harness.plugin.contracts.executing import Executor, Opening, RunningExecuto
 from harness.plugin.contracts.learning import Backbone, Metric, Optimizer, Schedule, Scheduler, Task, Weights
 from harness.plugin.contracts.offers import KINDS, OFFERS, Catalogue, Kind, Offer
 from harness.plugin.contracts.parts import DeviceSplit, Parts, TrainingParts
-from harness.plugin.contracts.reading import Analysis, Probe, Report, Results, Several
+from harness.plugin.contracts.reading import Analysis, Probe, Report, Results, Several, Workloads
 from harness.plugin.contracts.records import Records
 from harness.plugin.contracts.spaces import Space
 
@@ -58,4 +58,5 @@ __all__ = [
     "TrainingParts",
     "Weights",
     "Workbench",
+    "Workloads",
 ]

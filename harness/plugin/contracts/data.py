@@ -146,5 +146,6 @@ class Dataset:
     options: Mapping[str, Any] = field(default_factory=dict)  # the keys of [data.options], with their defaults
     limits: Space = field(default_factory=dict)  # what a benchmark may set an option to, as far as that has ends
     photos: Callable[[DataRequest], AbstractContextManager[tuple[Path, Sequence[Photo]]]] | None = None
+    takes_folder: bool = True  # whether it looks in a folder of the user's; one that does not is never given any
     download: Download | None = None  # what ``harness data get`` downloads
     reference: str = ""  # a paper or an address, for the report

@@ -6,7 +6,7 @@ the harness builds are in ``harness.training.parts``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -102,7 +102,11 @@ class ScaleFree(Protocol):
 
     @property
     def units(self) -> Mapping[str, str]:
-        """By the parameter's name what is scale-free: each slice of the first axis ("filter"), or the whole ("tensor")."""
+        """By the parameter's name what is scale-free: a slice of the first axis ("filter"), the "tensor", or its "group"."""
+
+    @property
+    def groups(self) -> Sequence[Sequence[str]]:
+        """The names of parameters that are scale-free together: the gain and the shift of a batch norm before another one."""
 
 
 class Parts(Protocol):

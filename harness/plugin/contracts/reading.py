@@ -53,6 +53,8 @@ class Probe:
 class Analysis:
     """A pure function: ``compute(records)`` returns a table, the same one for the same records. It may not import torch.
 
+    ``across(records_by_workload)`` returns the table of several workloads, for their common page.
+
     >>> def count_runs(records):
     ...     return records.compared().groupby("arm", as_index=False).size()
     >>> Analysis("counts", count_runs).thumbnails
@@ -64,6 +66,7 @@ class Analysis:
     thumbnails: bool = (
         False  # its table names photos by ``split`` and ``row``; the run keeps small copies for the report
     )
+    across: Callable[[Mapping[str, Records]], DataFrame] | None = None  # None: it is of single runs alone
     reference: str = ""  # a paper or an address, for the report
 
 
@@ -124,6 +127,38 @@ class Several:
 
 
 @dataclass(frozen=True)
+class Workloads:
+    """The workloads of one benchmark, each with a run of its own, and what they say together.
+
+    ``tables`` has:
+
+    - ``workloads``  workload, folder, dataset, networks, regime, arms, replicates, statement, a column a facet, doubt,
+      problem: a row a workload; ``doubt`` is its gravest one, and ``problem`` why it has no run
+    - ``words``      facet ("statement" first), word, rests_on: "prediction interval" or "agreement"
+    - ``pooled``     facet, measure, arm, other, word, rests_on, workloads, mean, se, low, high, tau, predicted_low,
+      predicted_high, p_within, p_beyond, level: a row a pair and measure. Effects are in margins: 1 is on the margin
+    - ``effects``    workload, facet, measure, arm, other, effect, se, label, below_floor, barred, pooled: what is pooled
+    - the tables of the analyses that have a function ``across``
+
+    >>> import pandas as pd
+    >>> words = pd.DataFrame({"facet": ["statement", "loss"], "word": ["mixed", "similar"]})
+    >>> Workloads("suite", {}, {}, {"words": words}).word("loss")
+    'similar'
+    """
+
+    name: str  # of the benchmark
+    records: Mapping[str, Records]  # by workload, of those that have a run
+    folders: Mapping[str, str]  # by workload: the name of its run folder
+    tables: Mapping[str, DataFrame]
+    problems: tuple[str, ...] = ()  # runs that cannot be read, and analyses that failed, each with its reason
+
+    def word(self, facet: str) -> str:
+        """Return the word of a facet over all workloads, or their "statement"; "not measured" where there is none."""
+        words = dict(zip(self.tables["words"]["facet"], self.tables["words"]["word"], strict=True))
+        return str(words.get(facet, "not measured"))
+
+
+@dataclass(frozen=True)
 class Report:
     """A report format: ``render(results)`` returns the text of ``report.EXTENSION``.
 
@@ -131,6 +166,7 @@ class Report:
 
     - ``table(table)`` returns the text of one table: it is written to ``tables/NAME.EXTENSION``, beside ``NAME.parquet``.
     - ``compare(several)`` returns what ``harness compare`` writes into a file of that extension.
+    - ``workloads(workloads)`` returns the common report of several workloads.
     - ``headline(results)`` returns a few lines for a terminal. ``harness show`` and a notebook begin with those of the first
       report that has it.
 
@@ -143,5 +179,6 @@ class Report:
     render: Callable[[Results], str]
     table: Callable[[DataFrame], str] | None = None  # None: it is no format of tables
     compare: Callable[[Several], str] | None = None  # None: it cannot lay several runs side by side
+    workloads: Callable[[Workloads], str] | None = None  # None: it has no common report of several workloads
     headline: Callable[[Results], str] | None = None  # None: it has no lines for a terminal
     reference: str = ""  # a paper or an address, for the report

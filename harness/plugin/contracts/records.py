@@ -43,7 +43,9 @@ class Records(ABC):
 
     ``arms``    arm, backbone, optimizer, scheduler, tuned_trial, tuned_value, tuned_params (a dict)
     ``trials``  arm, number, state, value, reason, run_id, seconds, trained (epochs, of all its seeds), params (a dict),
-                epochs (that one seed is to train)
+                epochs (that one seed is to train); and of the run that trained it once more at full length, before the
+                search chose, confirmation (its run_id, "" for none), confirmation_state ("" for none) and confirmed (its
+                score, NaN where it did not end well)
     ``runs``    run_id, arm, phase, seed, precision, state, reason, seconds, started, ended, environment, taken_from (the
                 run folder that it was trained in, "" where that is this one), and a column a
                 metric; of the comparison, only the runs of the arms' tuned parameters
@@ -58,7 +60,7 @@ class Records(ABC):
     ``measured``  probe, one, other, third, name, value: what probes measured; one, other and third are run_ids,
                 "" where there are fewer
     ``repeated``  the trials of searches that are no arm's first: the columns of ``trials`` but epochs, and search, the
-                study, the arm it belongs to, and the replicate
+                study, the arm it belongs to, the replicate, and control (the A/A arm's name, "" for an arm's own search)
 
     >>> scores = records.compared()  # a row per arm and seed
     >>> scores.groupby("arm")["test_accuracy"].mean().between(0, 1).all()
@@ -115,10 +117,11 @@ class Records(ABC):
         return self.meta.searched
 
     def search_over(self, arm: str) -> bool:
-        """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
+        """Return whether an arm's (first) search has spent its budget and nothing of it is under way."""
         search, trials = self.meta.benchmark["search"], self.trials[self.trials["arm"] == arm]
         all_asked = len(trials) >= self.trials_wanted(arm) if search["unit"] == "trials" else arm in self.meta.counted
-        return all_asked and not (trials["state"] == "waiting").any()
+        under_way = (trials["state"] == "waiting") | (trials["confirmation_state"] == "waiting")
+        return all_asked and not under_way.any()
 
     def trials_wanted(self, arm: str) -> int:
         """Return how many trials an arm is to have; those it has where the budget is not in trials, or was too large."""

@@ -42,6 +42,7 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
     "measured": {"probe": str, "one": str, "other": str, "third": str, "name": str, "value": float},
     "repeated": {
         "search": str,
+        "control": str,
         "arm": str,
         "state": str,
         "reason": str,
@@ -52,6 +53,9 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
         "value": float,
         "seconds": float,
         "params": object,
+        "confirmation": str,
+        "confirmation_state": str,
+        "confirmed": float,
     },
 }
 

@@ -121,7 +121,7 @@ def by_pairs(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, e
     low, high = difference_interval(after, before, bounds, examples)
     if mean.se <= EQUAL * max(map(abs, (*before, *after))):
         return Difference(mean.value, low, high, permutation_p(after, before), list(before) == list(after))
-    p = 2 * float(stats.t.sf(abs(mean.value) / mean.se, mean.seeds - 1))
+    p = 2 * float(stats.t.sf(abs(mean.value) / mean.se, mean.replicates - 1))
     return Difference(mean.value, low, high, p)
 
 

@@ -29,7 +29,7 @@ def list_scores(label: str, records: Records) -> Iterator[dict[str, Any]]:
     """Yield a row per arm: the deciding test metric over the seeds that ended well, and what the arm was tuned to."""
     import numpy as np
 
-    planned = int(records.meta.benchmark["compare"]["seeds"])
+    planned = records.meta.planned_seeds
     column, compared = records.deciding.column, records.compared()
     limits = (records.bounds_of(column), records.examples_of(column))
     for arm in records.arms.to_dict("records"):

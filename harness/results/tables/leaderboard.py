@@ -45,7 +45,7 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     compared = records.compared()
-    planned = int(records.meta.benchmark["compare"]["seeds"])
+    planned = records.meta.planned_seeds
     rows = []
     for arm in ranked(records):
         runs = compared[compared["arm"] == arm]

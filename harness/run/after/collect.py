@@ -9,8 +9,6 @@ from harness.console.progress import Reporter
 from harness.plugin.registry import Registry
 from harness.records import Store, schema, write_scores
 from harness.run.after.confirm import confirm
-from harness.run.after.imported import imported_runs
-from harness.run.after.late_probes import measure_solutions
 from harness.run.after.photos import record_photos
 from harness.run.after.schedules import note_schedules
 from harness.run.driver import Driver
@@ -26,8 +24,6 @@ def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, 
     note_schedules(setting, tuned, store)
     failures = _failed_range_tests(store) + _write_scores(setting, store)
     if driver.compared:
-        compared = [*driver.comparison, *imported_runs(setting, store)]
-        failures += measure_solutions(setting, compared, store, reporter, lambda: driver.executor)
         failures += confirm(setting, store, registry, reporter)
     return failures + record_photos(setting, driver, store, registry, reporter)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.benchmark.comparison import ComparisonRun, comparison_runs, restart_runs
@@ -19,11 +19,11 @@ from harness.run.workbench import Bench
 DEAR = 5.0  # seconds: a measurement that takes longer is not repeated to be timed warm
 
 
-def planned_cells(setting: Setting) -> list[ComparisonRun]:
-    """Return the comparison up to the first look, as it will be if every search chooses the middle of the space."""
+def planned_cells(setting: Setting, replicates: int) -> list[ComparisonRun]:
+    """Return the comparison of so many replicates, as it will be if every search chooses the middle of the space."""
     searched = (*setting.plan.competitors, *setting.plan.controls_of("aa"))
     chosen = {arm.name: {name: inside(space) for name, space in arm.space.items()} for arm in searched}
-    planned = comparison_runs(setting, [chosen] * setting.plan.benchmark.compare.looks[0])
+    planned = comparison_runs(setting, [chosen] * replicates)
     return [*planned, *restart_runs(setting, planned)]
 
 
@@ -45,9 +45,23 @@ def probe_costs(setting: Setting, planned: Sequence[ComparisonRun]) -> list[dict
     return [_cost(probe, setting, planned) for probe in setting.plan.probes]
 
 
-def foretell(setting: Setting, command: Sequence[str] = ()) -> list[str]:
+def wanted_of(
+    setting: Setting, planned: Sequence[ComparisonRun], timed: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Return rows of probes that were ``timed``, for other networks: as many measurements as are asked for and fit."""
+    rows = []
+    for probe, row in zip(setting.plan.probes, timed, strict=True):
+        work, each = work_of(probe, setting, planned), row["seconds_each"]
+        fits = len(work.wanted)
+        if row["budget"] is not None and each:
+            fits = min(fits, int(row["budget"] / each))
+        rows.append({**row, "wanted": len(work.wanted), "fits": fits, "seconds": fits * each})
+    return rows
+
+
+def foretell(setting: Setting, replicates: int, command: Sequence[str] = ()) -> list[str]:
     """Return a line for each probe that will not measure everything; only those with a limit in seconds are timed."""
-    planned, lines = planned_cells(setting), []
+    planned, lines = planned_cells(setting, replicates), []
     for probe in setting.plan.probes:
         work = work_of(probe, setting, planned)
         timed = limit_of(setting, probe)[0] is not None

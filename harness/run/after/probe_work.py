@@ -1,15 +1,17 @@
-"""What a probe can measure: groups of networks, pairs or triples, each of which treats all arms and seeds alike.
+"""What a probe can measure: groups of networks, pairs or triples, each of which treats all arms alike.
 
-A probe that is not costly measures every solution of the arms and of the controls that were tuned. A costly one makes as many measurements as ``compare.probe_sizes`` asks for, all where it is not named there. The
-first seeds of all arms are measured, or the pairs of seeds that are the same distance apart in a circle of all seeds: so
-every arm and every seed is in as many measurements as any other, whatever is left out.
+A probe that is not costly measures every solution of the arms and of the controls that were tuned. A costly one makes as
+many measurements as ``compare.probe_sizes`` asks for up to the last look, all where it is not named there. Single networks
+are measured seed by seed. A pair has networks of two replicates, and of each the network of its first seed, for two networks
+of one replicate share their hyperparameters. Every replicate is paired with the nearest ones before it. So a replicate that
+comes later brings pairs of its own, and changes nothing among those that were there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, combinations, product
+from itertools import combinations
 
 from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
@@ -60,9 +62,11 @@ class Work:
         """Return in words what so many first groups are, where they are not all; "" where they are."""
         if groups == len(self.groups):
             return ""
-        seeds = "seed" if groups == 1 else f"{groups} seeds"
-        which = f"of every arm the first {seeds}" if self.networks == 1 else f"every seed paired with the next {seeds}"
-        how = f": {which}" if groups else ""
+        if self.networks == 1:
+            how = f": of every arm the first {'seed' if groups == 1 else f'{groups} seeds'}"
+        else:
+            how = f": every replicate paired with the {'one' if groups == 1 else groups} before it"
+        how = how if groups else ""
         return f"{len(self.first(groups))} of {self.count(len(self.all))}{how}"
 
 
@@ -76,13 +80,18 @@ def work_of(probe: Probe, setting: Setting, cells: Sequence[ComparisonRun]) -> W
         every = _every_solution(cells)
         return Work(every, 1, len(every))
     runs = _by_arm(cells)
-    groups: list[list[Runs]] = []
-    for arms in _of_one_network(setting, runs):
+    groups: dict[
+        int, list[Runs]
+    ] = {}  # by step: the seed of single networks, how far apart the replicates of pairs are
+    for arms in _of_one_network(setting, list(runs)):
         competitors = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
         shared = sorted(set.intersection(*(set(runs[arm]) for arm in competitors))) if competitors else []
-        _merge(groups, list(_groups(probe.networks, setting, arms, runs, shared)))
-    size = setting.plan.benchmark.compare.probe_sizes.get(probe.name)
-    return Work(groups, probe.networks, len(groups) if size is None else _asked(groups, size))
+        for step, group in _groups(probe.networks, setting, arms, runs, shared):
+            groups.setdefault(step, []).extend(group)
+    steps = [step for step in sorted(groups) if groups[step]]
+    last = _last_step(probe, setting)
+    asked = len(steps) if last is None else sum(step <= last for step in steps)
+    return Work([groups[step] for step in steps], probe.networks, asked)
 
 
 def _every_solution(cells: Sequence[ComparisonRun]) -> list[list[Runs]]:
@@ -94,10 +103,23 @@ def _every_solution(cells: Sequence[ComparisonRun]) -> list[list[Runs]]:
     return [by_seed[seed] for seed in sorted(by_seed)]
 
 
-def _asked(groups: Sequence[Sequence[Runs]], size: int) -> int:
-    """Return how many first groups have at most so many measurements in all; the first one at the least."""
-    totals = accumulate(len(group) for group in groups)
-    return min(len(groups), max(1, sum(total <= size for total in totals)))
+def _last_step(probe: Probe, setting: Setting) -> int | None:
+    """Return up to which step ``compare.probe_sizes`` asks for groups, counted at the last look; None for all."""
+    compare = setting.plan.benchmark.compare
+    size = compare.probe_sizes.get(probe.name)
+    if size is None or probe.networks > 2:
+        return None
+    plan = setting.plan
+    names = [c.name for c in (*plan.competitors, *plan.imported, *plan.controls) if c.role in ("arm", *COMPARED)]
+    networks = list(_of_one_network(setting, names))
+    if probe.networks == 1:
+        return max(1, size // len(names)) - 1
+    each = sum(len(arms) + 2 * len(_compared(setting, arms)) for arms in networks)  # of two replicates
+    total, step = 0, 0
+    while step < compare.looks[-1] - 1 and total + (compare.looks[-1] - step - 1) * each <= size:
+        step += 1
+        total += (compare.looks[-1] - step) * each
+    return max(1, step)
 
 
 def _by_arm(cells: Sequence[ComparisonRun]) -> dict[str, dict[int, Run]]:
@@ -108,58 +130,63 @@ def _by_arm(cells: Sequence[ComparisonRun]) -> dict[str, dict[int, Run]]:
     return found
 
 
-def _of_one_network(setting: Setting, runs: dict[str, dict[int, Run]]) -> Iterator[list[str]]:
+def _of_one_network(setting: Setting, names: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the arms and controls of these names, those of one network together."""
     plan = setting.plan
-    every = [c for c in (*plan.competitors, *plan.imported, *plan.controls) if c.name in runs]
+    every = [c for c in (*plan.competitors, *plan.imported, *plan.controls) if c.name in names]
     for network in dict.fromkeys(c.arm.network for c in every):
         yield [c.name for c in every if c.arm.network == network]
 
 
 def _groups(
     networks: int, setting: Setting, arms: Sequence[str], runs: dict[str, dict[int, Run]], seeds: Sequence[int]
-) -> Iterator[list[Runs]]:
-    """Yield groups of measurements, each alike for all arms and seeds, the first the most wanted."""
-    competitors = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
+) -> Iterator[tuple[int, list[Runs]]]:
+    """Yield groups of measurements with their steps, each alike for all arms, the first the most wanted."""
     if networks == 1:
         for seed in seeds:
-            yield [(runs[arm][seed],) for arm in arms if seed in runs[arm]]
-    elif networks == 2:
-        compared = [pair for pair in combinations(arms, 2) if _belong(setting, *pair)]
-        for apart in range(1, len(seeds) // 2 + 1):
-            circle = {tuple(sorted((s, (s + apart) % len(seeds)))) for s in range(len(seeds))}
-            pairs = [(seeds[s], seeds[t]) for s, t in sorted(circle)]
-            ends = [
-                *(((arm, s), (arm, t)) for (s, t), arm in product(pairs, arms)),
-                *(((a, s), (b, t)) for (s, t), (a, b) in product(pairs, compared)),
-                *(((a, t), (b, s)) for (s, t), (a, b) in product(pairs, compared)),
-            ]
-            yield [
-                (runs[a][s], runs[b][t])
-                for (a, s), (b, t) in ends
-                if all(seed in runs[arm] for arm in (a, b) for seed in (s, t))  # of a control that lost one
-            ]
-    elif len(competitors) > 2 and seeds:
-        yield [tuple(runs[arm][seeds[0]] for arm in competitors[:3])]
-    elif len(seeds) > 1:
-        places = [
-            (competitors[0], seeds[0]),
-            (competitors[-1], seeds[0] if len(competitors) > 1 else seeds[-1]),
-            (competitors[0], seeds[1]),
-        ]
-        if len({(arm, seed) for arm, seed in places}) == 3:
-            yield [tuple(runs[arm][seed] for arm, seed in places)]
+            yield seed, [(runs[arm][seed],) for arm in arms if seed in runs[arm]]
+        return
+    firsts = {
+        setting.replicate_of(seed): seed for seed in seeds if seed == setting.seeds_of(setting.replicate_of(seed))[0]
+    }
+    if networks == 2:
+        yield from _groups_of_pairs(setting, arms, runs, firsts)
+    else:
+        competitors = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
+        yield 0, _triple(competitors, runs, list(firsts.values()) if len(firsts) > 1 else seeds)
+
+
+def _groups_of_pairs(
+    setting: Setting, arms: Sequence[str], runs: dict[str, dict[int, Run]], firsts: Mapping[int, int]
+) -> Iterator[tuple[int, list[Runs]]]:
+    """Yield pairs of networks by how far apart their replicates are; ``firsts`` has the seed of each replicate."""
+    compared = _compared(setting, arms)
+    for apart in range(1, max(firsts, default=0) + 1):
+        group: list[Runs] = []
+        for replicate, later in firsts.items():
+            if replicate - apart not in firsts:
+                continue
+            s, t = firsts[replicate - apart], later
+            ends = [((arm, s), (arm, t)) for arm in arms]
+            ends += [((a, s), (b, t)) for a, b in compared] + [((a, t), (b, s)) for a, b in compared]
+            for (a, seed_of_a), (b, seed_of_b) in ends:
+                if seed_of_a in runs[a] and seed_of_b in runs[b]:
+                    group.append((runs[a][seed_of_a], runs[b][seed_of_b]))
+        yield apart, group
+
+
+def _triple(competitors: Sequence[str], runs: dict[str, dict[int, Run]], seeds: Sequence[int]) -> list[Runs]:
+    """Return the triple of networks that is measured: those of three arms, or of fewer arms and as many seeds as needed."""
+    places = [(arm, seed) for seed in seeds for arm in competitors]
+    return [tuple(runs[arm][seed] for arm, seed in places[:3])] if len(places) > 2 else []
+
+
+def _compared(setting: Setting, arms: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs of arms of a network that are compared."""
+    return [pair for pair in combinations(arms, 2) if _belong(setting, *pair)]
 
 
 def _belong(setting: Setting, one: str, other: str) -> bool:
     """Return whether two arms are compared: both are no controls, or one is a control of the other."""
     first, second = setting.plan.competitor(one), setting.plan.competitor(other)
     return (first.role == second.role == "arm") or first.of == other or second.of == one
-
-
-def _merge(groups: list[list[Runs]], more: list[list[Runs]]) -> None:
-    """Add one network's groups to those of the others, place by place."""
-    for place, group in enumerate(more):
-        if place < len(groups):
-            groups[place] += group
-        else:
-            groups.append(list(group))

@@ -47,6 +47,7 @@ class Probing:
     _waiting: deque[Runs] = field(default_factory=deque)  # of the groups that were begun
     _is_full: bool = False  # there is no further group, or a limit has no room for it
     _seconds: list[float] = field(default_factory=list)  # of the measurements since the last group was begun
+    _left_at_first: int = 0  # measurements that were still to be made when it began
 
     @cached_property
     def version(self) -> str:
@@ -67,12 +68,14 @@ class Probing:
     def note(self) -> dict[str, Any]:
         """The probe's note: the former one, where the same is asked of the same networks, or a new one."""
         networks = digest([[run.id for run in runs] for runs in self.work.all])
+        first = digest([run.id for run in self.work.all[0]] if self.work.all else [])
         former = (self.store.noted("probes") or {}).get(self.probe.name, {})
-        same = (former.get("version"), former.get("of")) == (self.version, networks)
-        if same and (former["asked"], former["budget"]) == (self.work.asked, self.limit):
+        same = (former.get("version"), former.get("first")) == (self.version, first)  # with more replicates perhaps
+        asked = (former.get("of"), former.get("asked"), former.get("budget"))
+        if same and asked == (networks, self.work.asked, self.limit):
             return dict(former)
         return {
-            "version": self.version, "of": networks, "asked": self.work.asked, "budget": self.limit,
+            "version": self.version, "of": networks, "first": first, "asked": self.work.asked, "budget": self.limit,
             "costly": self.probe.costly, "networks": self.probe.networks, "unit": self.work.unit,
             "possible": len(self.work.all), "groups": 0, "planned": 0, "done": 0,
             "seconds": former["seconds"] if same else 0.0, "seconds_each": former["seconds_each"] if same else 0.0,
@@ -99,6 +102,7 @@ class Probing:
     def begin(self, workers: int) -> None:
         """Choose the measurements that show what all of them will take; ``workers`` are made at a time."""
         self._workers = workers
+        self._left_at_first = self.left
         if not self.has_work:
             return
         if not self.note["groups"]:
@@ -202,8 +206,10 @@ class Probing:
 
     def _say_cost(self) -> None:
         """Say what all measurements take."""
-        each = self.note["seconds_each"]
-        self.reporter.say(_cost_line(self.probe, self.work, each, self.limit, self.key, self._workers))
+        each, left = self.note["seconds_each"], self._left_at_first
+        self.reporter.say(
+            _cost_line(self.probe, self.work.count(left), left, each, self.limit, self.key, self._workers)
+        )
 
     def _begin_group(self) -> bool:
         """Begin the next group that has something to measure; False where there is none, or a limit has no room for it."""
@@ -258,9 +264,10 @@ class Probing:
         )
 
 
-def _cost_line(probe: Probe, work: Work, each: float, limit: float | None, key: str, workers: int) -> str:
-    count = len(work.wanted)
-    line = f"probe {probe.name}: {work.count(count)} at about {each:.2g} s, "
+def _cost_line(
+    probe: Probe, counted: str, count: int, each: float, limit: float | None, key: str, workers: int
+) -> str:  # fmt: skip
+    line = f"probe {probe.name}: {counted} at about {each:.2g} s, "
     line += f"{seconds_needed(math.ceil(count / workers) * each)} in all"
     line += f" with {workers} workers" if workers > 1 else ""
     fits = limit is None or count * each <= limit

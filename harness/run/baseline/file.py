@@ -105,7 +105,7 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     records = open_records(folder)
     cells = [cell for cell in (records.meta.comparison or []) if cell["role"] in ROLES and not _imported(records, cell)]
     tables = _tables(folder, _own(records), cells)
-    arms = _with_results(folder, tables, cells, _own(records), records.meta.comparison is not None)
+    arms = _with_results(folder, tables, cells, _own(records), bool(records.meta.looks.get("ended")))
     cells = [cell for cell in cells if cell["of"] in arms]
     tables = _tables(folder, arms, cells)
     about = impersonal(_about(records, arms, cells, tables, solutions))
@@ -199,7 +199,7 @@ def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str
     searches = [row for row in found["searches"] if row["arm"] in arms]
     studies = {row["study"] for row in searches}
     asks = [row for row in found["asks"] if row["study"] in studies]
-    wanted = {row["run_id"] for row in (*asks, *cells)}
+    wanted = {row["run_id"] for row in (*asks, *cells)} | {row["confirmation"] for row in asks}
     kept = {
         "searches": searches,
         "asks": asks,
@@ -232,16 +232,16 @@ def _unpacked(table: str, packed: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _with_results(
-    folder: Path, tables: Mapping[str, Sequence[Row]], cells: Sequence[Row], arms: Sequence[str], begun: bool
+    folder: Path, tables: Mapping[str, Sequence[Row]], cells: Sequence[Row], arms: Sequence[str], over: bool
 ) -> list[str]:
     """Return the arms of which a seed ended; raises RunFolderError where the comparison is not over, or there are none.
 
-    The cells are written down once all searches have ended, so an arm that has none then will never have any.
+    The cells of a replicate are written down once its searches have ended, so an arm that has none then gets none later.
     """
     states = {row["run_id"]: row["state"] for row in tables["runs"]}
     left = sum(states.get(cell["run_id"]) not in schema.ENDED for cell in cells)
-    if left or not begun:
-        got = f"{left} runs of it left" if left else "none"
+    if left or not over:
+        got = f"{left} runs of it left" if left else "one that goes on" if cells else "none"
         raise RunFolderError(
             f"{folder}: must be a run whose comparison is over, got {got}; the same 'harness run' goes on"
         )

@@ -1,7 +1,7 @@
 """How long a benchmark takes with so many workers: they work through the plan as the driver hands it out, on paper.
 
-A search waits for its trials before it asks the next ones, searches wait for no other search, and the comparison waits
-for all of them. So a worker may have nothing to do for a while, and the time is not the work divided by the workers.
+A search waits for its trials before it asks the next ones, searches wait for no other search, and the comparison is taken
+to wait for all of them, though a replicate's waits for its own alone. So a worker may have nothing to do for a while, and the time is not the work divided by the workers.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ Trial = Sequence[float]  # the seconds of its runs, which are carried out one af
 
 @dataclass
 class PlannedSearch:
-    """The trials of one search: so many are asked together, and the next ones when all of them have ended."""
+    """The trials of one search: so many are asked together, and the next ones when all of them have ended.
+
+    When all trials have ended, the runs that confirm the best of them follow, all at once.
+    """
 
     trials: Sequence[Trial]
     together: int = 1
+    confirmations: Sequence[float] = ()  # the seconds of each
     _asked: int = 0
     _under_way: int = 0
     _ready: deque[deque[float]] = field(default_factory=deque)
@@ -28,7 +32,10 @@ class PlannedSearch:
         """Return the rest of a trial whose next run may begin; None where there is none now."""
         if not self._ready and not self._under_way:
             new = self.trials[self._asked : self._asked + self.together]
-            self._asked += len(new)
+            if self._asked == len(self.trials):
+                new, self.confirmations = [[seconds] for seconds in self.confirmations], ()
+            else:
+                self._asked += len(new)
             self._ready.extend(deque(runs) for runs in new if runs)
         if not self._ready:
             return None
@@ -56,6 +63,8 @@ def search_seconds(searches: Sequence[PlannedSearch], workers: int) -> float:
     6.0
     >>> search_seconds([PlannedSearch([[2.0], [2.0], [2.0]], together=3)], workers=2)
     4.0
+    >>> search_seconds([PlannedSearch([[2.0]], confirmations=[5.0, 5.0])], workers=2)
+    7.0
     """
     now, free = 0.0, workers
     running: list[tuple[float, int, PlannedSearch, deque[float]]] = []

@@ -31,15 +31,22 @@ def expected_epochs(competitor: Competitor) -> float:
 
 
 def expected(competitor: Competitor, searches: int, epoch_seconds: float = 0.0) -> tuple[int, float]:
-    """Return about how many trials and epochs an arm's searches are: the last trial ends beyond a budget in epochs.
+    """Return about how many trials an arm's searches have, and how many epochs with what confirms the best ones.
 
-    A budget in seconds is as many as these ``epoch_seconds`` give; none where they are not known.
+    The last trial ends beyond a budget in epochs. A budget in seconds is as many as these ``epoch_seconds`` give; none
+    where they are not known.
     """
     search = competitor.benchmark.search
     epochs = search.seeds * expected_epochs(competitor)  # of a trial
     per_trial = {"trials": 1.0, "epochs": epochs, "seconds": epochs * epoch_seconds}[search.unit]
     trials = searches * math.ceil(amount(search, competitor) / per_trial - 1e-9) if per_trial else 0
-    return trials, trials * epochs
+    again = confirmations(competitor, searches, trials) * competitor.benchmark.compare.epochs
+    return trials, trials * epochs + again
+
+
+def confirmations(competitor: Competitor, searches: int, trials: int) -> int:
+    """Return how many trials are trained once more, of an arm's searches with so many trials together."""
+    return searches * min(competitor.benchmark.search.confirm, trials // searches) if searches else 0
 
 
 class Spending:

@@ -16,6 +16,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from harness.benchmark.arms import Competitor
+from harness.benchmark.first_trial import first_trial
 from harness.benchmark.plan import Plan
 from harness.benchmark.toml import refusal
 from harness.errors import BenchmarkError, did_you_mean, on_one_line, one_line, shortened, shown
@@ -28,6 +29,7 @@ from harness.run.search.samplers import (
     check_finite,
     directions,
     find_class,
+    fixed_params,
     make_pruner,
     make_sampler,
     pruners,
@@ -163,7 +165,9 @@ def _trouble(plan: Plan, competitor: Competitor) -> str:
     search = plan.benchmark.search
     space = {name: repr(distribution) for name, distribution in competitor.space.items()}
     settings = search.model_dump(include={"sampler", "sampler_options", "pruner", "pruner_options", "objectives"})
-    key = digest([settings, search.seeds, search.epochs, search.trials, directions(plan), space])
+    key = digest(
+        [settings, search.seeds, search.epochs, search.trials, directions(plan), space, first_trial(competitor)]
+    )
     if key not in _tried:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -185,7 +189,7 @@ def _search(plan: Plan, competitor: Competitor) -> None:
     for number in range(enough):
         if number == 0 or number >= startup:
             study.prepare(make_sampler(plan, competitor, number), make_pruner(plan))
-        tried.note(study.ask(dict(competitor.space)).params)
+        tried.note(study.ask_with(fixed_params(plan, competitor, number), competitor.space).params)
         score = (number * 37 % 101 + 1) / 103
         state = {4: TrialState.FAIL, 7: TrialState.PRUNED}.get(number % 10, TrialState.COMPLETE)
         steps, notes, stop = _pruned(plan, study, number, score)

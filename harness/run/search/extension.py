@@ -5,7 +5,8 @@
 - An arm with another alarm gets half its budget more. An arm that lost to its own special case, or to its own defaults, also
   gets ranges that include the values that these have.
 
-What was tried before stays, and the search builds on it. Extensions are noted in the run folder, not in the benchmark file: the
+An arm has as many searches as there are replicates. They share one range and one budget, so all of them are extended alike. What
+was tried before stays, and each search builds on its own. Extensions are noted in the run folder, not in the benchmark file: the
 same command without ``--extend`` goes on with them.
 """
 
@@ -21,7 +22,10 @@ from harness.benchmark.plan import Setting
 from harness.benchmark.spaces import SCHEDULE
 from harness.records import Records, Store, open_records
 from harness.results.analysis import computed
+from harness.run.search.samplers import study_name
 from harness.verdict import tuning
+from harness.verdict.search_alarms import best_is_high
+from harness.verdict.trials import arm_trials
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -92,8 +96,9 @@ def extend(setting: Setting, store: Store, rounds_left: int) -> tuple[bool, list
         extensions.append(extension)
         lines.append(_extension_text(extension, setting.plan.benchmark.search.unit))
     store.note("extensions", [*(store.noted("extensions") or []), *extensions])
-    extended_arms = {extension["arm"] for extension in extensions}
-    store.note("exhausted", {study: many for study, many in exhausted.items() if study not in extended_arms})
+    replicates = range(setting.plan.benchmark.compare.looks[-1])
+    begun_again = {study_name(extension["arm"], replicate) for extension in extensions for replicate in replicates}
+    store.note("exhausted", {study: many for study, many in exhausted.items() if study not in begun_again})
     return bool(extensions), lines
 
 
@@ -110,26 +115,25 @@ def _raised_alarms(records: Records, arms: Sequence[str]) -> dict[str, dict[str,
 def _extension(setting: Setting, competitor: Competitor, alarms: Mapping[str, str], records: Records) -> dict[str, Any]:
     """Return what an arm with these alarms gets: ranges that are wider, and more budget."""
     arm, search = competitor.name, setting.plan.benchmark.search
-    tuned = dict(zip(records.arms["arm"], records.arms["tuned_params"], strict=True))[arm]
-    ranges = _further(competitor, tuned) if {"edge", "rising"} & set(alarms) else {}
+    ranges = _further(competitor, best_is_high(records, arm)) if {"edge", "rising"} & set(alarms) else {}
     if "special case" in alarms:
         ranges |= _including(competitor, setting.plan.competitor(alarms["special case"]).fixed)
     if "defaults" in alarms:
         ranges |= _including(competitor, competitor.optimizer.defaults, AROUND)
     total = search.trials if search.unit == "trials" else search.budget
     extra = total if "lr" in ranges else max(1, -(-total * MORE // 1))
-    tried = int((records.trials["arm"] == arm).sum())
-    return {"arm": arm, "why": list(alarms), "ranges": ranges, "extra": extra, "after": tried}
+    tried = arm_trials(records, arm).groupby("replicate")["number"].count()
+    after = [int(many) for many in tried.sort_index()]  # a search each
+    return {"arm": arm, "why": list(alarms), "ranges": ranges, "extra": extra, "after": after}
 
 
-def _further(competitor: Competitor, tuned: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the range of learning rates, reaching further at the end that the tuned one is near to."""
+def _further(competitor: Competitor, upwards: bool) -> dict[str, Any]:
+    """Return the range of learning rates, reaching further upwards or downwards."""
     before = describe_space(competitor).get("lr", {})
-    if "low" not in before or "lr" not in tuned:
+    if "low" not in before:
         return {}
     low, high, log = float(before["low"]), float(before["high"]), bool(before["log"])
-    middle = (low * high) ** 0.5 if log else (low + high) / 2
-    if float(tuned["lr"]) > middle:
+    if upwards:
         high = high * FURTHER if log else high + (high - low)
     else:
         low = low / FURTHER if log else max(min(0.0, low), low - (high - low))

@@ -50,6 +50,12 @@ class OptunaStudy(optuna.Study):
         self.sampler, self.pruner = sampler, pruner
         pruner.prune(self, optuna.trial.create_trial(state=TrialState.RUNNING))
 
+    def ask_with(self, fixed: Mapping[str, Any], space: Mapping[str, Any]) -> optuna.Trial:
+        """Ask for a trial; what is not ``fixed`` of its parameters, the sampler chooses."""
+        if fixed:
+            self.enqueue_trial(dict(fixed))
+        return self.ask(dict(space))
+
     def decide(
         self, pruner: optuna.pruners.BasePruner, number: int, steps: Mapping[int, float], notes: Mapping[str, Any]
     ) -> tuple[bool, dict[str, Any]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import optuna
 
 from harness.benchmark.arms import Competitor
+from harness.benchmark.first_trial import first_trial
 from harness.benchmark.plan import Plan
 from harness.benchmark.toml import refusal
 from harness.errors import did_you_mean, one_line, shown
@@ -18,7 +19,8 @@ from harness.plugin.runs import digest
 
 _ONE_SEED = ("qmc", "grid", "bruteforce")  # these walk through one sequence, so every trial gets the same seed
 OURS = {"seed": "search.seed", "search_space": "search.space"}  # options that the harness gives itself, and from what
-EXHAUSTIVE = ("grid", "bruteforce")  # these try every combination of a finite space
+GRID = "grid"
+EXHAUSTIVE = (GRID, "bruteforce")  # these try every combination of a finite space
 ACROSS_SEEDS = "wilcoxon"  # the pruner that judges a trial by its seeds; all others go by epochs
 
 
@@ -56,11 +58,43 @@ def make_sampler(
     name = short_name(search.sampler)
     key = [search.seed, study] if name in _ONE_SEED else [search.seed, study, number]
     check_finite(name, competitor, where)
-    if name == "grid":
-        options["search_space"] = {name: _every(space) for name, space in competitor.space.items()}
     seed = int(digest(key)[:8], 16)
+    if name == GRID:
+        options["search_space"] = _grid(competitor, {**options, "seed": seed}, where)
     sampler: optuna.samplers.BaseSampler = _make(samplers(), search.sampler, options, where, seed=seed)
     return sampler
+
+
+def fixed_params(plan: Plan, competitor: Competitor, number: int) -> dict[str, Any]:
+    """Return the parameters that a trial has whatever the sampler says: those of the first trial of a search.
+
+    A grid's own first combination is the first trial already (``_grid``).
+    """
+    has_own = number > 0 or short_name(plan.benchmark.search.sampler) == GRID
+    return {} if has_own else first_trial(competitor)
+
+
+def _grid(competitor: Competitor, options: Mapping[str, Any], where: str) -> dict[str, list[Any]]:
+    """Return every value of each parameter, in an order in which Optuna's grid begins with the arm's first trial.
+
+    Optuna shuffles the combinations, and what it shuffles does not depend on the values. So the values of the combination
+    that would come first change places with those of the first trial. A trial that was put before the grid instead would
+    come up in the grid once more.
+    """
+    values = {name: _every(space) for name, space in competitor.space.items()}
+    study = optuna.create_study(sampler=_make(samplers(), GRID, {**options, "search_space": values}, where))
+    leading = study.ask(dict(competitor.space)).params
+    for name, wanted in first_trial(competitor).items():
+        there, here = (_index(values[name], value) for value in (wanted, leading[name]))
+        values[name][there], values[name][here] = values[name][here], values[name][there]
+    return values
+
+
+def _index(values: Sequence[Any], value: Any) -> int:
+    """Return where a value stands, or the number that is nearest to it."""
+    if value in values:
+        return values.index(value)
+    return min(range(len(values)), key=lambda place: abs(values[place] - value))
 
 
 def check_finite(sampler: str, competitor: Competitor, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.console.numbers import assignments
 from harness.errors import PluginError
 from harness.plugin.contracts import Optimizer, Scheduler
 from harness.testing.driving import (
@@ -30,9 +31,8 @@ def builds(offer: Optimizer) -> str:
 
 
 def defaults_in_space(offer: Optimizer | Scheduler) -> str:
-    """What it has as a default and searches too is a value that the search may choose."""
-    for name, distribution in offer.space.items():
-        if name in offer.defaults:
-            chosen = offer.defaults[name]
-            require(inside(distribution, chosen), f"defaults[{name!r}] must lie in its space, got {chosen!r}")
-    return ""
+    """What it has as a default and searches too is a value that the search may choose: every search begins with these."""
+    begins_with = {name: offer.defaults[name] for name in offer.space if name in offer.defaults}
+    for name, chosen in begins_with.items():
+        require(inside(offer.space[name], chosen), f"defaults[{name!r}] must lie in its space, got {chosen!r}")
+    return f"a search begins with {assignments(begins_with)}" if begins_with else ""

@@ -22,7 +22,7 @@ def common_objective(offer: Optimizer) -> str:
         hidden |= not penalties and shrinks_weights(offer, settings)
     require(
         not hidden,
-        "must leave weights where they are when the gradient is 0, got ones that shrink; make this weight decay a "
+        "must not pull weights towards zero by itself, got ones that shrink; make this weight decay a "
         "hyperparameter called weight_decay, which a benchmark can set to 0",
     )
     if searched or named:

@@ -20,8 +20,8 @@ from harness.records import Records
 from harness.statistics.intervals import EQUAL, half_width, jackknife_se
 from harness.statistics.pairwise import Estimate
 from harness.verdict.design import Network, Pair, networks_of
+from harness.verdict.distances import distances_of
 from harness.verdict.estimate_columns import estimate_columns
-from harness.verdict.measurements import distances_of
 from harness.verdict.protocol import registered_protocols
 
 if TYPE_CHECKING:

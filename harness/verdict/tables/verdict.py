@@ -5,6 +5,8 @@
 - Refuted: the loss is different.
 - Inconclusive: anything else; the reasons say what is missing.
 
+The word of a facet is that of the first look at which it has one, and is never taken back.
+
 The statement on all networks together is theirs where they agree, else "mixed".
 """
 
@@ -15,16 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from harness.plugin.contracts import Analysis
 from harness.records import Records
-from harness.verdict.design import Network, networks_of
-from harness.verdict.judging import Examined, examine
+from harness.verdict.course import Course, courses_of
 from harness.verdict.protocol import FACETS, registered_protocols, standing_protocol
-from harness.verdict.stating import CONDITIONAL, Stated, claim, pool_statements, state
-from harness.verdict.tuning import raised_alarms
+from harness.verdict.stating import Stated, pool_statements, state
+from harness.verdict.tables.facets import look_columns
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 STATEMENTS = ("statement", "statement_half_margins", "statement_double_margins")
+SHARED = (
+    "regime", "dataset", "look", "looks", "level", "replicates", "replicates_promised", "replicates_ended",
+    "seeds_per_replicate",
+)  # fmt: skip # columns that all networks have alike
 LOOK_OF = "look_"  # before a facet: the column of the look at which it got its word
 COLUMNS = (
     "hash", "registered", "standing", "scope", "regime", "network", "statement", *FACETS,
@@ -41,54 +46,62 @@ def compute(records: Records) -> DataFrame:
     - ``statement`` is supported, value only, refuted or inconclusive, and for all networks also mixed. Two more columns have
       the statement at half and at twice the margins.
     - A column per facet is similar, different, inconclusive, not measured (which counts as inconclusive) or not applicable
-      (left out). It is adjusted within the facet; the statement is adjusted across facets too.
+      (left out); of connectivity also "not connected" or "upper bound only", which are no part of supported. It is adjusted
+      within the facet; the statement is adjusted across facets too. ``look_FACET`` is the look at which it got its word, NaN
+      without one.
+    - ``look`` of ``looks`` is the last one reached, 0 before the first, with its ``level``. ``replicates`` count at it, of the
+      ``replicates_promised`` at the last look, and ``replicates_ended`` are in the records. ``replicates_lost`` is the most
+      that an arm has lost. Each replicate has a search of each arm and ``seeds_per_replicate``.
     - ``power`` is the probability that identical arms would come out similar by this design and the pairs that were measured.
       Below .5 the run is ``exploratory``.
-    - ``trials`` is the smallest number of trials of an arm, ``seeds`` and ``searches`` are per arm.
-    - ``claim`` says what the statement is about: with 3 ``searches`` the loss compares optimizers, and everything else is
-      conditional on hyperparameters.
+    - ``trials`` is the smallest number of trials of an arm's first search.
     - ``aa`` and ``different`` say what the controls came to.
-    - ``reasons`` has a line per reason, limit or missing measurement. A protocol whose search, controls or measurements are
-      no longer those in the records is inconclusive.
+    - ``lines`` has a line per facet: its word, its look, and the pair that it rests on. ``doubts`` has a line per doubt, "kind:
+      text", the gravest first. ``reasons`` has a line for each reason that a facet has no other word. A protocol whose search,
+      controls or measurements are no longer those in the records is inconclusive.
     """
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
     standing = standing_protocol(records.meta)
     for registered in registered_protocols(records.meta):
-        alarms = raised_alarms(records, registered)
         protocol = {
             "hash": registered.protocol.hash, "registered": registered.when, "standing": registered == standing,
         }  # fmt: skip
-        networks = networks_of(records, registered.protocol)
-        network_rows = [_network_row(records, network, examine(records, network, alarms)) for network in networks]
+        network_rows = [_network_row(records, course) for course in courses_of(records, registered)]
         if network_rows:
             rows += [{**protocol, **row} for row in (*network_rows, _pooled_row(network_rows))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _network_row(records: Records, network: Network, examined: Examined) -> dict[str, Any]:
-    stated: Stated = state(examined)
+def _network_row(records: Records, course: Course) -> dict[str, Any]:
+    stated: Stated = state(course)
+    network = course.network
     return {
         "scope": "network",
         "regime": network.regime,
         "network": network.name,
         "statement": stated.statement,
-        **stated.labels,
+        **stated.words,
+        **{f"{LOOK_OF}{facet}": look or math.nan for facet, look in stated.looks.items()},
         "statement_half_margins": stated.half,
         "statement_double_margins": stated.double,
         "exploratory": stated.exploratory,
         "power": stated.power,
         "arms": len(network.arms),
-        "seeds": len(network.seeds),
-        "seeds_promised": network.protocol.seeds,
-        "searches": examined.searches,
+        **look_columns(network),
+        "replicates": len(network.replicates),
+        "replicates_promised": network.protocol.most_replicates,
+        "replicates_ended": network.ended,
+        "replicates_lost": max((len(network.lost_replicates(arm)) for arm in network.arms), default=0),
+        "seeds_per_replicate": network.protocol.seeds,
         "twins": max((len(network.twins.get(arm, {})) for arm in network.arms), default=0),
         "trials": min((int((records.trials["arm"] == arm).sum()) for arm in network.arms), default=0),
-        "claim": claim(examined),
         "aa": stated.aa,
         "different": stated.different,
         "cells": network.name,
+        "lines": "\n".join(stated.lines),
+        "doubts": "\n".join(map(str, stated.doubts)),
         "reasons": "\n".join(stated.reasons),
         "dataset": str(records.meta.data["name"]),
     }
@@ -102,19 +115,17 @@ def _pooled_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
         pooled[column] = pool_statements([(row["network"], row[column]) for row in rows])
     names = "; ".join(row["network"] for row in rows)
     return {
-        **{column: first[column] for column in ("regime", "seeds_promised", "dataset")},
+        **{column: first[column] for column in SHARED},
         **{column: statement for column, (statement, _) in pooled.items()},
+        **{f"{LOOK_OF}{facet}": max(row[f"{LOOK_OF}{facet}"] for row in rows) for facet in FACETS},
         "scope": "pooled",
         "network": first["network"] if single else f"all {len(rows)} networks",
         "exploratory": any(row["exploratory"] for row in rows),
         "power": min((row["power"] for row in rows), default=math.nan),
-        "arms": max(row["arms"] for row in rows),
-        **{column: min(row[column] for row in rows) for column in ("seeds", "searches", "twins", "trials")},
-        "claim": first["claim"] if len({row["claim"] for row in rows}) == 1 else CONDITIONAL,
-        "aa": first["aa"] if single else "",
-        "different": first["different"] if single else "",
+        **{column: max(row[column] for row in rows) for column in ("arms", "replicates_lost")},
+        **{column: min(row[column] for row in rows) for column in ("twins", "trials")},
+        **{column: first[column] if single else "" for column in ("aa", "different", "lines", "doubts", "reasons")},
         "cells": pooled["statement"][1] or names,
-        "reasons": first["reasons"] if single else "",
     }
 
 

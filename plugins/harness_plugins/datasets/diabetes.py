@@ -24,11 +24,6 @@ def open_diabetes(request: DataRequest) -> Data:
     """
     import numpy as np
 
-    if request.required:
-        raise DataError(
-            f"data.dataset: 'diabetes' comes with scikit-learn and must have no folder, got '{request.root}'; "
-            "leave out --data and HARNESS_DATA"
-        )
     inputs, targets = _table()
     rows = _rows(len(targets), request.options["test"], request.tune, request.seed)
     center, scale = targets[rows["train"]].mean(), targets[rows["train"]].std()
@@ -93,6 +88,7 @@ def harness_datasets() -> list[Dataset]:
             open=open_diabetes,
             options={"test": 0.2},
             limits={"test": Float(0.001, 0.9)},
+            takes_folder=False,
             reference="Efron et al. 2004, doi:10.1214/009053604000000067",
         )
     ]

@@ -30,6 +30,10 @@ class Images:
         size = sum(map(len, rows)) * math.prod(split.input_shape) * torch.float32.itemsize
         self._may_keep = size <= KEPT
 
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self._rows)
+
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield inputs ``[B, ...]`` and targets ``[B, ...]``."""
         for number, rows in enumerate(self._rows):

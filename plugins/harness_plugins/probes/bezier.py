@@ -1,8 +1,9 @@
 """Whether a bent path between two trained networks stays low: a quadratic Bezier curve, trained.
 
 Garipov et al. 2018, "Loss Surfaces, Mode Connectivity, and Fast Ensembling of DNNs", arXiv:1802.10026. What differs from
-the paper: Adam without weight decay trains the bend, on un-augmented images. Nothing is permuted first, for a curve can
-go around what a straight line must cross. It is costly (a short training a pair), and meant for a pair or two.
+the paper: Adam without weight decay trains the bend, on un-augmented images, and filters whose scale the network does not see
+are at norm 1. Nothing is permuted first, for a curve can go around what a straight line must cross. It is costly (a short
+training a pair), and meant for a pair or two; ``connectivity`` walks a cheap path of one bend between aligned networks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from harness import Float, Int, Probe, hookimpl
 
 if TYPE_CHECKING:
     from harness import Parts
+
+BATCH = 128  # examples of each step that trains the bend
 
 
 def measure(
@@ -38,6 +41,7 @@ def measure(
     Both orders of the arguments say the same.
     """
     import numpy as np
+    import torch
 
     from harness_plugins.probes._connect import batch_norm, curves
     from harness_plugins.probes._connect.bending import bent
@@ -46,7 +50,9 @@ def measure(
     first, second = sorted((one, other), key=lambda parts: parts.run.id)
     places = curves.points(points)
     line = Line(first, second, places, images, bn_images)
-    bend = bent(line, epochs, lr)
+    steps = epochs * -(-len(first.ingredients.train) // BATCH)
+    random = torch.rand(steps, generator=torch.Generator().manual_seed(0)).tolist()
+    bend = bent(line.land, line.start, line.end, curves.BEZIER, random, lr, BATCH)
     inside = line.land.along(curves.bezier(line.start, bend, line.end, t) for t in places[1:-1])
     heights = [line.heights[0], *inside, line.heights[1]]
     numbers: dict[str, Any] = {

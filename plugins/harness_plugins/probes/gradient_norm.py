@@ -11,7 +11,8 @@
 A scale-free tensor, such as a convolution before batch norm, can have any length, and its gradient is the longer the shorter
 it is. So it is measured at length 1: its gradient is multiplied by the tensor's length. The part of the gradient along the
 tensor itself is left out, because it changes the length and no output. Where each filter is scale-free by itself, this is
-done filter by filter. What is left does not depend on the lengths at which an optimizer has left them.
+done filter by filter, and tensors that are so together are taken for one. What is left does not depend on the lengths at
+which an optimizer has left them.
 """
 
 from __future__ import annotations
@@ -41,13 +42,19 @@ def gradient_norm(parts: Parts, network: torch.nn.Module) -> float:
     """Return the length of the objective's gradient at a network's weights, with scale-free tensors at length 1."""
     import torch
 
-    weights, units = dict(network.named_parameters()), parts.scale_free.units
+    weights = {name: weight.detach() for name, weight in network.named_parameters()}
+    gradients, free = dict(parts.objective_gradient(network)), parts.scale_free
     lengths = []
-    for name, gradient in parts.objective_gradient(network).items():
-        if name in units:
-            weight = weights[name].detach()
-            gradient = on_sphere(gradient, weight, len(weight) if units[name] == "filter" and weight.ndim else 1)
-        lengths.append(gradient.double().norm())
+    for group in free.groups:
+        names = [name for name in group if name in gradients]
+        together = [torch.cat([tensors[name].flatten() for name in names]) for tensors in (gradients, weights)]
+        lengths.append(on_sphere(*together, units=1).norm())
+    for name, gradient in gradients.items():
+        weight, unit = weights[name], free.units.get(name)
+        if unit is None:
+            lengths.append(gradient.double().norm())
+        elif unit != "group":
+            lengths.append(on_sphere(gradient, weight, len(weight) if unit == "filter" and weight.ndim else 1).norm())
     return float(torch.stack(lengths).norm())
 
 

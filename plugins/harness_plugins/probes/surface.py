@@ -4,8 +4,9 @@ Sources: planes through solutions: Garipov et al. 2018, "Loss surfaces, mode con
 arXiv:1802.10026; filter normalisation: Li et al. 2018, "Visualizing the loss landscape of neural nets", arXiv:1712.09913.
 
 Filter normalisation makes *random* directions comparable, by giving them the scale of the weights they start from. Here
-both directions run from one solution to another and have the scale of what separates them, so there is nothing to
-normalise; what must be read with the picture is how long they are, which is returned. The plane says nothing about what
+both directions run from one solution to another and have the scale of what separates them; what must be read with the
+picture is how long they are, which is returned. The solutions themselves are taken with their filters at norm 1 where the
+network does not see the scale of these (Pittorino et al. 2022, arXiv:2202.03038). The plane says nothing about what
 lies off it: a ridge between two solutions does not show that there is no way around, nor after units are permuted
 (``connectivity`` does that).
 
@@ -36,7 +37,8 @@ def measure(
 ) -> Mapping[str, Any]:
     """Return the plane's measures, and the surface on it.
 
-    Numbers: ``one_other``, ``one_third``, ``other_third``, the Euclidean distances of the solutions in weight space.
+    Numbers: ``one_other``, ``one_third``, ``other_third``, the Euclidean distances of the solutions in weight space, with
+    filters at norm 1 whose scale batch norm takes away.
     Arrays: ``solutions [3, 2]``, where they are in the plane, the first one at 0, the second one on the axis x, in the
     same units as the distances; ``x`` and ``y`` ``[points]``, a grid that goes ``margin`` of their extent beyond them;
     ``loss [points (y), points (x)]``, the un-regularised train loss, in the task's units, and ``error``, where the task
@@ -47,10 +49,10 @@ def measure(
     """
     import numpy as np
 
-    from harness_plugins.probes._curvature.landscape import exact, flat
+    from harness_plugins.probes._curvature.landscape import exact
     from harness_plugins.probes._curvature.plane import Plane
 
-    solutions = [flat(parts.model) for parts in (one, other, third)]
+    solutions = _solutions(one, other, third)
     if len({len(solution) for solution in solutions}) > 1:
         raise ValueError(f"the three networks must have the same parameters, got {[len(s) for s in solutions]} numbers")
     plane = Plane.through(*solutions)
@@ -67,6 +69,26 @@ def measure(
         result[name] = np.array([values[name] for values in scores]).reshape(points, points)
         result[f"solution_{name}"] = np.array([values[name] for values in at_solutions])
     return {**numbers, **result}
+
+
+def _solutions(*networks: Parts) -> list[torch.Tensor]:
+    """Return the parameters ``[d]`` of networks of one architecture, with scale-free filters at norm 1.
+
+    Where batch norm's statistics were frozen in training, no filter is scale-free.
+    """
+    import torch
+
+    from harness_plugins.probes._connect.scale import normalised, scale_free
+
+    first = networks[0]
+    trains_statistics = first.run.batch_norm == "train"
+    layers = scale_free(first.model, first.ingredients.train.batch(slice(2))[0]) if trains_statistics else ()
+    solutions = []
+    for parts in networks:
+        state = parts.model.state_dict()
+        weights = normalised(state, layers) if {layer.weight for layer in layers} <= state.keys() else state
+        solutions.append(torch.cat([weights[name].reshape(-1) for name, _ in parts.model.named_parameters()]))
+    return solutions
 
 
 def scores_of(parts: Parts, images: int, points: Iterable[torch.Tensor]) -> list[dict[str, float]]:

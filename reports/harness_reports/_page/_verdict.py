@@ -27,20 +27,29 @@ QUESTIONS = {
     "geometry": "equally sharp?",
 }
 MEASURES = {
-    "accuracy": "test accuracy",
-    "test_loss": "test loss",
+    "objective": "objective",
     "train_loss": "train loss",
+    "accuracy": "test accuracy",
+    "calibrated_loss": "calibrated test loss",
+    "test_loss": "test loss",
     "disagreement": "disagreement",
     "root_jsd": "root Jensen-Shannon divergence",
     "prediction_distance": "distance of predictions",
+    "function_scatter": "scatter of predictions",
     "cka_penultimate": "CKA distance",
     "procrustes_penultimate": "Procrustes distance",
-    "aligned_error": "barrier, aligned",
-    "sharpness": "adaptive sharpness",
+    "cka_within_penultimate": "CKA distance within classes",
+    "procrustes_within_penultimate": "Procrustes distance within classes",
+    "representation_scatter": "scatter of representations",
+    "barrier": "barrier between the arms",
+    "excess_barrier": "barrier above that within the arms",
+    "sharpness_001": "adaptive sharpness at a thousandth",
+    "sharpness_002": "adaptive sharpness at two thousandths",
+    "sharpness_005": "adaptive sharpness at five thousandths",
 }
 CONTROLS = {"aa": "A/A: ", "different": "known different: "}
-RATIOS = ("log ratio", "log rho")  # scales whose values are logarithms of ratios
-PARTS = ("accuracy", "aligned_error", "disagreement")  # measures in parts of one, shown in points
+RATIOS = ("log ratio", "log rho", "log scatter")  # scales whose values are logarithms of ratios
+PARTS = ("accuracy", "barrier", "excess_barrier", "disagreement")  # measures in parts of one, shown in points
 HASH_DIGITS = 12
 NEGLIGIBLE = ": so small that no ratio matters"
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -84,6 +93,8 @@ def _of_network(outcome: Outcome, verdict: NetworkVerdict) -> dict[str, Any]:
         "statement": row["statement"],
         "means": MEANINGS.get(str(row["statement"]), ""),
         "facets": [_of_facet(row, facet, pairs, labels) for facet in FACETS],
+        "doubts": [doubt.text for doubt in verdict.doubts],
+        "lines": verdict.lines,
         "reasons": verdict.reasons,
         "about": _basis_line(row),
         "pairs": [_pair_row(pair, labels) for pair in pairs if pair["primary"]],
@@ -102,9 +113,12 @@ def _labels_in_network(outcome: Outcome, network: str) -> dict[str, str]:
 
 def _basis_line(row: Row) -> str:
     """Return in a line what the statement rests on."""
-    seeds, arms = numbers.counted(int(row["seeds"]), "seed"), numbers.counted(int(row["arms"]), "arm")
+    searches, arms = (
+        numbers.counted(int(row[key]), word) for key, word in (("replicates", "replicate"), ("arms", "arm"))
+    )
+    seeds = numbers.counted(int(row["seeds_per_replicate"]), "seed")
     return (
-        f"{seeds} of {arms}, {row['claim']}; were the arms identical, it would be found with probability {row['power']:.2f}; "
+        f"{searches} of {arms}, each with {seeds}; were the arms identical, it would be found with probability {row['power']:.2f}; "
         f"at half the margins {row['statement_half_margins']}, at twice the margins {row['statement_double_margins']}; "
         f"A/A arm: {row['aa']}; known-different arm: {row['different']}."
     )
@@ -130,19 +144,19 @@ def _measure_title(name: str) -> str:
 
 def _margin_strain(pair: Row) -> float:
     """Return how far the interval of a pair reaches towards its margin, or beyond; 1 is at the margin."""
-    two_sided = pair["scale"] in ("difference", "log ratio")
+    two_sided = pair["scale"] in ("difference", "log ratio", "log scatter")
     reach = max(abs(end) if two_sided else end for end in (pair["low"], pair["high"]))
     return float(reach / pair["margin"]) if math.isfinite(reach) and pair["margin"] else math.inf
 
 
 def estimate(pair: Row) -> str:
-    """Return an estimate with its 90 % interval over seeds, in points, as a ratio or in its own unit.
+    """Return an estimate with its interval over replicates, in points, as a ratio or in its own unit.
 
-    Where it is the same in every seed, that is said instead: an interval of no width would claim to know it exactly.
+    Where it is the same in every replicate, that is said instead: an interval of no width would claim to know it exactly.
     """
     value = _value_text(pair, pair["estimate"])
     if pair["low"] == pair["high"]:
-        return f"{value} (the same in every seed)"
+        return f"{value} (the same in every replicate)"
     return f"{value} ({_value_text(pair, pair['low'])} to {_value_text(pair, pair['high'])})"
 
 
@@ -172,7 +186,7 @@ def _pair_name(pair: Row, labels: Mapping[str, str]) -> str:
 
 def _pair_row(pair: Row, labels: Mapping[str, str]) -> dict[str, Any]:
     """Return a row of the table of every pair."""
-    needed, unit = pair["seeds_needed"], str(pair.get("unit_kind", "seeds"))
+    needed = pair["replicates_needed"]
     return {
         "facet": pair["facet"],
         "measure": _measure_title(str(pair["measure"])),
@@ -183,8 +197,7 @@ def _pair_row(pair: Row, labels: Mapping[str, str]) -> dict[str, Any]:
         "p_different": numbers.p_value(pair["p_different"]),
         "label": pair["label"],
         "detail": pair["detail"],
-        "seeds": int(pair["seeds"]),
+        "replicates": int(pair["replicates"]),
         "needed": int(needed) if math.isfinite(needed or math.nan) else numbers.NOTHING,
-        "unit": "" if unit == "seeds" else unit,
         "covers": pair["covers"],
     }

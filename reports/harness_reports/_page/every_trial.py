@@ -48,13 +48,20 @@ def _parameter_names(records: Records, arms: list[str]) -> dict[str, list[str]]:
 
 
 def _shown_numbers(trial: Mapping[Any, Any], unit: str) -> dict[str, str]:
-    """Return score, learning rate and seconds of a trial as strings."""
+    """Return score, confirmed score, learning rate and seconds of a trial as strings."""
     rate = _finite_or_none(trial["params"].get("lr"))
     return {
         "score": numbers.measure(_finite_or_none(trial["value"]), unit),
+        "confirmed": _confirmed_text(trial, unit),
         "lr": numbers.NOTHING if rate is None else numbers.setting(rate),
         "seconds": numbers.number(_finite_or_none(trial["seconds"])),
     }
+
+
+def _confirmed_text(trial: Mapping[Any, Any], unit: str) -> str:
+    """Return the score of the run that trained a trial once more, or how that run ended; a dash where there was none."""
+    state = str(trial["confirmation_state"])
+    return numbers.measure(_finite_or_none(trial["confirmed"]), unit) if state in ("", "done") else state
 
 
 def _html_row(trial: Mapping[Any, Any], shown: Mapping[str, str], look: ArmLook, curve: list[int]) -> dict[str, Any]:
@@ -77,10 +84,11 @@ def _compact_row(
     """Return a trial as the script reads it; ``indices`` are those of its arm and of its state."""
     arm, state = indices
     params = trial["params"]
-    value, rate, seconds = (_six_digits(number) for number in (trial["value"], params.get("lr"), trial["seconds"]))
+    own = (trial["value"], trial["confirmed"], params.get("lr"), trial["seconds"])
+    value, confirmed, rate, seconds = (_six_digits(number) for number in own)
     settings = [numbers.setting(params[name]) if name in params else "" for name in names]
     return [
-        arm, trial["number"], state, [value, shown["score"]], [rate, shown["lr"]], trial["epochs"],
+        arm, trial["number"], state, [value, shown["score"]], [confirmed, shown["confirmed"]], [rate, shown["lr"]], trial["epochs"],
         [seconds, shown["seconds"]], settings, trial["reason"] or "", trial["run_id"], curve, int(trial["chosen"]),
     ]  # fmt: skip
 

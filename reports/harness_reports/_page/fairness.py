@@ -59,7 +59,7 @@ def extensions(page: Page) -> list[dict[str, Any]]:
                 "look": page.looks[extension["arm"]],
                 "why": numbers.joined([REASONS.get(alarm, alarm) for alarm in extension["why"]]),
                 "what": numbers.joined([*changes, f"{extra} more"]),
-                "after": numbers.counted(int(extension["after"]), "trial"),
+                "after": numbers.counted(sum(extension["after"]), "trial"),
             }
         )
     return rows

@@ -28,9 +28,14 @@ def ranks(page: Page) -> dict[str, Any] | None:
     if table is None or pairs is None:
         return None
     looks = _ranked_looks(page, table)
-    first = table.iloc[0]
-    lost = int(first["left_out"])
+    lost = int(table["left_out"].iloc[0])
     left_out = f"; {lost} with an arm that has not been run {'is' if lost == 1 else 'are'} left out" if lost else ""
+    return {**rank_facts(table, pairs, looks), "left_out": left_out, "figure": draw_diagram(table, looks)}
+
+
+def rank_facts(table: DataFrame, pairs: DataFrame, looks: Mapping[str, ArmLook]) -> dict[str, Any]:
+    """Return the test in words, and a row per pair."""
+    first = table.iloc[0]
     rows = [
         {
             "one": looks[row["one"]],
@@ -43,11 +48,9 @@ def ranks(page: Page) -> dict[str, Any] | None:
     ]
     return {
         "blocks": int(first["blocks"]),
-        "left_out": left_out,
         "distance": numbers.number(float(first["critical_difference"])),
         "friedman": f"p {numbers.number(float(first['p']))}" if first["p"] >= SMALLEST_P else "p < 0.0001",
         "differs": bool(first["p"] < LEVEL),
-        "figure": _draw_diagram(table, looks),
         "pairs": rows,
     }
 
@@ -74,7 +77,7 @@ def _ranked_looks(page: Page, table: DataFrame) -> dict[str, ArmLook]:
     return {name: replace(page.looks[first_arms[name]], label=shortened(name.removesuffix(ending))) for name in names}
 
 
-def _draw_diagram(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
+def draw_diagram(table: DataFrame, looks: Mapping[str, ArmLook], blocks: str = "backbones") -> Markup:
     """Return a row per name with a dot at its mean rank; above them a bar over each group that cannot be told apart."""
     mean_ranks, distance = [float(rank) for rank in table["mean_rank"]], float(table["critical_difference"].iloc[0])
     groups = cliques(mean_ranks, distance)
@@ -93,8 +96,8 @@ def _draw_diagram(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
         axes.yaxis.set_visible(False)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", visible=False)
-        axes.set_xlabel("mean rank over backbones (1 is best)")
-        return to_svg(figure, "ranks", "Mean ranks over backbones, with critical difference", {}, table)
+        axes.set_xlabel(f"mean rank over {blocks} (1 is best)")
+        return to_svg(figure, "ranks", f"Mean ranks over {blocks}, with critical difference", {}, table)
 
 
 def _draw_rank(axes: Axes, row: int, rank: float, look: ArmLook, left: bool) -> None:

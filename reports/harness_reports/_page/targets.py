@@ -134,10 +134,10 @@ def _profile_scores(page: Page) -> dict[str, Any] | None:
     scores = [
         {"look": looks[row["optimizer"]], "score": f"{row['score']:.2f}"} for row in best_first.to_dict("records")
     ]
-    return {"figure": _profile_figure(table, looks), "cells": int(table["cells"].iloc[0]), "scores": scores}
+    return {"figure": profile_figure(table, looks), "cells": int(table["cells"].iloc[0]), "scores": scores}
 
 
-def _profile_figure(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
+def profile_figure(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
     """Return a rising line per optimizer."""
     with house_style():
         figure, axes = new_panel(2.5)

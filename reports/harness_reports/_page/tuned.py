@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,9 +36,17 @@ def _arm_card(page: Page, arm: str) -> dict[str, Any]:
     says = "nothing chosen"
     if params:
         score = page.outcome.searched.text(float(row["tuned_value"]))
-        says = f"trial {int(row['tuned_trial'])}, {page.outcome.trial_title} {score}"
+        says = f"trial {int(row['tuned_trial'])}, {page.outcome.trial_title} {score}{_confirmed(page, row)}"
     reference = records.meta.references.get(row["optimizer"], "")
     return {"arm": arm, "look": page.looks[arm], "rows": rows, "says": says, "reference": reference}
+
+
+def _confirmed(page: Page, row: Any) -> str:
+    """Return the score of the run that trained the chosen trial once more, as the end of a line; "" where there is none."""
+    trials = page.records.trials
+    chosen = trials[(trials["arm"] == row["arm"]) & (trials["number"] == row["tuned_trial"])]
+    score = float(chosen["confirmed"].iloc[0]) if len(chosen) else math.nan
+    return f", confirmed {page.outcome.searched.text(score)}" if math.isfinite(score) else ""
 
 
 def _parameter_row(name: str, searched: Range, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,10 @@ NOT_TESTED = (
     "Not tested yet: whether the arms reached the same minimum. The arms are ranked here, with how sure the ranking is; "
     "equal scores would not mean equal solutions."
 )
+NOT_COMPARED = (
+    "Minima are not compared: each arm may have an objective of its own (search.objective = free), so the arms are ranked and "
+    "nothing more."
+)
 FEWEST_SEEDS = 2  # the spread of a single seed is not known
 ROUNDING = 1e-9  # two means that differ by this part of their size are equal
 MOST_NAMED = 3  # arms in a sentence; further ones are counted
@@ -44,6 +48,8 @@ def headline(outcome: Outcome) -> Headline:
     """
     ranked = _ranking_headline(outcome)
     ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()))
+    if outcome.records.meta.benchmark["search"].get("objective", "common") != "common":
+        return replace(ranked, caveat=NOT_COMPARED)
     return ranked if outcome.table("verdict") is None else replace(ranked, caveat="")
 
 

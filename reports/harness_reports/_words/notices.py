@@ -52,7 +52,7 @@ def fairness_notes(records: Records) -> list[str]:
 
 def _about_comparison(outcome: Outcome) -> list[Notice]:
     """Return what happened to the seeds of each arm."""
-    runs, seeds = outcome.records.compared(), int(outcome.records.meta.benchmark["compare"]["seeds"])
+    runs, seeds = outcome.records.compared(), outcome.records.meta.planned_seeds
     if runs.empty:
         return [Notice("warn", "The comparison has not been run: no arm has been retrained yet.")]
     planned, notices = numbers.counted(seeds, "seed"), []

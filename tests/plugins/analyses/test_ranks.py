@@ -126,3 +126,48 @@ def test_the_page_has_the_diagram_where_there_are_enough_backbones(make_records:
     assert section(Page.of(results)) is None
     assert 'id="ranks"' in html.render(replace(results, tables=tables))
     assert 'id="ranks"' not in html.render(results)
+
+
+def over_workloads(make_records: Any, values: Any) -> dict[str, Any]:
+    """Return records by workload, of an arm per optimizer with these test accuracies ``[workloads, optimizers]``."""
+    return {f"w{i}": over_backbones(make_records, [line]) for i, line in enumerate(values)}
+
+
+def test_demsars_example_over_workloads(make_records: Any) -> None:
+    """The blocks are the workloads, and the pairs are tested by their ranks, which have one unit."""
+    workloads = over_workloads(make_records, AUC)
+    pd.testing.assert_frame_equal(ranks.across(workloads), ranks.compute(over_backbones(make_records, AUC)))
+    pairs = ranks.pairs_across(workloads).set_index(["one", "other"])
+    by_block = ranks.ranked(AUC)
+    expected = ranks.wilcoxon(-by_block[:, 3], -by_block[:, 0])
+    assert pairs.loc[("d/cosine", "a/cosine"), "p"] == pytest.approx(expected)
+
+
+def test_fewer_than_six_workloads_have_no_ranks_however_many_seeds_they_have(make_records: Any) -> None:
+    workloads = over_workloads(make_records, AUC[:5])
+    assert ranks.across(workloads).empty
+    assert ranks.pairs_across(workloads).empty
+    assert ranks.across({}).empty
+
+
+def test_a_workload_with_several_networks_is_one_block(make_records: Any) -> None:
+    workloads = over_workloads(make_records, AUC[:6])
+    workloads["w5"] = over_backbones(make_records, AUC[5:9])
+    table = ranks.across(workloads).set_index("ranked")
+    by_block = ranks.ranked(AUC)
+    last = ranks.ranked(-by_block[5:9].mean(axis=0, keepdims=True))
+    expected = np.concatenate([by_block[:5], last]).mean(axis=0)
+    assert table["blocks"].iloc[0] == 6
+    assert [table.loc[f"{name}/cosine", "mean_rank"] for name in OPTIMIZERS] == pytest.approx(expected)
+
+
+def test_an_unfinished_workload_is_left_out_and_so_is_an_optimizer_that_one_lacks(make_records: Any) -> None:
+    workloads = over_workloads(make_records, AUC[:7])
+    runs = workloads["w6"].runs
+    waiting = runs.assign(
+        state=np.where(runs["arm"] == "net0/a/cosine", "waiting", runs["state"]), test_accuracy=np.nan
+    )
+    workloads["w6"] = replace(workloads["w6"], runs=waiting)
+    assert ranks.across(workloads)[["blocks", "left_out"]].iloc[0].tolist() == [6, 1]
+    workloads = over_workloads(make_records, AUC[:6]) | over_workloads(make_records, AUC[:1, :3])
+    assert set(ranks.across(workloads)["ranked"]) == {"a/cosine", "b/cosine", "c/cosine"}

@@ -2,13 +2,14 @@
 
     profile(tau) = part of the cells in which time <= tau * the fastest optimizer's time
 
-Dolan and More 2002, doi:10.1007/s101070100263. A cell is a network under a schedule. Its time is an arm's median over seeds to
+Dolan and More 2002, doi:10.1007/s101070100263. A cell is a network under a schedule, of one workload or of several. Its time is an arm's median over seeds to
 the network's target, infinite where most seeds never reach it. Seeds are not cells, for they are not different problems. The
 score is AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179): the mean height of the profile between 1 and 4.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
@@ -29,13 +30,34 @@ def compute(records: Records) -> DataFrame:
 
     Only cells count that every optimizer has tried; there are no rows for fewer than three of them.
     """
+    return _profile_table(_medians(records))
+
+
+def across(workloads: Mapping[str, Records]) -> DataFrame:
+    """Return the same table over the cells of several workloads."""
+    import pandas as pd
+
+    tables = [_medians(records, name) for name, records in workloads.items()]
+    with_times = [table for table in tables if len(table)]
+    return (
+        _profile_table(pd.concat(with_times, ignore_index=True)) if with_times else pd.DataFrame(columns=list(COLUMNS))
+    )
+
+
+def _medians(records: Records, workload: str = "") -> DataFrame:
+    """Return the median times of the arms, with their cells."""
+    arms = records.arms[["arm", "optimizer", "scheduler"]]
+    return targets.compute(records).merge(arms, on="arm").assign(workload=workload)
+
+
+def _profile_table(medians: DataFrame) -> DataFrame:
+    """Return the profiles of median times; an optimizer that a cell has not tried leaves that cell out."""
     import numpy as np
     import pandas as pd
 
     rows: list[tuple[Any, ...]] = []
-    medians = targets.compute(records).merge(records.arms[["arm", "optimizer", "scheduler"]], on="arm")
     for unit, table in medians.groupby("unit", sort=False):
-        grid = table.pivot(index=["network", "scheduler"], columns="optimizer", values="median").dropna()
+        grid = table.pivot(index=["workload", "network", "scheduler"], columns="optimizer", values="median").dropna()
         if len(grid) < FEWEST or grid.shape[1] < 2:
             continue
         by_optimizer = ratios(grid.to_numpy(dtype=float)).T
@@ -67,4 +89,8 @@ def score(ratios: NDArray[np.float64]) -> float:
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer profiles."""
-    return [Analysis(name="profiles", compute=compute, reference="doi:10.1007/s101070100263, arXiv:2306.07179")]
+    return [
+        Analysis(
+            name="profiles", compute=compute, across=across, reference="doi:10.1007/s101070100263, arXiv:2306.07179"
+        )
+    ]

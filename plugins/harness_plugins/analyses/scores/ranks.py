@@ -1,8 +1,9 @@
-"""Ranks over backbones: which arm is better on most of them, and by more than chance?
+"""Ranks over backbones, or over workloads: which arm is better on most of them, and by more than chance?
 
-Each block is a backbone. Ranked in it are the other parts of an arm (head, optimizer, schedule), by the mean of the deciding test
-metric over seeds. Seeds are not blocks, for they are not different problems, and neither are the heads of one backbone. A run has
-one dataset; blocks of several datasets come from comparing runs.
+In a single run each block is a backbone. Ranked in it are the other parts of an arm (head, optimizer, schedule), by the mean of
+the deciding test metric over seeds. Seeds are not blocks, for they are not different problems, and neither are the heads of one
+backbone. Over several workloads each block is a workload, and optimizers with their schedules are ranked in it. One with several
+networks ranks by the mean rank in these.
 
     chi2 = 12 N / (k (k + 1)) (sum of R^2 - k (k + 1)^2 / 4),   F = (N - 1) chi2 / (N (k - 1) - chi2)
     CD   = q(0.05, k) sqrt(k (k + 1) / (6 N))
@@ -16,11 +17,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
 from harness.statistics.labels import holm
+from harness.verdict.arms import network_of, short_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,9 +42,18 @@ def compute(records: Records) -> DataFrame:
     There are no rows for fewer than six blocks or three ranked. An arm of which every seed diverged or failed is last in its
     block. A block in which an arm has not been run yet is left out.
     """
+    return _rank_table(*score_table(records))
+
+
+def across(workloads: Mapping[str, Records]) -> DataFrame:
+    """Return the same table with a block for each workload."""
+    return _rank_table(*workload_scores(workloads))
+
+
+def _rank_table(grid: DataFrame, left_out: int) -> DataFrame:
+    """Return the table of ranks from scores, a row a block and a column a ranked name; higher is better."""
     import pandas as pd
 
-    grid, left_out = score_table(records)
     if len(grid) < FEWEST or grid.shape[1] < 3:
         return pd.DataFrame(columns=list(COLUMNS))
     ranks = ranked(grid.to_numpy(dtype=float)).mean(axis=0)
@@ -55,9 +67,19 @@ def compute(records: Records) -> DataFrame:
 
 def compute_pairs(records: Records) -> DataFrame:
     """Return a row per pair: how far ``apart`` their mean ranks are, whether ``beyond`` the critical difference, and p."""
+    return _pair_table(*score_table(records))
+
+
+def pairs_across(workloads: Mapping[str, Records]) -> DataFrame:
+    """Return the same table with a block for each workload."""
+    return _pair_table(*workload_scores(workloads))
+
+
+def _pair_table(grid: DataFrame, left_out: int) -> DataFrame:
+    """Return the table of pairs from scores, a row a block and a column a ranked name; higher is better."""
     import pandas as pd
 
-    ranks, (grid, _) = compute(records), score_table(records)
+    ranks = _rank_table(grid, left_out)
     rows: list[tuple[Any, ...]] = []
     if len(ranks):
         mean_ranks = dict(zip(ranks["ranked"], ranks["mean_rank"], strict=True))
@@ -83,6 +105,28 @@ def score_table(records: Records) -> tuple[DataFrame, int]:
     grid = scores.pivot(index="block", columns="ranked", values="value")[list(dict.fromkeys(scores["ranked"]))]
     complete = grid.dropna()
     return complete, len(grid) - len(complete)
+
+
+def workload_scores(workloads: Mapping[str, Records]) -> tuple[DataFrame, int]:
+    """Return scores, higher is better, a row per workload and a column per optimizer and schedule; and how many are left out.
+
+    A workload's score is the mean rank over its networks, with its sign turned: metrics of different workloads have no common
+    unit. A workload with an arm that has not been run yet is left out, and so is a name that is not in all workloads.
+    """
+    import pandas as pd
+
+    rows: dict[str, dict[str, float]] = {}
+    for name, records in workloads.items():
+        scores = pd.DataFrame(
+            [(network_of(arm), short_name(arm), _mean_score(records, arm)) for arm in map(str, records.arms["arm"])],
+            columns=["network", "ranked", "value"],
+        )
+        grid = scores.pivot(index="network", columns="ranked", values="value")[list(dict.fromkeys(scores["ranked"]))]
+        if len(grid) and grid.notna().all(axis=None):
+            rows[name] = dict(zip(grid.columns, -ranked(grid.to_numpy(dtype=float)).mean(axis=0), strict=True))
+    if not rows:
+        return pd.DataFrame(), len(workloads)
+    return pd.DataFrame.from_dict(rows, orient="index").dropna(axis="columns"), len(workloads) - len(rows)
 
 
 def _mean_score(records: Records, arm: str) -> float:
@@ -144,6 +188,6 @@ def harness_analyses() -> list[Analysis]:
     """Offer ranks and rank_pairs."""
     reference = "Demsar 2006, JMLR 7, 1-30"
     return [
-        Analysis(name="ranks", compute=compute, reference=reference),
-        Analysis(name="rank_pairs", compute=compute_pairs, reference=reference),
+        Analysis(name="ranks", compute=compute, across=across, reference=reference),
+        Analysis(name="rank_pairs", compute=compute_pairs, across=pairs_across, reference=reference),
     ]

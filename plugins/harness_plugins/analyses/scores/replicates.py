@@ -1,4 +1,4 @@
-"""How much of a result is luck in tuning: the same search again, with other seeds, as often as ``search.replicates`` says.
+"""How much of a result is luck in tuning: every arm's search again in every replicate, with other seeds.
 
 The means of the replicates scatter for two reasons: each search chose other parameters, and each mean is of a few seeds. The
 second part is known from the seeds, and is subtracted (one-way random effects; Searle, Casella & McCulloch 1992, ch. 3).
@@ -22,7 +22,7 @@ COLUMNS = ("arm", "replicates", "seeds", "mean", "low", "high", "sd_tuning", "sd
 
 
 def compute(records: Records) -> DataFrame:
-    """Return a row per arm that was searched more than once, of the deciding test metric.
+    """Return a row per arm with more than one replicate, of the deciding test metric.
 
     ``mean`` is over replicates, each the mean of its seeds, with its 95 % interval ``low`` to ``high``. The unit of the interval
     is the replicate; where all replicates are equal, it is the test example. ``sd_tuning`` is the SD between searches after the
@@ -32,7 +32,7 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     metric, runs = records.deciding.column, records.comparison
-    runs = runs[runs["role"].isin(["fresh", "replicate"]) & (runs["state"] == "done")]
+    runs = runs[(runs["role"] == "fresh") & (runs["state"] == "done")]
     rows = []
     for arm in map(str, records.arms["arm"]) if metric in runs else ():
         replicates = [group[metric].dropna().to_numpy() for _, group in runs[runs["arm"] == arm].groupby("replicate")]

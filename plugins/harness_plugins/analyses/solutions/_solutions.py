@@ -11,7 +11,7 @@ from harness.verdict.measurements import Measurements
 
 
 def measured_networks(records: Records) -> list[Measurements]:
-    """Return what was measured of each network, for the arms and seeds of the standing protocol; none without a comparison."""
+    """Return what was measured of each network, for the arms and replicates of the standing protocol at its last look."""
     return records.once("networks of solutions", lambda: _measured_networks(records))
 
 
@@ -23,10 +23,7 @@ def _measured_networks(records: Records) -> list[Measurements]:
 
 
 def solutions_of(network: Network) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
-    """Yield arm, seed and run of every solution, by arm and then by seed, the controls last.
-
-    That is the order of ``Measurements.run_places``.
-    """
+    """Yield arm, seed and run of every solution, by arm and then by seed, the controls last."""
     for name in (*network.arms, *network.controls):
         for seed, row in network.done_runs(name).items():
             yield name, seed, row

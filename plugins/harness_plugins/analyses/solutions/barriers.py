@@ -1,4 +1,4 @@
-"""The train loss along straight lines between solutions: how high it rises above the line through its two ends."""
+"""The train loss along paths between solutions: how high it rises above the line through its two ends."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     Curve = NDArray[np.float64]
 
-WAYS = ("naive", "aligned", "repaired")
+WAYS = ("naive", "aligned", "repaired", "path")
 POOLED = ""  # in the place of the arms' names: all arms together
 COLUMNS = ("network", "way", "quantity", "kind", "arm", "alpha", "median", "low", "high", "pairs")
 
 
 def compute(records: Records) -> DataFrame:
-    """Return a row per network, ``way``, ``quantity``, kind of pair and point ``alpha`` of the line, in [0, 1].
+    """Return a row per network, ``way``, ``quantity``, kind of pair and point ``alpha`` of the path, in [0, 1].
 
-    The way is naive, aligned or repaired. The quantity is loss, in the task's units, or error, in [0, 1]. The kind is "within"
+    The way is naive, aligned, repaired or path (the better of straight lines and one with a bend). The quantity is loss, in the task's units, or error, in [0, 1]. The kind is "within"
     (two seeds of one ``arm``, or of any arm where ``arm`` is "") or "between" (two different arms, all together). ``median``,
     ``low`` and ``high`` (a tenth and nine tenths) are over that many ``pairs`` of different seeds. Each value is the loss at
     that point less the straight line between the losses at both ends, so it is 0 at the ends. A line has no direction, so
@@ -84,7 +84,7 @@ def _lines(measurements: Measurements) -> Iterator[tuple[str, str, dict[str, Any
     import numpy as np
 
     network, records = measurements.network, measurements.records
-    distances = [measurements.probe_distances("connectivity", f"{way}_loss") for way in WAYS]
+    distances = [measurements.distances.probed("connectivity", f"{way}_loss") for way in WAYS]
     matrices = [of_way.matrix for of_way in distances if of_way is not None]
     if not matrices:
         return

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from harness import Analysis, Records, hookimpl
 from harness.statistics import pairwise
 from harness.verdict.distance_blocks import DistanceBlocks
-from harness.verdict.measurements import Distances, Measurements
+from harness.verdict.distances import Distances
+from harness.verdict.measurements import Measurements
 from harness.verdict.measures import PROBES, Measure
 from harness_plugins.analyses.solutions._solutions import measured_networks, solutions_of
 
@@ -33,7 +34,7 @@ PROBED = {
 }  # fmt: skip
 COLUMNS = ("network", "measure", "arm", "seed", "other", "other_seed", "distance")
 BLOCKS = (
-    "network", "measure", "kind", "arm", "other", "within", "within_other", "between", "rho", "excess", "seeds", "pairs",
+    "network", "measure", "kind", "arm", "other", "within", "within_other", "between", "rho", "excess", "replicates", "pairs",
 )  # fmt: skip
 MOST = 400  # solutions of a network; nobody reads a row for every two of more
 
@@ -55,25 +56,27 @@ def compute(records: Records) -> DataFrame:
 
     parts = []
     for measurements in measured_networks(records):
-        solutions = [(arm, seed) for arm, seed, _ in solutions_of(measurements.network)]
-        arms = np.array([arm for arm, _ in solutions], dtype=object)
-        seeds = np.array([seed for _, seed in solutions])
+        solutions = list(solutions_of(measurements.network))
+        arms = np.array([arm for arm, _, _ in solutions], dtype=object)
+        seeds = np.array([seed for _, seed, _ in solutions])
+        places = [measurements.run_places[str(run["run_id"])] for _, _, run in solutions]
         for name, _, distances in measured_distances(measurements) if len(solutions) <= MOST else ():
-            i, j = np.nonzero(np.triu(np.isfinite(distances.matrix), 1))
+            matrix = distances.matrix[np.ix_(places, places)]
+            i, j = np.nonzero(np.triu(np.isfinite(matrix), 1))
             columns = {
                 "network": measurements.network.name, "measure": name, "arm": arms[i], "seed": seeds[i],
-                "other": arms[j], "other_seed": seeds[j], "distance": distances.matrix[i, j],
+                "other": arms[j], "other_seed": seeds[j], "distance": matrix[i, j],
             }  # fmt: skip
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
 
 
 def blocks(records: Records) -> DataFrame:
-    """Return a row per network, measure and pair of arms: means over the pairs of solutions of different seeds.
+    """Return a row per network, measure and pair of arms: means over the pairs of solutions of different replicates.
 
     ``kind`` is "arms", or "aa" or "different" for a control and its arm. ``within`` and ``within_other`` are the means within
-    the arms, and ``between`` is the mean between them, over the ``seeds`` that both have and the ``pairs`` between them.
-    ``rho`` is between / mean of both within, and NaN for barriers, where a ratio means nothing. ``excess`` is the difference.
+    the arms, and ``between`` is the mean between them, over the ``replicates`` that both have and the ``pairs`` between
+    them, with the first seed of each. ``rho`` is between / mean of both within, and NaN for barriers, where a ratio means nothing. ``excess`` is the difference.
     All are as in the table ``facets``.
     """
     import pandas as pd
@@ -99,7 +102,7 @@ def _means(compared: DistanceBlocks, facet: str) -> dict[str, Any]:
     return {
         "within": within, "within_other": within_other, "between": pairwise.between(*blocks),
         "rho": math.exp(pairwise.log_rho(*blocks)) if facet != "connectivity" else math.nan,
-        "excess": pairwise.excess(*blocks), "seeds": len(compared.units), "pairs": _count_across_seeds(compared.ab),
+        "excess": pairwise.excess(*blocks), "replicates": len(compared.units), "pairs": _count_across(compared.ab),
     }  # fmt: skip
 
 
@@ -109,15 +112,14 @@ def measured_distances(measurements: Measurements) -> Iterator[tuple[str, str, D
     names += [(facet, name) for facet, probed in PROBED.items() for name in probed]
     for facet, name in names:
         is_function = facet == "function"
-        distances = (
-            measurements.distances_by(name) if is_function else measurements.probe_distances(PROBES[facet], name)
-        )
+        every = measurements.distances
+        distances = every.by(name) if is_function else every.probed(PROBES[facet], name)
         if distances is not None:
             yield name, facet, distances
 
 
-def _count_across_seeds(between: Matrix) -> int:
-    """Return how many pairs of different seeds were measured."""
+def _count_across(between: Matrix) -> int:
+    """Return how many pairs of different replicates were measured."""
     import numpy as np
 
     return int((np.isfinite(between) & ~np.eye(len(between), dtype=bool)).sum())

@@ -2,51 +2,18 @@
 
 A rule is given what is known of the arguments' axes, joins what must be permuted together, and returns the axes of the
 result. What no rule is known for leaves its arguments' axes fixed, which is always right, only less than could be.
-Slices of an axis, concatenation along it and the heads of attention are such cases.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
-from harness_plugins.probes._connect.spaces import Axis, Spaces
-
-Axes = tuple[Axis | None, ...]
-
-
-class Known(Protocol):
-    """What is known while a network is watched."""
-
-    spaces: Spaces
-
-    def axes(self, tensor: torch.Tensor) -> Axes:
-        """Return a tensor's axes, one per dimension."""
-
-
-Arguments = Mapping[str, Any]
-Rule = Callable[[Known, Arguments, Any], Any]  # (known, arguments by name, result) -> axes, a list of them for a list
-
-
-def tensors_in(values: Any) -> list[torch.Tensor]:
-    """Return all tensors of a nest of arguments."""
-    if isinstance(values, torch.Tensor):
-        return [values]
-    if isinstance(values, Mapping):
-        return tensors_in(list(values.values()))
-    return [tensor for value in values for tensor in tensors_in(value)] if isinstance(values, list | tuple) else []
-
-
-def unknown(known: Known, given: Arguments, result: Any) -> Any:
-    """Fix every axis of the arguments; the results have none."""
-    for tensor in tensors_in(given):
-        for axis in known.axes(tensor):
-            known.spaces.fix(axis)
-    if isinstance(result, torch.Tensor):
-        return (None,) * result.ndim
-    return [unknown(known, {}, part) for part in result] if isinstance(result, list | tuple) else None
+from harness_plugins.probes._connect import heads, shapes
+from harness_plugins.probes._connect.known import Arguments, Axes, Known, Rule, tensors_in, unknown
+from harness_plugins.probes._connect.spaces import Axis
 
 
 def _pointwise(known: Known, given: Arguments, result: Any) -> Axes:
@@ -126,90 +93,6 @@ def _pool(known: Known, given: Arguments, result: Any, sides: int) -> Axes:
     return (*axes[:-sides], *(None for _ in range(sides)))
 
 
-def _same_length(known: Known, given: Arguments, result: Any) -> Axes:
-    """Padding, resizing, expanding: axes that keep their length are kept, the others lose their units."""
-    maps = given["0"]
-    extra = result.ndim - maps.ndim
-    axes: list[Axis | None] = [None] * extra
-    for place, axis in enumerate(known.axes(maps)):
-        is_same = maps.shape[place] == result.shape[place + extra]
-        if not is_same:
-            known.spaces.fix(axis)
-        axes.append(axis if is_same else None)
-    return tuple(axes)
-
-
-def _reshape(known: Known, given: Arguments, result: Any) -> Axes:
-    """Axes are kept that stay whole, that are flattened with what follows, or come out of that again."""
-    before, shape = given["0"].shape, result.shape
-    axes, out = known.axes(given["0"]), [None] * len(shape)
-    if 0 in before:
-        return tuple(out)
-    axes_of_out: list[Axis | None] = list(out)
-    i = j = 0
-    while i < len(before) and j < len(shape):
-        group, into = [i], [j]
-        left, right = before[i], shape[j]
-        while left != right:
-            if left < right:
-                i += 1
-                left *= before[i]
-                group.append(i)
-            else:
-                j += 1
-                right *= shape[j]
-                into.append(j)
-        i, j = i + 1, j + 1
-        _regroup(known, [(before[k], axes[k]) for k in group], [(shape[k], k) for k in into], axes_of_out)
-    return tuple(axes_of_out)
-
-
-def _regroup(
-    known: Known,
-    group: Sequence[tuple[int, Axis | None]],
-    into: Sequence[tuple[int, int]],
-    target: list[Axis | None],
-) -> None:
-    """Carry the axes of some dimensions (length, axis) over to others (length, place) of the same entries."""
-    group, into = [entry for entry in group if entry[0] > 1], [entry for entry in into if entry[0] > 1]
-    roots = [known.spaces.free(axis) for _, axis in group]
-    if not group or not any(roots):
-        return
-    first, behind = roots[0], 1
-    for length, _ in group[1:]:
-        behind *= length
-    if first is not None and not any(roots[1:]):
-        axis = Axis(first.space, first.block * behind)
-        if len(into) == 1:
-            target[into[0][1]] = axis
-            return
-        if axis.block % (block := _length(into[1:])) == 0:
-            target[into[0][1]] = Axis(axis.space, axis.block // block)
-            return
-    for root in roots:
-        known.spaces.fix(root)
-
-
-def _length(into: Sequence[tuple[int, int]]) -> int:
-    length = 1
-    for axis, _ in into:
-        length *= axis
-    return length
-
-
-def _permute(known: Known, given: Arguments, result: Any) -> Axes:
-    axes = known.axes(given["0"])
-    order = given["1"] if isinstance(given["1"], list | tuple) else [given[str(k + 1)] for k in range(len(axes))]
-    return tuple(axes[place] for place in order)
-
-
-def _transpose(known: Known, given: Arguments, result: Any) -> Axes:
-    axes = list(known.axes(given["0"]))
-    first, second = given["1"], given["2"]
-    axes[first], axes[second] = axes[second], axes[first]
-    return tuple(axes)
-
-
 def _reduce(known: Known, given: Arguments, result: Any, dim: str = "1") -> Any:
     """A mean, a sum or a norm: along a whole axis it does not ask in which order."""
     rows, along = given["0"], given.get("dim", given.get(dim))
@@ -223,68 +106,13 @@ def _reduce(known: Known, given: Arguments, result: Any, dim: str = "1") -> Any:
     return tuple(axis for place, axis in enumerate(axes) if place not in gone)
 
 
-def _concatenate(known: Known, given: Arguments, result: Any) -> Axes:
-    """Units side by side have no space of their own: only the other axes are kept."""
-    along = given.get("dim", given.get("1", 0)) % result.ndim
-    axes: list[Axis | None] = []
-    for place in range(result.ndim):
-        joined, *rest = [known.axes(tensor)[place] for tensor in given["0"]]
-        for axes_of_part in rest:
-            if place != along:
-                joined = known.spaces.join(joined, axes_of_part)
-        if place == along:
-            for axis in (joined, *rest):
-                known.spaces.fix(axis)
-        axes.append(None if place == along else joined)
-    return tuple(axes)
-
-
-def _take(known: Known, given: Arguments, result: Any) -> Any:
-    """Indices and slices: an axis that is not taken whole loses its units."""
-    rows, index = given["0"], given["1"]
-    index = index if isinstance(index, tuple) else (index,)
-    if not all(item is None or item is Ellipsis or isinstance(item, int | slice) for item in index):
-        return unknown(known, given, result)
-    if Ellipsis in index:
-        position = index.index(Ellipsis)
-        count = rows.ndim + 1 - sum(item is not None for item in index)
-        index = (*index[:position], *[slice(None)] * count, *index[position + 1 :])
-    axes, result_axes, place = known.axes(rows), list[Axis | None](), 0
-    for item in index:
-        if item is None:
-            result_axes.append(None)
-            continue
-        if item == slice(None):
-            result_axes.append(axes[place])
-        else:
-            known.spaces.fix(axes[place])
-            result_axes += [] if isinstance(item, int) else [None]
-        place += 1
-    return (*result_axes, *axes[place:])
-
-
-def _unbind(known: Known, given: Arguments, result: Any) -> Any:
-    along = given.get("dim", given.get("1", 0))
-    axes = list(known.axes(given["0"]))
-    known.spaces.fix(axes.pop(along))
-    return [tuple(axes) for _ in result]
-
-
-def _split(known: Known, given: Arguments, result: Any) -> Any:
-    along = given.get("dim", given.get("2", 0))
-    axes = list(known.axes(given["0"]))
-    known.spaces.fix(axes[along])
-    axes[along] = None
-    return [tuple(axes) for _ in result]
-
-
 def _norm(known: Known, given: Arguments, result: Any) -> Any:
     return _reduce(known, given, result, dim="2")
 
 
 _POINTWISE = (
     "add radd iadd sub rsub isub mul rmul imul div rdiv idiv truediv rtruediv itruediv true_divide maximum minimum where lerp "
-    "addcmul pow rpow"
+    "addcmul pow rpow masked_fill"
 )
 _UNARY = (
     "relu relu6 gelu silu mish elu selu celu leaky_relu hardtanh hardswish hardsigmoid sigmoid logsigmoid tanh softplus "
@@ -298,6 +126,7 @@ _FIRST = {  # the arguments of functions whose rules want them by name
         ("conv1d", "conv2d", "conv3d"), ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
     ),
     "group_norm": ("input", "num_groups", "weight", "bias"),
+    "scaled_dot_product_attention": ("query", "key", "value", "attn_mask"),
 }
 
 
@@ -325,17 +154,11 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _convolution),
     **dict.fromkeys(("batch_norm", "instance_norm", "prelu"), _per_channel),
     **dict.fromkeys(("layer_norm", "rms_norm"), _layer_norm),
-    **dict.fromkeys(("reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "reshape_as", "view_as"), _reshape),
-    **dict.fromkeys(("pad", "interpolate", "expand", "expand_as"), _same_length),
-    **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
-    **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transpose),
-    **dict.fromkeys(("chunk", "split"), _split),
     "linear": _linear,
     "group_norm": _group_norm,
-    "permute": _permute,
-    "getitem": _take,
-    "unbind": _unbind,
     **_pools(),
+    **shapes.RULES,
+    **heads.RULES,
 }  # fmt: skip
 
 

@@ -1,46 +1,59 @@
 """Bend the line between two networks until the loss along it is low.
 
-Garipov et al. 2018, "Loss Surfaces, Mode Connectivity, and Fast Ensembling of DNNs", arXiv:1802.10026.
+Garipov et al. 2018, "Loss Surfaces, Mode Connectivity, and Fast Ensembling of DNNs", arXiv:1802.10026, with quadratic Bezier
+curves and with polygonal chains of one bend.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from harness_plugins.probes._connect import batch_norm
-from harness_plugins.probes._connect.curves import between, bezier
-from harness_plugins.probes._connect.line import Line
+from harness_plugins.probes._connect.curves import Shape, between
+from harness_plugins.probes._connect.landscape import Landscape
+from harness_plugins.probes._connect.permutation import Weights
 
-BATCH = 128
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-def bent(line: Line, epochs: int, lr: float, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Return the middle weights of the quadratic Bezier curve between a line's ends that make the loss on it lowest.
+def bent(
+    land: Landscape, start: Weights, end: Weights, shape: Shape, places: Sequence[float], lr: float, batch: int
+) -> dict[str, torch.Tensor]:
+    """Return the weights of the bend between two networks that make the loss on the path lowest.
 
-    Every batch is seen at one place t of the curve, uniform in [0, 1]. The whole train split is used, un-augmented, and
-    the loss has no penalty. Adam, with its rate falling to zero as a cosine; the same for equal arguments.
+    It begins halfway. Each step sees a batch of so many examples at one of the ``places`` in [0, 1]. The whole train split is
+    used, un-augmented, and the loss has no penalty. Adam, with its rate falling to zero as a cosine; the same for equal
+    arguments.
     """
-    network, loss = line.land.network, line.land.task.loss
-    bend = between(line.start, line.end, 0.5)
+    network, loss = land.network, land.task.loss
+    bend = between(start, end, 0.5)
     trained = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
     parameters = dict(network.named_parameters())
     optimizer = torch.optim.Adam([bend[name] for name in trained], lr=lr)
-    steps = epochs * sum(1 for _ in line.land.training(BATCH, seed))
-    places = torch.rand(steps, generator=torch.Generator().manual_seed(seed)).tolist()
-    step = 0
     with batch_norm.averaging(network):
-        for epoch in range(epochs):
-            for inputs, targets in line.land.training(BATCH, seed + epoch):
-                t = places[step]
-                network.load_state_dict(bezier(line.start, bend, line.end, t))
-                network.zero_grad(set_to_none=True)
-                loss(network(inputs).float(), targets).backward()  # type: ignore[no-untyped-call]
-                for name in trained:
-                    gradient = parameters[name].grad
-                    bend[name].grad = None if gradient is None else gradient * (2 * t * (1 - t))
-                optimizer.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * step / steps)) / 2
-                optimizer.step()
-                step += 1
+        for step, (t, (inputs, targets)) in enumerate(zip(places, _batches(land, batch), strict=False)):
+            network.load_state_dict(shape.at(start, bend, end, t))
+            network.zero_grad(set_to_none=True)
+            loss(network(inputs).float(), targets).backward()  # type: ignore[no-untyped-call]
+            for name in trained:
+                gradient = parameters[name].grad
+                bend[name].grad = None if gradient is None else gradient * shape.share(t)
+            optimizer.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * step / len(places))) / 2
+            optimizer.step()
     return {name: tensor.detach() for name, tensor in bend.items()}
+
+
+def spread(count: int) -> list[float]:
+    """Return so many places in [0, 1] that are spread evenly, however many of them are taken."""
+    return [(0.5 + step * GOLDEN) % 1 for step in range(count)]
+
+
+def _batches(land: Landscape, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield batches of the train split, un-augmented, epoch after epoch in another order."""
+    seed = 0
+    while True:
+        yield from land.training(size, seed)
+        seed += 1

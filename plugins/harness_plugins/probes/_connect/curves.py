@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -33,6 +34,23 @@ def bezier(one: Weights, bend: Weights, other: Weights, t: float) -> dict[str, t
         else tensor
         for name, tensor in one.items()
     }
+
+
+def polygon(one: Weights, bend: Weights, other: Weights, t: float) -> dict[str, torch.Tensor]:
+    """Return the weights at t of two straight lines, to the bend at 1/2 and on from there; whole numbers are the first one's."""
+    return between(one, bend, 2 * t) if t <= 0.5 else between(bend, other, 2 * t - 1)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A kind of bent path: its weights at t in [0, 1], and how much of them is the bend there."""
+
+    at: Callable[[Weights, Weights, Weights, float], dict[str, torch.Tensor]]
+    share: Callable[[float], float]
+
+
+BEZIER = Shape(bezier, lambda t: 2 * t * (1 - t))
+POLYGON = Shape(polygon, lambda t: 1 - abs(2 * t - 1))
 
 
 def barrier(heights: Sequence[float], alphas: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ them, the network must compute the same.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,11 @@ import torch
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
-from harness_plugins.probes._connect.axes import RULES, Axes, by_name, tensors_in, unknown
-from harness_plugins.probes._connect.permutation import Place, Symmetry, permuted, randomly
-from harness_plugins.probes._connect.spaces import Axis, Spaces
+from harness_plugins.probes._connect.axes import RULES, by_name
+from harness_plugins.probes._connect.heads import follow
+from harness_plugins.probes._connect.known import Axes, Scattered, tensors_in, unknown
+from harness_plugins.probes._connect.permutation import Bundle, Place, Symmetry, permuted, randomly
+from harness_plugins.probes._connect.spaces import SAME, Axis, Spaces
 
 _ASKING = ("get", "size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point", "len",
            "get_device", "element_size", "assert", "is_complex", "data_ptr")  # fmt: skip
@@ -50,6 +52,7 @@ class Watch(TorchFunctionMode):
         self.shown: set[int] = set()  # spaces of the network's own outputs
         self._own = {id(tensor) for tensor in (*network.parameters(), *network.buffers())}
         self._axes: dict[int, Axes] = {id(inputs): (None,) * inputs.ndim}
+        self._scattered: dict[int, Scattered] = {}
         self._alive: list[torch.Tensor] = [inputs]
 
     def axes(self, tensor: torch.Tensor) -> Axes:
@@ -57,6 +60,14 @@ class Watch(TorchFunctionMode):
         if id(tensor) not in self._axes and id(tensor) in self._own:
             self._axes[id(tensor)] = tuple(self.spaces.new(length) for length in tensor.shape)
         return self._axes.get(id(tensor), (None,) * tensor.ndim)
+
+    def scattered(self, tensor: torch.Tensor) -> Scattered | None:
+        """Return the units of a tensor that lie along several axes."""
+        return self._scattered.get(id(tensor))
+
+    def scatter(self, tensor: torch.Tensor, units: Scattered) -> None:
+        """Note that units lie along several axes of a tensor."""
+        self._scattered[id(tensor)] = units
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -70,7 +81,11 @@ class Watch(TorchFunctionMode):
             if name not in _ASKING:  # it looked at values
                 unknown(self, arguments, result)
             return result
-        spaces = RULES.get(name, unknown)(self, arguments, result)
+        rule = RULES.get(name, unknown)
+        if any(id(tensor) in self._scattered for tensor in tensors_in(arguments)):
+            spaces = follow(self, func, name, args, kwargs, arguments, result, rule)
+        else:
+            spaces = rule(self, arguments, result)
         for tensor, axes in (
             zip([result], [spaces], strict=True)
             if isinstance(result, torch.Tensor)
@@ -86,7 +101,7 @@ class Watch(TorchFunctionMode):
         if name not in _NORMS + _LAYERS or not isinstance(result, torch.Tensor):
             return
         for dim, axis in enumerate(self._axes[id(result)]):
-            if axis is not None:
+            if axis is not None and axis is not SAME:
                 self.made.append(Made(name in _NORMS, result, dim, axis))
                 if name in _LAYERS:
                     self.units.append(axis)
@@ -99,9 +114,11 @@ def watch(network: torch.nn.Module, inputs: torch.Tensor) -> Watch:
     with seen:
         outputs = network(inputs)
     for tensor in tensors_in(outputs):
-        for axis in filter(None, seen.axes(tensor)):
+        units = seen.scattered(tensor)
+        for axis in filter(None, (*seen.axes(tensor), units.axis if units else None)):
             seen.shown.add(seen.spaces.root(axis).space)
             seen.spaces.fix(axis)
+    seen.spaces.settle()
     return seen
 
 
@@ -116,31 +133,65 @@ def symmetry(network: torch.nn.Module, inputs: torch.Tensor) -> Symmetry | None:
         return None
     try:
         seen = watch(network, inputs)
-        seen_symmetry = _seen_symmetry(network, seen)
-        return seen_symmetry if holds(network, inputs, seen_symmetry) else None
+        _fix_constants(network, seen)
+        for whole in (False, True):  # where what was seen of heads and pieces is wrong, the rest may be right
+            seen.spaces.settle(whole)
+            seen_symmetry = _seen_symmetry(network, seen)
+            if holds(copy.deepcopy(network), inputs, seen_symmetry):
+                return seen_symmetry
     except Exception:  # a network may do anything
         return None
+    return None
+
+
+def _tensors(network: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
+    return [*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False)]
+
+
+def _fix_constants(network: torch.nn.Module, seen: Watch) -> None:
+    """Fix the axes of constants that are not saved, for they cannot be moved."""
+    saved = network.state_dict().keys()
+    for name, tensor in _tensors(network):
+        for axis in seen.axes(tensor) if name not in saved else ():
+            seen.spaces.fix(axis)
 
 
 def _seen_symmetry(network: torch.nn.Module, seen: Watch) -> Symmetry:
-    tensors = (*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False))
     weights = {name for name, _ in network.named_parameters(remove_duplicate=False)}
-    saved = network.state_dict().keys()
-    for name, tensor in tensors:
-        for axis in seen.axes(tensor) if name not in saved else ():
-            seen.spaces.fix(axis)  # a constant that is not saved cannot be moved
-    places: dict[int, list[Place]] = {}
-    for name, tensor in tensors:
+    spaces, places = seen.spaces, dict[int, list[Place]]()
+    for name, tensor in _tensors(network):
         for dim, axis in enumerate(seen.axes(tensor)):
-            root = seen.spaces.free(axis)
-            if root is not None:
-                places.setdefault(root.space, []).append(Place(name, dim, root.block, name in weights))
-    sizes = seen.spaces.sizes
-    hidden = {seen.spaces.root(axis).space for axis in seen.units} - seen.shown
-    movable = sum(sizes[space] for space in hidden & places.keys())
-    part = movable / sum(sizes[space] for space in hidden) if hidden else 1.0
-    spaces = tuple((space, sizes[space], tuple(in_space)) for space, in_space in places.items())
-    return Symmetry(spaces, part)
+            root = spaces.free(axis)
+            for space, entries in spaces.leaves(root.space) if root else ():
+                place = Place(name, dim, root.block, name in weights, root.outer, entries, spaces.sizes[root.space])
+                places.setdefault(space, []).append(place)
+    nested = _bundles(seen, places)
+    for bundle in nested:
+        places.setdefault(bundle.spaces[0], [])  # heads alone may number nothing
+    all_spaces = tuple((space, spaces.sizes[space], tuple(in_space)) for space, in_space in places.items())
+    return Symmetry(all_spaces, _movable_part(seen, places.keys()), nested)
+
+
+def _bundles(seen: Watch, places: Collection[int]) -> tuple[Bundle, ...]:
+    """Return the heads, each with the spaces whose units belong to them."""
+    by_heads: dict[int, dict[int, bool]] = {}
+    for nested in seen.spaces.nested:
+        units, heads = seen.spaces.free(nested.units), seen.spaces.free(nested.heads)
+        if units and heads and units.space in places:
+            inside = by_heads.setdefault(heads.space, {})
+            inside[units.space] = nested.rigid or inside.get(units.space, False)
+    return tuple(Bundle((heads, *inside), tuple(inside.values())) for heads, inside in by_heads.items())
+
+
+def _movable_part(seen: Watch, movable: Collection[int]) -> float:
+    """Return the part in [0, 1] of the units of hidden layers that are on spaces which may be permuted."""
+    spaces = seen.spaces
+    hidden = {spaces.root(axis).space for axis in seen.units} - seen.shown
+    moving = 0
+    for space in hidden:
+        for leaf, entries in spaces.leaves(space):
+            moving += (len(entries) or spaces.sizes[space]) if leaf in movable else 0
+    return moving / sum(spaces.sizes[space] for space in hidden) if hidden else 1.0
 
 
 def holds(network: torch.nn.Module, inputs: torch.Tensor, found: Symmetry) -> bool:
@@ -150,7 +201,7 @@ def holds(network: torch.nn.Module, inputs: torch.Tensor, found: Symmetry) -> bo
     """
     random = torch.Generator().manual_seed(0)
     network, inputs = network.double(), inputs.double()
-    state = {name: _drawn(tensor, random) for name, tensor in network.state_dict().items()}
+    state = {name: drawn(tensor, random) for name, tensor in network.state_dict().items()}
     network.load_state_dict(state)
     with torch.no_grad():
         before = network(inputs)
@@ -160,7 +211,7 @@ def holds(network: torch.nn.Module, inputs: torch.Tensor, found: Symmetry) -> bo
     return bool(torch.isfinite(size) and size > 0 and (after - before).abs().max() <= 1e-6 * size)
 
 
-def _drawn(tensor: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+def drawn(tensor: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Return random weights of a size that keeps outputs near one, positive where a variance could be."""
     if not tensor.is_floating_point():
         return tensor

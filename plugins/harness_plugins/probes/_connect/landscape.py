@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from harness_plugins.probes._connect.batch_norm import recalibrate
+from harness_plugins.probes._connect import batch_norm
 from harness_plugins.probes._connect.permutation import Weights
 from harness_plugins.probes._images import Images
 
@@ -50,6 +50,8 @@ class Landscape:
         self._count = min(images, len(self.train))
         self._evaluated = self._images(images)
         self._statistics = self._evaluated if statistics == images else self._images(statistics)
+        # Statistics of the one batch that is evaluated need no pass of their own: the network uses them as it makes them.
+        self._at_once = self._statistics is self._evaluated and len(self._evaluated) == 1
 
     def watched(self, count: int) -> Iterator[torch.Tensor]:
         """Yield so many examples in batches ``[B, ...]`` that are small, for all activations are kept of each."""
@@ -70,19 +72,21 @@ class Landscape:
         """Go to these weights, with batch normalisation's statistics computed anew, or as they stand in them."""
         self.network.load_state_dict(weights)
         if recalibrated:
-            recalibrate(self.network, self.calibrating())
+            batch_norm.recalibrate(self.network, self.calibrating())
 
     def at(self, weights: Weights, recalibrated: bool = True) -> Height:
         """Return loss and error at these weights."""
-        self.load(weights, recalibrated)
+        if recalibrated:
+            return self.along([weights])[0]
+        self.load(weights, recalibrated=False)
         return self.heights([self.here()])[0]
 
     def along(self, points: Iterable[Weights]) -> list[Height]:
         """Return loss and error at several weights, batch normalisation's statistics computed anew at each."""
         scores = []
         for weights in points:
-            self.load(weights)
-            scores.append(self.here())
+            self.load(weights, recalibrated=not self._at_once)
+            scores.append(self.here(batch_norm.averaging(self.network) if self._at_once else None))
         return self.heights(scores)
 
     @torch.no_grad()

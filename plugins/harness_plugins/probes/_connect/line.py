@@ -1,42 +1,60 @@
-"""The straight line between two trained networks: loss and error along it."""
+"""The paths between two trained networks: loss and error along them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness_plugins.probes._connect import repair
-from harness_plugins.probes._connect.curves import barrier, between
+from harness_plugins.probes._connect.bending import bent, spread
+from harness_plugins.probes._connect.curves import POLYGON, barrier, between
 from harness_plugins.probes._connect.landscape import Height, Landscape
 from harness_plugins.probes._connect.permutation import Weights
+from harness_plugins.probes._connect.scale import ScaleFree, normalised, scale_free
 
 if TYPE_CHECKING:
+    import torch
+
     from harness import Parts
 
+BEND_BATCH = 64  # examples of each step that trains a bend
+
 Curve = list[Height]  # one per alpha, the networks themselves at both ends
+
+
+@dataclass(frozen=True)
+class End:
+    """A network at the end of a line."""
+
+    weights: Weights  # with scale-free filters at norm 1
+    height: Height  # batch normalisation's statistics computed anew
+    gap: float  # how far that is from the network as it was trained
 
 
 class Line:
     """Two networks of one architecture, and what lies between them.
 
-    Batch normalisation's statistics are computed anew at every point, ends included. What the ends are worth is kept
-    with each network for its next pair; permuted, it computes the same.
+    Filters whose scale the network does not see are at norm 1, so that a line says something of two functions. Batch
+    normalisation's statistics are computed anew at every point, ends included. What the ends are worth is kept with each
+    network for its next pair; permuted, it computes the same.
     """
 
     def __init__(self, first: Parts, second: Parts, alphas: Sequence[float], images: int, statistics: int) -> None:
         self.alphas = alphas
-        self.start: Weights = first.model.state_dict()
-        self.end: Weights = second.model.state_dict()
-        if _shapes(self.start) != _shapes(self.end):
+        if _shapes(first) != _shapes(second):
             raise ValueError(
                 f"networks must be of one architecture to be connected, got '{first.run.arm.network}' and "
                 f"'{second.run.arm.network}'"
             )
         self.land = _shared_landscape(first, second, images, statistics)
-        key = f"connectivity.end.{images}.{statistics}"
-        ends = [_kept(parts, key, weights, self.land) for parts, weights in ((first, self.start), (second, self.end))]
-        self.heights = [end[0] for end in ends]
-        self.gap = max(_gap(*end) for end in ends)
+        self.layers = shared_layers(first, second)
+        ends = [
+            _end(parts, f"connectivity.end.{images}.{statistics}", self.land, self.layers) for parts in (first, second)
+        ]
+        self.start, self.end = (end.weights for end in ends)
+        self.heights = [end.height for end in ends]
+        self.gap = max(end.gap for end in ends)
 
     def middles(self, ends: Iterable[Weights]) -> list[Height]:
         """Return the loss and error of the networks halfway to the second one's weights, permuted in some ways or not."""
@@ -65,6 +83,22 @@ class Line:
             scores.append(self.land.here(repair.repaired(self.land.network, target, batches)))
         return [self.heights[0], *self.land.heights(scores), self.heights[1]]
 
+    def bent(self, end: Weights, steps: int, lr: float) -> Curve:
+        """Return the same along two straight lines that meet in a bend, which is trained for so many steps."""
+        bend = bent(self.land, self.start, end, POLYGON, spread(steps), lr, BEND_BATCH)
+        inside = self.land.along(POLYGON.at(self.start, bend, end, t) for t in self.alphas[1:-1])
+        return [self.heights[0], *inside, self.heights[1]]
+
+    def barriers(self, curve: Curve) -> tuple[float | None, float]:
+        """Return how far a curve's error rises above the line between its ends, None without classes, and how far its loss."""
+        rises = {kind: barrier(heights, self.alphas) for kind, heights in kinds(curve).items()}
+        return rises.get("error"), rises["loss"]
+
+    def rank(self, curve: Curve) -> tuple[float, float]:
+        """Return a curve's rank among others: the least is the one whose error rises least, then the one whose loss does."""
+        error, loss = self.barriers(curve)
+        return error or 0.0, loss
+
     def numbers(self, name: str, curve: Curve, turned: bool) -> dict[str, Any]:
         """Return barriers and arrays of a curve by name; ``turned``, its beginning is the second network."""
         import numpy as np
@@ -82,8 +116,22 @@ def kinds(curve: Curve) -> dict[str, list[float]]:
     return {"loss": [height.loss for height in curve], **({"error": errors} if errors else {})}
 
 
-def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in weights.items()}
+def shared_layers(first: Parts, second: Parts) -> tuple[ScaleFree, ...]:
+    """Return the layers of two networks of one architecture whose filters may be brought to norm 1.
+
+    Either network remembers them for its next pair.
+    """
+    key = "connectivity.scale_free"
+    cache = first.probe_cache if key in first.probe_cache else second.probe_cache
+    layers: tuple[ScaleFree, ...] | None = cache.get(key)
+    if layers is None:
+        layers = scale_free(first.model, first.ingredients.train.batch(slice(2))[0])
+    first.probe_cache[key] = second.probe_cache[key] = layers
+    return layers
+
+
+def _shapes(parts: Parts) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in parts.model.state_dict().items()}
 
 
 def _shared_landscape(first: Parts, second: Parts, images: int, statistics: int) -> Landscape:
@@ -95,12 +143,24 @@ def _shared_landscape(first: Parts, second: Parts, images: int, statistics: int)
     return land
 
 
-def _kept(parts: Parts, about: str, weights: Weights, land: Landscape) -> tuple[Height, Height]:
-    """Return the loss and error of a network with its batch-norm statistics computed anew, and as it was trained."""
-    if about not in parts.probe_cache:
-        parts.probe_cache[about] = (land.at(weights), land.at(weights, recalibrated=False))
-    heights: tuple[Height, Height] = parts.probe_cache[about]
-    return heights
+def _end(parts: Parts, key: str, land: Landscape, layers: Sequence[ScaleFree]) -> End:
+    """Return a network as the end of a line; what it is worth, and its new statistics, are kept with it."""
+    state = parts.model.state_dict()
+    if key not in parts.probe_cache:
+        trained = land.at(state, recalibrated=False)
+        anew = land.at(state)
+        statistics = _statistics_of(land, layers)
+        if layers:
+            anew = land.at(normalised({**state, **statistics}, layers))
+        parts.probe_cache[key] = statistics, anew, _gap(anew, trained)
+    statistics, height, gap = parts.probe_cache[key]
+    return End(normalised({**state, **statistics}, layers), height, gap)
+
+
+def _statistics_of(land: Landscape, layers: Sequence[ScaleFree]) -> dict[str, torch.Tensor]:
+    """Return a copy of the running statistics of the normalisations after these layers."""
+    state = land.network.state_dict()
+    return {name: state[name].clone() for layer in layers for name in (layer.mean, layer.variance)}
 
 
 def _gap(anew: Height, trained: Height) -> float:

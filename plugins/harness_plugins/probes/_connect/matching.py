@@ -23,7 +23,7 @@ from scipy.optimize import linear_sum_assignment
 
 from harness import usable_cores
 from harness_plugins.probes._connect.graph import watch
-from harness_plugins.probes._connect.permutation import Place, Symmetry, Weights, moved, unmoved
+from harness_plugins.probes._connect.permutation import Bundle, Place, Symmetry, Weights, by_heads, moved, unmoved
 
 SWEEPS = 100  # over all spaces, at most; it takes about ten
 GAIN = 1e-5  # of the largest inner product of two units: a smaller gain is rounding
@@ -58,9 +58,10 @@ def _threads(weights: Weights) -> AbstractContextManager[ThreadPoolExecutor | No
 
 def _descend(likeness: Likeness, symmetry: Symmetry, random: np.random.Generator) -> Orders:
     orders = unmoved(symmetry)
+    bundles = symmetry.bundles
     for _ in range(SWEEPS):
         changed = False
-        sequence = [symmetry.spaces[number][0] for number in random.permutation(len(symmetry.spaces))]
+        sequence = [bundles[number] for number in random.permutation(len(bundles))]
         for together in likeness.apart(sequence):
             better = likeness.better(together, orders)
             orders |= better
@@ -84,54 +85,69 @@ class Likeness:
         """Compare two networks; ``threads`` solve assignments side by side, which changes nothing else."""
         self._one, self._other = one, other
         self._spaces = {space: _of_weights(places) for space, _, places in symmetry.spaces}
+        self._units = {space: units for space, units, _ in symmetry.spaces}
         self._axes: dict[str, list[tuple[int, Place]]] = {}  # by tensor: the spaces along its axes
         for space, places in self._spaces.items():
             for place in places:
                 self._axes.setdefault(place.name, []).append((space, place))
-        self._twice = {space for space, _, places in symmetry.spaces if len({p.name for p in places}) < len(places)}
-        self._rows: dict[tuple[str, int], torch.Tensor] = {}  # of the first network, by tensor and axis
-        self._products: dict[tuple[str, int], tuple[Version, torch.Tensor]] = {}
-        self._best: dict[tuple[int, Version], torch.Tensor] = {}
+        self._rows: dict[Place, torch.Tensor] = {}  # of the first network
+        self._products: dict[Place, tuple[Version, torch.Tensor]] = {}
+        self._best: dict[tuple[Bundle, Version], Orders] = {}
         self._map = threads.map if threads else map
 
-    def apart(self, sequence: Sequence[int]) -> Iterator[list[int]]:
-        """Cut a sequence of spaces where one has a tensor in common with those before it, back to the last cut.
+    def _places(self, bundle: Bundle) -> list[tuple[int, Place]]:
+        """Return the places of the trained tensors of a bundle's spaces, each with its space."""
+        return [(space, place) for space in bundle.spaces for place in self._spaces[space]]
+
+    def apart(self, sequence: Sequence[Bundle]) -> Iterator[list[Bundle]]:
+        """Cut a sequence where a bundle has a tensor in common with those before it, back to the last cut.
 
         The orders of those between two cuts do not depend on each other, so they can be sought side by side.
         """
-        together: list[int] = []
+        together: list[Bundle] = []
         tensors: set[str] = set()
-        for space in sequence:
-            names = {place.name for place in self._spaces[space]}
+        for bundle in sequence:
+            names = {place.name for _, place in self._places(bundle)}
             if names & tensors:
                 yield together
                 together, tensors = [], set()
-            together.append(space)
+            together.append(bundle)
             tensors |= names
         yield together
 
-    def better(self, spaces: Sequence[int], orders: Orders) -> Orders:
-        """Return the best orders of spaces that have no tensor in common, all others as they are; of those that gain by it."""
-        versions = {space: self._version_of(space, orders) for space in spaces if self._spaces[space]}
+    def better(self, bundles: Sequence[Bundle], orders: Orders) -> Orders:
+        """Return the best orders of bundles that have no tensor in common, all others as they are; of those that gain by it."""
+        versions = {bundle: self._version_of(bundle, orders) for bundle in bundles if self._places(bundle)}
         likeness = {
-            space: self._of_units(space, orders)
-            for space, version in versions.items()
-            if (best := self._best.get((space, version))) is None or not torch.equal(best, orders[space])
+            bundle: [self._of_units(space, orders) for space in bundle.spaces]
+            for bundle, version in versions.items()
+            if (best := self._best.get((bundle, version))) is None or not _are_equal(best, orders)
         }
-        unsolved = [space for space in likeness if (space, versions[space]) not in self._best]
-        for space, best in zip(unsolved, self._map(_assign, [likeness[space] for space in unsolved]), strict=True):
-            self._best[space, versions[space]] = best
-        better = {space: self._best[space, versions[space]] for space in likeness}
-        return {space: best for space, best in better.items() if self._gains(space, best, orders, likeness[space])}
+        unsolved = [bundle for bundle in likeness if (bundle, versions[bundle]) not in self._best]
+        solved = self._map(_assign_bundle, unsolved, [likeness[bundle] for bundle in unsolved])
+        for bundle, best in zip(unsolved, solved, strict=True):
+            self._best[bundle, versions[bundle]] = best
+        better: Orders = {}
+        for bundle, of_units in likeness.items():
+            best = self._best[bundle, versions[bundle]]
+            if self._gains(bundle, best, orders, of_units):
+                better |= best
+        return better
 
-    def _gains(self, space: int, best: torch.Tensor, orders: Orders, likeness: torch.Tensor) -> bool:
-        """Return whether an order of a space's units is better than the one that they have, by more than rounding."""
-        units = torch.arange(len(best))
-        gain, rounding = (likeness[units, best] - likeness[units, orders[space]]).sum(), GAIN * likeness.abs().max()
-        if gain <= rounding or space not in self._twice:
-            return bool(gain > rounding)
-        names = {place.name for place in self._spaces[space]}  # the gain along one axis may be lost along the other
-        return self.inner({**orders, space: best}, names) > self.inner(orders, names) + float(rounding)
+    def _gains(self, bundle: Bundle, best: Orders, orders: Orders, likeness: Sequence[torch.Tensor]) -> bool:
+        """Return whether orders of a bundle's units are better than those that they have, by more than rounding."""
+        gain, rounding = 0.0, 0.0
+        for space, of_units in zip(bundle.spaces, likeness, strict=True):
+            units = torch.arange(len(of_units))
+            gain += float((of_units[units, best[space]] - of_units[units, orders[space]]).sum())
+            rounding = max(rounding, float(GAIN * of_units.abs().max()))
+        dims: dict[str, set[int]] = {}
+        for _, place in self._places(bundle):
+            dims.setdefault(place.name, set()).add(place.dim)
+        if gain <= rounding or all(len(along) == 1 for along in dims.values()):
+            return gain > rounding
+        names = set(dims)  # the gain along one axis may be lost along the other
+        return self.inner({**orders, **best}, names) > self.inner(orders, names) + rounding
 
     def inner(self, orders: Orders, names: set[str] | None = None) -> float:
         """Return the inner product of both networks' weights, or of some tensors of theirs, by name."""
@@ -150,30 +166,30 @@ class Likeness:
         """
         total: torch.Tensor | None = None
         for place in self._spaces[space]:
-            key, version = (place.name, place.dim), tuple(self._version(space, place, orders))
-            if key not in self._products or self._products[key][0] != version:
-                self._products[key] = version, self._product(space, place, orders)
-            products = self._products[key][1]
+            version = tuple(self._version(place, orders))
+            if place not in self._products or self._products[place][0] != version:
+                self._products[place] = version, self._product(space, place, orders)
+            products = self._products[place][1]
             total = products.clone() if total is None else total.add_(products)
-        assert total is not None
+        if total is None:  # heads alone may number nothing
+            return torch.zeros(self._units[space], self._units[space])
         return total.cpu()
 
     def _product(self, space: int, place: Place, orders: Orders) -> torch.Tensor:
         """Return ``[n, n]``: the inner product of every unit's entries in a tensor with every other unit's."""
-        key = place.name, place.dim
-        if key not in self._rows:
-            self._rows[key] = _rows(self._one[place.name], place)
+        if place not in self._rows:
+            self._rows[place] = _rows(self._one[place.name], place, self._units[space])
         other = self._other[place.name]
         for another, axis in self._axes[place.name]:
             if axis.dim != place.dim:
                 other = moved(other, axis, orders[another])
-        return self._rows[key] @ _rows(other, place).T
+        return self._rows[place] @ _rows(other, place, self._units[space]).T
 
-    def _version_of(self, space: int, orders: Orders) -> Version:
-        """Return the orders that the best one of a space depends on."""
-        return tuple(part for place in self._spaces[space] for part in self._version(space, place, orders))
+    def _version_of(self, bundle: Bundle, orders: Orders) -> Version:
+        """Return the orders that the best ones of a bundle depend on."""
+        return tuple(part for _, place in self._places(bundle) for part in self._version(place, orders))
 
-    def _version(self, space: int, place: Place, orders: Orders) -> list[bytes]:
+    def _version(self, place: Place, orders: Orders) -> list[bytes]:
         """Return the orders along the other axes of a tensor."""
         return [orders[another].numpy().tobytes() for another, axis in self._axes[place.name] if axis.dim != place.dim]
 
@@ -183,14 +199,42 @@ def _of_weights(places: Sequence[Place]) -> list[Place]:
     return [place for place in places if place.weight]
 
 
-def _rows(tensor: torch.Tensor, place: Place) -> torch.Tensor:
+def _rows(tensor: torch.Tensor, place: Place, units: int) -> torch.Tensor:
     """Return ``[n, M]``: the entries of every unit along one axis of a tensor."""
-    units = tensor.movedim(place.dim, 0)
-    return units.reshape(units.shape[0] // place.block, -1).float()
+    if place.is_plain:
+        return tensor.movedim(place.dim, 0).reshape(units, -1).float()
+    positions = place.positions(units).movedim(1, 0).flatten().to(tensor.device)
+    return tensor.index_select(place.dim, positions).movedim(place.dim, 0).reshape(units, -1).float()
+
+
+def _are_equal(best: Orders, orders: Orders) -> bool:
+    return all(torch.equal(order, orders[space]) for space, order in best.items())
 
 
 def _assign(likeness: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(linear_sum_assignment(likeness.numpy(), maximize=True)[1])
+
+
+def _assign_bundle(bundle: Bundle, likeness: Sequence[torch.Tensor]) -> Orders:
+    """Return the orders of a bundle's spaces that make the sum of the likeness of paired units largest."""
+    if len(bundle.spaces) == 1:
+        return {bundle.spaces[0]: _assign(likeness[0])}
+    of_heads = likeness[0].clone()
+    count = len(of_heads)
+    inside: list[list[list[torch.Tensor]]] = []  # by space: for each pair of heads the order of the other one's units
+    for of_units, rigid in zip(likeness[1:], bundle.rigid, strict=True):
+        each = len(of_units) // count
+        units, tiles = torch.arange(each), of_units.view(count, each, count, each).transpose(1, 2)
+        orders = [[units if rigid else _assign(tile) for tile in row] for row in tiles]
+        inside.append(orders)
+        for i, row in enumerate(orders):
+            for j, order in enumerate(row):
+                of_heads[i, j] += tiles[i, j][units, order].sum()
+    heads = _assign(of_heads)
+    best = {bundle.spaces[0]: heads}
+    for space, orders in zip(bundle.spaces[1:], inside, strict=True):
+        best[space] = by_heads(heads, [orders[i][j] for i, j in enumerate(heads.tolist())])
+    return best
 
 
 @dataclass(frozen=True)
@@ -214,24 +258,35 @@ def by_activations(one: Features, other: Features, symmetry: Symmetry) -> Orders
     none.
     """
     orders = unmoved(symmetry)
-    for space, _, _ in symmetry.spaces:
-        if space in one and space in other:
-            first, second = one[space], other[space]
-            ours, theirs = (first.norms, second.norms) if first.norms else (first.layers, second.layers)
-            orders[space] = _assign(torch.stack([a @ b.T for a, b in zip(ours, theirs, strict=True)]).sum(0).cpu())
+    for bundle in symmetry.bundles:
+        likeness = []
+        for space in bundle.spaces:
+            pairs = _paired(one[space], other[space]) if space in one and space in other else []
+            products = [a @ b.T for a, b in pairs] or [torch.zeros(len(orders[space]), len(orders[space]))]
+            likeness.append(torch.stack(products).sum(0).cpu())
+        if any(bool(of_units.any()) for of_units in likeness):
+            orders |= _assign_bundle(bundle, likeness)
     return orders
+
+
+def _paired(one: Activations, other: Activations) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    ours, theirs = (one.norms, other.norms) if one.norms else (one.layers, other.layers)
+    return list(zip(ours, theirs, strict=True))
 
 
 def features(network: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> Features:
     """Return what the units of a network put out on batches ``[B, ...]``, to be compared with those of other networks."""
-    batches: dict[int, tuple[int, bool, list[torch.Tensor]]] = {}  # by the number of the output
+    batches: dict[tuple[int, int], tuple[int, bool, list[torch.Tensor]]] = {}  # by the output and the units of it
     for rows in inputs:
         seen = watch(network, rows)
         for number, output in enumerate(seen.made):
             axis = seen.spaces.free(output.axis)
-            if axis is not None and axis.block == 1:
+            if axis is None or axis.block > 1 or axis.outer > 1:
+                continue
+            for part, (space, entries) in enumerate(seen.spaces.leaves(axis.space)):
                 units = output.tensor.movedim(output.dim, 0)
-                batches.setdefault(number, (axis.space, output.norm, []))[2].append(_spots(units))
+                units = units[list(entries)] if entries else units
+                batches.setdefault((number, part), (space, output.norm, []))[2].append(_spots(units))
     normalised = {space for space, norm, _ in batches.values() if norm}
     by_space: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
     for space, norm, parts in batches.values():

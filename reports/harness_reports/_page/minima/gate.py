@@ -12,7 +12,7 @@ from harness_reports._page.minima.signs import Sign
 
 TITLES = {
     "error": "train error",
-    "gain": "train loss gained by going on",
+    "gain": "objective gained by going on",
     "gradient": "gradient, in parts of its start",
 }
 

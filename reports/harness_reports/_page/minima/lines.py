@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-WAYS = {"naive": "As they are", "aligned": "Units aligned first", "repaired": "Aligned, and rescaled"}
+WAYS = {
+    "naive": "As they are",
+    "aligned": "Units aligned first",
+    "repaired": "Aligned, and rescaled",
+    "path": "Straight or with a bend",
+}
 LAYERS = {"block1": "¼", "block2": "½", "block3": "¾", "penultimate": "last"}
 POOLED: dict[str, dict[str, Any]] = {
     "within": {"color": MUTED, "ls": (0, (4, 1.6)), "lw": 2.0},

@@ -1,0 +1,66 @@
+"""The first trial of every search: the defaults of the arm's optimizer and schedule, as far as its space contains them.
+
+A search that never tries the defaults may end below them, and the comparison would then take the luck of the search for
+the optimizer's fault.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.benchmark.arms import Competitor
+from harness.benchmark.spaces import DECAY, SCHEDULE
+
+
+def first_trial(competitor: Competitor) -> dict[str, Any]:
+    """Return the parameters of an arm's first trial: a default, or the value of the space that is nearest to it.
+
+    What the file pins stays pinned, and is not among them. The epochs are those of the longest trial. A parameter
+    without a default is left to the sampler.
+    """
+    defaults = _defaults(competitor)
+    trial = {name: _nearest(space, defaults.get(name)) for name, space in competitor.space.items()}
+    return {name: value for name, value in trial.items() if value is not None}
+
+
+def moved_defaults(competitor: Competitor) -> dict[str, tuple[Any, Any]]:
+    """Return the defaults that an arm's space does not contain, by hyperparameter: each with the value in its place."""
+    trial, defaults = first_trial(competitor), _plugin_defaults(competitor)
+    return {name: (defaults[name], trial[name]) for name in trial if defaults.get(name, trial[name]) != trial[name]}
+
+
+def _plugin_defaults(competitor: Competitor) -> dict[str, Any]:
+    """Return the defaults of the optimizer and of the schedule, named as in the arm's space; a weight decay's is 0."""
+    schedule = {f"{SCHEDULE}{name}": value for name, value in competitor.scheduler.defaults.items()}
+    return {DECAY: 0.0, **competitor.optimizer.defaults, **schedule}
+
+
+def _defaults(competitor: Competitor) -> dict[str, Any]:
+    """Return the defaults of everything that an arm may search; what is searched alike for every arm is among them."""
+    train, search = competitor.benchmark.train, competitor.benchmark.search
+    common = {"epochs": search.epochs[-1], "batch_size": train.batch_size, "layer_factor": train.layer_factor}
+    return {**_plugin_defaults(competitor), **common}
+
+
+def _nearest(space: Any, value: Any) -> Any:
+    """Return the value of one parameter's space that is nearest to a value; None where nothing is near to it."""
+    if hasattr(space, "choices"):
+        return _nearest_choice(list(space.choices), value)
+    if not _is_number(value):
+        return None
+    inside = min(max(value, space.low), space.high)
+    if space.step:
+        inside = min(space.low + space.step * round((inside - space.low) / space.step), space.high)
+    return type(space.low)(inside)
+
+
+def _nearest_choice(choices: list[Any], value: Any) -> Any:
+    """Return the choice that equals a value, else the nearest number; None where there is neither."""
+    equal = [choice for choice in choices if choice == value and isinstance(choice, bool) == isinstance(value, bool)]
+    if equal or not _is_number(value):
+        return next(iter(equal), None)
+    return min(filter(_is_number, choices), key=lambda choice: abs(choice - value), default=None)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

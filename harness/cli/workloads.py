@@ -1,0 +1,143 @@
+"""A folder of several workloads as ``harness show`` and ``harness status`` tell it, and the lines that its run ends with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.console.numbers import counted, number
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from harness.plugin.contracts import Workloads
+    from harness.plugin.registry import Registry
+    from harness.records import Records
+
+SHOW_VERSION = 1  # of the JSON document
+FACET_TABLES = ("workloads", "words", "pooled", "effects")  # the core's own; the others are of analyses
+
+
+def show_workloads(folder: Path, registry: Registry) -> dict[str, Any]:
+    """Return what the workloads of a common folder say, each and together, as one document."""
+    from harness.results.workloads import open_workloads
+
+    return describe_workloads(open_workloads(folder, registry), folder)
+
+
+def describe_workloads(workloads: Workloads, folder: Path) -> dict[str, Any]:
+    """Return the workloads as one strict JSON document; a number that is not known is absent."""
+    tables = workloads.tables
+    members = _plain_rows(tables["workloads"])
+    for member in members:
+        records = workloads.records.get(member["workload"])
+        member["state"] = _state(records)
+    words = {row["facet"]: {"word": row["word"], "rests_on": row["rests_on"]} for row in _plain_rows(tables["words"])}
+    statement = words.pop("statement", {"word": "no verdict", "rests_on": ""})
+    return {
+        "schema_version": SHOW_VERSION,
+        "run": str(folder),
+        "name": workloads.name,
+        "state": _state_of_all(members),
+        "statement": statement["word"],
+        "rests_on": statement["rests_on"],
+        "facets": words,
+        "workloads": members,
+        "pooled": _plain_rows(tables["pooled"]),
+        "effects": _plain_rows(tables["effects"]),
+        "across": {name: _plain_rows(table) for name, table in tables.items() if name not in FACET_TABLES},
+        "problems": list(workloads.problems),
+    }
+
+
+def _state(records: Records | None) -> str:
+    """Return how far a workload has come."""
+    from harness.cli.run_state import is_over
+
+    if records is None:
+        return "not begun"
+    return "finished" if is_over(records) else "unfinished"
+
+
+def _state_of_all(members: Sequence[Mapping[str, Any]]) -> str:
+    """Return how far all workloads have come; one that could not be opened is not waited for."""
+    over = all(member["state"] == "finished" or (member["problem"] and not member["folder"]) for member in members)
+    return "finished" if over else "unfinished"
+
+
+def _plain_rows(table: DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as plain values, without the numbers that are not known."""
+    rows = []
+    for row in table.to_dict("records"):
+        values = {str(name): value.item() if hasattr(value, "item") else value for name, value in row.items()}
+        rows.append({name: value for name, value in values.items() if _is_known(value)})
+    return rows
+
+
+def _is_known(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def workloads_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return the workloads for a person: the statement and the words of all together, then a line for each."""
+    counts = counted(len(document["workloads"]), "workload")
+    basis = f" ({document['rests_on']})" if document["rests_on"] else ""
+    lines = [
+        f"{document['name']}: {document['state']}; {counts}",
+        f"do the optimizers reach the same minimum, over workloads? {document['statement']}{basis}",
+    ]
+    lines += [f"  {facet}: {basis['word']} ({basis['rests_on']})" for facet, basis in document["facets"].items()]
+    lines += [f"    {_pooled_line(row)}" for row in document["pooled"] if "mean" in row]
+    lines += [_member_line(member, document) for member in document["workloads"]]
+    return [*lines, *(f"warning: {problem}" for problem in document["problems"])]
+
+
+def _pooled_line(row: Mapping[str, Any]) -> str:
+    """Return what the workloads say together of one pair on one measure, in margins."""
+    predicted = f"{number(row['predicted_low'])} to {number(row['predicted_high'])}"
+    pair = f"{row['measure']} of {row['arm']} and {row['other']}"
+    mean = f"{number(row['mean'])} margins in the mean of {counted(row['workloads'], 'workload')}"
+    return f"{pair}: {row['word']}: {mean}, one more predicted at {predicted}"
+
+
+def _member_line(member: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """Return what one workload says, or why it says nothing."""
+    if member["problem"]:
+        return f"  workload {member['workload']}: no run: {member['problem']}"
+    words = ", ".join(f"{facet} {member[facet]}" for facet in document["facets"])
+    line = f"  workload {member['workload']} ({member['state']}): {member['statement']}"
+    return f"{line}: {words}" if words else line
+
+
+def status_of_workloads(folder: Path) -> dict[str, Any]:
+    """Return the state of each workload of a common folder, as ``harness status`` has it for a run."""
+    from harness.cli.status import status
+    from harness.records.workloads import read_workbook, run_folders
+
+    book, runs = read_workbook(folder), run_folders(folder)
+    rows: list[dict[str, Any]] = []
+    for member in book.members:
+        row = {"workload": member.name, "optional": member.optional, "problem": member.problem}
+        rows.append({**row, **(status(runs[member.name]) if member.name in runs else {"state": "not begun"})})
+    over = all(row["state"] == "finished" or (row["problem"] and row["state"] == "not begun") for row in rows)
+    return {
+        "run": str(folder),
+        "name": book.name,
+        "state": "finished" if over else "unfinished",
+        "workloads": rows,
+        "command": list(book.command),
+    }
+
+
+def status_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return the state of several workloads for a person."""
+    from harness.cli import status
+
+    lines = [f"{document['run']}: {document['state']}, {counted(len(document['workloads']), 'workload')}"]
+    for row in document["workloads"]:
+        lines.append(f"workload {row['workload']}: {row['problem'] or row['state']}")
+        if "arms" in row:
+            lines += [f"  {line}" for line in status.status_lines(row)]
+    return lines

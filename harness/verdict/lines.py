@@ -1,0 +1,196 @@
+"""The line of a facet in the statement: its word, the look, one pair with its size and interval, and how probable it is.
+
+    loss: different (look 3 of 5, 12 searches x 2 seeds): rmsprop ahead of sgd by 1.4 points [.8, 2.0]; P(beyond .5) .99
+
+The pair is the one that the word rests on most: the largest difference in margins, or the pair that is nearest to its margin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from harness.plugin.runs import split_arm_name
+from harness.statistics.pairwise import Estimate
+from harness.statistics.posterior import posterior
+from harness.verdict.arms import short_name
+from harness.verdict.course import Course
+from harness.verdict.design import Network
+from harness.verdict.entries import Entry
+from harness.verdict.judging import Examined
+from harness.verdict.measures import RHO
+from harness.verdict.paired_numbers import FEWEST
+from harness.verdict.words import NO_WORD, NOT_CONNECTED
+
+POINTS = 100  # of a part of 1
+NAMES = {
+    "objective": "the objective",
+    "train_loss": "train loss",
+    "calibrated_loss": "calibrated test loss",
+    "test_loss": "test loss",
+    "root_jsd": "root JSD",
+    "prediction_distance": "prediction distance",
+    "function_scatter": "predictions",
+    "cka_penultimate": "CKA distance",
+    "cka_within_penultimate": "CKA distance within classes",
+    "procrustes_penultimate": "Procrustes distance",
+    "procrustes_within_penultimate": "Procrustes distance within classes",
+    "representation_scatter": "representations",
+}  # of measures, in words
+
+
+def facet_line(course: Course, facet: str, word: str) -> str:
+    """Return the line of a facet that has this word, which may also be that it was not measured or does not apply."""
+    examined = course.shown(facet)
+    if not any(entry.measured for entry in examined.entries_of(facet)):
+        return f"{facet}: {word}"
+    head = f"{facet}: {word} ({look_text(examined.network)})"
+    entry = _telling(examined, facet, word)
+    return f"{head}: {_sentence(examined, entry, word)}" if entry is not None else head
+
+
+def look_text(network: Network) -> str:
+    """Return the look and the sizes that it rests on: "look 3 of 5, 12 searches x 2 seeds"."""
+    protocol, count = network.protocol, len(network.replicates)
+    look = f"look {network.look} of {len(protocol.looks)}" if network.look else "before the first look"
+    searches = f"{count} search{'' if count == 1 else 'es'}"
+    return f"{look}, {searches} x {protocol.seeds} seed{'' if protocol.seeds == 1 else 's'}"
+
+
+def arm_text(network: Network, arm: str) -> str:
+    """Return an arm's optimizer, with its schedule where another arm has the same one."""
+    optimizers = [split_arm_name(name).optimizer for name in network.arms]
+    own = split_arm_name(arm).optimizer
+    return own if optimizers.count(own) < 2 else short_name(arm)
+
+
+def compact(value: float, digits: int = 2) -> str:
+    """Return a number without the zero before its point: .5, 1.4, -.08; with so many significant digits.
+
+    >>> compact(0.5), compact(-0.083), compact(1.37), compact(2)
+    ('.5', '-.083', '1.4', '2')
+    """
+    text = f"{value:.{digits}g}" if math.isfinite(value) else "?"
+    if "e" in text:
+        text = f"{value:.0f}" if abs(value) >= 1 else text
+    return _without_zero(text)
+
+
+def _fixed(value: float, decimals: int) -> str:
+    """Return a number with so many decimals, without the zero before its point and without a sign where it is 0: .8, 2.0."""
+    if not math.isfinite(value):
+        return "?"
+    return _without_zero(f"{round(value, decimals) + 0.0:.{decimals}f}")
+
+
+def _without_zero(text: str) -> str:
+    if text.startswith("0."):
+        return text[1:]
+    return f"-{text[2:]}" if text.startswith("-0.") else text
+
+
+# --- the pair that the word rests on ----------------------------------------------------------------------------
+
+
+def _telling(examined: Examined, facet: str, word: str) -> Entry | None:
+    """Return the entry that a word rests on most; None where no entry has an estimate."""
+    entries = [entry for entry in examined.entries_of(facet) if entry.measured and entry.estimate.replicates >= FEWEST]
+    entries = [entry for entry in entries if math.isfinite(entry.estimate.value)]
+    if word == NOT_CONNECTED:
+        entries = [entry for entry in entries if entry.measure.scale == "barrier"]
+    labelled = [entry for entry in entries if entry.judge_in_facet().label == word] or entries
+    return max(labelled, key=_in_margins(word), default=None)
+
+
+def _in_margins(word: str) -> Callable[[Entry], tuple[bool, float]]:
+    """Return how much an entry tells: by its size for a difference, else by how near it comes to its margin."""
+
+    def size(entry: Entry) -> tuple[bool, float]:
+        value, margin = entry.estimate.value, entry.margin()
+        return True, (abs(value) if margin.two_sided else value) / margin.size
+
+    def nearness(entry: Entry) -> tuple[bool, float]:
+        return not entry.below_floor, entry.p.same.get(1.0, 1.0)
+
+    return nearness if word in ("similar", NO_WORD) else size
+
+
+# --- its sentence -----------------------------------------------------------------------------------------------
+
+
+def _sentence(examined: Examined, entry: Entry, word: str) -> str:
+    if entry.barred:
+        return entry.judge_in_facet().detail
+    size, unit = _size_text(examined.network, entry)
+    return f"{size}; {_probability(entry, word, unit)}"
+
+
+def _size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], str]]:
+    """Return how far two arms are apart, in words, and a function that writes the margin in the same unit."""
+    one, other = (arm_text(network, arm) for arm in (entry.pair.one, entry.pair.other))
+    measure, estimate = entry.measure, entry.estimate
+    name = NAMES.get(measure.name, measure.name)
+    if measure.scale == "difference" or (measure.is_log and entry.margin().two_sided):
+        first_leads = (estimate.value >= 0) == (measure.name == "accuracy" or measure.facet != "loss")
+        one, other = (one, other) if first_leads else (other, one)
+        estimate = estimate if estimate.value >= 0 else _turned(estimate)
+    if measure.name == "accuracy":
+        return f"{one} ahead of {other} by {_points(estimate)}", _in_points
+    if measure.scale == "difference":
+        return f"{one} ahead of {other} by {_nats(estimate)} of {name}", compact
+    if measure.facet == "loss":
+        return f"{one} ahead of {other} by a factor of {_ratio(estimate)} in {name}", _as_ratio
+    if measure.facet == "geometry":
+        return (
+            f"{one} sharper than {other} by a factor of {_ratio(estimate)} at rho {compact(RHO[measure.name])}",
+            _as_ratio,
+        )
+    if measure.is_scatter:
+        return f"{name} of {one} scatter {_ratio(estimate)} times as widely as of {other}", _as_ratio
+    if measure.scale == "log rho":
+        return f"{name} between {one} and {other} {_ratio(estimate)} times that within them", _as_ratio
+    above = " above those within them" if measure.scale == "excess" else ""
+    return f"barriers between {one} and {other} {_points(estimate)}{above}", _in_points
+
+
+def _turned(estimate: Estimate) -> Estimate:
+    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.se, estimate.replicates)
+
+
+def _points(estimate: Estimate) -> str:
+    width = POINTS * (estimate.high - estimate.low)
+    decimals = min(4, max(1, 1 - math.floor(math.log10(width)))) if 0 < width < 1 else 1
+    value, low, high = (_fixed(POINTS * number, decimals) for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value} points [{low}, {high}]"
+
+
+def _nats(estimate: Estimate) -> str:
+    value, low, high = map(compact, (estimate.value, estimate.low, estimate.high))
+    return f"{value} nats [{low}, {high}]"
+
+
+def _ratio(estimate: Estimate) -> str:
+    value, low, high = (_as_ratio(number) for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _as_ratio(logarithm: float) -> str:
+    return compact(math.exp(min(logarithm, 700.0)), 3) if math.isfinite(logarithm) else "?"
+
+
+def _in_points(part: float) -> str:
+    return compact(POINTS * part)
+
+
+def _probability(entry: Entry, word: str, unit: Callable[[float], str]) -> str:
+    """Return how probable it is that the truth lies beyond the margin, on the side of the estimate, or within it."""
+    found = posterior(entry.estimate, entry.margin())
+    margin = unit(entry.margin().size)
+    if word in ("similar", NO_WORD):
+        return f"P(within {margin}) {_fixed(found.within, 2)}"
+    return f"P(beyond {margin}) {_fixed(found.above if entry.estimate.value >= 0 else found.below, 2)}"
+
+
+def lines_of(course: Course, words: Mapping[str, str], facets: Sequence[str]) -> list[str]:
+    """Return the lines of these facets, each with its word."""
+    return [facet_line(course, facet, words[facet]) for facet in facets]

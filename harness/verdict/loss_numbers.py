@@ -1,0 +1,98 @@
+"""The numbers of single networks that arms are compared by: losses, accuracy and sharpness, by replicate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError
+from harness.records import Records
+from harness.verdict.design import Network, Row
+from harness.verdict.measures import PROBES, RHO, Measure
+
+if TYPE_CHECKING:
+    from harness.verdict.paired_numbers import Numbers
+
+COLUMNS = {
+    "objective": "train_objective",
+    "train_loss": "train_loss",
+    "accuracy": "test_accuracy",
+    "test_loss": "test_loss",
+}  # of records.comparison, by measure
+CALIBRATED = "calibrated_loss"  # a measure that follows from predictions
+IN_LOSS_UNITS = ("train_loss", "objective")  # for regression these are divided by the variance of the targets
+OF_RHO = {name: f"value_{rho:g}" for name, rho in RHO.items()}  # the probe's numbers, by measure
+
+
+@dataclass(frozen=True)
+class RunNumbers:
+    """The numbers of every run of a network's records, by measure."""
+
+    records: Records
+
+    def of_arm(self, network: Network, arm: str, measure: Measure) -> Numbers:
+        """Return an arm's numbers by replicate, in the unit of the records.
+
+        A replicate that the arm has lost, or of which one number is not finite, has none.
+        """
+        numbers: dict[int, tuple[float, ...]] = {}
+        for replicate, runs in network.whole_replicates(arm).items():
+            values = tuple(self._value(row, measure) for row in runs)
+            if all(map(math.isfinite, values)):
+                numbers[replicate] = values
+        return numbers
+
+    def why_none(self, measure: Measure) -> str:
+        """Return why no run has a finite number of a measure of the loss."""
+        if measure.name == CALIBRATED:
+            return "no run has class probabilities of the tune split and of the test split"
+        column = COLUMNS[measure.name]
+        metric = column.partition("_")[2]
+        known = column in self.records.comparison or metric in self.records.meta.metrics
+        return f"no run has a finite {column}" if known else f"the task has no metric '{metric}'"
+
+    def _value(self, row: Row, measure: Measure) -> float:
+        """Return a run's number, NaN where it has none."""
+        if measure.facet == "geometry":
+            return self._sharpness(measure.name).get(str(row["run_id"]), math.nan)
+        if measure.name == CALIBRATED:
+            run_id = str(row["run_id"])
+            return self.records.once(("calibrated loss", run_id), lambda: self._calibrated_loss(run_id))
+        value = float(row.get(COLUMNS[measure.name], math.nan))
+        return value / (self._loss_unit if measure.name in IN_LOSS_UNITS else 1.0)
+
+    def _calibrated_loss(self, run_id: str) -> float:
+        """Return a run's log loss on test, with the temperature that fits its predictions of the tune split best."""
+        from harness.statistics.calibration import calibrate
+
+        try:
+            splits = self.records.predictions(run_id, "tune"), self.records.predictions(run_id)
+            return calibrate(splits[0], self.records.tune_targets, splits[1], self.records.targets).loss
+        except (HarnessError, ValueError, KeyError):  # of predictions that are no class probabilities, or are not there
+            return math.nan
+
+    @cached_property
+    def _loss_unit(self) -> float:
+        """What a difference in train loss is divided by: 1 for nats and for classes, else the variance of the test targets."""
+        import numpy as np
+
+        meta = self.records.meta
+        if meta.data.get("classes") or meta.metrics.get("loss", {}).get("unit") == "nats":
+            return 1.0
+        try:
+            variance = float(np.var(np.asarray(self.records.targets, dtype=float), axis=0).mean())
+        except HarnessError:
+            return 1.0
+        return variance if variance > 0 else 1.0
+
+    def _sharpness(self, measure: str) -> Mapping[str, float]:
+        """Return the sharpness of every run at the rho of a measure, by run_id."""
+        return self.records.once(("sharpness", measure), lambda: self._read_sharpness(OF_RHO[measure]))
+
+    def _read_sharpness(self, number: str) -> Mapping[str, float]:
+        table = self.records.measured
+        rows = table[(table["probe"] == PROBES["geometry"]) & (table["name"] == number) & (table["other"] == "")]
+        return dict(zip(map(str, rows["one"]), map(float, rows["value"]), strict=True))

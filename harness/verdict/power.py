@@ -1,0 +1,173 @@
+"""The power of a design: how likely identical arms are to come out similar in every facet, over all looks.
+
+It follows from how widely the measures scatter from replicate to replicate (``harness.statistics.power``). That is registered
+in ``[verdict.scatter]``, or it is estimated at the first look. A facet that is registered keeps what was registered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.statistics.power import supported
+from harness.statistics.scatter import (
+    DistancesScatter,
+    NumbersScatter,
+    cloud_parts,
+    distances_scatter,
+    numbers_scatter,
+)
+from harness.verdict.course import Course
+from harness.verdict.distance_blocks import DistanceBlocks
+from harness.verdict.entries import Entry
+from harness.verdict.judging import Examined
+from harness.verdict.measures import MEASURES, PROBES, Measure
+from harness.verdict.paired_numbers import PairedNumbers
+from harness.verdict.protocol import Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Scatter = NumbersScatter | DistancesScatter
+MEAN = "barrier_mean"  # a key of protocol.scatter that is no margin: the mean barrier
+
+
+def design_power(protocol: Protocol, arms: int, convex: bool = False) -> float:
+    """Return P(supported | that many arms of a network are identical), from the registered scatter alone.
+
+    Facets whose probe does not take part are left out, and so is the representation of a convex network. NaN where the
+    scatter of one of the others is not registered: then nobody knows before the first look.
+    """
+    asked = [facet for facet in protocol.primaries if facet not in PROBES or PROBES[facet] in protocol.design["probes"]]
+    facets = [facet for facet in asked if not (convex and facet == "representation")]
+    return _power(protocol, arms, {facet: _registered(protocol, facet) for facet in facets})
+
+
+def course_power(course: Course) -> float:
+    """Return P(supported | the arms are identical) of the facets that were measured.
+
+    From the registered scatter, or else from that of the first look. NaN where one of them is not known.
+    """
+    first, protocol = course.looks[0], course.network.protocol
+    scatters = {facet: _registered(protocol, facet) or scatter for facet, scatter in measured_scatters(first).items()}
+    return _power(protocol, len(course.network.arms), scatters)
+
+
+def measured_scatters(first: Examined) -> dict[str, Scatter | None]:
+    """Return how the measures of every facet that was measured scatter at a look; None where too little was measured.
+
+    Before the first look nothing is known.
+    """
+    measured = [facet for facet in first.facets if any(entry.measured for entry in first.entries_of(facet))]
+    return {facet: _measured(first, facet) if first.network.look else None for facet in measured}
+
+
+def _power(protocol: Protocol, arms: int, scatters: Mapping[str, Scatter | None]) -> float:
+    if arms < 2:
+        return 0.0
+    known = {facet: scatter for facet, scatter in scatters.items() if scatter is not None}
+    if len(known) < len(scatters):
+        return math.nan
+    return supported(known, arms, protocol.looks, protocol.alpha).supported
+
+
+# --- registered
+
+
+def _registered(protocol: Protocol, facet: str) -> Scatter | None:
+    """Return the scatter of a facet as it was registered; None where it was not, or not for all of its measures."""
+    measures = [MEASURES[name] for name in protocol.primaries[facet]]
+    sizes = [protocol.scatter.get(measure.distances_in(protocol).margin, 0.0) for measure in measures]
+    if not all(sizes):
+        return None
+    if facet in ("loss", "geometry"):
+        return _registered_numbers(protocol, facet, measures, sizes)
+    networks, pairs = cloud_parts(sizes[0])
+    judged = [measure for measure in measures if not measure.is_scatter]
+    if facet == "connectivity":
+        mean = protocol.scatter.get(MEAN, 0.0)
+        return DistancesScatter((mean,), (networks,), (pairs,), **_margins(protocol, measures))
+    count = len(judged)
+    return DistancesScatter((1.0,) * count, (networks,) * count, (pairs,) * count, **_margins(protocol, measures))
+
+
+def _registered_numbers(
+    protocol: Protocol, facet: str, measures: Sequence[Measure], sizes: Sequence[float]
+) -> NumbersScatter:
+    """Return the scatter of numbers. The sharpness at all rho is one number; the measures of the loss are independent."""
+    together = facet == "geometry"
+    covariance = tuple(
+        tuple(one * other if together or i == j else 0.0 for j, other in enumerate(sizes))
+        for i, one in enumerate(sizes)
+    )
+    return NumbersScatter(covariance, tuple(measure.margin_of(protocol).size for measure in measures))
+
+
+def _margins(protocol: Protocol, measures: Sequence[Measure]) -> dict[str, float]:
+    """Return the margins of a facet of distances, by the scale that each is of."""
+    names = {"log rho": "log_rho", "log scatter": "log_scatter", "excess": "excess", "barrier": "between"}
+    return {names[measure.scale]: measure.margin_of(protocol).size for measure in measures}
+
+
+# --- measured at the first look
+
+
+def _measured(first: Examined, facet: str) -> Scatter | None:
+    """Return the scatter of a facet at the first look; None where too little was measured."""
+    entries = [entry for entry in first.entries_of(facet) if entry.measured]
+    try:
+        if isinstance(entries[0].compared, PairedNumbers):
+            return _measured_numbers(first, entries)
+        return _measured_distances(first, entries)
+    except ValueError:  # of too few replicates or arms
+        return None
+
+
+def _measured_numbers(first: Examined, entries: Sequence[Entry]) -> NumbersScatter:
+    import numpy as np
+
+    network, names = first.network, list(dict.fromkeys(entry.measure.name for entry in entries))
+    numbers = np.full((len(network.arms), len(network.replicates), len(names)), np.nan)
+    for entry in entries:
+        assert isinstance(entry.compared, PairedNumbers)
+        for arm, of_arm in ((entry.pair.one, entry.compared.a), (entry.pair.other, entry.compared.b)):
+            for replicate, values in of_arm.items():
+                place = network.arms.index(arm), network.replicates.index(replicate), names.index(entry.measure.name)
+                numbers[place] = sum(values) / len(values)
+    return numbers_scatter(numbers, [MEASURES[name].margin_of(network.protocol).size for name in names])
+
+
+def _measured_distances(first: Examined, entries: Sequence[Entry]) -> DistancesScatter:
+    """Return the scatter of distances within the arms; of barriers those of straight lines, where both were measured."""
+    import numpy as np
+
+    protocol = first.network.protocol
+    measures = {entry.measure.name: entry.measure for entry in entries}
+    drawn = [measure for measure in measures.values() if measure.scale in ("log rho", "excess")]
+    within = np.stack([_within(first, entries, measure) for measure in drawn])
+    apart = first.circle if drawn[0].facet == "representation" else None
+    return distances_scatter(
+        within,
+        [measure.floor_of(protocol) for measure in drawn],
+        apart=apart,
+        **_margins(protocol, list(measures.values())),
+    )
+
+
+def _within(first: Examined, entries: Sequence[Entry], measure: Measure) -> NDArray[np.float64]:
+    """Return the distances within every arm [k, R, R] by one measure; NaN where they were not measured."""
+    import numpy as np
+
+    network = first.network
+    count = len(network.replicates)
+    within = np.full((len(network.arms), count, count), np.nan)
+    for entry in entries:
+        if entry.measure != measure:
+            continue
+        assert isinstance(entry.compared, DistanceBlocks)
+        places = np.ix_(*[[network.replicates.index(unit) for unit in entry.compared.units]] * 2)
+        for arm, block in ((entry.pair.one, entry.compared.aa), (entry.pair.other, entry.compared.bb)):
+            within[network.arms.index(arm)][places] = block
+    return within
