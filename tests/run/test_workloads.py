@@ -127,10 +127,12 @@ def test_two_workloads_become_two_runs_and_one_report(finished, write, tmp_path)
 
 def test_a_workload_is_the_very_run_that_a_file_of_its_own_would_be(finished, write, tmp_path):
     """So a single run takes all of it over."""
-    sizes = ("train = 64, tune = 32, test = 64", "train = 32, tune = 32, test = 64")
-    alone = write(
-        "", ("size = 16", 'size = 16\ndataset = "drawings"'), sizes, ("[train]", '[train]\nbackbones = ["mlp"]')
-    )
+    changes = {
+        "[data]": '[data]\ndataset = "drawings"',
+        "train = 64": "train = 32",
+        "[train]": '[train]\nbackbones = ["mlp"]',
+    }
+    alone = write("", *changes.items())
     request = Request(alone, out=tmp_path / "alone", overrides=("name=drawn",), reuse=finished[1])
     assert run_file(request, Reporter(quiet=True)) == 0
     (single,) = (tmp_path / "alone").glob("drawn-*/")
