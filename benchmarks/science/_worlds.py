@@ -125,10 +125,11 @@ def words(world: World, rules: Rules) -> dict[str, str]:
     return {name: str(row[name]) for name in (*(rules.primaries or FACETS), "statement")}
 
 
-def word_of(world: World, rules: Rules, facet: str) -> str:
-    """Return the word of one facet: what ``words`` says of it, without the tuning alarms, which are all quiet here.
+def course_of(world: World, rules: Rules, until: str = "") -> Course:
+    """Return the course of a comparison over its looks, as the verdict has it, but without tuning alarms.
 
-    The alarms take nine tenths of the time, and it stops at the look that has the word.
+    The alarms are all quiet here, and take nine tenths of the time. With ``until`` it stops at the look that gives this facet
+    its word.
     """
     found = records(world, rules)
     (registered,) = registered_protocols(found.meta)
@@ -137,9 +138,9 @@ def word_of(world: World, rules: Rules, facet: str) -> str:
     examined: list[Examined] = []
     for look in range(1, network.look + 1):
         examined.append(examine(found, network.at(look), {}, gates))
-        if examined[-1].word_in_facet(facet) != NO_WORD:
+        if until and examined[-1].word_in_facet(until) != NO_WORD:
             break
-    return Course(tuple(examined)).word(facet)
+    return Course(tuple(examined))
 
 
 def records(world: World, rules: Rules) -> InMemory:
@@ -313,7 +314,7 @@ def word_on_accuracy(
 ) -> str:
     """Return the word on the loss of one made-up comparison, where the rules judge the accuracy alone."""
     world = World(numbers={"test_accuracy": scatter.draw(random, rules.looks[-1], ahead, wider)})
-    return word_of(world, rules, "loss")
+    return course_of(world, rules, until="loss").word("loss")
 
 
 # --- worlds with every facet
@@ -331,12 +332,12 @@ class Everything:
     seeds: int = 2
     searches: float = 0.5  # SD of a search's part of a point, in SDs of a seed's
     dimensions: int = 100
-    examples: int = 600
+    examples: int = 1000
     accuracy: float = 0.001  # SD over seeds
     wider: Mapping[str, float] = field(default_factory=dict)  # facet -> how many times as widely the last arm scatters
     away: Mapping[str, float] = field(default_factory=dict)  # facet -> how far the last arm lies away
     barrier: float = 0.0  # added to every barrier
-    unsure: float = 0.5  # how much a point moves a logit, of which the examples' own scatter by 3
+    unsure: float = 0.7  # how much a point moves a logit, of which the examples' own scatter by 3
     hotter: float = 1.0  # how many times as large the last arm's logits are
 
     def draw(self, random: np.random.Generator) -> World:
@@ -387,4 +388,4 @@ class Everything:
         base = random.normal(0, 3, self.examples)
         logits = base + self.unsure * (points @ axes)
         logits[-1] *= self.hotter
-        return logits, (base > 0).astype(float)
+        return logits, (random.random(self.examples) < 1 / (1 + np.exp(-base))).astype(float)

@@ -8,7 +8,7 @@ in between. How far the run has come is noted in the run folder, so that the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.console.numbers import counted
 from harness.console.progress import Reporter
@@ -31,6 +31,8 @@ from harness.verdict.looks import settled
 from harness.verdict.protocol import Registered, registered_protocols
 from harness.verdict.tables import verdict as verdict_table
 
+T = TypeVar("T")
+
 
 class Campaign:
     """One benchmark under way, look by look."""
@@ -44,6 +46,7 @@ class Campaign:
         self._reporter = reporter
         self._command = command
         self._looks = setting.plan.benchmark.compare.looks
+        self._most_looks = request.most_looks or len(self._looks)
         self._allowance = Allowance(setting, store)
         self.driver = Driver(
             setting, store, reporter, request.only_search, earlier, executor, may_begin=self._allowance.lasts
@@ -150,17 +153,12 @@ class Campaign:
             begin = "begins" if more == 1 else "begin"
             self._say_look(replicates, f"{counted(more, 'more replicate')} {begin}", records)
             self._note(following)
-            return following
+            return following if self._looks.index(replicates) + 1 < self._most_looks else None
         return None
 
     def _is_settled(self, records: Records) -> bool | None:
         """Return whether no facet needs more replicates; None, after saying why, where that cannot be told."""
-        try:
-            with Boundary("analysis", verdict_table.ANALYSIS.name, "be looked at", everything=True):
-                return settled(records, self._protocol(records))
-        except PluginFailed as error:
-            self._failures.append(f"the look at the verdict failed: {error.why}")
-            return None
+        return self._looked(lambda: settled(records, self._protocol(records)))
 
     def _protocol(self, records: Records) -> Registered | None:
         """Return the protocol of the benchmark as it stands now, which need not be the one whose verdict leads."""
@@ -171,12 +169,18 @@ class Campaign:
         """Say in a line what a look has decided; nothing where there is only one, after which the verdict is said."""
         if len(self._looks) == 1:
             return
+        words = self._looked(lambda: decided(records or open_records(self._store.folder), self.driver.protocol))
+        if words is not None:
+            self._reporter.say(f"{self._name(replicates)} ({counted(replicates, 'replicate')}): {words}; {then}")
+
+    def _looked(self, look: Callable[[], T]) -> T | None:
+        """Return what a look at the verdict gives; None where it fails, which is noted: the results are kept all the same."""
         try:
-            words = decided(records or open_records(self._store.folder), self.driver.protocol)
+            with Boundary("analysis", verdict_table.ANALYSIS.name, "be looked at", everything=True):
+                return look()
         except PluginFailed as error:
             self._failures.append(f"the look at the verdict failed: {error.why}")
-            return
-        self._reporter.say(f"{self._name(replicates)} ({counted(replicates, 'replicate')}): {words}; {then}")
+            return None
 
     def _name(self, replicates: int) -> str:
         return f"look {self._looks.index(replicates) + 1} of {len(self._looks)}"

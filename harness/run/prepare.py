@@ -53,6 +53,7 @@ class Request:
     no_reuse: bool = False  # train everything here
     workload: str | None = None  # one of the file's workloads
     common: str = ""  # the folder of all its workloads, in ``out``; "" where the file itself is the benchmark
+    most_looks: int | None = None  # after so many looks the call ends, and a later one goes on; None for all
 
     @property
     def place(self) -> Path:

@@ -1,4 +1,7 @@
-"""A file of several workloads carried out: one workload after the other, into one folder, with one report."""
+"""A file of several workloads carried out: one workload after the other, into one folder, with one report.
+
+The first look of every workload comes before the second look of any. So an early stop leaves all with equal looks.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ from harness.console.safe_text import impersonal
 from harness.errors import DiskError, HarnessError, printable
 from harness.plugin.contracts import Results, Workloads
 from harness.plugin.registry import Registry
+from harness.records import open_records
 from harness.records.files import check_out_folder
-from harness.records.workloads import Member, Workbook, has_workloads, held, read_workbook, write_workbook
+from harness.records.workloads import Member, Workbook, has_workloads, held, read_workbook, run_folders, write_workbook
 from harness.results.workloads.writing import WrittenTogether, write_common_reports
 from harness.run.forecast.estimate import estimate
 from harness.run.prepare import Request, plugins_of
@@ -43,18 +47,24 @@ def run_file(
         return run(request, reporter, command, closing)
     file, registry = loaded
     folder = request.out / file.folder_name
+    words = _Words(command, closing)
     with held(folder):
         _begin(folder, file, command)
-        outcomes = []
-        for place, workload in enumerate(chosen := _chosen(file, request), 1):
-            reporter.say(f"workload {workload.name} ({place} of {len(chosen)})", style="bold")
-            outcomes.append(_carry_out(workload, replace(request, common=folder.name), reporter, command, closing))
-            _note_end(folder, workload, outcomes[-1])
+        outcomes = _look_by_look(_chosen(file, request), file, replace(request, common=folder.name), reporter, words)
         written = write_common_reports(folder, file.benchmarks[0].report.formats, registry)
     _say_end(reporter, written, folder, closing_together)
-    if all(outcome.error for outcome in outcomes) and outcomes[-1].error:
-        raise outcomes[-1].error
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    if len(errors) == len(outcomes):
+        raise errors[-1]
     return 1 if written.failures or any(outcome.failed for outcome in outcomes) else 0
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What each run is told of the command, and what it is to say at its end."""
+
+    command: Sequence[str]
+    closing: Closing | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,10 @@ class _Outcome:
 
     failed: bool
     error: HarnessError | None = None  # why it could not be opened or carried out
+
+    def after(self, before: _Outcome | None) -> _Outcome:
+        """Return how it ended after an earlier look: what failed there has failed."""
+        return replace(self, failed=self.failed or bool(before and before.failed))
 
 
 def _load(request: Request, reporter: Reporter) -> tuple[WorkloadFile, Registry] | None:
@@ -97,9 +111,32 @@ def _begin(folder: Path, file: WorkloadFile, command: Sequence[str]) -> None:
     write_workbook(folder, Workbook(file.name, members, words))
 
 
-def _carry_out(
-    workload: Workload, request: Request, reporter: Reporter, command: Sequence[str], closing: Closing | None
-) -> _Outcome:
+def _look_by_look(
+    chosen: Sequence[Workload], file: WorkloadFile, request: Request, reporter: Reporter, words: _Words
+) -> list[_Outcome]:
+    """Carry out each look of all workloads before the next look of any; return how each workload ended."""
+    outcomes: dict[str, _Outcome] = {}
+    most = 1 if request.only_search else max(len(benchmark.compare.looks) for benchmark in file.benchmarks)
+    for look in range(1, most + 1):
+        for place, workload in enumerate(chosen, 1):
+            if look > 1 and not _goes_on(request.place, workload, outcomes[workload.name]):
+                continue
+            of_looks = f", look {look}" if most > 1 else ""
+            reporter.say(f"workload {workload.name} ({place} of {len(chosen)}{of_looks})", style="bold")
+            outcome = _carry_out(workload, replace(request, most_looks=look), reporter, words)
+            outcomes[workload.name] = outcome.after(outcomes.get(workload.name))
+            _note_end(request.place, workload, outcome)
+    return [outcomes[workload.name] for workload in chosen]
+
+
+def _goes_on(folder: Path, workload: Workload, outcome: _Outcome) -> bool:
+    """Return whether a workload has looks to come: it was carried out, and its run says that it has not ended."""
+    if outcome.error or workload.name not in run_folders(folder):
+        return False
+    return not open_records(run_folders(folder)[workload.name]).meta.looks.get("ended", "")
+
+
+def _carry_out(workload: Workload, request: Request, reporter: Reporter, words: _Words) -> _Outcome:
     """Carry out one workload; what is wrong with it is said, and the others go on. A full disk ends them all."""
     folder = request.place
 
@@ -108,7 +145,7 @@ def _carry_out(
         write_workbook(folder, read_workbook(folder).with_member(member))
 
     try:
-        code = run(replace(request, workload=workload.name), reporter, command, closing, opened)
+        code = run(replace(request, workload=workload.name), reporter, words.command, words.closing, opened)
     except DiskError:
         raise
     except HarnessError as error:

@@ -18,19 +18,21 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from harness.statistics.labels import Label, Statement, holm, overall
 from harness.statistics.pooling import Pooled, beyond_p, random_effects, within_p
 from harness.verdict.arms import short_name
+from harness.verdict.measures import TWO_SIDED
 from harness.verdict.protocol import FACETS
 from harness.verdict.reading import ProtocolVerdict, Row
+from harness.verdict.words import NOT_CONNECTED, UPPER_BOUND
 
 FEWEST = 5  # workloads whose effects are pooled
-MIXED, NOT_CONNECTED = "mixed", "not connected"
+MIXED = "mixed"
 INCONCLUSIVE: Label = "inconclusive"
 PREDICTION, AGREEMENT = "prediction interval", "agreement"  # what a word rests on
-TWO_SIDED = ("difference", "log ratio")  # scales whose estimates have a sign
 ROLES: Mapping[str, tuple[str, int]] = {
     "accuracy": ("test score", 1),
     "test_loss": ("test score", -1),
@@ -130,8 +132,12 @@ def effects_of(workload: str, verdict: ProtocolVerdict) -> list[Effect]:
     """Return every effect of a workload: each pair of arms of each network on each primary measure."""
     effects = []
     for network in verdict.networks:
+        bounds = {facet for facet in FACETS if network.row[facet] == UPPER_BOUND}  # the effects are at most so large
         applicable = [row for row in network.facets if row["label"] != "not applicable"]
-        effects += [_effect(workload, row) for row in applicable if row["primary"] and row["pair"] == "arms"]
+        for row in applicable:
+            if row["primary"] and row["pair"] == "arms":
+                effect = _effect(workload, row)
+                effects.append(replace(effect, barred=effect.barred or effect.facet in bounds))
     return effects
 
 
@@ -154,7 +160,7 @@ def _effect(workload: str, row: Row) -> Effect:
         two_sided=two_sided,
         label=str(row["label"]),
         below_floor=bool(row["below_floor"]),
-        barred=bool(row.get("barred", False)),
+        barred=bool(row["barred"]),
     )
 
 
@@ -219,15 +225,44 @@ def _facet_word(entries: Sequence[Together], labels: Sequence[str]) -> tuple[str
     """Return the word of a facet and what it rests on; ``labels`` are the workloads' own words."""
     if not any(entry.pooled for entry in entries):
         return agreed(label for label in labels if label != "not applicable"), AGREEMENT
-    words = {entry.word for entry in entries if entry.role != "barrier"}
-    barrier = {entry.word for entry in entries if entry.role == "barrier"}
-    if "different" in words:
-        return "different", PREDICTION
-    if "different" in barrier:
-        return NOT_CONNECTED, PREDICTION
-    if words | barrier == {"similar"}:
-        return "similar", PREDICTION
-    return (MIXED if MIXED in words | barrier else INCONCLUSIVE), PREDICTION
+    return _combined(entries), PREDICTION
+
+
+def _combined(entries: Sequence[Together]) -> str:
+    """Return the word of a facet from those of its pairs and measures, by the rules that a single workload has.
+
+    - Representation: a pair that is different by one distance and similar by the other is inconclusive.
+    - Geometry: a pair has a word where the sharpness at all three rho gives it that.
+    - Connectivity: the excess of the barrier decides, and a high barrier leaves "not connected".
+    """
+    words: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        if entry.role != "barrier":
+            words.setdefault(entry.pair, []).append(entry.word)
+    facet = entries[0].facet
+    if facet == "geometry":
+        return _one_word([of_pair[0] if len(set(of_pair)) == 1 else INCONCLUSIVE for of_pair in words.values()])
+    if facet == "representation":
+        disputed = {entry.pair for entry in entries if {"similar", "different"} <= _distance_words(entries, entry.pair)}
+        words |= {pair: [INCONCLUSIVE] for pair in disputed}
+    word = _one_word(chain.from_iterable(words.values()))
+    barrier = _one_word([entry.word for entry in entries if entry.role == "barrier"] or ["similar"])
+    if word == "similar" and barrier != "similar":
+        return NOT_CONNECTED if barrier == "different" else barrier
+    return word
+
+
+def _distance_words(entries: Sequence[Together], pair: tuple[str, str]) -> set[str]:
+    """Return the words that a pair has by distances, without those of its scatter."""
+    return {entry.word for entry in entries if entry.pair == pair and not entry.role.endswith("scatter")}
+
+
+def _one_word(words: Iterable[str]) -> str:
+    """Return "different" where any word is, "similar" where all are, else "mixed" or "inconclusive"."""
+    distinct = set(words)
+    if "different" in distinct or distinct == {"similar"}:
+        return "different" if "different" in distinct else "similar"
+    return MIXED if MIXED in distinct else INCONCLUSIVE
 
 
 def _statement(words: Mapping[str, str], rests_on: Mapping[str, str], different: Collection[str]) -> Statement:

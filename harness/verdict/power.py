@@ -51,11 +51,17 @@ def course_power(course: Course) -> float:
     From the registered scatter, or else from that of the first look. NaN where one of them is not known.
     """
     first, protocol = course.looks[0], course.network.protocol
-    scatters: dict[str, Scatter | None] = {}
-    for facet in first.facets:
-        if any(entry.measured for entry in first.entries_of(facet)):
-            scatters[facet] = _registered(protocol, facet) or (_measured(first, facet) if first.network.look else None)
+    scatters = {facet: _registered(protocol, facet) or scatter for facet, scatter in measured_scatters(first).items()}
     return _power(protocol, len(course.network.arms), scatters)
+
+
+def measured_scatters(first: Examined) -> dict[str, Scatter | None]:
+    """Return how the measures of every facet that was measured scatter at a look; None where too little was measured.
+
+    Before the first look nothing is known.
+    """
+    measured = [facet for facet in first.facets if any(entry.measured for entry in first.entries_of(facet))]
+    return {facet: _measured(first, facet) if first.network.look else None for facet in measured}
 
 
 def _power(protocol: Protocol, arms: int, scatters: Mapping[str, Scatter | None]) -> float:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import HarnessError
+from harness.plugin.runs import digest
 from harness.records import Records
 from harness.statistics.intervals import standard_deviation
 from harness.verdict.arms import arms_alike, network_of
@@ -19,6 +21,7 @@ from harness.verdict.seed_noise import final_scores, scores_by_replicate
 if TYPE_CHECKING:
     from harness.verdict.protocol import Registered
 
+SETTINGS = ("optimizer", "scheduler", "batch_size", "epochs")  # of a run's recipe: what a search chooses
 LOST = 0.01  # the level of the test against a special case
 HALF = 0.5  # of the verdict's margin: an arm may lie so far below its defaults
 
@@ -32,7 +35,7 @@ class Loss:
     against: str = ""
 
 
-def loss_to_special_case(records: Records, arm: str, replicates: int | None = None) -> Loss:
+def loss_to_special_case(records: Records, arm: str) -> Loss:
     """Return the t statistic of an arm's loss to a special case of it, and its limit; the worst of several.
 
     It is over the means of replicates, or over seeds where there is one replicate. NaN for a convex arm, and where the two
@@ -42,7 +45,7 @@ def loss_to_special_case(records: Records, arm: str, replicates: int | None = No
 
     losses: list[Loss] = []
     for special in () if is_convex(records, arm) else special_cases(records, arm):
-        general_scores, special_scores = (_by_unit(records, name, replicates) for name in (arm, special))
+        general_scores, special_scores = (_by_unit(records, name) for name in (arm, special))
         units = sorted(general_scores.keys() & special_scores.keys())
         if len(units) > 1:
             differences = [special_scores[unit] - general_scores[unit] for unit in units]
@@ -50,15 +53,15 @@ def loss_to_special_case(records: Records, arm: str, replicates: int | None = No
     return max(losses, key=lambda loss: loss.value - loss.limit, default=Loss())
 
 
-def _by_unit(records: Records, arm: str, replicates: int | None) -> dict[int, float]:
+def _by_unit(records: Records, arm: str) -> dict[int, float]:
     """Return the mean score of each replicate, or the score of each seed where there is one replicate."""
-    by_replicate = scores_by_replicate(records, arm, records.deciding, replicates)
+    by_replicate = scores_by_replicate(records, arm, records.deciding)
     if len(by_replicate) == 1:
         return next(iter(by_replicate.values()))
     return {number: sum(scores.values()) / len(scores) for number, scores in by_replicate.items()}
 
 
-def loss_to_defaults(records: Records, arm: str, registered: Registered | None, replicates: int | None = None) -> Loss:
+def loss_to_defaults(records: Records, arm: str, registered: Registered | None) -> Loss:
     """Return by how much an arm's own defaults are better, half the margin, and the control that has the defaults.
 
     The arm's mean is over all of its replicates. NaN for a convex arm, and where the control, the arm's scores or a protocol
@@ -71,18 +74,36 @@ def loss_to_defaults(records: Records, arm: str, registered: Registered | None, 
     values = zip(untuned["init_seed"], untuned.get(f"tune_{name}", ()), strict=False)
     defaults = {int(seed): records.deciding.sign * float(value) for seed, value in values}
     defaults = {seed: value for seed, value in defaults.items() if math.isfinite(value)}
-    tuned = final_scores(records, arm, records.deciding, replicates)
+    tuned = final_scores(records, arm, records.deciding)
     if not tuned or not defaults or registered is None or is_convex(records, arm):
         return Loss()
     mean = float(np.mean(list(defaults.values())))
     lead = mean - float(np.mean(list(tuned.values())))
-    if all(tuned.get(seed) == value for seed, value in defaults.items()):
-        lead = 0.0  # the search chose the defaults: it only has other seeds
+    if _chose_defaults(records, arm, tuned, defaults):
+        lead = 0.0  # it only has other seeds
     limit = registered.protocol.margin_in(records.meta.metrics[name]["unit"], mean, HALF)
     return Loss(lead, limit, str(untuned["arm"].iloc[0]))
 
 
-def loss_to_constant(records: Records, arm: str, replicates: int | None = None) -> Loss:
+def _chose_defaults(records: Records, arm: str, tuned: Mapping[int, float], defaults: Mapping[int, float]) -> bool:
+    """Return whether all searches of an arm chose the defaults, from tune scores by seed of the arm and of the defaults.
+
+    Equal scores under the seeds of the control say so of the searches that share these. The others must have chosen the same
+    settings. Records that do not tell settings say nothing of them.
+    """
+    if any(tuned.get(seed) != value for seed, value in defaults.items()):
+        return False
+    try:
+        recipes = records.recipes
+    except HarnessError:
+        return True
+    runs = records.compared()
+    recipes_of_arm = [recipes.get(str(run_id), {}) for run_id in runs.loc[runs["arm"] == arm, "run_id"]]
+    settings = [digest([recipe[part] for part in SETTINGS]) for recipe in recipes_of_arm if recipe]
+    return len(set(settings)) <= 1
+
+
+def loss_to_constant(records: Records, arm: str) -> Loss:
     """Return by how much a constant answer is better than an arm, and the class that it answers.
 
     The limit is below zero by what another draw of the examples may do: the arm's mean over all of its replicates must be
@@ -91,7 +112,7 @@ def loss_to_constant(records: Records, arm: str, replicates: int | None = None) 
     import numpy as np
 
     constant = constant_score(records, "tune", records.deciding.name)
-    tuned = final_scores(records, arm, records.deciding, replicates)
+    tuned = final_scores(records, arm, records.deciding)
     if constant is None or not tuned:
         return Loss()
     lead = records.deciding.sign * constant.score - float(np.mean(list(tuned.values())))

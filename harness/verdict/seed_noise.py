@@ -19,19 +19,17 @@ from harness.statistics.scale import scaled
 BY_CHANCE = 0.05  # how often two seeds alone differ by more than seed noise
 
 
-def seed_noise(records: Records, replicates: int | None = None) -> dict[str, float]:
+def seed_noise(records: Records) -> dict[str, float]:
     """Return each arm's seed noise in the score of trials; NaN where no arm has two seeds that ended well."""
     import numpy as np
     from scipy.stats import t
 
-    samples = {
-        str(arm): scores_by_replicate(records, str(arm), records.searched, replicates) for arm in records.arms["arm"]
-    }
-    every = [score for replicates in samples.values() for of_seed in replicates.values() for score in of_seed.values()]
+    samples = {str(arm): scores_by_replicate(records, str(arm), records.searched) for arm in records.arms["arm"]}
+    every = [score for by_number in samples.values() for of_seed in by_number.values() for score in of_seed.values()]
     exponent = scaled(every)[1]
     spreads = {}
-    for arm, replicates in samples.items():
-        groups = [np.ldexp(list(of_seed.values()), -exponent) for of_seed in replicates.values()]
+    for arm, by_number in samples.items():
+        groups = [np.ldexp(list(of_seed.values()), -exponent) for of_seed in by_number.values()]
         if all(len(scores) < 2 for scores in groups):
             groups = [np.concatenate(groups)] if groups else []
         spreads[arm] = _pooled_variance([(len(g) - 1, float(np.var(g, ddof=1))) for g in groups if len(g) > 1])
@@ -58,33 +56,27 @@ def _one_example(records: Records) -> float:
     return 1 / max(1, int(records.meta.data["counts"]["tune"])) if records.searched.is_share else 0.0
 
 
-def final_scores(records: Records, arm: str, metric: Deciding, replicates: int | None = None) -> dict[int, float]:
-    """Return the final tune score of an arm's comparison runs that ended well, by a metric, higher is better, by seed.
-
-    Of the first so many ``replicates``, or of all where it is None.
-    """
-    by_replicate = scores_by_replicate(records, arm, metric, replicates)
+def final_scores(records: Records, arm: str, metric: Deciding) -> dict[int, float]:
+    """Return the final tune score of an arm's comparison runs that ended well, by a metric, higher is better, by seed."""
+    by_replicate = scores_by_replicate(records, arm, metric)
     return {seed: score for of_seed in by_replicate.values() for seed, score in of_seed.items()}
 
 
-def scores_by_replicate(
-    records: Records, arm: str, metric: Deciding, replicates: int | None = None
-) -> dict[int, dict[int, float]]:
+def scores_by_replicate(records: Records, arm: str, metric: Deciding) -> dict[int, dict[int, float]]:
     """Return the same by replicate and by seed."""
     runs = records.compared()
     rows = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
     if metric.tune_column not in rows:
         return {}
-    numbers = replicate_of_run(records)
+    numbers = _replicate_of_run(records)
     scores: dict[int, dict[int, float]] = {}
     for run_id, seed, value in zip(rows["run_id"], rows["seed"], rows[metric.tune_column], strict=True):
-        number = numbers.get(str(run_id), 0)
-        if math.isfinite(value) and (replicates is None or number < replicates):
-            scores.setdefault(number, {})[int(seed)] = metric.sign * float(value)
+        if math.isfinite(value):
+            scores.setdefault(numbers.get(str(run_id), 0), {})[int(seed)] = metric.sign * float(value)
     return dict(sorted(scores.items()))
 
 
-def replicate_of_run(records: Records) -> dict[str, int]:
+def _replicate_of_run(records: Records) -> dict[str, int]:
     """Return the replicate of every comparison run that has one, by run_id."""
     rows = records.comparison
     if not len(rows):

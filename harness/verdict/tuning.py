@@ -19,8 +19,8 @@ comparison.
 - "special case": the arm lost to an arm that is a special case of it (the same optimizer, schedule and network, with
   parameters pinned or ranges narrower) in the tune score of the comparison, by a one-sided t-test at 1 % over the means of
   replicates.
-- "defaults": the mean of its tune scores in the comparison, over all replicates, lies below that of its own optimizer with the defaults, untuned, by
-  more than half the verdict's margin, whatever chance may do. A search that ends below the defaults has not done its work, and
+- "defaults": the mean of its tune scores in the comparison, over all replicates, lies below that of its own optimizer with the
+  defaults, untuned, by more than half the verdict's margin, whatever chance may do. A search that ends below the defaults has not done its work, and
   a verdict with that margin would take the search's failure for the optimizer's.
 - "chance": the mean of its tune scores is not shown to be better than a constant answer, which has learned nothing. It is not
   above the constant's score by more than another draw of the tune examples would add once in twenty.
@@ -35,6 +35,7 @@ with an alarm, and a search that follows the test split would make its scores to
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.plugin.contracts import Analysis
@@ -72,29 +73,26 @@ def compute(records: Records) -> DataFrame:
     return judge_tuning(records, standing_protocol(records.meta))
 
 
-def judge_tuning(records: Records, registered: Registered | None, replicates: int | None = None) -> DataFrame:
-    """Return the table of ``compute`` with the margins of this protocol; without a protocol "defaults" is not judged.
-
-    Scores in the comparison are those of the first so many ``replicates``, or of all where it is None.
-    """
+def judge_tuning(records: Records, registered: Registered | None) -> DataFrame:
+    """Return the table of ``compute`` with the margins of this protocol; without a protocol "defaults" is not judged."""
     import pandas as pd
 
-    noises = seed_noise(records, replicates)
+    noises = seed_noise(records)
     arms = list(map(str, records.arms["arm"]))
-    spendings = {arm: spending(records, arm) for arm in arms}
+    spendings = {arm: spending(records, arm, replicates) for arm in arms}
     rows: list[tuple[object, ...]] = []
     for arm in arms:
         noise, budget = noises[arm], shortfall(spendings, arm, noises)
         losses = {
-            "special case": loss_to_special_case(records, arm, replicates),
-            "defaults": loss_to_defaults(records, arm, registered, replicates),
-            "chance": loss_to_constant(records, arm, replicates),
+            "special case": loss_to_special_case(records, arm),
+            "defaults": loss_to_defaults(records, arm, registered),
+            "chance": loss_to_constant(records, arm),
         }
         tests: dict[str, tuple[float, float, str]] = {
-            "edge": (edge(records, arm), noise, ""),
-            "rising": (rising(records, arm), RISING, ""),
-            "improving": (improving(records, arm), noise, ""),
-            "diverged": (diverged(records, arm), MOST_DIVERGED, ""),
+            "edge": (edge(records, arm, replicates), noise, ""),
+            "rising": (rising(records, arm, replicates), RISING, ""),
+            "improving": (improving(records, arm, replicates), noise, ""),
+            "diverged": (diverged(records, arm, replicates), MOST_DIVERGED, ""),
             "budget": (budget.value, budget.limit, budget.against),
             **{alarm: (loss.value, loss.limit, loss.against) for alarm, loss in losses.items()},
         }
@@ -110,20 +108,34 @@ def _state(alarm: str, value: float, limit: float) -> str:
     return "alarm" if raised else "quiet"
 
 
-def raised_alarms(records: Records, registered: Registered, replicates: int | None = None) -> dict[str, list[str]]:
+def raised_alarms(records: Records, registered: Registered, replicates: int) -> dict[str, list[str]]:
     """Return the alarms that went off with a protocol's margins, by arm; none before anything was compared.
 
-    With so many ``replicates``, or with all where it is None. So a look at few of them is not judged by later ones.
+    They are those of the first so many ``replicates`` alone: no later search and no later run takes a word back.
     """
     if not len(records.comparison):
         return {}
     margins = tuple(sorted(registered.protocol.margins.items()))
     key = ("tuning", margins, replicates)
-    table = records.once(key, lambda: judge_tuning(records, registered, replicates))
+    table = records.once(key, lambda: judge_tuning(_first_replicates(records, replicates), registered))
     raised: dict[str, list[str]] = {}
     for arm, alarm in table.loc[table["state"] == "alarm", ["arm", "alarm"]].itertuples(index=False):
         raised.setdefault(str(arm), []).append(str(alarm))
     return raised
+
+
+def _first_replicates(records: Records, replicates: int) -> Records:
+    """Return the records of the first so many replicates, with the untuned controls, which are of none."""
+    rows, searches = records.comparison, records.repeated
+    later = (rows["replicate"] >= replicates) & (rows["role"] != "untuned")
+    if not later.any() and not (searches["replicate"] >= replicates).any():
+        return records
+    return replace(
+        records,
+        comparison=rows[~later],
+        runs=records.runs[~records.runs["run_id"].isin(rows.loc[later, "run_id"])],
+        repeated=searches[searches["replicate"] < replicates],
+    )
 
 
 ANALYSIS = Analysis(name="alarms", compute=compute, reference="arXiv:1910.05446")

@@ -170,6 +170,7 @@ def key_lists(tree, names):
 # which settings a trained network may be used with, and what a small search is tried with.
 OTHER_PURPOSES = {
     "harness/benchmark/checks/names.py",
+    "harness/benchmark/first_trial.py",
     "harness/benchmark/spaces.py",
     "harness/models/predict.py",
     "harness/run/search/dry_run.py",

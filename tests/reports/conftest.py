@@ -39,7 +39,7 @@ META: dict[str, Any] = {
         "data": {"dataset": "dogscats", "size": 32},
         "train": {"task": "classification", "regime": "scratch", "batch_size": 64, "l2": 5e-4},
         "search": {"trials": 12, "unit": "trials", "sampler": "tpe", "epochs": [4, 12]},
-        "compare": {"seeds": 8, "epochs": 40},
+        "compare": {"looks": [1], "seeds": 8, "epochs": 40},
     },
     "data": {
         "name": "dogscats",
@@ -167,7 +167,7 @@ def build(
     ]
     notes = copy.deepcopy(META)
     notes["benchmark"]["search"]["trials"] = trials
-    notes["benchmark"]["compare"] = {"seeds": seeds, "epochs": epochs}
+    notes["benchmark"]["compare"] = {"looks": [1], "seeds": seeds, "epochs": epochs}
     meta = Meta(
         **notes,
         metrics=dict(metrics),

@@ -19,6 +19,7 @@ from scipy import stats
 from harness import Records, Results
 from harness.results.analysis import analyse
 from harness.results.tables import leaderboard
+from harness.verdict import search_alarms
 from harness.verdict import tuning as alarms
 from harness.verdict.score_alarms import is_special_case, special_cases
 from harness.verdict.seed_noise import seed_noise
@@ -32,6 +33,7 @@ def analyses_of(module: Any) -> list[Any]:
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 SD = 0.01  # of the synthetic objective's seeds
 FINALS = [0.88, 0.90, 0.89, 0.91]  # tune scores of four seeds
+UNCONFIRMED = {"confirmation": "", "confirmation_state": "", "confirmed": np.nan}  # a trial that was trained once only
 NOISE = float(stats.t.ppf(0.95, 3) * np.sqrt(2) * np.std(FINALS, ddof=1))
 
 
@@ -48,7 +50,7 @@ def searched(make_records: Any) -> Any:
         records = make_records([arm.split("/")[1] for arm in trials], trials=count, seeds=4, epochs=2)
         rows = [
             {
-                "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "reason": "", "seconds": 1.0, "epochs": 12,
+                "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "reason": "", "seconds": 1.0, **UNCONFIRMED, "epochs": 12,
                 "value": None if isinstance(value, str) else value, "state": value if isinstance(value, str) else "done",
                 "params": {"lr": lr, "momentum": 0.9, "nesterov": True, "epochs": 12},
             }
@@ -272,6 +274,20 @@ def test_a_search_that_chose_the_defaults_is_not_below_them(searched: Any) -> No
     assert (row["value"], row["state"]) == (0.0, "quiet")
 
 
+@pytest.mark.parametrize(("other", "state"), [(0.1, "quiet"), (0.3, "alarm")])
+def test_all_searches_must_have_chosen_the_defaults(searched: Any, other: float, state: str) -> None:
+    """The last seed is of another replicate, whose search chose the defaults too, or a rate that is worse."""
+    records = with_untuned(searched({SGD: GOOD}, {SGD: [0.9, 0.89, 0.91, 0.5]}), {SGD: [0.9, 0.89, 0.91]})
+    recipe = {"scheduler": {}, "batch_size": 64, "epochs": 40}
+    rates = [0.1, 0.1, 0.1, other]
+    run_ids = records.runs["run_id"]
+    vars(records)["recipes"] = {
+        run: {**recipe, "optimizer": {"lr": lr}} for run, lr in zip(run_ids, rates, strict=True)
+    }
+    row = alarms.compute(records).set_index("alarm").loc["defaults"]
+    assert row["state"] == state
+
+
 def test_half_the_margin_is_that_of_the_protocol(searched: Any) -> None:
     records = with_untuned(searched({SGD: GOOD}), {SGD: [0.905] * 3}, accuracy=0.02)
     assert alarms.compute(records).set_index("alarm").loc["defaults", ["limit", "state"]].tolist() == [0.01, "quiet"]
@@ -364,7 +380,7 @@ def synthetic(make_records: Any, random: Any, trials: int, centre: float, sample
             rows.append(
                 {
                     "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "state": "done", "value": value,
-                    "reason": "", "seconds": 1.0, "epochs": 12, "params": {**params, "nesterov": True, "epochs": 12},
+                    "reason": "", "seconds": 1.0, **UNCONFIRMED, "epochs": 12, "params": {**params, "nesterov": True, "epochs": 12},
                 }
             )  # fmt: skip
         finals[arm] = best[1]
@@ -496,3 +512,59 @@ def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
     assert first == f"- **Problem**: {words}"
     page = html.render(replace(results, problems=("analysis 'x' failed",))).replace("&#39;", "'").replace("\u00a0", " ")
     assert page.index(words) < page.index("analysis 'x' failed")
+
+
+# --- several replicates --------------------------------------------------------------------------------------
+
+
+def with_replicates(records: Records, searches: Sequence[Sequence[tuple[float, Any]]], control: str = "") -> Records:
+    """Return the records with further searches of SGD, each from (learning rate, value or a state), or of its A/A arm."""
+    rows = [
+        {
+            "search": f"{control or SGD} #{replicate + 1}", "control": control, "arm": SGD, "replicate": replicate, "number": k,
+            "value": None if isinstance(value, str) else value, "state": value if isinstance(value, str) else "done",
+            "params": {"lr": lr, "epochs": 12}, "seconds": 1.0, "trained": 12, "run_id": f"{replicate}-{k}", "reason": "",
+            **UNCONFIRMED,
+        }
+        for replicate, trials in enumerate(searches, 1) for k, (lr, value) in enumerate(trials)
+    ]  # fmt: skip
+    return replace(records, repeated=pd.DataFrame(rows))
+
+
+AT_THE_EDGE = [(1.0, 0.99), (0.1, 0.80), (0.01, 0.80)]  # of a range from 1e-3 to 1
+
+
+def test_an_alarm_looks_at_the_searches_of_all_replicates_of_an_arm(searched: Any) -> None:
+    records = with_replicates(searched({SGD: GOOD}), [AT_THE_EDGE])
+    assert states(records)["edge"] == "alarm"
+    assert states(searched({SGD: GOOD}))["edge"] == "quiet"
+    of_the_control = with_replicates(searched({SGD: GOOD}), [AT_THE_EDGE], control="lesson_cnn/sgd~again/cosine")
+    assert states(of_the_control)["edge"] == "quiet"
+    assert search_alarms.best_is_high(records, SGD)
+
+
+def test_at_an_earlier_look_later_replicates_do_not_count(searched: Any) -> None:
+    records = with_replicates(searched({SGD: GOOD}), [GOOD, AT_THE_EDGE])
+    assert search_alarms.edge(records, SGD) == search_alarms.edge(records, SGD, 3)
+    assert search_alarms.edge(records, SGD, 2) == search_alarms.edge(searched({SGD: GOOD}), SGD)
+
+
+def test_a_search_that_still_improved_is_one_of_several(searched: Any) -> None:
+    """The gain is the mean over the searches, for chance makes some search of many end with its best trial."""
+    late = [(0.1, 0.80), (0.2, 0.80), (0.1, 0.80), (0.2, 0.80), (0.1, 0.95)]
+    early = late[::-1]
+    base = searched({SGD: early})
+    gains = [
+        search_alarms.improving(with_replicates(base, searches), SGD) for searches in ([early], [late], [late] * 3)
+    ]
+    assert gains == pytest.approx([0.0, 0.15 / 2, 0.15 * 3 / 4])
+
+
+def test_an_extension_counts_the_trials_of_each_search(searched: Any) -> None:
+    """What was asked before a range was widened looked elsewhere, in every replicate."""
+    lost = [(0.1, "diverged")] * 4 + [(0.1, 0.8)] * 4
+    records = with_replicates(searched({SGD: lost}), [lost])
+    extension = {"arm": SGD, "why": ["edge"], "ranges": {"lr": {}}, "extra": 4.0, "after": [4, 2]}
+    widened = replace(records, meta=replace(records.meta, extensions=[extension]))
+    assert search_alarms.diverged(records, SGD) == 0.5
+    assert search_alarms.diverged(widened, SGD) == 2 / 10

@@ -41,7 +41,7 @@ def runs(role: str, of: str, scores: list[float], replicate: int = 0, state: str
             "role": role,
             "of": of,
             "replicate": replicate,
-            "init_seed": seed,
+            "init_seed": len(scores) * replicate + seed,
             "state": state,
             "test_accuracy": score,
         }

@@ -31,11 +31,11 @@ def verdict(random: Any, truth: float) -> ProtocolVerdict:
             {
                 "facet": "loss", "measure": "accuracy", "scale": "difference", "margin": 0.005, "primary": True, "pair": "arms",
                 "arm": f"net/{one}/cosine", "other": f"net/{other}/cosine", "estimate": 0.005 * effect, "se": 0.0005,
-                "below_floor": False, "label": "similar" if abs(effect) < 1 else "different",
+                "below_floor": False, "barred": False, "label": "similar" if abs(effect) < 1 else "different",
             }
         )  # fmt: skip
     pooled = {"statement": "inconclusive", **dict.fromkeys(FACETS, "not measured"), "loss": rows[0]["label"]}
-    return ProtocolVerdict("hash", pooled, (NetworkVerdict({"network": "net", "doubts": ""}, tuple(rows)),))
+    return ProtocolVerdict("hash", pooled, (NetworkVerdict({**pooled, "network": "net", "doubts": ""}, tuple(rows)),))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,15 @@ from harness.results.workloads import open_workloads
 from harness.run.prepare import Request
 from harness.run.workloads import estimate_file, run_file
 
-DRAWN = '\n[[workload]]\nname = "drawn"\n[workload.data]\ndataset = "drawings"\n'
+DRAWN = """
+[[workload]]
+name = "drawn"
+[workload.data]
+dataset = "drawings"
+options = { train = 32, tune = 32, test = 64 }
+[workload.train]
+backbones = ["mlp"]
+"""
 MOONS = """
 [[workload]]
 name = "points"
@@ -45,16 +54,32 @@ def write(benchmark_file):
     return written
 
 
+def start(file, out, **more):
+    """Carry out a file; return the exit code, the common folder, and the lines that were said."""
+    reporter = Said()
+    code = run_file(Request(file, out=out, **more), reporter, ["harness", "run", str(file)])
+    (folder,) = (folder for folder in out.iterdir() if (folder / FILE).is_file())
+    return code, folder, reporter.lines
+
+
 @pytest.fixture
 def carry_out(tmp_path):
-    def start(file, **more):
-        request = Request(file, out=tmp_path / more.pop("out", "runs"), **more)
-        reporter = Said()
-        code = run_file(request, reporter, ["harness", "run", str(file)])
-        (folder,) = (folder for folder in request.out.iterdir() if (folder / FILE).is_file())
-        return code, folder, reporter.lines
+    return lambda file, out="runs", **more: start(file, tmp_path / out, **more)
 
-    return start
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, repository):
+    """The exit code, the common folder and the lines of the two workloads, carried out once for all who only read them."""
+    folder = tmp_path_factory.mktemp("finished")
+    file = folder / "tiny.toml"
+    file.write_text((repository / "tests" / "tiny.toml").read_text() + TWO)
+    return start(file, folder / "runs")
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished folder, which a test may change."""
+    return shutil.copytree(finished[1], tmp_path / "runs" / finished[1].name)
 
 
 class Said(Reporter):
@@ -84,9 +109,8 @@ def outcomes(folder):
     return found
 
 
-def test_two_workloads_become_two_runs_and_one_report(write, carry_out, capsys, tmp_path):
-    file = write()
-    code, folder, said = carry_out(file)
+def test_two_workloads_become_two_runs_and_one_report(finished, write, tmp_path):
+    code, folder, said = finished
     assert code == 0
     assert folder.name.startswith("tiny-")
     book = read_workbook(folder)
@@ -96,25 +120,30 @@ def test_two_workloads_become_two_runs_and_one_report(write, carry_out, capsys, 
         "workload drawn (1 of 2)",
         "workload points (2 of 2)",
     ]
-    text = (folder / "report.txt").read_text()
-    assert "drawn: " in text
-    assert {path.stem for path in (folder / "tables").glob("*.parquet")} >= {
-        "workloads",
-        "words",
-        "pooled",
-        "effects",
-        "ranks",
+    assert "drawn: " in (folder / "report.txt").read_text()
+    tables = {path.stem for path in (folder / "tables").glob("*.parquet")}
+    assert tables >= {"workloads", "words", "pooled", "effects", "ranks", "rank_pairs", "profiles"}
+
+
+def test_a_workload_is_the_very_run_that_a_file_of_its_own_would_be(finished, write, tmp_path):
+    """So a single run takes all of it over."""
+    changes = {
+        "[data]": '[data]\ndataset = "drawings"',
+        "train = 64": "train = 32",
+        "[train]": '[train]\nbackbones = ["mlp"]',
     }
-    alone = write("", ("size = 16", 'size = 16\ndataset = "drawings"'))
-    request = Request(alone, out=tmp_path / "alone", overrides=("name=drawn",))
+    alone = write("", *changes.items())
+    request = Request(alone, out=tmp_path / "alone", overrides=("name=drawn",), reuse=finished[1])
     assert run_file(request, Reporter(quiet=True)) == 0
-    (single,) = (tmp_path / "alone").iterdir()
-    assert single.name == book.members[0].folder  # the very run that a file of its own would be
-    assert set(open_records(single).runs["run_id"]) == set(open_records(folder / single.name).runs["run_id"])
+    (single,) = (tmp_path / "alone").glob("drawn-*/")
+    assert single.name == run_folders(finished[1])["drawn"].name
+    runs = open_records(single).runs
+    assert len(runs)
+    assert (runs["taken_from"] != "").all()
 
 
-def test_the_commands_that_read_a_run_read_several(write, carry_out, capsys):
-    _, folder, _ = carry_out(write())
+def test_the_commands_that_read_a_run_read_several(copied, capsys):
+    folder = copied
     code, said = call(capsys, "show", folder)
     assert code == 0
     assert said.out.startswith("tiny: finished; 2 workloads\n")
@@ -134,25 +163,33 @@ def test_the_commands_that_read_a_run_read_several(write, carry_out, capsys):
     assert code == 0
     assert (folder / "report.txt").read_bytes() == before
     assert len(said.out.splitlines()) == 6
-    for command in ("export", "predict"):
-        code, said = call(capsys, command, folder, *(["x.jpg"] if command == "predict" else []))
-        assert code == 2
-        assert "must be one run folder, got a folder of several workloads; it has" in said.err
     code, said = call(capsys, "report", folder, "--out", folder.parent / "elsewhere")
     assert (code, "must be left out for several workloads" in said.err) == (2, True)
 
 
-def test_the_same_command_has_nothing_left_to_do_and_one_workload_can_be_asked_for(write, carry_out):
+@pytest.mark.parametrize("words", [["export"], ["predict", "x.jpg"], ["data", "suspects"], ["baseline", "export"]])
+def test_a_command_on_one_run_names_the_runs_that_there_are(words, finished, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name, *more = words
+    words = [name, finished[1], *more] if name in ("export", "predict") else [*words, finished[1]]
+    code, said = call(capsys, *words)
+    assert code == 2
+    assert "must be one run folder, got a folder of several workloads; it has" in said.err
+
+
+def test_the_same_command_has_nothing_left_to_do(write, copied, carry_out):
+    before = outcomes(copied)
+    code, again, said = carry_out(write())
+    assert (code, again) == (0, copied)
+    assert sum(line.startswith("nothing left to do") for line in said) == 2
+    assert outcomes(copied) == before
+
+
+def test_one_workload_can_be_asked_for(write, carry_out):
     file = write()
-    code, folder, said = carry_out(file, workload="points")
+    code, folder, _ = carry_out(file, workload="points")
     assert code == 0
     assert list(run_folders(folder)) == ["points"]
-    carry_out(file)
-    before = outcomes(folder)
-    _, again, said = carry_out(file)
-    assert again == folder
-    assert sum(line.startswith("nothing left to do") for line in said) == 2
-    assert outcomes(folder) == before
     with pytest.raises(BenchmarkError, match="--workload: must name a workload of the file, got 'none'"):
         carry_out(file, workload="none")
 
@@ -189,18 +226,17 @@ def test_what_is_wrong_in_a_later_workload_is_said_before_anything_is_trained(wr
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_workload_that_is_added_is_the_only_one_to_be_trained(write, carry_out, tmp_path):
-    _, first, _ = carry_out(write())
+def test_a_workload_that_is_added_is_the_only_one_to_be_trained(write, copied, tmp_path):
     file = write(TWO + MOONS.replace('"points"', '"more"').replace("train = 32", "train = 64"))
     run_file(Request(file, out=tmp_path / "runs"), Reporter(quiet=True))
-    (second,) = (folder for folder in (tmp_path / "runs").iterdir() if folder != first)
+    (second,) = (folder for folder in (tmp_path / "runs").iterdir() if folder != copied)
     for name, run in run_folders(second).items():
         taken = open_records(run).runs["taken_from"] != ""
         assert taken.all() if name != "more" else not taken.any()
-    assert outcomes(first).items() <= outcomes(second).items()
+    assert outcomes(copied).items() <= outcomes(second).items()
 
 
-def test_a_run_that_is_killed_in_its_second_workload_goes_on_there(write, carry_out, tmp_path):
+def test_a_run_that_is_killed_in_its_second_workload_goes_on_there(finished, write, carry_out, tmp_path):
     file = write()
     words = [sys.executable, "-m", "harness", "run", str(file), "--out", str(tmp_path / "killed")]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
@@ -216,8 +252,7 @@ def test_a_run_that_is_killed_in_its_second_workload_goes_on_there(write, carry_
     assert (code, again) == (0, folder)
     assert sum(line.startswith("nothing left to do") for line in said) == 1  # of the first workload
     assert outcomes(folder)["drawn"] == done
-    _, whole, _ = carry_out(file, out="whole", no_reuse=True)
-    assert outcomes(whole) == outcomes(folder)
+    assert outcomes(folder) == outcomes(finished[1])
 
 
 def _second_has_begun(out):
@@ -235,11 +270,10 @@ def wait_for(condition, process):
         time.sleep(0.005)
 
 
-def test_a_folder_that_another_process_works_in_and_a_damaged_file_are_refused(write, carry_out, capsys):
-    file = write()
-    _, folder, _ = carry_out(file)
+def test_a_folder_that_another_process_works_in_and_a_damaged_file_are_refused(write, carry_out, copied, capsys):
+    folder = copied
     with held(folder), pytest.raises(RunFolderError, match="must not be in use"):
-        carry_out(file)
+        carry_out(write())
     for content in (
         "",
         "{}",
@@ -252,11 +286,9 @@ def test_a_folder_that_another_process_works_in_and_a_damaged_file_are_refused(w
         assert said.err.startswith(f"error: {folder / FILE}: must be as it was written, got other contents")
 
 
-def test_a_run_that_is_damaged_is_named_and_the_others_are_read(write, carry_out):
-    _, folder, _ = carry_out(write())
-    runs = run_folders(folder)
-    (runs["drawn"] / "run.db").write_bytes(b"nonsense" * 1000)
-    found = open_workloads(folder, discover())
+def test_a_run_that_is_damaged_is_named_and_the_others_are_read(copied):
+    (run_folders(copied)["drawn"] / "run.db").write_bytes(b"nonsense" * 1000)
+    found = open_workloads(copied, discover())
     assert list(found.records) == ["points"]
     assert any(problem.startswith("drawn: ") for problem in found.problems)
 

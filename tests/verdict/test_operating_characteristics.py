@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.statistics.power import supported
+from harness.verdict.power import measured_scatters
+
 LOOKS = (6, 9, 12, 16, 24)
 MARGIN = 0.005
 
@@ -100,12 +103,17 @@ def test_two_repeats_hardly_ever_contradict_each_other(science, accuracy_words, 
 # --- controls
 
 
-def test_one_optimizer_as_three_arms_is_nowhere_different(science, facet_words):
+def test_one_optimizer_as_three_arms_is_nowhere_different_and_as_often_supported_as_was_announced(science):
     """Each arm has searches of its own, which move its networks half as much as another seed does."""
-    worlds = 40
-    found = facet_words(worlds, science.Everything())
-    assert sum("different" in words.values() for words in found) <= at_most(0.05, worlds)
-    assert sum(words["statement"] == "supported" for words in found) > 0.5 * worlds
+    worlds, random, rules = 40, np.random.default_rng(0), science.Rules()
+    found = [science.course_of(science.Everything().draw(random), rules) for _ in range(worlds)]
+    words = [{facet: course.word(facet) for facet in science.FACETS} for course in found]
+    assert sum("different" in each.values() for each in words) <= at_most(0.05, worlds)
+    share = sum(set(each.values()) == {"similar"} for each in words) / worlds
+    long = science.course_of(science.Everything(replicates=24).draw(random), science.Rules((24,)))
+    announced = supported(measured_scatters(long.last), 3, rules.looks).supported
+    assert 0.1 < share < 0.9
+    assert announced == pytest.approx(share, abs=0.05 + 2 * np.sqrt(share * (1 - share) / worlds))
 
 
 @pytest.mark.parametrize("facet", ["function", "representation"])

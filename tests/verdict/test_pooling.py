@@ -18,7 +18,11 @@ SCALES = {
     "test_loss": ("loss", "log ratio", math.log(1.1)),
     "disagreement": ("function", "log rho", math.log(1.1)),
     "prediction_distance": ("function", "log rho", math.log(1.1)),
-    "barrier": ("connectivity", "excess", 0.02),
+    "cka_within_penultimate": ("representation", "log rho", math.log(1.1)),
+    "procrustes_within_penultimate": ("representation", "log rho", math.log(1.1)),
+    "sharpness_001": ("geometry", "log ratio", math.log(1.25)),
+    "sharpness_005": ("geometry", "log ratio", math.log(1.25)),
+    "barrier": ("connectivity", "barrier", 0.02),
     "excess_barrier": ("connectivity", "excess", 0.02),
 }
 REPLICATES = 6
@@ -33,7 +37,7 @@ def row(measure, effect, se, arms=("sgd", "adam"), network="net", **more):
     word = "similar" if within else "different" if beyond else "inconclusive"
     one, other = (f"{network}/{arm}/cosine" for arm in arms)
     about = {"facet": facet, "measure": measure, "scale": scale, "margin": margin, "arm": one, "other": other}
-    numbers = {"estimate": effect * margin, "se": se * margin, "below_floor": False, "label": word}
+    numbers = {"estimate": effect * margin, "se": se * margin, "below_floor": False, "barred": False, "label": word}
     return {**about, **numbers, "primary": True, "pair": "arms", **more}
 
 
@@ -46,7 +50,9 @@ def verdict(*rows, statement="inconclusive", **words):
     networks = {}
     for each in rows:
         networks.setdefault(each["arm"].split("/")[0], []).append(each)
-    parts = [NetworkVerdict({"network": name, "doubts": ""}, tuple(group)) for name, group in networks.items()]
+    parts = [
+        NetworkVerdict({**pooled, "network": name, "doubts": ""}, tuple(group)) for name, group in networks.items()
+    ]
     return ProtocolVerdict("hash", pooled, tuple(parts))
 
 
@@ -165,6 +171,23 @@ def test_a_barrier_that_is_too_high_everywhere_is_not_connected():
     assert pooled.words["connectivity"] == "not connected"
     assert pool(world(6, {"barrier": 0.1, "excess_barrier": 0.0}), 0.05).words["connectivity"] == "similar"
     assert pool(world(6, {"barrier": 20.0, "excess_barrier": 9.0}), 0.05).words["connectivity"] == "different"
+
+
+def test_measures_that_contradict_each_other_leave_no_word():
+    truths = {"cka_within_penultimate": 4.0, "procrustes_within_penultimate": 0.0}
+    assert pool(world(9, truths), 0.05).words["representation"] == "inconclusive"
+    assert pool(world(9, dict.fromkeys(truths, 4.0)), 0.05).words["representation"] == "different"
+    assert pool(world(9, {"sharpness_001": 0.0, "sharpness_005": 4.0}), 0.05).words["geometry"] == "inconclusive"
+    assert pool(world(9, {"sharpness_001": 4.0, "sharpness_005": 4.0}), 0.05).words["geometry"] == "different"
+
+
+def test_a_barrier_that_is_only_an_upper_bound_is_not_pooled():
+    verdicts = world(6, {"barrier": 20.0, "excess_barrier": 9.0})
+    bounds = {
+        name: verdict(*each.networks[0].facets, connectivity="upper bound only") for name, each in verdicts.items()
+    }
+    pooled = pool(bounds, 0.05)
+    assert (pooled.words["connectivity"], pooled.rests_on["connectivity"]) == ("upper bound only", AGREEMENT)
 
 
 def test_a_distance_may_be_below_its_margin_by_any_amount():

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     "hash", "regime", "network", "facet", "measure", "primary", "arm", "other", "pair", "scale", "unit", "estimate", "low",
     "high", "se", "rho", "rho_low", "rho_high", "within", "within_other", "distance", "distance_high", "margin", "floor",
-    "below_floor", "p_same", "p_different", "p_different_holm", "p_different_overall", "p_permuted", "p_within", "p_above",
+    "below_floor", "barred", "p_same", "p_different", "p_different_holm", "p_different_overall", "p_permuted", "p_within", "p_above",
     "p_below", "sd_searches", "sd_seeds", "single_different", "single_reverse", "label", "detail", "label_half_margin",
     "label_double_margin", "look", "looks", "level", "replicates", "replicates_lost", "replicates_needed", "covers",
     "controls",
@@ -54,7 +54,7 @@ def compute(records: Records) -> DataFrame:
       ``rho_low`` and ``rho_high`` are the exponentials of a logarithm and its ends.
     - ``within`` and ``within_other`` are the mean distances within the arms; of numbers, their SD over replicates. ``distance``
       is that between the arms in ``unit``, ``distance_high`` the upper end of its interval, and ``below_floor`` whether that
-      lies below the ``floor``.
+      lies below the ``floor``. ``barred`` is whether the gate, an alarm or the design allows the pair no word at all.
     - ``p_same`` is of the equivalence test, ``p_different`` of the minimum-effect test, adjusted by Holm within the facet
       (``_holm``) and across facets (``_overall``). ``p_permuted`` is of the arms' names, permuted over all replicates; NaN for
       numbers, scatter and barriers, which are not tested so.
@@ -99,7 +99,7 @@ def _row(examined: Examined, entry: Entry) -> dict[str, Any]:
     if isinstance(compared, Missing):
         word = NOT_MEASURED if compared.applicable else NOT_APPLICABLE
         labels = dict.fromkeys(("label", "label_half_margin", "label_double_margin"), word)
-        return {**row, **labels, "detail": compared.reason, "covers": "", "below_floor": False}
+        return {**row, **labels, "detail": compared.reason, "covers": "", "below_floor": False, "barred": True}
     judged = entry.judge_in_facet()
     within, within_other = compared.within()
     return {
@@ -109,6 +109,7 @@ def _row(examined: Examined, entry: Entry) -> dict[str, Any]:
         "distance": entry.distance.value,
         "distance_high": entry.distance.high if math.isfinite(entry.distance.high) else math.nan,
         "below_floor": entry.below_floor,
+        "barred": entry.barred,
         "p_same": entry.p.same.get(1.0, 1.0),
         "p_different": entry.p.different.get(1.0, 1.0),
         "p_different_holm": entry.p.different_holm.get(1.0, 1.0),
