@@ -1,6 +1,6 @@
 """Tuning alarms that follow from an arm's trials: edge, rising, improving, diverged and budget.
 
-They look at the searches of all replicates together, which share one range and one budget; "improving" looks at each search
+They look at the searches of all replicates together, which share one range and one budget. "improving" looks at each search
 for itself, and takes the mean.
 """
 

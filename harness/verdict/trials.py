@@ -33,10 +33,9 @@ def exchangeable(records: Records) -> bool:
 
 
 def arm_trials(records: Records, arm: str) -> DataFrame:
-    """Return the trials of an arm's searches in all replicates.
+    """Return the trials of an arm's searches in all replicates: those columns of ``Records.trials`` that tell how one ended.
 
-    They have those columns of ``Records.trials`` that tell how one ended, and ``replicate``.
-    They are in the order of replicates, and in each in the order in which they were asked.
+    ``replicate`` is beside them. They are in the order of replicates, and in each in the order in which they were asked.
     """
     import pandas as pd
 
