@@ -8,9 +8,9 @@ find the same of full-batch RMSprop and Adam, where the Hessian is preconditione
 So the ratio that the probe ``stability`` measures, the rate times that eigenvalue over the limit, must come to 1.
 
 Networks are tanh MLPs on 1,000 digits of scikit-learn with squared error, trained by the harness's own steps. With
-cross-entropy the curvature falls again at the end, as published. RMSprop and Adam are measured twice: ``ratio`` with what the
-optimizer itself divides by in that step, and ``recomputed`` as the probe does it after a run, when that is gone: from the
-gradient at the final weights. On a full batch the recomputed one is of a single gradient, so it is only shown.
+cross-entropy the curvature falls again at the end, as published. Each is measured twice: ``ratio`` with what the optimizer
+itself divides by in that step, and ``by probe`` as the probe does it after a run, when that is gone: it lets a copy of the
+network go on for 100 steps.
 
 The exit code is 1 if the mean ratio of the second half of a training is further from 1 than ``NEAR``, or, for a rate that
 is too small to be limited in that time, if it is above 1.
@@ -62,7 +62,7 @@ CASES = {
     "sgd .05": Case(torch.optim.SGD, {"lr": 0.05}, 2000, limited=False),
     "momentum": Case(torch.optim.SGD, {"lr": 0.15, "momentum": 0.9}, 6000),
     "nesterov": Case(torch.optim.SGD, {"lr": 0.15, "momentum": 0.9, "nesterov": True}, 6000),
-    "rmsprop": Case(torch.optim.RMSprop, {"lr": 2e-4, "alpha": 0.99}, 6000),
+    "rmsprop": Case(torch.optim.RMSprop, {"lr": 2e-4, "alpha": 0.999}, 6000),
     "adam": Case(torch.optim.Adam, {"lr": 1e-3, "betas": (0.9, 0.999)}, 8000),
 }
 
@@ -103,10 +103,8 @@ def begin(case: Case) -> Parts:
 
 def own_ratio(parts: Parts, rule: Rule, rate: float) -> float:
     """Return the ratio with what the optimizer itself divides by now."""
-    penalty = stability.penalties(parts)
-    with stability.objective_landscape(parts, stability.batches_of(parts)) as loss:
-        divisors = own_divisors(parts, rule)
-        ends = stability.largest(loss, 1 / divisors, penalty, LANCZOS)
+    with stability.train_landscape(parts, stability.batches_of(parts)) as loss:
+        ends = stability.largest(loss, 1 / own_divisors(parts, rule), LANCZOS)
     return rate * ends.largest / rule.limit
 
 
@@ -131,20 +129,20 @@ def follow(name: str, case: Case) -> dict[str, Any]:
     assert rule is not None
     rows = parts.ingredients.train
     inputs, targets = rows.inputs, rows.targets
-    ratios, recomputed, begun = [], [], time.process_time()
+    ratios, by_probe, begun = [], [], time.process_time()
     for step in range(1, case.steps + 1):
         loss = parts.step(inputs, targets)
         if step % (case.steps // 12) == 0:
             ratios.append(own_ratio(parts, rule, rate))
             numbers = stability.measure(parts, images=EXAMPLES, lanczos=LANCZOS)
-            recomputed.append(numbers.get("ratio", float("nan")))
+            by_probe.append(numbers.get("ratio", float("nan")))
             print(
-                f"{name:>9} {step:>6} loss {float(loss):.5f} ratio {ratios[-1]:.3f} recomputed {recomputed[-1]:.3f}",
+                f"{name:>9} {step:>6} loss {float(loss):.5f} ratio {ratios[-1]:.3f} by probe {by_probe[-1]:.3f}",
                 flush=True,
             )
     late = ratios[len(ratios) // 2 :]
     return {
-        "limit": rule.limit, "ratios": ratios, "recomputed": recomputed, "mean": statistics.mean(late), "least": min(late),
+        "limit": rule.limit, "ratios": ratios, "by_probe": by_probe, "mean": statistics.mean(late), "least": min(late),
         "most": max(late), "loss": float(loss), "seconds": time.process_time() - begun,
         "as published": abs(statistics.mean(late) - 1) <= NEAR if case.limited else max(late) < 1,
     }  # fmt: skip

@@ -1,7 +1,7 @@
 """Tuning alarms that follow from an arm's trials: edge, rising, improving, diverged and budget.
 
-They look at the searches of all replicates together, which share one range and one budget; "improving" looks at each search
-for itself, and takes the mean.
+They look at the searches of all replicates together, or of the first so many ``replicates``: these share one range and one
+budget. "improving" looks at each search for itself, and takes the mean.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ class Spending:
     effective: int  # ended well, or stopped by the pruner
     in_range: int  # the same since the arm's range was last widened
     scores: NDArray[np.float64]  # since then, higher is better, rising
-    cost: float = math.nan  # of all trials, in the budget's unit where that is not a number of trials
-    cost_in_range: float = math.nan  # of the trials since the range was last widened
+    cost: float = (
+        math.nan
+    )  # of a search's trials, in the mean, in the budget's unit where that is not a number of trials
+    cost_in_range: float = math.nan  # of those since the range was last widened
     dearest: float = math.nan  # the most that one trial cost
 
 
@@ -45,14 +47,14 @@ class Shortfall:
     against: str = ""  # the other arm
 
 
-def edge(records: Records, arm: str) -> float:
+def edge(records: Records, arm: str, replicates: int | None = None) -> float:
     """Return by how much the outer learning rates beat the inner ones, in the tune score.
 
     NaN where no rate is searched, and where no trial ended well.
     """
     import numpy as np
 
-    places, values = _rate_places(records, arm)
+    places, values = _rate_places(records, arm, replicates)
     if not np.isfinite(values).any():
         return math.nan
     inner = (places >= OUTER) & (places <= 1 - OUTER)
@@ -60,7 +62,7 @@ def edge(records: Records, arm: str) -> float:
     return best_outer - best_inner
 
 
-def rising(records: Records, arm: str) -> float:
+def rising(records: Records, arm: str, replicates: int | None = None) -> float:
     """Return 1 - p of the rise of scores towards the end of the range where the best rate lies; 0 if it is not near an end.
 
     The test is Kendall's tau, one-sided, over the trials in that half of the range.
@@ -68,7 +70,7 @@ def rising(records: Records, arm: str) -> float:
     import numpy as np
     from scipy.stats import kendalltau
 
-    places, values = _rate_places(records, arm)
+    places, values = _rate_places(records, arm, replicates)
     if not np.isfinite(values).any():
         return math.nan
     best = places[values.argmax()]
@@ -80,7 +82,9 @@ def rising(records: Records, arm: str) -> float:
     return 0.0 if math.isnan(p) else 1 - p
 
 
-def _rate_places(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _rate_places(
+    records: Records, arm: str, replicates: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the place in the range of each spent trial's learning rate, from 0 to 1, and its score, -inf without one.
 
     Both are empty where no rate is searched.
@@ -91,7 +95,7 @@ def _rate_places(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArr
     if not ("low" in range_ and float(range_["low"]) < float(range_["high"])):
         return np.zeros(0), np.zeros(0)
     ends = np.array([float(range_["low"]), float(range_["high"])])
-    trials = _spent_trials(records, arm)
+    trials = _spent_trials(records, arm, replicates)
     rates = np.array([float(params["lr"]) for params in trials["params"]])
     if range_["log"]:
         ends, rates = np.log(ends), np.log(rates)
@@ -105,12 +109,12 @@ def best_is_high(records: Records, arm: str) -> bool:
     return bool(len(values)) and bool(places[values.argmax()] > 0.5)
 
 
-def improving(records: Records, arm: str) -> float:
+def improving(records: Records, arm: str, replicates: int | None = None) -> float:
     """Return by how much the last fifth of a search's trials improved on the best of the others, in the mean over searches.
 
     NaN where no search has two trials of which one ended well.
     """
-    trials = _spent_trials(records, arm)
+    trials = _spent_trials(records, arm, replicates)
     gains = [_last_gain(records, search) for _, search in trials.groupby("replicate")]
     gains = [gain for gain in gains if not math.isnan(gain)]
     return sum(gains) / len(gains) if gains else math.nan
@@ -132,17 +136,17 @@ def _last_gain(records: Records, trials: DataFrame) -> float:
     return max(0.0, float(tail.max() - head.max())) if len(head) else math.inf
 
 
-def diverged(records: Records, arm: str) -> float:
+def diverged(records: Records, arm: str, replicates: int | None = None) -> float:
     """Return the share of trials that diverged since the arm's range was last widened."""
-    states = _trials_in_range(records, arm, _spent_trials(records, arm))["state"]
+    states = _trials_in_range(records, arm, _spent_trials(records, arm, replicates))["state"]
     return float((states == "diverged").mean()) if len(states) else math.nan
 
 
-def spending(records: Records, arm: str) -> Spending:
+def spending(records: Records, arm: str, replicates: int | None = None) -> Spending:
     """Return what an arm's search has spent."""
     import numpy as np
 
-    trials = _spent_trials(records, arm)
+    trials = _spent_trials(records, arm, replicates)
     in_range = _trials_in_range(records, arm, trials)
     effective, effective_in_range = (
         int(table["state"].isin(["done", "stopped"]).sum()) for table in (trials, in_range)
@@ -152,7 +156,9 @@ def spending(records: Records, arm: str) -> Spending:
     if unit == "trials":
         return Spending(len(trials), effective, effective_in_range, values)
     column = "trained" if unit == "epochs" else "seconds"
-    costs = (float(trials[column].sum()), float(in_range[column].sum()), float(trials[column].max()))
+    searches = max(1, trials["replicate"].nunique())  # each ends within a trial of its budget, so they are not added up
+    sums = (float(table[column].sum()) / searches for table in (trials, in_range))
+    costs = (*sums, float(trials[column].max()))
     return Spending(len(trials), effective, effective_in_range, values, *costs)
 
 
@@ -203,8 +209,8 @@ def _trials_in_range(records: Records, arm: str, trials: DataFrame) -> DataFrame
     return in_range
 
 
-def _spent_trials(records: Records, arm: str) -> DataFrame:
-    trials = arm_trials(records, arm)
+def _spent_trials(records: Records, arm: str, replicates: int | None) -> DataFrame:
+    trials = arm_trials(records, arm, replicates)
     spent: DataFrame = trials[trials["state"].isin(SPENT)]
     return spent
 

@@ -22,7 +22,15 @@ from harness.results.workloads import open_workloads
 from harness.run.prepare import Request
 from harness.run.workloads import estimate_file, run_file
 
-DRAWN = '\n[[workload]]\nname = "drawn"\n[workload.data]\ndataset = "drawings"\n'
+DRAWN = """
+[[workload]]
+name = "drawn"
+[workload.data]
+dataset = "drawings"
+options = { train = 32, tune = 32, test = 64 }
+[workload.train]
+backbones = ["mlp"]
+"""
 MOONS = """
 [[workload]]
 name = "points"
@@ -119,7 +127,12 @@ def test_two_workloads_become_two_runs_and_one_report(finished, write, tmp_path)
 
 def test_a_workload_is_the_very_run_that_a_file_of_its_own_would_be(finished, write, tmp_path):
     """So a single run takes all of it over."""
-    alone = write("", ("size = 16", 'size = 16\ndataset = "drawings"'))
+    changes = {
+        "[data]": '[data]\ndataset = "drawings"',
+        "train = 64": "train = 32",
+        "[train]": '[train]\nbackbones = ["mlp"]',
+    }
+    alone = write("", *changes.items())
     request = Request(alone, out=tmp_path / "alone", overrides=("name=drawn",), reuse=finished[1])
     assert run_file(request, Reporter(quiet=True)) == 0
     (single,) = (tmp_path / "alone").glob("drawn-*/")

@@ -244,6 +244,14 @@ def test_arms_with_objectives_of_their_own_are_not_compared_by_their_minima(worl
     assert "an objective of its own" in said["doubts"]
 
 
+def test_a_loss_that_is_different_refutes_nothing_where_each_arm_has_an_objective_of_its_own(world, stated):
+    apart = world(replicates=12, shift={("sgd", "loss"): 60.0})
+    assert stated(apart.records())["statement"] == "refuted"
+    records = apart.records()
+    records.meta.benchmark["search"]["objective"] = "free"
+    assert stated(records)["statement"] == "inconclusive"
+
+
 def test_an_arm_below_its_defaults_leaves_the_loss_open_by_each_protocols_own_margin(world):
     """It lies one point below: more than half of a margin of .5 points, less than half of one of 3 points."""
     records = world(replicates=12).records()

@@ -13,11 +13,12 @@ from harness_reports._words.names import shortened
 from harness_reports._words.outcome import table_rows
 
 PREDICTION = "prediction interval"  # what a word rests on from five workloads on
-FEWEST_POOLED, FEWEST_BLOCKS = 5, 6  # workloads of a prediction interval, and of a critical-difference diagram
+NO_WORDS = ("not measured", "not applicable")  # which rest on nothing
+FEWEST_BLOCKS = 6  # workloads of a critical-difference diagram
 MEANING = (
     "An effect is a difference between two arms over the margin that was registered for it, so 1 is on the margin. From five "
-    "workloads on, a word is that of the prediction interval of their random-effects mean (Hartung and Knapp): it says what "
-    "one more workload will show. Of fewer workloads the word is theirs where they agree, else “mixed”."
+    "workloads on, a word is that of the prediction interval of a random-effects model: it says what one more workload will "
+    "show. Of fewer workloads the word is theirs where they agree, else “mixed”."
 )
 
 
@@ -60,7 +61,8 @@ def answer(workloads: Workloads) -> str:
         return f"For one more workload like these {judged}: {statement}"
     if statement == "mixed":
         return f"Mixed: the {counted} disagree"
-    return f"{statement.capitalize()}, in {'the only workload' if judged == 1 else f'all {counted}'}"
+    everywhere = {1: "the only workload", 2: "both workloads"}.get(judged, f"all {counted}")
+    return f"{statement.capitalize()}, in {everywhere}"
 
 
 def _rests_on(workloads: Workloads) -> dict[str, str]:
@@ -69,8 +71,8 @@ def _rests_on(workloads: Workloads) -> dict[str, str]:
 
 def facet_words(workloads: Workloads) -> list[FacetWord]:
     """Return the word of each facet over all workloads."""
-    rests_on = _rests_on(workloads)
-    return [FacetWord(facet, workloads.word(facet), rests_on.get(facet, "")) for facet in FACETS]
+    rests_on, words = _rests_on(workloads), {facet: workloads.word(facet) for facet in FACETS}
+    return [FacetWord(facet, word, "" if word in NO_WORDS else rests_on[facet]) for facet, word in words.items()]
 
 
 def members(workloads: Workloads, extension: str = "html") -> list[Member]:

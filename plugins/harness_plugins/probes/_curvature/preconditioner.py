@@ -13,12 +13,9 @@ arXiv:2103.00065; Cohen et al. 2022, "Adaptive gradient methods at the edge of s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-
-from harness_plugins.probes._curvature.landscape import Examples, Landscape
 
 SMALLEST = 1e-30  # of what is divided by: an eps of 0 and a gradient that is always 0
 
@@ -33,7 +30,7 @@ class Rule:
     centred: bool = False  # the square of the mean gradient is taken off first
 
     def divisors(self, mean: torch.Tensor, mean_square: torch.Tensor) -> torch.Tensor:
-        """Return P ``[d]``, from the mean gradient ``[d]`` and the mean squared one ``[d]`` over batches."""
+        """Return P ``[d]``, from the mean gradient ``[d]`` and the mean squared one ``[d]`` over steps."""
         if not self.divides:
             return torch.ones_like(mean)
         variance = mean_square - mean**2 if self.centred else mean_square
@@ -61,18 +58,28 @@ def rule_of(optimizer: torch.optim.Optimizer) -> Rule | None:
     return None
 
 
-def gradient_moments(
-    loss: Landscape, batches: Iterable[Examples], penalty: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the means over batches of the gradient ``[d]`` and of its square ``[d]``, at the network's weights.
+@torch.no_grad()
+def make_unbiased(optimizer: torch.optim.Optimizer, steps: int) -> None:
+    """Correct the means that RMSprop keeps for having begun at zero so many steps ago; Adam does so itself.
 
-    The gradient is that of ``loss`` on a batch plus ``penalty [d]`` times the weights.
+    Without it a new RMSprop divides by too little for as long as its means remember.
     """
-    weights = loss.weights()
-    mean, mean_square, count = torch.zeros_like(weights), torch.zeros_like(weights), 0
-    for batch in batches:
-        gradient = Landscape(loss.network, [batch], loss.loss).slope(weights)[1] + penalty * weights
-        mean += gradient
-        mean_square += gradient**2
-        count += 1
-    return mean / count, mean_square / count
+    for group in optimizer.param_groups if isinstance(optimizer, torch.optim.RMSprop) else ():
+        for weight in group["params"]:
+            for name in {"square_avg", "grad_avg"} & optimizer.state[weight].keys():
+                optimizer.state[weight][name] /= 1 - group["alpha"] ** steps
+
+
+@dataclass
+class Moments:
+    """The means over steps of a gradient ``[d]`` and of its square ``[d]``."""
+
+    mean: torch.Tensor
+    mean_square: torch.Tensor
+    count: int = 0
+
+    def add(self, gradient: torch.Tensor) -> None:
+        """Count one more gradient ``[d]``."""
+        self.count += 1
+        self.mean += (gradient - self.mean) / self.count
+        self.mean_square += (gradient**2 - self.mean_square) / self.count
