@@ -8,7 +8,7 @@ in between. How far the run has come is noted in the run folder, so that the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.console.numbers import counted
 from harness.console.progress import Reporter
@@ -30,6 +30,8 @@ from harness.training import device
 from harness.verdict.looks import settled
 from harness.verdict.protocol import Registered, registered_protocols
 from harness.verdict.tables import verdict as verdict_table
+
+T = TypeVar("T")
 
 
 class Campaign:
@@ -156,12 +158,7 @@ class Campaign:
 
     def _is_settled(self, records: Records) -> bool | None:
         """Return whether no facet needs more replicates; None, after saying why, where that cannot be told."""
-        try:
-            with Boundary("analysis", verdict_table.ANALYSIS.name, "be looked at", everything=True):
-                return settled(records, self._protocol(records))
-        except PluginFailed as error:
-            self._failures.append(f"the look at the verdict failed: {error.why}")
-            return None
+        return self._looked(lambda: settled(records, self._protocol(records)))
 
     def _protocol(self, records: Records) -> Registered | None:
         """Return the protocol of the benchmark as it stands now, which need not be the one whose verdict leads."""
@@ -172,12 +169,18 @@ class Campaign:
         """Say in a line what a look has decided; nothing where there is only one, after which the verdict is said."""
         if len(self._looks) == 1:
             return
+        words = self._looked(lambda: decided(records or open_records(self._store.folder), self.driver.protocol))
+        if words is not None:
+            self._reporter.say(f"{self._name(replicates)} ({counted(replicates, 'replicate')}): {words}; {then}")
+
+    def _looked(self, look: Callable[[], T]) -> T | None:
+        """Return what a look at the verdict gives; None where it fails, which is noted: the results are kept all the same."""
         try:
-            words = decided(records or open_records(self._store.folder), self.driver.protocol)
+            with Boundary("analysis", verdict_table.ANALYSIS.name, "be looked at", everything=True):
+                return look()
         except PluginFailed as error:
             self._failures.append(f"the look at the verdict failed: {error.why}")
-            return
-        self._reporter.say(f"{self._name(replicates)} ({counted(replicates, 'replicate')}): {words}; {then}")
+            return None
 
     def _name(self, replicates: int) -> str:
         return f"look {self._looks.index(replicates) + 1} of {len(self._looks)}"

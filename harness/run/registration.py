@@ -37,7 +37,11 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
         for network, count in arms_of_network.items()
         if count > 1 and network in convex
     ]
-    if powers:
+    if plan.benchmark.search.objective != "common":
+        reporter.say(
+            f"protocol {protocol.hash[:12]} registered: each arm may have an objective of its own, so minima are not compared"
+        )
+    elif powers:
         reporter.say(f"protocol {protocol.hash[:12]} registered: {_power_text(powers)}")
     return protocol.hash
 

@@ -36,12 +36,12 @@ def end_value(parts: AtWork, loss: float) -> float:
 def start_value(parts: AtWork) -> float:
     """Return the objective at the weights that a run began with.
 
-    New batch norm knows no data yet, so it is given the statistics of the train split, unless the run keeps those that it
-    began with.
+    New batch norm knows no data yet, so it is given the statistics of the train split. That of a pretrained network, and of a
+    run that follows another, has statistics already.
     """
     network = parts.beginning().to(parts.device.name)
     network.eval()
-    if parts.run.batch_norm == "train":
+    if not parts.run.weights and not parts.run.follows:
         _renew_statistics(parts, network)
     penalised = {id(parameter) for parameter in parts.objective.penalised}
     names = [name for name, parameter in parts.model.named_parameters() if id(parameter) in penalised]

@@ -1,6 +1,6 @@
 """Tuning alarms that follow from an arm's trials: edge, rising, improving, diverged and budget.
 
-They look at the searches of all replicates together, which share one range and one budget; "improving" looks at each search
+They look at the searches of all replicates together, which share one range and one budget. "improving" looks at each search
 for itself, and takes the mean.
 """
 
@@ -31,8 +31,10 @@ class Spending:
     effective: int  # ended well, or stopped by the pruner
     in_range: int  # the same since the arm's range was last widened
     scores: NDArray[np.float64]  # since then, higher is better, rising
-    cost: float = math.nan  # of all trials, in the budget's unit where that is not a number of trials
-    cost_in_range: float = math.nan  # of the trials since the range was last widened
+    cost: float = (
+        math.nan
+    )  # of a search's trials, in the mean, in the budget's unit where that is not a number of trials
+    cost_in_range: float = math.nan  # of those since the range was last widened
     dearest: float = math.nan  # the most that one trial cost
 
 
@@ -152,7 +154,9 @@ def spending(records: Records, arm: str) -> Spending:
     if unit == "trials":
         return Spending(len(trials), effective, effective_in_range, values)
     column = "trained" if unit == "epochs" else "seconds"
-    costs = (float(trials[column].sum()), float(in_range[column].sum()), float(trials[column].max()))
+    searches = max(1, trials["replicate"].nunique())  # each ends within a trial of its budget, so they are not added up
+    sums = (float(table[column].sum()) / searches for table in (trials, in_range))
+    costs = (*sums, float(trials[column].max()))
     return Spending(len(trials), effective, effective_in_range, values, *costs)
 
 

@@ -88,8 +88,11 @@ def facet_word(course: Course, facet: str) -> str:
 def _statement(course: Course, factor: float) -> Statement:
     """Return the overall statement. A facet that was not measured is inconclusive; one that does not apply has no part.
 
-    "Not connected" and "upper bound only" are no part of "supported", and do not make a facet different.
+    "Not connected" and "upper bound only" are no part of "supported", and do not make a facet different. Where each arm may have
+    an objective of its own there are no minima to compare, so even a loss that is different refutes nothing.
     """
+    if not course.last.common:
+        return "inconclusive"
     labels: dict[str, Label] = {}
     for facet in course.last.facets:
         word = course.word_overall(facet, factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -139,6 +140,15 @@ def test_the_straight_line_is_the_path_where_no_bend_is_lower(narrow):
     assert found["bent"] == 0
     assert found["path_error"] == found["aligned_error"]
     assert found["path_curve_loss"].tolist() == found["aligned_curve_loss"].tolist()
+
+
+def test_a_bend_can_be_left_out_within_an_arm(narrow, monkeypatch):
+    monkeypatch.setattr(Line, "bent", lambda line, end, *_: line.curve(end))
+    one, other = narrow(init=1), narrow(init=2)
+    within = connectivity.measure(one, other, **SHORT, bend_within=False)
+    assert not any(name.startswith(("path", "bent")) for name in within)
+    other.run = replace(other.run, arm=replace(other.run.arm, optimizer="adam"))
+    assert "path_error" in connectivity.measure(one, other, **SHORT, bend_within=False)
 
 
 def test_no_bend_is_trained_where_the_error_does_not_rise(cnn, monkeypatch):

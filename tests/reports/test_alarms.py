@@ -19,6 +19,7 @@ from scipy import stats
 from harness import Records, Results
 from harness.results.analysis import analyse
 from harness.results.tables import leaderboard
+from harness.verdict import search_alarms
 from harness.verdict import tuning as alarms
 from harness.verdict.score_alarms import is_special_case, special_cases
 from harness.verdict.seed_noise import seed_noise
@@ -511,3 +512,59 @@ def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
     assert first == f"- **Problem**: {words}"
     page = html.render(replace(results, problems=("analysis 'x' failed",))).replace("&#39;", "'").replace("\u00a0", " ")
     assert page.index(words) < page.index("analysis 'x' failed")
+
+
+# --- several replicates --------------------------------------------------------------------------------------
+
+
+def with_replicates(records: Records, searches: Sequence[Sequence[tuple[float, Any]]], control: str = "") -> Records:
+    """Return the records with further searches of SGD, each from (learning rate, value or a state), or of its A/A arm."""
+    rows = [
+        {
+            "search": f"{control or SGD} #{replicate + 1}", "control": control, "arm": SGD, "replicate": replicate, "number": k,
+            "value": None if isinstance(value, str) else value, "state": value if isinstance(value, str) else "done",
+            "params": {"lr": lr, "epochs": 12}, "seconds": 1.0, "trained": 12, "run_id": f"{replicate}-{k}", "reason": "",
+            **UNCONFIRMED,
+        }
+        for replicate, trials in enumerate(searches, 1) for k, (lr, value) in enumerate(trials)
+    ]  # fmt: skip
+    return replace(records, repeated=pd.DataFrame(rows))
+
+
+AT_THE_EDGE = [(1.0, 0.99), (0.1, 0.80), (0.01, 0.80)]  # of a range from 1e-3 to 1
+
+
+def test_an_alarm_looks_at_the_searches_of_all_replicates_of_an_arm(searched: Any) -> None:
+    records = with_replicates(searched({SGD: GOOD}), [AT_THE_EDGE])
+    assert states(records)["edge"] == "alarm"
+    assert states(searched({SGD: GOOD}))["edge"] == "quiet"
+    of_the_control = with_replicates(searched({SGD: GOOD}), [AT_THE_EDGE], control="lesson_cnn/sgd~again/cosine")
+    assert states(of_the_control)["edge"] == "quiet"
+    assert search_alarms.best_is_high(records, SGD)
+
+
+def test_at_an_earlier_look_later_replicates_do_not_count(searched: Any) -> None:
+    records = with_replicates(searched({SGD: GOOD}), [GOOD, AT_THE_EDGE])
+    assert search_alarms.edge(records, SGD) == search_alarms.edge(records, SGD, 3)
+    assert search_alarms.edge(records, SGD, 2) == search_alarms.edge(searched({SGD: GOOD}), SGD)
+
+
+def test_a_search_that_still_improved_is_one_of_several(searched: Any) -> None:
+    """The gain is the mean over the searches, for chance makes some search of many end with its best trial."""
+    late = [(0.1, 0.80), (0.2, 0.80), (0.1, 0.80), (0.2, 0.80), (0.1, 0.95)]
+    early = late[::-1]
+    base = searched({SGD: early})
+    gains = [
+        search_alarms.improving(with_replicates(base, searches), SGD) for searches in ([early], [late], [late] * 3)
+    ]
+    assert gains == pytest.approx([0.0, 0.15 / 2, 0.15 * 3 / 4])
+
+
+def test_an_extension_counts_the_trials_of_each_search(searched: Any) -> None:
+    """What was asked before a range was widened looked elsewhere, in every replicate."""
+    lost = [(0.1, "diverged")] * 4 + [(0.1, 0.8)] * 4
+    records = with_replicates(searched({SGD: lost}), [lost])
+    extension = {"arm": SGD, "why": ["edge"], "ranges": {"lr": {}}, "extra": 4.0, "after": [4, 2]}
+    widened = replace(records, meta=replace(records.meta, extensions=[extension]))
+    assert search_alarms.diverged(records, SGD) == 0.5
+    assert search_alarms.diverged(widened, SGD) == 2 / 10

@@ -217,10 +217,10 @@ def test_it_counts_to_the_first_look_and_says_what_all_looks_cost_at_the_most(es
     one, _ = estimated(("looks = [1]", "looks = [2]"))
     two, _ = estimated(("looks = [1]", "looks = [2, 4]"))
     three, _ = estimated(("looks = [1]", "looks = [4]"))
-    assert (two["runs"], two["seconds"]) == (one["runs"], pytest.approx(one["seconds"]))
+    assert (two["runs"], two["seconds"]) == (one["runs"], pytest.approx(one["seconds"], rel=0.1))  # probes are timed
     assert (two["replicates"], two["most"]["replicates"]) == (2, 4)
     assert two["most"]["runs"] == three["runs"]
-    assert two["most"]["seconds"] == pytest.approx(three["seconds"])
+    assert two["most"]["seconds"] == pytest.approx(three["seconds"], rel=0.1)
     assert two["most"]["bytes"] == pytest.approx(three["bytes"], rel=0.01)
     assert one["most"]["runs"] == one["runs"]
 

@@ -124,8 +124,9 @@ def test_the_objective_is_recorded_at_the_end_and_at_the_start(parts_of, build):
     assert metrics["train_objective"] < metrics["start_objective"]
 
 
-def test_a_run_that_follows_another_starts_at_its_objective(parts_of):
-    first = parts_of(backbone=plain, l2=L2)
+@pytest.mark.parametrize("build", [plain, network])
+def test_a_run_that_follows_another_starts_at_its_objective(parts_of, build):
+    first = parts_of(backbone=build, l2=L2)
     for _ in train(first.run, first):
         pass
     done = first.done()

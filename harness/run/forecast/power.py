@@ -17,9 +17,12 @@ from harness.verdict.power import design_power
 def power(setting: Setting, imported: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return for each network with two arms the probability that its claim is supported if its arms are identical.
 
-    It follows from ``[verdict.scatter]``; it is None where the scatter of a facet is not registered.
+    It follows from ``[verdict.scatter]``; it is None where the scatter of a facet is not registered. Where each arm may have an
+    objective of its own, nothing can be supported, and there are no rows.
     """
     plan = setting.plan
+    if plan.benchmark.search.objective != "common":
+        return []
     arms = [*(competitor.name for competitor in plan.competitors), *imported]
     classes = len(setting.data.classes)
     protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics), classes=classes)

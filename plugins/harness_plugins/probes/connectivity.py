@@ -19,6 +19,8 @@ from harness import Choice, Float, Int, Probe, hookimpl
 
 if TYPE_CHECKING:
     from harness import Parts
+    from harness_plugins.probes._connect.alignment import Alignment
+    from harness_plugins.probes._connect.line import Curve, Line
 
 
 def measure(
@@ -31,15 +33,16 @@ def measure(
     naive: bool = True,
     activations: int = 256,
     repair: bool = True,
-    bend_steps: int = 40,
-    bend_lr: float = 3e-3,
+    bend_steps: int = 60,
+    bend_lr: float = 1.5e-3,
+    bend_within: bool = True,
 ) -> Mapping[str, Any]:
     """Return barriers between two networks of one architecture, in nats (or the task's loss) and in parts of 1 (error).
 
     ``alphas`` is the number of points on a path, ends included; ``images`` of the train split, un-augmented, are
     evaluated on, ``bn_images`` give statistics, ``activations`` are those activations are compared on. ``naive=False``
     leaves out the line without alignment, ``repair=False`` that with REPAIR. ``bend_steps`` of Adam train the bend, with a
-    peak rate of ``bend_lr``; 0 leaves the bent path out.
+    peak rate of ``bend_lr``; 0 leaves the bent path out, and ``bend_within=False`` leaves it out between networks of one arm.
 
     Before anything is aligned or interpolated, filters are brought to norm 1 whose scale batch normalisation takes away.
 
@@ -61,46 +64,51 @@ def measure(
     import numpy as np
 
     from harness_plugins.probes._connect import batch_norm
-    from harness_plugins.probes._connect.alignment import IDENTITY, align, shared_symmetry
+    from harness_plugins.probes._connect.alignment import align
     from harness_plugins.probes._connect.curves import points
     from harness_plugins.probes._connect.line import Line
 
     first, second = sorted((one, other), key=lambda parts: parts.run.id)
     line = Line(first, second, points(alphas), images, bn_images)
-    convex = first.ingredients.backbone.convex  # it has no hidden units, so it is aligned as it is
-    units = None if convex else shared_symmetry(first, second)
-    movable = 1.0 if convex else units.part if units else 0.0
-    method, end, middle = IDENTITY, line.end, None
-    if units and units.spaces:
-        method, end, middle = align(line, first, second, units, orders, activations)
-    plain = line.curve(line.end) if naive or not movable else None
-    curves = {"naive": plain} if plain else {}
-    if movable:
-        curves["aligned"] = plain if plain and method == IDENTITY else line.curve(end, middle)
-    normalises = bool(batch_norm.layers(line.land.network))
-    if repair and movable and not convex and not normalises:
-        curves["repaired"] = line.repaired(end)
+    alignment = align(line, first, second, orders, activations)
+    normalises, convex = bool(batch_norm.layers(line.land.network)), first.ingredients.backbone.convex
+    curves = _straight(line, alignment, naive, repair and not normalises and not convex)
     numbers: dict[str, Any] = {
-        "method": float(method),
-        "aligned": float(movable > 0),
-        "movable": movable,
+        "method": float(alignment.method),
+        "aligned": float(alignment.movable > 0),
+        "movable": alignment.movable,
         "batch_norm": float(normalises),
         "normalised": float(sum(len(line.start[layer.weight]) for layer in line.layers)),
         "bn_recalibrated": float(not batch_norm.foreign_statistics(line.land.network)),
         "endpoint_gap": line.gap,
         "alphas": np.array(line.alphas),
     }
-    if bend_steps:
+    if bend_steps and (bend_within or first.run.arm.name != second.run.arm.name):
         straight = [curves[name] for name in ("aligned", "repaired") if name in curves] or [curves["naive"]]
-        path = best = min(straight, key=line.rank)
+        best = min(straight, key=line.rank)
         error, loss = line.barriers(best)
-        if not convex and (loss if error is None else error) > 0:
-            path = min(best, line.bent(end, bend_steps, bend_lr), key=line.rank)
-        curves["path"] = path
-        numbers["bent"] = float(path is not best)
+        rises = (loss if error is None else error) > 0 and not convex
+        paths = [best, line.bent(alignment.end, bend_steps, bend_lr)] if rises else [best]
+        curves["path"] = min(paths, key=line.rank)
+        numbers["bent"] = float(curves["path"] is not best)
     for name, heights in curves.items():
         numbers |= line.numbers(name, heights, turned=first is not one)
     return numbers
+
+
+def _straight(line: Line, alignment: Alignment, naive: bool, repair: bool) -> dict[str, Curve]:
+    """Return the curves along straight lines by name: naive, aligned, repaired."""
+    from harness_plugins.probes._connect.alignment import IDENTITY
+
+    curves: dict[str, Curve] = {}
+    if naive or not alignment.movable:
+        curves["naive"] = line.curve(line.end)
+    if alignment.movable:
+        is_same = naive and alignment.method == IDENTITY
+        curves["aligned"] = curves["naive"] if is_same else line.curve(alignment.end, alignment.middle)
+    if alignment.movable and repair:
+        curves["repaired"] = line.repaired(alignment.end)
+    return curves
 
 
 @hookimpl
@@ -108,12 +116,13 @@ def harness_probes() -> list[Probe]:
     """Offer connectivity."""
     options = {
         "alphas": 26, "images": 4096, "bn_images": 4096, "orders": 5, "naive": True, "activations": 256, "repair": True,
-        "bend_steps": 40, "bend_lr": 3e-3,
+        "bend_steps": 60, "bend_lr": 1.5e-3, "bend_within": True,
     }  # fmt: skip
     limits = {
         "alphas": Int(3, 1001), "images": Int(1, 1_000_000), "bn_images": Int(1, 1_000_000), "orders": Int(1, 1000),
         "activations": Int(2, 1_000_000), "naive": Choice([False, True]), "repair": Choice([False, True]),
         "bend_steps": Int(0, 1_000_000), "bend_lr": Float(1e-12, 1000.0),
+        "bend_within": Choice([False, True]),
     }  # fmt: skip
     return [
         Probe(

@@ -5,11 +5,12 @@ so the curvature that limits the one does not limit the other. Networks of diffe
 sharpness, and each still be as sharp as its optimizer allows. See ``_curvature/preconditioner.py`` for the sources and the
 limits. It describes and never decides.
 
-What is measured is not what was trained with, in three ways. A run keeps no state of its optimizer, so P is computed anew
-from the gradients at the final weights, over the batches of the train split. Images are not augmented. The rate is the
-peak of the schedule: at the end of most schedules it is nearly zero, and says nothing of where the training went.
-Only full-batch training ends at the edge. Noise of small batches keeps a network below it, so a ratio below 1 is no
-surprise, and one above 1 says that the curvature grew after the rate had fallen.
+A run keeps no state of its optimizer, so where that divides by something the run is trained once more, and P is what the
+optimizer divides by at its end. P cannot be guessed from the final weights: on a full batch, where the answer is known, the
+gradients there gave 20 to 800 times of it. The rate is the peak of the schedule. At the end of most schedules it is nearly
+zero, and no network is near any edge.
+
+Only full-batch training ends at the edge. The noise of small batches keeps a network below it.
 """
 
 from __future__ import annotations
@@ -33,30 +34,37 @@ SEED = 0  # of the vector that Lanczos begins with
 def measure(parts: Parts, images: int = 512, lanczos: int = 30) -> Mapping[str, float]:
     """Return the eigenvalue and the limit; nothing for an optimizer whose rule is not known, or that has no rate.
 
-    ``eigenvalue``: the largest one of P^-1 H, where H is the Hessian of the objective, with its penalty, on ``images`` train
+    ``eigenvalue``: the largest one of P^-1 H, where H is the Hessian of the un-regularised train loss on ``images`` train
     examples; where layers have rates of their own, each counts by its rate as a part of the head's. ``residual``: its
     relative residual; above .01 it has not converged, and more ``lanczos`` steps are wanted. ``rate``: the learning rate at
     the schedule's peak. ``times_rate``: their product. ``limit``: what that must stay below for the optimizer to come to
-    rest. ``ratio``: ``times_rate / limit``, 1 at the edge of stability.
+    rest. ``ratio``: ``times_rate / limit``, 1 at the edge of stability. ``gap``: how far the weights of the run that was
+    trained again are from these, as a part of their length; 0 on the machine that trained them.
 
-    It takes ``lanczos + 1`` products with the Hessian, each about as much work as four gradients on these images, and one
-    gradient of the train split. Batch norm takes the statistics of each batch, as in training.
+    It takes ``lanczos + 1`` products with the Hessian, each about as much work as four gradients on these images, and,
+    where the optimizer divides by something, as long as the run took. Images are not augmented, and batch norm takes the
+    statistics of each batch, as in training.
     """
     import torch
 
-    from harness_plugins.probes._curvature.preconditioner import gradient_moments, rule_of
+    from harness_plugins.probes._curvature.landscape import flat
+    from harness_plugins.probes._curvature.preconditioner import rule_of
 
-    use, run = parts.ingredients, parts.run
-    settings: dict[str, Any] = use.optimizer.settings(run.optimizer)
-    rule = rule_of(use.optimizer.build([torch.nn.Parameter(torch.zeros(2, 2))], **settings))
+    use = parts.ingredients
+    settings: dict[str, Any] = use.optimizer.settings(parts.run.optimizer)
+    built = use.optimizer.build([torch.nn.Parameter(torch.zeros(2, 2))], **settings)
+    rule = rule_of(built)
     if rule is None or "lr" not in settings:
         return {}
+    network, optimizer = parts.model, built
+    if rule.divides:
+        again = parts.trained_again()
+        network, optimizer = again.model, again.optimizer
+    weights, divisors = flat(parts.model), rule.divisors(optimizer, network)
     rows = batches_of(parts)
     fewest = rows[: max(1, images // len(rows[0]))]
-    penalty = penalties(parts)
-    with objective_landscape(parts, fewest) as loss:
-        divisors = rule.divisors(*gradient_moments(loss, map(use.train.batch, rows), penalty))
-        ends = largest(loss, rate_parts(parts) / divisors, penalty, lanczos)
+    with train_landscape(parts, fewest) as loss:
+        ends = largest(loss, rate_parts(parts) / divisors, lanczos)
     rate = float(settings["lr"])
     return {
         "eigenvalue": ends.largest,
@@ -65,12 +73,13 @@ def measure(parts: Parts, images: int = 512, lanczos: int = 30) -> Mapping[str, 
         "times_rate": rate * ends.largest,
         "limit": rule.limit,
         "ratio": rate * ends.largest / rule.limit,
+        "gap": float((flat(network) - weights).norm() / weights.norm()),
         "images": float(sum(map(len, fewest))),
     }
 
 
 @contextlib.contextmanager
-def objective_landscape(parts: Parts, rows: Sequence[torch.Tensor]) -> Iterator[Landscape]:
+def train_landscape(parts: Parts, rows: Sequence[torch.Tensor]) -> Iterator[Landscape]:
     """Yield the train loss on these rows, batch by batch; batch norm is in the mode that the run trains it in."""
     from harness_plugins.probes._curvature.landscape import Landscape, batch_statistics, exact
     from harness_plugins.probes._images import Images
@@ -81,8 +90,8 @@ def objective_landscape(parts: Parts, rows: Sequence[torch.Tensor]) -> Iterator[
         yield Landscape(network, Images(use.train, rows), use.task.loss)
 
 
-def largest(loss: Landscape, rates: torch.Tensor, penalty: torch.Tensor, lanczos: int) -> Extremes:
-    """Return the ends of the spectrum of ``diag(rates [d]) (H + diag(penalty [d]))`` at the network's weights.
+def largest(loss: Landscape, rates: torch.Tensor, lanczos: int) -> Extremes:
+    """Return the ends of the spectrum of ``diag(rates [d]) H`` at the network's weights.
 
     It has the eigenvalues of the symmetric matrix with the root of ``rates`` on both sides, and that is what is looked at.
     """
@@ -94,7 +103,7 @@ def largest(loss: Landscape, rates: torch.Tensor, penalty: torch.Tensor, lanczos
     hessian = loss.hessian(weights)
 
     def product(vector: torch.Tensor) -> torch.Tensor:
-        return root * (hessian(root * vector) + penalty * root * vector)
+        return root * hessian(root * vector)
 
     start = signs(len(weights), weights, torch.Generator().manual_seed(SEED))
     return extremes(product, tridiagonalise(product, start, lanczos))
@@ -113,19 +122,6 @@ def batches_of(parts: Parts) -> list[torch.Tensor]:
     size = min(parts.run.batch_size, len(train))
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(ORDER)).to(train.device)
     return [batch for batch in order.split(size) if len(batch) == size]
-
-
-def penalties(parts: Parts) -> torch.Tensor:
-    """Return the L2 penalty of each weight ``[d]``; it is 0 for the scale-free ones where the objective leaves them alone."""
-    import torch
-
-    free = parts.scale_free.units if parts.run.l2 and parts.run.l2_on == "not_scale_free" else ()
-    return torch.cat(
-        [
-            torch.full_like(p.detach().reshape(-1), 0.0 if name in free else parts.run.l2)
-            for name, p in parts.model.named_parameters()
-        ]
-    )
 
 
 def rate_parts(parts: Parts) -> torch.Tensor:

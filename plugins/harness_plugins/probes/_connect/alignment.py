@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness_plugins.probes._connect import matching
@@ -31,24 +32,38 @@ def shared_symmetry(first: Parts, second: Parts) -> Symmetry | None:
     return shared
 
 
-def align(
-    line: Line, first: Parts, second: Parts, units: Symmetry, orders: int, activations: int
-) -> tuple[int, Weights, Height]:
-    """Return the best method, the second network's weights aligned by it, and the loss at the middle of the line.
+@dataclass(frozen=True)
+class Alignment:
+    """Two networks, the second one's units in line with the first one's, as far as that is possible."""
 
-    It is the method with the lowest error in the middle, or loss where errors are equal or there are no classes. To
-    leave the units where they are is one of them: networks that began alike may need no other. Matching weights is
-    exact for a permuted copy; between narrow networks trained apart, matching activations gives the lower middle.
+    method: int
+    movable: float  # the part of hidden units that alignment may move; 0 where it is impossible
+    end: Weights  # of the second network
+    middle: Height | None = None  # halfway to it, where that is known
+
+
+def align(line: Line, first: Parts, second: Parts, orders: int, activations: int) -> Alignment:
+    """Return the best alignment of the two networks at the ends of a line.
+
+    It is the one with the lowest error in the middle, or loss where errors are equal or there are no classes. To leave the
+    units where they are is one of them: networks that began alike may need no other. Matching weights is exact for a
+    permuted copy; between narrow networks trained apart, matching activations gives the lower middle.
     """
+    if first.ingredients.backbone.convex:  # it has no hidden units, so it is aligned as it is
+        return Alignment(IDENTITY, 1.0, line.end)
+    units = shared_symmetry(first, second)
+    if units is None or not units.spaces:
+        return Alignment(IDENTITY, units.part if units else 0.0, line.end)
     ours, theirs = (_features(parts, line.land, activations) for parts in (first, second))
+    alike = matching.by_activations(ours, theirs, units)
     aligned = {
         IDENTITY: line.end,
-        BY_WEIGHTS: permuted(line.end, units, matching.by_weights(line.start, line.end, units, orders)),
-        BY_ACTIVATIONS: permuted(line.end, units, matching.by_activations(ours, theirs, units)),
+        BY_WEIGHTS: permuted(line.end, units, matching.by_weights(line.start, line.end, units, orders, alike)),
+        BY_ACTIVATIONS: permuted(line.end, units, alike),
     }
     middles = dict(zip(aligned, line.middles(aligned.values()), strict=True))
     best = min(middles, key=lambda method: (middles[method].error or 0.0, middles[method].loss))
-    return best, aligned[best], middles[best]
+    return Alignment(best, units.part, aligned[best], middles[best])
 
 
 def _features(parts: Parts, land: Landscape, activations: int) -> matching.Features:

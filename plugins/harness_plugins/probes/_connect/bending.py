@@ -46,9 +46,9 @@ def bent(
     return {name: tensor.detach() for name, tensor in bend.items()}
 
 
-def spread(count: int) -> list[float]:
-    """Return so many places in [0, 1] that are spread evenly, however many of them are taken."""
-    return [(0.5 + step * GOLDEN) % 1 for step in range(count)]
+def spread(count: int, low: float, high: float) -> list[float]:
+    """Return so many places from ``low`` to ``high`` that are spread evenly, however many of them are taken."""
+    return [low + (high - low) * ((0.5 + step * GOLDEN) % 1) for step in range(count)]
 
 
 def _batches(land: Landscape, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

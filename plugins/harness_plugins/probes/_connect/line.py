@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness import Parts
 
 BEND_BATCH = 64  # examples of each step that trains a bend
+BEND_PLACES = (0.3, 0.7)  # of a bent path where it is trained: near the ends it is low without that
 
 Curve = list[Height]  # one per alpha, the networks themselves at both ends
 
@@ -85,7 +86,7 @@ class Line:
 
     def bent(self, end: Weights, steps: int, lr: float) -> Curve:
         """Return the same along two straight lines that meet in a bend, which is trained for so many steps."""
-        bend = bent(self.land, self.start, end, POLYGON, spread(steps), lr, BEND_BATCH)
+        bend = bent(self.land, self.start, end, POLYGON, spread(steps, *BEND_PLACES), lr, BEND_BATCH)
         inside = self.land.along(POLYGON.at(self.start, bend, end, t) for t in self.alphas[1:-1])
         return [self.heights[0], *inside, self.heights[1]]
 

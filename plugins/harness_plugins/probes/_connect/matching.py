@@ -33,17 +33,20 @@ Orders = dict[int, torch.Tensor]
 Version = tuple[bytes, ...]  # orders of units that something depends on
 
 
-def by_weights(one: Weights, other: Weights, symmetry: Symmetry, tries: int = 5, seed: int = 0) -> Orders:
+def by_weights(
+    one: Weights, other: Weights, symmetry: Symmetry, tries: int = 5, start: Orders | None = None, seed: int = 0
+) -> Orders:
     """Return the orders of the other network's units that bring its weights closest to the first one's.
 
-    The best of so many ``tries``, each over the spaces in another random order; the same for equal arguments.
+    The best of so many ``tries``, each over the spaces in another random order, from the units as they are; and of one more
+    from the orders of ``start``. The same for equal arguments.
     """
     random = np.random.default_rng(seed)
     best, highest = unmoved(symmetry), -np.inf
     with _threads(one) as threads:
         likeness = Likeness(one, other, symmetry, threads)
-        for _ in range(tries):
-            orders = _descend(likeness, symmetry, random)
+        for begin in [unmoved(symmetry)] * tries + ([start] if start else []):
+            orders = _descend(likeness, symmetry, random, begin)
             value = likeness.inner(orders)
             if value > highest:
                 best, highest = orders, value
@@ -56,9 +59,8 @@ def _threads(weights: Weights) -> AbstractContextManager[ThreadPoolExecutor | No
     return ThreadPoolExecutor(usable_cores()) if on_gpu else nullcontext()
 
 
-def _descend(likeness: Likeness, symmetry: Symmetry, random: np.random.Generator) -> Orders:
-    orders = unmoved(symmetry)
-    bundles = symmetry.bundles
+def _descend(likeness: Likeness, symmetry: Symmetry, random: np.random.Generator, start: Orders) -> Orders:
+    orders, bundles = dict(start), symmetry.bundles
     for _ in range(SWEEPS):
         changed = False
         sequence = [bundles[number] for number in random.permutation(len(bundles))]

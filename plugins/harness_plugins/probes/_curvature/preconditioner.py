@@ -13,12 +13,11 @@ arXiv:2103.00065; Cohen et al. 2022, "Adaptive gradient methods at the edge of s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-
-from harness_plugins.probes._curvature.landscape import Examples, Landscape
 
 SMALLEST = 1e-30  # of what is divided by: an eps of 0 and a gradient that is always 0
 
@@ -32,12 +31,29 @@ class Rule:
     eps: float = 0.0
     centred: bool = False  # the square of the mean gradient is taken off first
 
-    def divisors(self, mean: torch.Tensor, mean_square: torch.Tensor) -> torch.Tensor:
-        """Return P ``[d]``, from the mean gradient ``[d]`` and the mean squared one ``[d]`` over batches."""
+    def divisors(self, optimizer: torch.optim.Optimizer, network: torch.nn.Module) -> torch.Tensor:
+        """Return P ``[d]`` as the optimizer of a network divides by it now; infinite for a weight that it has not moved."""
+        weights = list(network.parameters())
         if not self.divides:
-            return torch.ones_like(mean)
-        variance = mean_square - mean**2 if self.centred else mean_square
-        return (variance.clamp_min(0).sqrt() + self.eps).clamp_min(SMALLEST)
+            return torch.cat([torch.ones_like(weight.detach()).reshape(-1) for weight in weights])
+        states = {id(weight): optimizer.state.get(weight) for weight in weights}
+        beta = optimizer.param_groups[0].get("betas", (0.0, 0.0))[1]
+        return torch.cat(list(self._divisors(weights, states, beta)))
+
+    def _divisors(
+        self, weights: list[torch.nn.Parameter], states: dict[int, Any], beta: float
+    ) -> Iterator[torch.Tensor]:
+        for weight in weights:
+            state = states[id(weight)]
+            if not state:
+                yield torch.full_like(weight.detach().reshape(-1), torch.inf)
+                continue
+            if "exp_avg_sq" in state:
+                square = state["exp_avg_sq"] / (1 - beta ** float(state["step"]))
+            else:
+                square = state["square_avg"]
+            square = square - state["grad_avg"] ** 2 if self.centred else square
+            yield (square.clamp_min(0).sqrt() + self.eps).clamp_min(SMALLEST).reshape(-1)
 
 
 def rule_of(optimizer: torch.optim.Optimizer) -> Rule | None:
@@ -59,20 +75,3 @@ def rule_of(optimizer: torch.optim.Optimizer) -> Rule | None:
         beta = float(group["betas"][0])
         return Rule(2 * (1 + beta) / (1 - beta), divides=True, eps=group["eps"])
     return None
-
-
-def gradient_moments(
-    loss: Landscape, batches: Iterable[Examples], penalty: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the means over batches of the gradient ``[d]`` and of its square ``[d]``, at the network's weights.
-
-    The gradient is that of ``loss`` on a batch plus ``penalty [d]`` times the weights.
-    """
-    weights = loss.weights()
-    mean, mean_square, count = torch.zeros_like(weights), torch.zeros_like(weights), 0
-    for batch in batches:
-        gradient = Landscape(loss.network, [batch], loss.loss).slope(weights)[1] + penalty * weights
-        mean += gradient
-        mean_square += gradient**2
-        count += 1
-    return mean / count, mean_square / count
