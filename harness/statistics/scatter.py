@@ -132,8 +132,8 @@ def distances_scatter(
             f"within: must be [M, k, R, R] of {FEWEST} replicates or more, got {arguments.describe(table)}"
         )
     table = np.where(np.isfinite(table), table, np.nan)
-    parts = [[_parts(distances) for distances in measure] for measure in table]
-    means, networks, pairs = (np.array([[arm[i] for arm in measure] for measure in parts]) for i in range(3))
+    parts = np.array([_parts(distances) for distances in table.reshape(-1, *table.shape[2:])])
+    means, networks, pairs = parts.T.reshape(3, *table.shape[:2])
     return DistancesScatter(
         means=_row(means.mean(axis=1)),
         networks=_row(np.sqrt(np.maximum(0.0, networks.mean(axis=1)))),

@@ -7,7 +7,7 @@ in ``[verdict.scatter]``, or it is estimated at the first look. A facet that is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.statistics.power import supported
@@ -19,7 +19,7 @@ from harness.statistics.scatter import (
     numbers_scatter,
 )
 from harness.verdict.course import Course
-from harness.verdict.distance_blocks import DistanceBlocks
+from harness.verdict.distance_blocks import STATISTICS, DistanceBlocks
 from harness.verdict.entries import Entry
 from harness.verdict.judging import Examined
 from harness.verdict.measures import MEASURES, PROBES, Measure
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Scatter = NumbersScatter | DistancesScatter
+DRAWN = ("log rho", "excess")  # scales of the measures whose distances are drawn; the others are made from these
 MEAN = "barrier_mean"  # a key of protocol.scatter that is no margin: the mean barrier
 
 
@@ -85,30 +86,35 @@ def _registered(protocol: Protocol, facet: str) -> Scatter | None:
     if facet in ("loss", "geometry"):
         return _registered_numbers(protocol, facet, measures, sizes)
     networks, pairs = cloud_parts(sizes[0])
-    judged = [measure for measure in measures if not measure.is_scatter]
-    if facet == "connectivity":
-        mean = protocol.scatter.get(MEAN, 0.0)
-        return DistancesScatter((mean,), (networks,), (pairs,), **_margins(protocol, measures))
-    count = len(judged)
-    return DistancesScatter((1.0,) * count, (networks,) * count, (pairs,) * count, **_margins(protocol, measures))
+    count = sum(measure.scale in DRAWN for measure in measures)
+    mean = protocol.scatter.get(MEAN, 0.0) if facet == "connectivity" else 1.0
+    margins = _margins(protocol, measures)
+    return DistancesScatter(
+        means=(mean,) * count,
+        networks=(networks,) * count,
+        pairs=(pairs,) * count,
+        log_rho=margins["log rho"],
+        log_scatter=margins["log scatter"],
+        excess=margins["excess"],
+        between=margins["barrier"],
+    )
 
 
 def _registered_numbers(
     protocol: Protocol, facet: str, measures: Sequence[Measure], sizes: Sequence[float]
 ) -> NumbersScatter:
     """Return the scatter of numbers. The sharpness at all rho is one number; the measures of the loss are independent."""
-    together = facet == "geometry"
-    covariance = tuple(
-        tuple(one * other if together or i == j else 0.0 for j, other in enumerate(sizes))
-        for i, one in enumerate(sizes)
-    )
-    return NumbersScatter(covariance, tuple(measure.margin_of(protocol).size for measure in measures))
+    import numpy as np
+
+    covariance = np.outer(sizes, sizes) if facet == "geometry" else np.diag(np.square(sizes))
+    rows = tuple(map(tuple, covariance.tolist()))
+    return NumbersScatter(rows, tuple(measure.margin_of(protocol).size for measure in measures))
 
 
-def _margins(protocol: Protocol, measures: Sequence[Measure]) -> dict[str, float]:
-    """Return the margins of a facet of distances, by the scale that each is of."""
-    names = {"log rho": "log_rho", "log scatter": "log_scatter", "excess": "excess", "barrier": "between"}
-    return {names[measure.scale]: measure.margin_of(protocol).size for measure in measures}
+def _margins(protocol: Protocol, measures: Iterable[Measure]) -> dict[str, float]:
+    """Return the margins of a facet of distances by scale, infinite for a scale that it does not judge."""
+    margins = dict.fromkeys(STATISTICS, math.inf)
+    return margins | {measure.scale: measure.margin_of(protocol).size for measure in measures}
 
 
 # --- measured at the first look
@@ -145,14 +151,16 @@ def _measured_distances(first: Examined, entries: Sequence[Entry]) -> DistancesS
 
     protocol = first.network.protocol
     measures = {entry.measure.name: entry.measure for entry in entries}
-    drawn = [measure for measure in measures.values() if measure.scale in ("log rho", "excess")]
-    within = np.stack([_within(first, entries, measure) for measure in drawn])
-    apart = first.circle if drawn[0].facet == "representation" else None
+    drawn = [measure for measure in measures.values() if measure.scale in DRAWN]
+    margins = _margins(protocol, measures.values())
     return distances_scatter(
-        within,
-        [measure.floor_of(protocol) for measure in drawn],
-        apart=apart,
-        **_margins(protocol, list(measures.values())),
+        np.stack([_within(first, entries, measure) for measure in drawn]),
+        floors=[measure.floor_of(protocol) for measure in drawn],
+        log_rho=margins["log rho"],
+        log_scatter=margins["log scatter"],
+        excess=margins["excess"],
+        between=margins["barrier"],
+        apart=first.circle if drawn[0].facet == "representation" else None,
     )
 
 
