@@ -8,9 +8,7 @@ find the same of full-batch RMSprop and Adam, where the Hessian is preconditione
 So the ratio that the probe ``stability`` measures, the rate times that eigenvalue over the limit, must come to 1.
 
 Networks are tanh MLPs on 1,000 digits of scikit-learn with squared error, trained by the harness's own steps. With
-cross-entropy the curvature falls again at the end, as published. Each is measured twice: ``ratio`` with what the optimizer
-itself divides by in that step, and ``by probe`` as the probe does it after a run, when that is gone: it lets a copy of the
-network go on for 100 steps.
+cross-entropy the curvature falls again at the end, as published. The optimizer divides by what it keeps at that step.
 
 The exit code is 1 if the mean ratio of the second half of a training is further from 1 than ``NEAR``, or, for a rate that
 is too small to be limited in that time, if it is above 1.
@@ -104,22 +102,8 @@ def begin(case: Case) -> Parts:
 def own_ratio(parts: Parts, rule: Rule, rate: float) -> float:
     """Return the ratio with what the optimizer itself divides by now."""
     with stability.train_landscape(parts, stability.batches_of(parts)) as loss:
-        ends = stability.largest(loss, 1 / own_divisors(parts, rule), LANCZOS)
+        ends = stability.largest(loss, 1 / rule.divisors(parts.optimizer, parts.model), LANCZOS)
     return rate * ends.largest / rule.limit
-
-
-def own_divisors(parts: Parts, rule: Rule) -> torch.Tensor:
-    """Return the root of the mean square that torch's optimizer keeps, plus eps, as it divides by them."""
-    optimizer = parts.optimizer
-    group, kept = optimizer.param_groups[0], [optimizer.state[p] for p in parts.model.parameters()]
-    if "exp_avg_sq" in kept[0]:
-        unbiased = 1 - group["betas"][1] ** float(kept[0]["step"])
-        squares_kept = torch.cat([state["exp_avg_sq"].reshape(-1) for state in kept]) / unbiased
-    elif "square_avg" in kept[0]:
-        squares_kept = torch.cat([state["square_avg"].reshape(-1) for state in kept])
-    else:
-        return rule.divisors(*[torch.zeros(sum(p.numel() for p in parts.model.parameters()))] * 2)
-    return rule.divisors(torch.zeros_like(squares_kept), squares_kept)
 
 
 def follow(name: str, case: Case) -> dict[str, Any]:
@@ -129,20 +113,15 @@ def follow(name: str, case: Case) -> dict[str, Any]:
     assert rule is not None
     rows = parts.ingredients.train
     inputs, targets = rows.inputs, rows.targets
-    ratios, by_probe, begun = [], [], time.process_time()
+    ratios, begun = [], time.process_time()
     for step in range(1, case.steps + 1):
         loss = parts.step(inputs, targets)
         if step % (case.steps // 12) == 0:
             ratios.append(own_ratio(parts, rule, rate))
-            numbers = stability.measure(parts, images=EXAMPLES, lanczos=LANCZOS)
-            by_probe.append(numbers.get("ratio", float("nan")))
-            print(
-                f"{name:>9} {step:>6} loss {float(loss):.5f} ratio {ratios[-1]:.3f} by probe {by_probe[-1]:.3f}",
-                flush=True,
-            )
+            print(f"{name:>9} {step:>6} loss {float(loss):.5f} ratio {ratios[-1]:.3f}", flush=True)
     late = ratios[len(ratios) // 2 :]
     return {
-        "limit": rule.limit, "ratios": ratios, "by_probe": by_probe, "mean": statistics.mean(late), "least": min(late),
+        "limit": rule.limit, "ratios": ratios, "mean": statistics.mean(late), "least": min(late),
         "most": max(late), "loss": float(loss), "seconds": time.process_time() - begun,
         "as published": abs(statistics.mean(late) - 1) <= NEAR if case.limited else max(late) < 1,
     }  # fmt: skip

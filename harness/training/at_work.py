@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -59,6 +58,3 @@ class AtWork(Protocol):
 
     def switch(self, mode: Literal["train", "eval"]) -> None:
         """Set model and optimizer to ``train`` or ``eval``."""
-
-    def parts_with_state(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
-        """Yield the parts that have a state of their own, each with the boundary around it."""

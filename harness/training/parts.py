@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -23,6 +24,7 @@ from harness.training.evaluating import Arrived, DeviceEvaluation, are_finite, m
 from harness.training.finishing import GROUP, result_of
 from harness.training.graphs import Recorder, recorder_for
 from harness.training.ingredients import Clock, Ingredients, build_network
+from harness.training.loop import advance
 from harness.training.objective import Objective
 from harness.training.pauses import GLANCE, GLANCES, Pause
 from harness.training.scale_free import ScaleFree, find_scale_free
@@ -287,6 +289,13 @@ class Parts:
         with torch.random.fork_rng(devices):
             return build_network(self.run, self.ingredients)
 
+    def trained_again(self) -> Parts:
+        """Return the same run at its end, trained once more from its beginning, with the state of its optimizer."""
+        again = assemble(self.run, self.ingredients, self.device)
+        deque(advance(self.run, again), maxlen=0)
+        again.switch("eval")
+        return again
+
     def objective_gradient(self, network: torch.nn.Module) -> dict[str, torch.Tensor]:
         """Return the gradient of the run's whole objective at a network's weights, by the name of the parameter."""
         return gradient_of(self, network)
@@ -294,12 +303,6 @@ class Parts:
     def state(self, epoch: int) -> State:
         """Return a copy of everything from which training goes on after ``epoch``."""
         return state_of(self, epoch)
-
-    def parts_with_state(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
-        """Yield the parts that have a state of their own, each with the boundary around it."""
-        yield "model", Boundary("backbone", self.ingredients.backbone.name, must), self.model
-        yield "optimizer", Boundary("optimizer", self.ingredients.optimizer.name, must), self.optimizer
-        yield "schedule", Boundary("scheduler", self.ingredients.scheduler.name, must), self.schedule
 
     def switch(self, mode: Literal["train", "eval"]) -> None:
         """Set model and optimizer to ``train`` or ``eval``."""

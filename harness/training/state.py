@@ -6,12 +6,13 @@ JSON has no tuples and only string keys, and optimizers have both, so these are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from harness.errors import PluginError
+from harness.plugin.boundary import Boundary
 from harness.plugin.runs import State
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def state_of(parts: AtWork, epoch: int) -> State:
         "snapshots": flatten(parts.snapshots.predictions, "snapshots", tensors),
         "moved": list(parts.moved),
     }
-    for part, boundary, at_work in parts.parts_with_state("have a state that can be saved"):
+    for part, boundary, at_work in _parts_with_state(parts, "have a state that can be saved"):
         with boundary:
             plain[part] = flatten(dict(at_work.state_dict()), part, tensors)
     return State(tensors, plain)
@@ -81,10 +82,18 @@ def state_of(parts: AtWork, epoch: int) -> State:
 def load_state(parts: AtWork, state: State) -> None:
     """Put a training back to where a state was made of it; it must be in that state's stage."""
     plain, tensors = state.plain, state.tensors
-    for part, boundary, at_work in parts.parts_with_state("go on from its saved state"):
+    for part, boundary, at_work in _parts_with_state(parts, "go on from its saved state"):
         with boundary:
             at_work.load_state_dict(restore(plain[part], tensors))
     parts.clock.seconds = plain["seconds"]
     parts.metrics = dict(plain["metrics"])
     parts.snapshots.predictions = restore(plain["snapshots"], tensors)
     parts.moved = dict.fromkeys(plain["moved"])
+
+
+def _parts_with_state(parts: AtWork, must: str) -> Iterator[tuple[str, Boundary, Any]]:
+    """Yield the parts that have a state of their own, each with the boundary around it."""
+    use = parts.ingredients
+    yield "model", Boundary("backbone", use.backbone.name, must), parts.model
+    yield "optimizer", Boundary("optimizer", use.optimizer.name, must), parts.optimizer
+    yield "schedule", Boundary("scheduler", use.scheduler.name, must), parts.schedule

@@ -1,7 +1,7 @@
 """Tuning alarms that follow from an arm's trials: edge, rising, improving, diverged and budget.
 
-They look at the searches of all replicates together, or of the first so many ``replicates``: these share one range and one
-budget. "improving" looks at each search for itself, and takes the mean.
+They look at the searches of all replicates together, which share one range and one budget. "improving" looks at each search
+for itself, and takes the mean.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class Shortfall:
     against: str = ""  # the other arm
 
 
-def edge(records: Records, arm: str, replicates: int | None = None) -> float:
+def edge(records: Records, arm: str) -> float:
     """Return by how much the outer learning rates beat the inner ones, in the tune score.
 
     NaN where no rate is searched, and where no trial ended well.
     """
     import numpy as np
 
-    places, values = _rate_places(records, arm, replicates)
+    places, values = _rate_places(records, arm)
     if not np.isfinite(values).any():
         return math.nan
     inner = (places >= OUTER) & (places <= 1 - OUTER)
@@ -62,7 +62,7 @@ def edge(records: Records, arm: str, replicates: int | None = None) -> float:
     return best_outer - best_inner
 
 
-def rising(records: Records, arm: str, replicates: int | None = None) -> float:
+def rising(records: Records, arm: str) -> float:
     """Return 1 - p of the rise of scores towards the end of the range where the best rate lies; 0 if it is not near an end.
 
     The test is Kendall's tau, one-sided, over the trials in that half of the range.
@@ -70,7 +70,7 @@ def rising(records: Records, arm: str, replicates: int | None = None) -> float:
     import numpy as np
     from scipy.stats import kendalltau
 
-    places, values = _rate_places(records, arm, replicates)
+    places, values = _rate_places(records, arm)
     if not np.isfinite(values).any():
         return math.nan
     best = places[values.argmax()]
@@ -82,9 +82,7 @@ def rising(records: Records, arm: str, replicates: int | None = None) -> float:
     return 0.0 if math.isnan(p) else 1 - p
 
 
-def _rate_places(
-    records: Records, arm: str, replicates: int | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _rate_places(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the place in the range of each spent trial's learning rate, from 0 to 1, and its score, -inf without one.
 
     Both are empty where no rate is searched.
@@ -95,7 +93,7 @@ def _rate_places(
     if not ("low" in range_ and float(range_["low"]) < float(range_["high"])):
         return np.zeros(0), np.zeros(0)
     ends = np.array([float(range_["low"]), float(range_["high"])])
-    trials = _spent_trials(records, arm, replicates)
+    trials = _spent_trials(records, arm)
     rates = np.array([float(params["lr"]) for params in trials["params"]])
     if range_["log"]:
         ends, rates = np.log(ends), np.log(rates)
@@ -109,12 +107,12 @@ def best_is_high(records: Records, arm: str) -> bool:
     return bool(len(values)) and bool(places[values.argmax()] > 0.5)
 
 
-def improving(records: Records, arm: str, replicates: int | None = None) -> float:
+def improving(records: Records, arm: str) -> float:
     """Return by how much the last fifth of a search's trials improved on the best of the others, in the mean over searches.
 
     NaN where no search has two trials of which one ended well.
     """
-    trials = _spent_trials(records, arm, replicates)
+    trials = _spent_trials(records, arm)
     gains = [_last_gain(records, search) for _, search in trials.groupby("replicate")]
     gains = [gain for gain in gains if not math.isnan(gain)]
     return sum(gains) / len(gains) if gains else math.nan
@@ -136,17 +134,17 @@ def _last_gain(records: Records, trials: DataFrame) -> float:
     return max(0.0, float(tail.max() - head.max())) if len(head) else math.inf
 
 
-def diverged(records: Records, arm: str, replicates: int | None = None) -> float:
+def diverged(records: Records, arm: str) -> float:
     """Return the share of trials that diverged since the arm's range was last widened."""
-    states = _trials_in_range(records, arm, _spent_trials(records, arm, replicates))["state"]
+    states = _trials_in_range(records, arm, _spent_trials(records, arm))["state"]
     return float((states == "diverged").mean()) if len(states) else math.nan
 
 
-def spending(records: Records, arm: str, replicates: int | None = None) -> Spending:
+def spending(records: Records, arm: str) -> Spending:
     """Return what an arm's search has spent."""
     import numpy as np
 
-    trials = _spent_trials(records, arm, replicates)
+    trials = _spent_trials(records, arm)
     in_range = _trials_in_range(records, arm, trials)
     effective, effective_in_range = (
         int(table["state"].isin(["done", "stopped"]).sum()) for table in (trials, in_range)
@@ -209,8 +207,8 @@ def _trials_in_range(records: Records, arm: str, trials: DataFrame) -> DataFrame
     return in_range
 
 
-def _spent_trials(records: Records, arm: str, replicates: int | None) -> DataFrame:
-    trials = arm_trials(records, arm, replicates)
+def _spent_trials(records: Records, arm: str) -> DataFrame:
+    trials = arm_trials(records, arm)
     spent: DataFrame = trials[trials["state"].isin(SPENT)]
     return spent
 

@@ -32,11 +32,10 @@ def exchangeable(records: Records) -> bool:
     return str(records.meta.benchmark["search"]["sampler"]) in EXCHANGEABLE
 
 
-def arm_trials(records: Records, arm: str, replicates: int | None = None) -> DataFrame:
-    """Return the trials of an arm's searches in the first so many replicates, all of them for None.
+def arm_trials(records: Records, arm: str) -> DataFrame:
+    """Return the trials of an arm's searches in all replicates: those columns of ``Records.trials`` that tell how one ended.
 
-    They have those columns of ``Records.trials`` that tell how one ended, and ``replicate``.
-    They are in the order of replicates, and in each in the order in which they were asked.
+    ``replicate`` is beside them. They are in the order of replicates, and in each in the order in which they were asked.
     """
     import pandas as pd
 
@@ -45,8 +44,6 @@ def arm_trials(records: Records, arm: str, replicates: int | None = None) -> Dat
     first = records.trials[records.trials["arm"] == arm].assign(replicate=0)
     searches = [trials.reindex(columns=columns) for trials in (first, further) if len(trials)]
     together = pd.concat(searches or [first.reindex(columns=columns)], ignore_index=True)
-    if replicates is not None:
-        together = together[together["replicate"] < replicates]
     return together.sort_values(["replicate", "number"], kind="stable").reset_index(drop=True)
 
 

@@ -79,7 +79,7 @@ def judge_tuning(records: Records, registered: Registered | None) -> DataFrame:
 
     noises = seed_noise(records)
     arms = list(map(str, records.arms["arm"]))
-    spendings = {arm: spending(records, arm, replicates) for arm in arms}
+    spendings = {arm: spending(records, arm) for arm in arms}
     rows: list[tuple[object, ...]] = []
     for arm in arms:
         noise, budget = noises[arm], shortfall(spendings, arm, noises)
@@ -89,10 +89,10 @@ def judge_tuning(records: Records, registered: Registered | None) -> DataFrame:
             "chance": loss_to_constant(records, arm),
         }
         tests: dict[str, tuple[float, float, str]] = {
-            "edge": (edge(records, arm, replicates), noise, ""),
-            "rising": (rising(records, arm, replicates), RISING, ""),
-            "improving": (improving(records, arm, replicates), noise, ""),
-            "diverged": (diverged(records, arm, replicates), MOST_DIVERGED, ""),
+            "edge": (edge(records, arm), noise, ""),
+            "rising": (rising(records, arm), RISING, ""),
+            "improving": (improving(records, arm), noise, ""),
+            "diverged": (diverged(records, arm), MOST_DIVERGED, ""),
             "budget": (budget.value, budget.limit, budget.against),
             **{alarm: (loss.value, loss.limit, loss.against) for alarm, loss in losses.items()},
         }

@@ -225,7 +225,9 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
     records.runs.loc[records.runs["run_id"] == "lesson_cnn-rmsprop-cosine-0", "test_loss"] = np.inf
     records.meta.data["left_out"] = ["a.jpg: truncated"]
     unrepeatable = {"a": ["kthvalue"], "b": ["cumsum", "kthvalue"]}
+    tested = {"tensors": {"0.weight": "filter"}, "groups": [], "problem": "", "l2": 1e-4, "l2_on": "not_scale_free"}
     meta = replace(records.meta, broken_plugins={"lion": "no module named 'lion'"}, unrepeatable=unrepeatable)
+    meta = replace(meta, scale_free={"lesson_cnn": tested})
     records = replace(records, meta=meta)
     records.arms.at[0, "tuned_params"] = {"lr": 0.99, "momentum": 0.9}
     results = replace(analysed(records), problems=("analysis 'mine' failed: oops",))
@@ -234,6 +236,7 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
     for text in (
         "analysis 'mine' failed: oops",
         "sgd: 2 of 4 seeds failed: out of memory",
+        "lesson_cnn: the L2 is not on tensors whose scales change no output (0.weight)",
         "adam: 1 of 4 seeds not run yet",
         "adam: 1 of 12 trials not run yet",
         "Trials that diverged: ",

@@ -25,6 +25,16 @@ def test_summary_has_answer_caveat_and_a_row_per_arm(make_records: Any, analysed
     assert len(text.splitlines()) < 30
 
 
+def test_where_each_arm_has_an_objective_of_its_own_the_caveat_is_that_minima_are_not_compared(
+    make_records: Any, analysed: Any
+) -> None:
+    results = analysed(make_records())
+    results.records.meta.benchmark["search"]["objective"] = "free"
+    text = markdown.render(results)
+    assert "Minima are not compared: each arm may have an objective of its own" in text
+    assert "Not tested yet" not in text
+
+
 def test_a_verdict_is_shown_facet_by_facet_instead_of_the_caveat(make_records: Any, analysed: Any) -> None:
     results = analysed(make_records())
     facets = dict.fromkeys(("loss", "function", "representation", "connectivity", "geometry"), "similar")

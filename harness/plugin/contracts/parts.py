@@ -156,6 +156,12 @@ class Parts(Protocol):
         example is left out.
         """
 
+    def trained_again(self) -> TrainingParts:
+        """Return the same run at its end, trained once more from its beginning, with the state of its optimizer.
+
+        A run keeps only its weights. Equal runs do equal work, so this brings the rest back, and takes as long as the run did.
+        """
+
 
 class Batches(Protocol):
     """The train split in batches, in another order every epoch."""
@@ -176,6 +182,10 @@ class Turn(Protocol):
 
 class TrainingParts(Parts, Protocol):
     """A network in training: what the training loop moves, and an executor carries out with ``harness.execute``."""
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer, with its state."""
 
     @property
     def batches(self) -> Batches:

@@ -13,7 +13,9 @@ arXiv:2103.00065; Cohen et al. 2022, "Adaptive gradient methods at the edge of s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -29,12 +31,29 @@ class Rule:
     eps: float = 0.0
     centred: bool = False  # the square of the mean gradient is taken off first
 
-    def divisors(self, mean: torch.Tensor, mean_square: torch.Tensor) -> torch.Tensor:
-        """Return P ``[d]``, from the mean gradient ``[d]`` and the mean squared one ``[d]`` over steps."""
+    def divisors(self, optimizer: torch.optim.Optimizer, network: torch.nn.Module) -> torch.Tensor:
+        """Return P ``[d]`` as the optimizer of a network divides by it now; infinite for a weight that it has not moved."""
+        weights = list(network.parameters())
         if not self.divides:
-            return torch.ones_like(mean)
-        variance = mean_square - mean**2 if self.centred else mean_square
-        return (variance.clamp_min(0).sqrt() + self.eps).clamp_min(SMALLEST)
+            return torch.cat([torch.ones_like(weight.detach()).reshape(-1) for weight in weights])
+        states = {id(weight): optimizer.state.get(weight) for weight in weights}
+        beta = optimizer.param_groups[0].get("betas", (0.0, 0.0))[1]
+        return torch.cat(list(self._divisors(weights, states, beta)))
+
+    def _divisors(
+        self, weights: list[torch.nn.Parameter], states: dict[int, Any], beta: float
+    ) -> Iterator[torch.Tensor]:
+        for weight in weights:
+            state = states[id(weight)]
+            if not state:
+                yield torch.full_like(weight.detach().reshape(-1), torch.inf)
+                continue
+            if "exp_avg_sq" in state:
+                square = state["exp_avg_sq"] / (1 - beta ** float(state["step"]))
+            else:
+                square = state["square_avg"]
+            square = square - state["grad_avg"] ** 2 if self.centred else square
+            yield (square.clamp_min(0).sqrt() + self.eps).clamp_min(SMALLEST).reshape(-1)
 
 
 def rule_of(optimizer: torch.optim.Optimizer) -> Rule | None:
@@ -56,30 +75,3 @@ def rule_of(optimizer: torch.optim.Optimizer) -> Rule | None:
         beta = float(group["betas"][0])
         return Rule(2 * (1 + beta) / (1 - beta), divides=True, eps=group["eps"])
     return None
-
-
-@torch.no_grad()
-def make_unbiased(optimizer: torch.optim.Optimizer, steps: int) -> None:
-    """Correct the means that RMSprop keeps for having begun at zero so many steps ago; Adam does so itself.
-
-    Without it a new RMSprop divides by too little for as long as its means remember.
-    """
-    for group in optimizer.param_groups if isinstance(optimizer, torch.optim.RMSprop) else ():
-        for weight in group["params"]:
-            for name in {"square_avg", "grad_avg"} & optimizer.state[weight].keys():
-                optimizer.state[weight][name] /= 1 - group["alpha"] ** steps
-
-
-@dataclass
-class Moments:
-    """The means over steps of a gradient ``[d]`` and of its square ``[d]``."""
-
-    mean: torch.Tensor
-    mean_square: torch.Tensor
-    count: int = 0
-
-    def add(self, gradient: torch.Tensor) -> None:
-        """Count one more gradient ``[d]``."""
-        self.count += 1
-        self.mean += (gradient - self.mean) / self.count
-        self.mean_square += (gradient**2 - self.mean_square) / self.count
