@@ -58,17 +58,17 @@ def checked_workloads(tables: Any, places: Mapping[Path_, str], file: str) -> tu
 def _checked(table: Mapping[str, Any], number: int, places: Mapping[Path_, str], where: str) -> Workload:
     """Return one workload, after its name and the names of its keys were checked."""
     key = (WORKLOAD, str(number))
-    for name in table:
-        if name not in (*OWN, *SECTIONS):
-            hint = did_you_mean(name, (*OWN, *SECTIONS))
-            raise refusal(_place((*key, name), places, where), "be a key that a workload may have", shown(name), hint)
+    for inner in table:
+        if inner not in (*OWN, *SECTIONS):
+            hint = did_you_mean(inner, (*OWN, *SECTIONS))
+            raise refusal(_place((*key, inner), places, where), "be a key that a workload may have", shown(inner), hint)
     name, optional = table.get("name"), table.get("optional", False)
     if not isinstance(name, str) or not name:
         got = "none" if name is None else shown(name)
         raise refusal(_place((*key, "name"), places, where), "be the name of the workload", got, 'add name = "..."')
     if not isinstance(optional, bool):
         raise refusal(_place((*key, "optional"), places, where), "be true or false", shown(optional))
-    return Workload(name, number, {name: table[name] for name in SECTIONS if name in table}, optional)
+    return Workload(name, number, {section: table[section] for section in SECTIONS if section in table}, optional)
 
 
 def _place(key: Path_, places: Mapping[Path_, str], where: str) -> str:
