@@ -1,6 +1,6 @@
 """Runs that part later end nearer: the barrier between two children of one network, by the epoch at which they parted.
 
-    python benchmarks/science/fork_epochs.py [--forks 0 1 3 8] [--seeds 3] [--width 128] [--epochs 60]
+    python benchmarks/science/fork_epochs.py [--forks 0 1 3 8] [--seeds 3] [--width 16] [--epochs 60]
 
 Published: two copies of a network that see the same examples in another order end apart, with a barrier on the straight line
 between them, unless they part after some early epoch; from then on there is none ("stable", Frankle et al. 2020, "Linear Mode
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--forks", type=int, nargs="+", default=[0, 1, 3, 8])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=60)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,6 +1,6 @@
 """Measure how often the verdict's rules say which word, on comparisons whose truth is known.
 
-    python benchmarks/science/operating_characteristics.py [--worlds 300] [--tables words margin contradictions facets]
+    python benchmarks/science/operating_characteristics.py [--worlds 300] [--tables words margin ...]
 
 Every comparison is drawn by ``_worlds.py`` and judged by the harness's own analyses, records and tables included. What is
 compared is the test accuracy of three arms, with a margin of half a point. An arm scatters over seeds by .55 points, of
@@ -11,6 +11,7 @@ which arms of one seed share .6 of the variance, and over searches by .3 or .5 p
   heavy tails (t3) or are skewed, and with an arm that scatters three times as widely.
 - ``contradictions``: how often two repeats of one comparison say "similar" and "different".
 - ``facets``: every facet, by one look at six replicates, for the controls that have a known answer.
+- ``power``: how likely "supported" was said to be of identical arms, and how often it came.
 
 A share of 300 worlds is known to about .03 (one standard error at .5), and to .013 at .05.
 """
@@ -22,7 +23,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from _worlds import ACCURACY_ALONE, Accuracy, Everything, Rules, word_on_accuracy, words
+from _worlds import ACCURACY_ALONE, Accuracy, Everything, Rules, course_of, word_on_accuracy
+
+from harness.statistics.power import supported
+from harness.verdict.course import Course
+from harness.verdict.power import course_power, measured_scatters
+from harness.verdict.protocol import FACETS
 
 LOOKS = (6, 9, 12, 16, 24)
 RULES = {
@@ -35,7 +41,7 @@ CONTROLS = {
     "one optimizer as three arms": Everything(),
     "one arm's scatter x 2": Everything(wider=dict.fromkeys(("function", "representation"), 2.0)),
     "every pair 45 % apart": Everything(barrier=0.45),
-    "an arm's logits x 1.6": Everything(hotter=1.6),
+    "an arm's logits x 2.5": Everything(hotter=2.5),
     "one arm far away": Everything(away=dict.fromkeys(("loss", "function", "representation", "geometry"), 30.0)),
 }
 
@@ -102,7 +108,7 @@ def show_facets(worlds: int) -> None:
     """Print the words of every facet for the controls with a known answer."""
     for name, drawn in CONTROLS.items():
         random = np.random.default_rng(0)
-        found = [words(drawn.draw(random), Rules()) for _ in range(worlds)]
+        found = [words_of(course_of(drawn.draw(random), Rules())) for _ in range(worlds)]
         print(name, flush=True)
         for facet in found[0]:
             print(
@@ -111,7 +117,31 @@ def show_facets(worlds: int) -> None:
             )
 
 
-TABLES = {"words": show_words, "margin": show_margin, "contradictions": show_contradictions, "facets": show_facets}
+def show_power(worlds: int) -> None:
+    """Print how likely identical arms were said to be supported, at the first look of each world, and how often they were."""
+    random, announced, similar = np.random.default_rng(0), [], []
+    for _ in range(worlds):
+        course = course_of(Everything().draw(random), Rules())
+        announced.append(course_power(course))
+        similar.append(set(words_of(course).values()) == {"similar"})
+    long = course_of(Everything(replicates=100).draw(random), Rules((100,)))
+    known = supported(measured_scatters(long.last), 3, Rules().looks).supported
+    print("announced from 100 replicates; mean and SD of what six replicates announced; share supported")
+    print(f"{known:.2f}; {np.mean(announced):.2f}, {np.std(announced):.2f}; {np.mean(similar):.2f}", flush=True)
+
+
+def words_of(course: Course) -> dict[str, str]:
+    """Return the word of every facet."""
+    return {facet: course.word(facet) for facet in FACETS}
+
+
+TABLES = {
+    "words": show_words,
+    "margin": show_margin,
+    "contradictions": show_contradictions,
+    "facets": show_facets,
+    "power": show_power,
+}
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Halfway between two aligned networks: what old statistics, new statistics and REPAIR are worth.
 
-    python benchmarks/science/repair_midpoints.py [--pairs 3] [--width 32] [--epochs 30]
+    python benchmarks/science/repair_midpoints.py [--pairs 3] [--width 16] [--epochs 25]
 
 Published (Jordan et al. 2022, "REPAIR: REnormalizing Permuted Activations for Interpolation Repair", arXiv:2211.08403, and its
 notebooks): halfway between two aligned ResNet-20 of four times the width on CIFAR-10, accuracy is 11.7 % with the batch-norm
@@ -87,8 +87,8 @@ def report(name: str, accuracies: Sequence[Sequence[float]], columns: Sequence[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=25)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = drawings(1024)

@@ -3,8 +3,8 @@
 A network that was trained for long is surer than it is right. Its log loss then measures that more than what it has
 learned. One number, the temperature, puts it right and leaves every answer as it is.
 
-Probabilities are ``[N, C]`` of N examples and C classes, as a network predicts them. Where one is not finite, every
-result is NaN. One below 1.2e-38, where float32 ends, counts as that.
+Probabilities are ``[N, C]`` of N examples and C classes, as a network predicts them. Where one is not finite,
+every result that rests on it is NaN. One below 1.2e-38, where float32 ends, counts as that.
 """
 
 from __future__ import annotations

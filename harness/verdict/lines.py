@@ -159,7 +159,7 @@ def _turned(estimate: Estimate) -> Estimate:
 
 def _points(estimate: Estimate) -> str:
     width = POINTS * (estimate.high - estimate.low)
-    decimals = min(4, max(1, 1 - math.floor(math.log10(width)))) if 0 < width < 1 else 1
+    decimals = min(4, max(1, math.ceil(-math.log10(width / 2)))) if 0 < width < 1 else 1
     value, low, high = (_fixed(POINTS * number, decimals) for number in (estimate.value, estimate.low, estimate.high))
     return f"{value} points [{low}, {high}]"
 

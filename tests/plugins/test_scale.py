@@ -10,8 +10,10 @@ from harness_plugins._timm import import_timm
 from harness_plugins.backbones import lesson_cnn, mlp
 from harness_plugins.probes import bezier, connectivity
 from harness_plugins.probes._connect import line
-from harness_plugins.probes._connect.scale import normalised, scale_free
+from harness_plugins.probes._connect.scale import Gain, ScaleFree, normalised, scale_free
 from torch import nn
+
+from harness.training.scale_free import find_scale_free
 
 IMAGE = (3, 16, 16)
 CNN = partial(lesson_cnn.build, IMAGE, 3, width=8)
@@ -27,17 +29,24 @@ def cnn(train, stripes):
     return partial(train, CNN, stripes)
 
 
-def found_in(network, shape=IMAGE):
-    return scale_free(network, torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)))
+def found_in(network, shape=IMAGE, kind=ScaleFree):
+    steps = scale_free(network, torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)))
+    return [step for step in steps if isinstance(step, kind)]
 
 
 @torch.no_grad()
 def scaled(parts, factor=20.0):
     """Multiply the filters of a network, which computes the same then: its statistics too."""
+    state = parts.model.state_dict()
     for layer in found_in(parts.model):
-        state = parts.model.state_dict()
         for name, power in ((layer.weight, 1), (layer.mean, 1), (layer.variance, 2)):
             state[name].mul_(factor**power)
+    for gain in found_in(parts.model, kind=Gain):
+        for name in (gain.weight, gain.bias):
+            state[name].mul_(factor / 2)
+        (after,) = (layer for layer in found_in(parts.model) if layer.weight in gain.layers)
+        for name, power in ((after.mean, 1), (after.variance, 2)):
+            state[name].mul_((factor / 2) ** power)
     return parts
 
 
@@ -49,12 +58,35 @@ def test_all_convolutions_before_batch_norm_are_found(name):
     assert {layer.weight for layer in found_in(network, (3, 32, 32))} == convolutions - squeezing
 
 
+def test_gains_are_found_where_only_free_filters_come_after_them():
+    gains = {gain.weight: gain.layers for gain in found_in(CNN(), kind=Gain)}
+    network = CNN()
+    norms = [f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, nn.BatchNorm2d)]
+    filters = [f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)]
+    assert gains == {norm: (after,) for norm, after in zip(norms, filters[1:], strict=False)}  # the head sees the last
+    for act, is_free in ((nn.ReLU(), True), (nn.ReLU6(), False), (nn.GELU(), False)):
+        layers = (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), act, nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
+        assert bool(found_in(nn.Sequential(*layers), kind=Gain)) == is_free
+
+
 @pytest.mark.parametrize(
     "build",
     [partial(mlp.build, IMAGE, 3), partial(timm, "test_vit", img_size=16), partial(timm, "test_convnext")],
 )
 def test_without_batch_norm_nothing_is_free(build):
-    assert found_in(build()) == ()
+    assert found_in(build(), kind=object) == []
+
+
+@pytest.mark.parametrize("name", [None, "test_resnet"])
+def test_what_is_found_is_scale_free_by_the_numbers_too(train, stripes, name):
+    """The harness looks for scale-free tensors by multiplying them, and knows nothing of layers."""
+    parts = train(CNN if name is None else partial(timm, name), stripes, epochs=0)
+    by_numbers = find_scale_free(parts.run, parts.ingredients)
+    filters, gains = (found_in(parts.model, kind=kind) for kind in (ScaleFree, Gain))
+    assert {step.weight for step in filters} == {unit for unit, kind in by_numbers.units.items() if kind == "filter"}
+    free = set(by_numbers.units).union(*by_numbers.groups)
+    assert gains
+    assert {name for step in gains for name in (step.weight, step.bias)} <= free
 
 
 class Seen(nn.Module):
@@ -101,7 +133,7 @@ def test_the_network_computes_the_same_with_filters_at_norm_1(cnn):
     with torch.no_grad():
         parts.model.state_dict()[layers[2].weight][3] *= 1e-5  # shorter than the eps of batch norm can see
         parts.model.state_dict()[layers[2].variance][3] *= 1e-10
-        state = normalised(parts.model.state_dict(), layers)
+        state = normalised(parts.model.state_dict(), found_in(parts.model, kind=object))
         network.load_state_dict(state)
         apart = (network(inputs) - parts.model(inputs)).abs().max()
     assert len(layers) == 5
@@ -114,7 +146,7 @@ def test_a_filter_of_zeros_stays():
     network = CNN().eval()
     with torch.no_grad():
         network[0].weight[1] = 0
-    state = normalised(network.state_dict(), found_in(network))
+    state = normalised(network.state_dict(), found_in(network, kind=object))
     assert all(torch.isfinite(tensor).all() for tensor in state.values())
     assert float(state["0.weight"][1].abs().sum()) == 0
 

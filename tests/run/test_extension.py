@@ -218,22 +218,21 @@ def extended(competitor, ranges, extra=0.0):
 
 def test_a_logarithmic_range_reaches_further_at_the_end_that_the_rate_is_near_to(competitor):
     arm = competitor(lr=FloatDistribution(1e-4, 1e-2, log=True))
-    assert _further(arm, {"lr": 9e-3}) == {"lr": {"low": 1e-4, "high": 1e-2 * FURTHER, "log": True}}
-    assert _further(arm, {"lr": 2e-4}) == {"lr": {"low": 1e-4 / FURTHER, "high": 1e-2, "log": True}}
-    assert extended(arm, _further(arm, {"lr": 9e-3}))["lr"] == FloatDistribution(1e-4, 1.0, log=True)
+    assert _further(arm, upwards=True) == {"lr": {"low": 1e-4, "high": 1e-2 * FURTHER, "log": True}}
+    assert _further(arm, upwards=False) == {"lr": {"low": 1e-4 / FURTHER, "high": 1e-2, "log": True}}
+    assert extended(arm, _further(arm, upwards=True))["lr"] == FloatDistribution(1e-4, 1.0, log=True)
 
 
 def test_a_linear_range_becomes_as_wide_again_and_stays_above_zero(competitor):
     arm = competitor(lr=FloatDistribution(0.5, 1.0))
-    assert _further(arm, {"lr": 0.9})["lr"]["high"] == 1.5
-    assert _further(arm, {"lr": 0.6})["lr"]["low"] == 1e-12  # where the limits of a rate end
-    assert _further(competitor(lr=FloatDistribution(0.0, 1.0)), {"lr": 0.1}) == {}  # it ends at zero already
+    assert _further(arm, upwards=True)["lr"]["high"] == 1.5
+    assert _further(arm, upwards=False)["lr"]["low"] == 1e-12  # where the limits of a rate end
+    assert _further(competitor(lr=FloatDistribution(0.0, 1.0)), upwards=False) == {}  # it ends at zero already
 
 
 def test_what_is_no_range_is_not_widened(competitor):
-    assert _further(competitor(lr=CategoricalDistribution([0.1, 0.2])), {"lr": 0.2}) == {}
-    assert _further(competitor(), {"lr": 0.2}) == {}
-    assert _further(competitor(lr=FloatDistribution(1e-4, 1e-2, log=True)), {}) == {}
+    assert _further(competitor(lr=CategoricalDistribution([0.1, 0.2])), upwards=True) == {}
+    assert _further(competitor(), upwards=True) == {}
 
 
 def test_steps_and_whole_numbers_stay_what_they_are(competitor):

@@ -164,7 +164,8 @@ EXAMPLES: Mapping[str, Example] = {
         {"whole": REPRESENTED["one"], "labels": np.arange(12) % 3}, scaled=("whole",), degree=None
     ),
     "calibration.calibrate": Example(
-        {"tune": CLASSES[0], "tune_labels": LABELS, "test": CLASSES[1], "test_labels": LABELS}, ("tune", "test")
+        {"tune": CLASSES[0], "tune_labels": LABELS, "test": CLASSES[1], "test_labels": LABELS}, ("tune", "test"),
+        True,
     ),
     "calibration.fit_temperature": Example({"probabilities": CLASSES[0], "labels": LABELS}, ("probabilities",)),
     "calibration.calibrated": Example(

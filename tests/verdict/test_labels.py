@@ -20,7 +20,7 @@ def row(records, measure, pair="arms"):
 
 
 def test_identical_arms_with_enough_replicates_are_supported(world, stated):
-    found = stated(world(replicates=12).records())
+    found = stated(world(replicates=16).records())
     assert found["statement"] == "supported"
     assert not found["exploratory"]
     assert (found["aa"], found["different"]) == ("not run", "not run")

@@ -118,7 +118,7 @@ def test_one_optimizer_as_three_arms_is_nowhere_different_and_as_often_supported
 
 @pytest.mark.parametrize("facet", ["function", "representation"])
 def test_an_arm_that_scatters_twice_as_widely_is_not_similar(science, facet_words, facet):
-    found = facet_words(10, science.Everything(wider={facet: 2.0}))
+    found = facet_words(5, science.Everything(wider={facet: 2.0}))
     assert not [words for words in found if words[facet] == "similar"]
     assert not [words for words in found if words["statement"] == "supported"]
 
@@ -131,8 +131,11 @@ def test_half_of_an_arms_seeds_lost_is_not_similar_in_anything(science, facet_wo
 
 
 def test_hotter_logits_of_equal_accuracy_do_not_refute(science, facet_words):
-    """The raw test loss of one arm is 1.25 times as large, and its answers are the same."""
-    found = facet_words(10, science.Everything(hotter=1.6))
+    """The raw test loss of one arm is more than 1.25 times as large, and its answers are the same."""
+    drawn = science.Everything(hotter=2.5)
+    losses = drawn.draw(np.random.default_rng(0)).numbers["test_loss"].mean(axis=(1, 2))
+    assert losses[-1] > 1.25 * losses[0]
+    found = facet_words(5, drawn)
     assert not [words for words in found if words["loss"] == "different" or words["statement"] == "refuted"]
 
 

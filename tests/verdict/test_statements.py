@@ -112,7 +112,7 @@ def test_networks_that_agree_and_networks_that_do_not(world, joined):
     assert (pooled["statement"], pooled["cells"]) == ("mixed", "supported: one; refuted: two")
 
 
-@pytest.mark.parametrize(("replicates", "expected"), [(4, True), (12, False)])
+@pytest.mark.parametrize(("replicates", "expected"), [(4, True), (16, False)])
 def test_a_small_design_is_exploratory(world, stated, replicates, expected):
     found = stated(world(replicates=replicates).records())
     assert found["exploratory"] == expected == (found["power"] < 0.5)

@@ -78,7 +78,7 @@ def measure(
         "aligned": float(alignment.movable > 0),
         "movable": alignment.movable,
         "batch_norm": float(normalises),
-        "normalised": float(sum(len(line.start[layer.weight]) for layer in line.layers)),
+        "normalised": float(sum(len(line.start[name]) for name in line.filters)),
         "bn_recalibrated": float(not batch_norm.foreign_statistics(line.land.network)),
         "endpoint_gap": line.gap,
         "alphas": np.array(line.alphas),

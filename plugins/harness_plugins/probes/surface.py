@@ -82,11 +82,11 @@ def _solutions(*networks: Parts) -> list[torch.Tensor]:
 
     first = networks[0]
     trains_statistics = first.run.batch_norm == "train"
-    layers = scale_free(first.model, first.ingredients.train.batch(slice(2))[0]) if trains_statistics else ()
+    steps = scale_free(first.model, first.ingredients.train.batch(slice(2))[0]) if trains_statistics else ()
     solutions = []
     for parts in networks:
         state = parts.model.state_dict()
-        weights = normalised(state, layers) if {layer.weight for layer in layers} <= state.keys() else state
+        weights = normalised(state, steps) if {step.weight for step in steps} <= state.keys() else state
         solutions.append(torch.cat([weights[name].reshape(-1) for name, _ in parts.model.named_parameters()]))
     return solutions
 

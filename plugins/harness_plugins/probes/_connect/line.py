@@ -11,7 +11,7 @@ from harness_plugins.probes._connect.bending import bent, spread
 from harness_plugins.probes._connect.curves import POLYGON, barrier, between
 from harness_plugins.probes._connect.landscape import Height, Landscape
 from harness_plugins.probes._connect.permutation import Weights
-from harness_plugins.probes._connect.scale import ScaleFree, normalised, scale_free
+from harness_plugins.probes._connect.scale import ScaleFree, Step, normalised, scale_free
 
 if TYPE_CHECKING:
     import torch
@@ -49,10 +49,10 @@ class Line:
                 f"'{second.run.arm.network}'"
             )
         self.land = _shared_landscape(first, second, images, statistics)
-        self.layers = shared_layers(first, second)
-        ends = [
-            _end(parts, f"connectivity.end.{images}.{statistics}", self.land, self.layers) for parts in (first, second)
-        ]
+        steps = _shared_steps(first, second)
+        self.filters = [step.weight for step in steps if isinstance(step, ScaleFree)]  # names of those at norm 1
+        key = f"connectivity.end.{images}.{statistics}"
+        ends = [_end(parts, key, self.land, steps) for parts in (first, second)]
         self.start, self.end = (end.weights for end in ends)
         self.heights = [end.height for end in ends]
         self.gap = max(end.gap for end in ends)
@@ -117,18 +117,18 @@ def kinds(curve: Curve) -> dict[str, list[float]]:
     return {"loss": [height.loss for height in curve], **({"error": errors} if errors else {})}
 
 
-def shared_layers(first: Parts, second: Parts) -> tuple[ScaleFree, ...]:
-    """Return the layers of two networks of one architecture whose filters may be brought to norm 1.
+def _shared_steps(first: Parts, second: Parts) -> tuple[Step, ...]:
+    """Return what of two networks of one architecture may be brought to norm 1.
 
-    Either network remembers them for its next pair.
+    Either network remembers that for its next pair.
     """
     key = "connectivity.scale_free"
     cache = first.probe_cache if key in first.probe_cache else second.probe_cache
-    layers: tuple[ScaleFree, ...] | None = cache.get(key)
-    if layers is None:
-        layers = scale_free(first.model, first.ingredients.train.batch(slice(2))[0])
-    first.probe_cache[key] = second.probe_cache[key] = layers
-    return layers
+    steps: tuple[Step, ...] | None = cache.get(key)
+    if steps is None:
+        steps = scale_free(first.model, first.ingredients.train.batch(slice(2))[0])
+    first.probe_cache[key] = second.probe_cache[key] = steps
+    return steps
 
 
 def _shapes(parts: Parts) -> dict[str, tuple[int, ...]]:
@@ -144,23 +144,24 @@ def _shared_landscape(first: Parts, second: Parts, images: int, statistics: int)
     return land
 
 
-def _end(parts: Parts, key: str, land: Landscape, layers: Sequence[ScaleFree]) -> End:
+def _end(parts: Parts, key: str, land: Landscape, steps: Sequence[Step]) -> End:
     """Return a network as the end of a line; what it is worth, and its new statistics, are kept with it."""
     state = parts.model.state_dict()
     if key not in parts.probe_cache:
         trained = land.at(state, recalibrated=False)
         anew = land.at(state)
-        statistics = _statistics_of(land, layers)
-        if layers:
-            anew = land.at(normalised({**state, **statistics}, layers))
+        statistics = _statistics_of(land, steps)
+        if steps:
+            anew = land.at(normalised({**state, **statistics}, steps))
         parts.probe_cache[key] = statistics, anew, _gap(anew, trained)
     statistics, height, gap = parts.probe_cache[key]
-    return End(normalised({**state, **statistics}, layers), height, gap)
+    return End(normalised({**state, **statistics}, steps), height, gap)
 
 
-def _statistics_of(land: Landscape, layers: Sequence[ScaleFree]) -> dict[str, torch.Tensor]:
+def _statistics_of(land: Landscape, steps: Sequence[Step]) -> dict[str, torch.Tensor]:
     """Return a copy of the running statistics of the normalisations after these layers."""
     state = land.network.state_dict()
+    layers = [step for step in steps if isinstance(step, ScaleFree)]
     return {name: state[name].clone() for layer in layers for name in (layer.mean, layer.variance)}
 
 
