@@ -106,6 +106,8 @@ def _member_line(member: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     """Return what one workload says, or why it says nothing."""
     if member["problem"]:
         return f"  workload {member['workload']}: no run: {member['problem']}"
+    if member["state"] == "not begun":
+        return f"  workload {member['workload']}: not begun"
     words = ", ".join(f"{facet} {member[facet]}" for facet in document["facets"])
     line = f"  workload {member['workload']} ({member['state']}): {member['statement']}"
     return f"{line}: {words}" if words else line
