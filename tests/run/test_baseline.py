@@ -43,8 +43,8 @@ trials = 2
 epochs = [1, 2]
 sampler = "random"
 [compare]
-looks = [1]
-seeds = 3
+looks = [3]
+seeds = 1
 epochs = 2
 untuned = 1
 twins = 1
@@ -99,6 +99,7 @@ def test_imported_arms_stand_in_every_table_as_if_trained_here(all_three, import
     assert imported.meta.arms == [SGD, ADAM, RMSPROP]
     same(imported.arms, all_three.arms, ["arm"])
     same(imported.trials, all_three.trials, ["arm", "number"])
+    same(imported.repeated, all_three.repeated, ["search", "number"])
     same(imported.runs, all_three.runs, ["run_id"])
     same(imported.epochs, all_three.epochs, ["run_id", "epoch"])
     own = all_three.comparison
@@ -216,7 +217,8 @@ def refusal(folder, optimizers, text, *overrides):
         ("search.metric=mae", 'in its task, got search_metric "loss" there and "mae" here'),
         ("search.trials=3", "in its budget and training, got search.trials 2 there and 3 here"),
         ("search.sampler=tpe", 'got search.sampler "random" there and "tpe" here'),
-        ("compare.seeds=4", "got compare.seeds 3 there and 4 here"),
+        ("compare.seeds=4", "got compare.seeds 1 there and 4 here"),
+        ("compare.looks=[3, 6]", "got compare.looks [3] there and [3, 6] here"),
         ("compare.epochs=3", "got compare.epochs 2 there and 3 here"),
         ("train.l2=0.1", "got train.l2 0.0005 there and 0.1 here"),
         ("train.batch_size=32", "got train.batch_size 64 there and 32 here"),

@@ -53,14 +53,15 @@ class Work:
     @property
     def runs(self) -> int:
         """The number of trainings."""
-        return sum(arm["runs"] for arm in self.arms) + self.setting.plan.benchmark.compare.folds
+        return sum(int(arm["runs"]) for arm in self.arms) + self.setting.plan.benchmark.compare.folds
 
     @property
     def seconds(self) -> float:
         """The seconds of work, added up over all workers."""
         arms, folds = self.arms, self.setting.plan.benchmark.compare.folds
-        of_folds = folds * max(arm["seconds_per_seed"] for arm in arms)  # the best arm is not known yet
-        return sum(arm["seconds"] for arm in arms) + of_folds + sum(probe["seconds"] for probe in self.probes)
+        of_folds = folds * max(float(arm["seconds_per_seed"]) for arm in arms)  # the best arm is not known yet
+        costs = [*(float(arm["seconds"]) for arm in arms), *(float(probe["seconds"]) for probe in self.probes)]
+        return sum(costs) + of_folds
 
     @property
     def room(self) -> disk_space.Room:
