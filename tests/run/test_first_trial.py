@@ -11,8 +11,8 @@ from optuna.distributions import IntDistribution as Ints
 
 from harness.benchmark.first_trial import first_trial, moved_defaults
 from harness.plugin.runs import Done, Epoch, State
+from harness.run.search import budget, study_name
 from harness.run.search import samplers as module
-from harness.run.search import study_name
 
 TAIL = "sampler_options = { n_startup_trials = 2 }\n"
 FINITE = ("momentum = {", "lr = { choices = [0.001, 0.01, 0.1] }\nmomentum = {")  # with it every sampler can search
@@ -150,3 +150,22 @@ def test_every_replicate_of_an_arm_begins_with_the_defaults_under_seeds_of_its_o
     assert all(asks[0]["params"] == first_trial(search.competitor) for asks, _ in first)
     assert len({str(asks[1]["params"]) for asks, _ in first}) == 4
     assert len({run.init_seed for _, runs in first for run in runs}) == 4
+
+
+def test_under_a_free_objective_every_weight_decay_is_tuned_and_a_search_begins_without_one(setting):
+    free = ("[search]", '[search]\nobjective = "free"')
+    pinned = ("[compare]", "[search.space.adam]\nweight_decay = 0.01\n[compare]")
+    sgd, adam = setting(free, pinned).plan.competitors
+    assert sgd.space["weight_decay"] == Floats(1e-6, 0.1, log=True)
+    assert first_trial(sgd)["weight_decay"] == 1e-6  # the nearest to none
+    assert "weight_decay" not in adam.space
+    assert adam.fixed["weight_decay"] == 0.01
+    for competitor_ in setting().plan.competitors:
+        assert "weight_decay" not in {**competitor_.space, **competitor_.fixed}
+
+
+def test_the_epochs_of_a_search_are_those_of_its_trials_and_of_its_confirmations(setting):
+    for confirm, again in ((0, 0), (2, 2), (9, 3)):  # there are three trials
+        arm = setting(("confirm = 0", f"confirm = {confirm}"), ("epochs = 2\n", "epochs = 7\n")).plan.competitors[0]
+        assert budget.confirmations(arm, 4, 12) == 4 * again
+        assert budget.expected(arm, 4) == (12, 12 * 1.5 + 4 * again * 7)
