@@ -47,8 +47,8 @@ def gradient_norm(parts: Parts, network: torch.nn.Module) -> float:
     lengths = []
     for group in free.groups:
         names = [name for name in group if name in gradients]
-        together = (torch.cat([tensors[name].flatten() for name in names]) for tensors in (gradients, weights))
-        lengths.append(on_sphere(*together, 1).norm())
+        gradient = torch.cat([gradients[name].flatten() for name in names])
+        lengths.append(on_sphere(gradient, torch.cat([weights[name].flatten() for name in names]), 1).norm())
     for name, gradient in gradients.items():
         weight, unit = weights[name], free.units.get(name)
         if unit is None:
