@@ -23,6 +23,7 @@ SHAPES = ((8, 6), (24,), (3, 2, 3, 3))  # a matrix, a vector and a kernel: some 
 STEPS = 20  # that an optimizer is watched over: some do something else for their first five, or every tenth
 ROUNDING = 5e-7  # of float32 after so many steps, as a part of the largest weight
 NEARLY = 1e-5  # two steps that differ by less, as a part of the way so far, are equal but for rounding
+TURNED = 1e-6  # a length that changes by less, as a part of itself, is kept
 MOVED = 1e-3  # the least way, as a part of the largest weight, of which equality says something
 SCALES = (1.0, 30.0, 0.1)  # of the loss, in turn, so that a threshold on the gradient is passed and is not
 Loss = Callable[[Sequence[torch.Tensor]], torch.Tensor]
@@ -135,7 +136,10 @@ def _shrinks_on_flat_loss(offer: Optimizer, settings: Mapping[str, Any]) -> bool
 
 
 def _shrinks_between_opposites(offer: Optimizer, settings: Mapping[str, Any]) -> bool:
-    """Return whether the middle of two steps, on a linear loss and on its negative, is nearer to zero in all elements."""
+    """Return whether the middle of two steps, on a linear loss and on its negative, is nearer to zero in all elements.
+
+    Weights that are kept at one length are turned by a step, and the middle of two turns is nearer to zero for that alone.
+    """
     ends, before = [], list[torch.Tensor]()
     for sign in (1.0, -1.0):
         torch.default_generator.manual_seed(0)
@@ -145,9 +149,15 @@ def _shrinks_between_opposites(offer: Optimizer, settings: Mapping[str, Any]) ->
     for start, one, other in zip(before, *ends, strict=True):
         drift = (one - start) + (other - start)
         rounding = ROUNDING * (start.abs() + one.abs() + other.abs())
-        if bool(((drift * start < 0) & (drift.abs() > rounding)).all()):
+        if bool(((drift * start < 0) & (drift.abs() > rounding)).all()) and not _are_turned(start, one, other):
             return True
     return False
+
+
+def _are_turned(start: torch.Tensor, one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Return whether two steps have kept the length of a tensor."""
+    length = float(start.norm())
+    return all(abs(float(end.norm()) - length) <= TURNED * length for end in (one, other))
 
 
 def _make_slope(sign: float) -> Loss:

@@ -101,8 +101,9 @@ def _tested(run: Run, ingredients: Ingredients) -> ScaleFree:
 def _alone(dtype: torch.dtype) -> Iterator[None]:
     """Compute in ``dtype`` by default, and leave the random generators of the processor as they were."""
     generators, default = host_generators(), torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
     try:
-        yield torch.set_default_dtype(dtype)
+        yield
     finally:
         torch.set_default_dtype(default)
         set_host_generators(generators)
@@ -266,7 +267,7 @@ def _rows(train: Resident, pixels: int | None) -> torch.Tensor:
     inputs = train.batch(places.to(train.device))[0]
     if not train.images or pixels is None:
         return inputs
-    return torch.nn.functional.adaptive_avg_pool2d(inputs, [min(pixels, side) for side in inputs.shape[2:]])
+    return torch.nn.functional.adaptive_avg_pool2d(inputs, (min(pixels, inputs.shape[2]), min(pixels, inputs.shape[3])))
 
 
 def _sharpen(network: torch.nn.Module) -> None:

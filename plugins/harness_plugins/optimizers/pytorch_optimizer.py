@@ -111,6 +111,7 @@ KNOWN = (  # checks, names, why they fail
         ("DAdaptAdaGrad", "DAdaptAdam", "DAdaptAdan", "DAdaptLion", "DAdaptSGD", "Prodigy"),
         ESTIMATE,
     ),
+    (("common_objective",), ("Amos",), "its weights decay by as much as their gradients say, which is its method"),
     (("common_objective",), ("Fromage",), "its step divides all weights by sqrt(1 + lr^2), as the method says"),
     (("zero_gradient",), ("RACS", "SGDSaI"), "it scales by its first gradients, once and for all"),
 )

@@ -47,8 +47,8 @@ def gradient_norm(parts: Parts, network: torch.nn.Module) -> float:
     lengths = []
     for group in free.groups:
         names = [name for name in group if name in gradients]
-        together = [torch.cat([tensors[name].flatten() for name in names]) for tensors in (gradients, weights)]
-        lengths.append(on_sphere(*together, units=1).norm())
+        gradient = torch.cat([gradients[name].flatten() for name in names])
+        lengths.append(on_sphere(gradient, torch.cat([weights[name].flatten() for name in names]), 1).norm())
     for name, gradient in gradients.items():
         weight, unit = weights[name], free.units.get(name)
         if unit is None:
@@ -63,7 +63,7 @@ def on_sphere(gradient: torch.Tensor, weight: torch.Tensor, units: int) -> torch
     import torch
 
     gradient, weight = gradient.double().reshape(units, -1), weight.double().reshape(units, -1)
-    length = weight.norm(dim=1, keepdim=True)
+    length: torch.Tensor = torch.linalg.vector_norm(weight, dim=1, keepdim=True)
     direction = torch.where(length > 0, weight / length, 0.0)
     return length * (gradient - (gradient * direction).sum(dim=1, keepdim=True) * direction)
 
