@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.options import AnyRunFolder, AsJson, print_result
 from harness.cli.run_state import is_over, left_out
+from harness.console.numbers import counted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
 
 def command(folder: AnyRunFolder, as_json: AsJson = False) -> None:
     """Say what of a run, or of several workloads, is done and what is left."""
-    from harness.cli import workloads
     from harness.records.workloads import has_workloads
 
     if has_workloads(folder):
-        document = workloads.status_of_workloads(folder)
-        print_result(document, workloads.status_lines(document), as_json)
+        document = status_of_workloads(folder)
+        print_result(document, lines_of_workloads(document), as_json)
     else:
         document = status(folder)
         print_result(document, status_lines(document), as_json)
@@ -137,3 +137,32 @@ def _progress(counts: Mapping[str, int], grid: str = "") -> str:
     ended = sum(counts[state] for state in schema.ENDED)
     bad = [f", {counts[state]} {state}" for state in ("stopped", "diverged", "failed") if counts[state]]
     return f"{ended}/{counts['total']}{grid}{''.join(bad)}"
+
+
+def status_of_workloads(folder: Path) -> dict[str, Any]:
+    """Return the state of each workload of a common folder, as ``harness status`` has it for a run."""
+    from harness.records.workloads import read_workbook, run_folders
+
+    book, runs = read_workbook(folder), run_folders(folder)
+    rows: list[dict[str, Any]] = []
+    for member in book.members:
+        row = {"workload": member.name, "optional": member.optional, "problem": member.problem}
+        rows.append({**row, **(status(runs[member.name]) if member.name in runs else {"state": "not begun"})})
+    over = all(row["state"] == "finished" or (row["problem"] and row["state"] == "not begun") for row in rows)
+    return {
+        "run": str(folder),
+        "name": book.name,
+        "state": "finished" if over else "unfinished",
+        "workloads": rows,
+        "command": list(book.command),
+    }
+
+
+def lines_of_workloads(document: Mapping[str, Any]) -> list[str]:
+    """Return the state of several workloads for a person."""
+    lines = [f"{document['run']}: {document['state']}, {counted(len(document['workloads']), 'workload')}"]
+    for row in document["workloads"]:
+        lines.append(f"workload {row['workload']}: {row['problem'] or row['state']}")
+        if "arms" in row:
+            lines += [f"  {line}" for line in status_lines(row)]
+    return lines

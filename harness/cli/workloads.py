@@ -1,4 +1,4 @@
-"""A folder of several workloads as ``harness show`` and ``harness status`` tell it, and the lines that its run ends with."""
+"""A folder of several workloads as ``harness show`` tells it, and the lines that its run ends with."""
 
 from __future__ import annotations
 
@@ -106,38 +106,8 @@ def _member_line(member: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     """Return what one workload says, or why it says nothing."""
     if member["problem"]:
         return f"  workload {member['workload']}: no run: {member['problem']}"
+    if member["state"] == "not begun":
+        return f"  workload {member['workload']}: not begun"
     words = ", ".join(f"{facet} {member[facet]}" for facet in document["facets"])
     line = f"  workload {member['workload']} ({member['state']}): {member['statement']}"
     return f"{line}: {words}" if words else line
-
-
-def status_of_workloads(folder: Path) -> dict[str, Any]:
-    """Return the state of each workload of a common folder, as ``harness status`` has it for a run."""
-    from harness.cli.status import status
-    from harness.records.workloads import read_workbook, run_folders
-
-    book, runs = read_workbook(folder), run_folders(folder)
-    rows: list[dict[str, Any]] = []
-    for member in book.members:
-        row = {"workload": member.name, "optional": member.optional, "problem": member.problem}
-        rows.append({**row, **(status(runs[member.name]) if member.name in runs else {"state": "not begun"})})
-    over = all(row["state"] == "finished" or (row["problem"] and row["state"] == "not begun") for row in rows)
-    return {
-        "run": str(folder),
-        "name": book.name,
-        "state": "finished" if over else "unfinished",
-        "workloads": rows,
-        "command": list(book.command),
-    }
-
-
-def status_lines(document: Mapping[str, Any]) -> list[str]:
-    """Return the state of several workloads for a person."""
-    from harness.cli import status
-
-    lines = [f"{document['run']}: {document['state']}, {counted(len(document['workloads']), 'workload')}"]
-    for row in document["workloads"]:
-        lines.append(f"workload {row['workload']}: {row['problem'] or row['state']}")
-        if "arms" in row:
-            lines += [f"  {line}" for line in status.status_lines(row)]
-    return lines

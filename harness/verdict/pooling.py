@@ -27,6 +27,7 @@ from harness.verdict.arms import short_name
 from harness.verdict.measures import TWO_SIDED
 from harness.verdict.protocol import FACETS
 from harness.verdict.reading import ProtocolVerdict, Row
+from harness.verdict.stating import NOT_APPLICABLE, NOT_MEASURED
 from harness.verdict.words import NOT_CONNECTED, UPPER_BOUND
 
 FEWEST = 5  # workloads whose effects are pooled
@@ -133,7 +134,7 @@ def effects_of(workload: str, verdict: ProtocolVerdict) -> list[Effect]:
     effects = []
     for network in verdict.networks:
         bounds = {facet for facet in FACETS if network.row[facet] == UPPER_BOUND}  # the effects are at most so large
-        applicable = [row for row in network.facets if row["label"] != "not applicable"]
+        applicable = [row for row in network.facets if row["label"] != NOT_APPLICABLE]
         for row in applicable:
             if row["primary"] and row["pair"] == "arms":
                 effect = _effect(workload, row)
@@ -212,19 +213,19 @@ def _word(entry: Together, p_beyond: float, level: float) -> str:
 
 
 def agreed(words: Iterable[str]) -> str:
-    """Return the one word of all, or "mixed"; "not measured" of none.
+    """Return the one word of all, or "mixed". What was not measured, or does not apply, disagrees with nothing.
 
-    >>> agreed(["similar", "similar"]), agreed(["similar", "different"])
+    >>> agreed(["similar", "similar", "not measured"]), agreed(["similar", "different"])
     ('similar', 'mixed')
     """
-    distinct = dict.fromkeys(words)
-    return next(iter(distinct), "not measured") if len(distinct) < 2 else MIXED
+    distinct = dict.fromkeys(word for word in words if word not in (NOT_MEASURED, NOT_APPLICABLE))
+    return next(iter(distinct), NOT_MEASURED) if len(distinct) < 2 else MIXED
 
 
 def _facet_word(entries: Sequence[Together], labels: Sequence[str]) -> tuple[str, str]:
     """Return the word of a facet and what it rests on; ``labels`` are the workloads' own words."""
     if not any(entry.pooled for entry in entries):
-        return agreed(label for label in labels if label != "not applicable"), AGREEMENT
+        return agreed(labels), AGREEMENT
     return _combined(entries), PREDICTION
 
 
@@ -271,7 +272,7 @@ def _statement(words: Mapping[str, str], rests_on: Mapping[str, str], different:
     for facet, word in words.items():
         if word == "similar" or (word == "different" and (facet in different or rests_on[facet] == AGREEMENT)):
             labels[facet] = "similar" if word == "similar" else "different"
-        elif word != "not applicable":
+        elif word != NOT_APPLICABLE:
             labels[facet] = INCONCLUSIVE
     return overall(labels)
 

@@ -125,6 +125,7 @@ def test_the_test_loss_of_a_regression_stands_for_the_accuracy_with_its_sign_tur
         (["different"] * 2, "different"),
         (["similar", "similar", "different"], "mixed"),
         (["similar", "inconclusive"], "mixed"),
+        (["similar", "not measured", "not applicable"], "similar"),
         (["not measured"], "not measured"),
         ([], "not measured"),
     ],

@@ -21,7 +21,7 @@ from harness.records import Records, open_records
 from harness.records.workloads import Workbook, read_workbook, run_folders
 from harness.results.analysis import analyse
 from harness.results.reports import quiet_libraries
-from harness.results.workloads import tables
+from harness.results.workloads.tables import level_of, pooled_tables, workloads_table
 from harness.verdict import reading
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def _verdict_tables(
         if standing := reading.read_verdicts(result.records.meta, result.tables)[:1]:
             verdicts[name] = standing[0]
     return {
-        "workloads": tables.workloads_table(workbook, results, verdicts, unread),
-        **tables.pooled_tables(verdicts, tables.level_of(results.values())),
+        "workloads": workloads_table(workbook, results, verdicts, unread),
+        **pooled_tables(verdicts, level_of(results.values())),
     }
 
 
