@@ -194,6 +194,21 @@ def test_one_workload_can_be_asked_for(write, carry_out):
         carry_out(file, workload="none")
 
 
+def test_the_first_look_of_every_workload_comes_before_the_second_of_any(write, carry_out):
+    two = MOONS + MOONS.replace('"points"', '"more"').replace("train = 32", "train = 64")
+    code, folder, said = carry_out(write(two, ("looks = [1]", "looks = [1, 2]"), ("trials = 3", "trials = 1")))
+    assert code == 0
+    assert [line for line in said if line.startswith("workload ")] == [
+        f"workload {name} ({place} of 2, look {look})"
+        for look in (1, 2)
+        for place, name in ((1, "points"), (2, "more"))
+    ]
+    for run in run_folders(folder).values():
+        records = open_records(run)
+        assert records.meta.looks["ended"] == "last look"
+        assert set(records.compared()["seed"]) == {0, 1, 2, 3}
+
+
 def test_a_workload_that_cannot_be_opened_is_named_and_the_others_go_on(write, carry_out, capsys):
     code, folder, said = carry_out(write(PHOTOS + MOONS))
     assert code == 1
