@@ -58,7 +58,7 @@ CASES = {
     "sgd .6": Case(torch.optim.SGD, {"lr": 0.6}, 6000),
     "sgd 1.0": Case(torch.optim.SGD, {"lr": 1.0}, 6000),
     "sgd .05": Case(torch.optim.SGD, {"lr": 0.05}, 2000, limited=False),
-    "momentum": Case(torch.optim.SGD, {"lr": 0.15, "momentum": 0.9}, 6000),
+    "momentum": Case(torch.optim.SGD, {"lr": 0.4, "momentum": 0.9}, 6000),
     "nesterov": Case(torch.optim.SGD, {"lr": 0.15, "momentum": 0.9, "nesterov": True}, 6000),
     "rmsprop": Case(torch.optim.RMSprop, {"lr": 2e-4, "alpha": 0.999}, 6000),
     "adam": Case(torch.optim.Adam, {"lr": 1e-3, "betas": (0.9, 0.999)}, 8000),

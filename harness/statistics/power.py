@@ -246,10 +246,10 @@ class _Distances:
                 between, both = _means(arms[:, a, :, b], circle), (within[a] + within[b]) / 2
                 distance = _jackknife(between)
                 if math.isfinite(scatter.log_rho):
-                    log_rho = _jackknife(_logs(between) - _logs(both))
+                    log_rho = _jackknife(_log_ratio(between, both))
                     yield _Test(log_rho, scatter.log_rho, False, distance, floor)
                 if math.isfinite(scatter.log_scatter) and place == 0:
-                    ratio = _jackknife(_logs(within[a]) - _logs(within[b]))
+                    ratio = _jackknife(_log_ratio(within[a], within[b]))
                     yield _Test(ratio, scatter.log_scatter, True, _jackknife(within[a] - within[b]), floor)
                 if math.isfinite(scatter.excess):
                     yield _Test(_jackknife(between - both), scatter.excess, False, distance, floor)
@@ -298,9 +298,11 @@ def _means(distances: Array, circle: Array) -> Array:
     return np.concatenate([total[:, None] / count, without], axis=1)
 
 
-def _logs(means: Array) -> Array:
-    """Return logarithms; minus infinity where a mean is 0."""
-    return np.log(means, out=np.full_like(means, -np.inf), where=means > 0)
+def _log_ratio(above: Array, below: Array) -> Array:
+    """Return log(above / below); NaN where one of them is 0, for then there is no ratio."""
+    known = (above > 0) & (below > 0)
+    ratio = np.divide(above, below, out=np.full_like(above, np.nan), where=known)
+    return np.log(ratio)
 
 
 def _jackknife(values: Array) -> Statistic:

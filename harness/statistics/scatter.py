@@ -202,7 +202,7 @@ def _correlation(table: Array) -> float:
     """Return the mean correlation of distances [M, k, R, R] by different measures, around their arms' means, in [0, 1]."""
     rows, columns = np.triu_indices(table.shape[-1], 1)
     values = table[:, :, rows, columns]
-    measured = np.isfinite(values).all(axis=0)  # [k, pairs], by every measure
+    measured: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=0))  # [k, pairs], by every measure
     centred = [values[:, arm, known] for arm, known in enumerate(measured)]
     centred = [arm - arm.mean(axis=1, keepdims=True) for arm in centred if arm.shape[1] > 1]
     if len(table) == 1 or not centred:
@@ -210,4 +210,5 @@ def _correlation(table: Array) -> float:
     joined = np.concatenate(centred, axis=1)
     if not joined.std(axis=1).all():
         return 1.0
-    return float(np.clip(np.corrcoef(joined)[np.triu_indices(len(table), 1)].mean(), 0.0, 1.0))
+    correlations = np.atleast_2d(np.corrcoef(joined))
+    return float(np.clip(correlations[np.triu_indices(len(table), 1)].mean(), 0.0, 1.0))

@@ -34,7 +34,9 @@ def positive_null_vector(rows: Matrix) -> Matrix:
         b_ub=none,
         bounds=[(None, None)] * size + [(0, 1)] * count,
     )
-    vector = basis @ found.x[:size] if found.success else none
+    if found.x is None:
+        return none
+    vector: Matrix = basis @ found.x[:size]
     return np.where(vector > 0.5, vector, 0.0)
 
 
@@ -45,7 +47,8 @@ def null_basis(rows: Matrix) -> Matrix:
     _, values, directions = np.linalg.svd(rows / scale, full_matrices=True)
     rank = int((values > NEXT_TO_NOTHING * values.max(initial=0.0)).sum())
     basis: Matrix = directions[rank:].T / scale[:, None]
-    return basis / np.abs(basis).max(axis=0, initial=1e-300)
+    longest: Matrix = np.abs(basis).max(axis=0, initial=1e-300)
+    return np.asarray(basis / longest, dtype=np.float64)
 
 
 def connected(rows: Matrix, places: Sequence[int] | NDArray[np.int64]) -> list[list[int]]:
@@ -67,7 +70,8 @@ def _reduced(vectors: Matrix) -> Matrix:
     reduced = vectors.copy()
     for place in range(len(reduced)):
         row, column = np.unravel_index(np.abs(reduced[place:]).argmax(), reduced[place:].shape)
-        reduced[[place, place + row]] = reduced[[place + row, place]]
+        swapped = [place + int(row), place]
+        reduced[swapped[::-1]] = reduced[swapped]
         reduced[place] /= reduced[place, column]
         for other in range(len(reduced)):
             if other != place:

@@ -402,19 +402,25 @@ def test_a_control_that_lost_a_seed_takes_nothing_from_the_arms(setting):
 @pytest.mark.parametrize(
     ("profile", "replicates", "sizes"),
     [
-        (None, 6, {"representation": (135, 135), "connectivity": (135, 135), "sharpness": (36, 36), "surface": (1, 1)}),
+        (
+            None, 6,
+            {
+                "representation": (135, 135), "connectivity": (135, 135), "sharpness": (36, 36), "stability": (3, 36),
+                "surface": (1, 1),
+            },
+        ),
         (
             "verdict", 6,
             {
                 "representation": (225, 225), "connectivity": (225, 225), "sharpness": (60, 60), "hessian": (15, 60),
-                "surface": (1, 1),
+                "stability": (5, 60), "surface": (1, 1),
             },
         ),
         (
             "verdict", 24,
             {
                 "representation": (4140, 4140), "connectivity": (1575, 4140), "sharpness": (240, 240), "hessian": (15, 240),
-                "surface": (1, 1),
+                "stability": (5, 240), "surface": (1, 1),
             },
         ),
     ],

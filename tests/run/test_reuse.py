@@ -245,7 +245,9 @@ SPOILED = {
     "other data": lambda folder: change(
         folder, "UPDATE meta SET value = json_set(value, '$.fingerprint', 'x') WHERE key = 'data'"
     ),
-    "another deciding metric": lambda folder: change(folder, "UPDATE meta SET value = '\"loss\"' WHERE key = 'metric'"),
+    "other deciding metrics": lambda folder: change(
+        folder, "UPDATE meta SET value = '\"error\"' WHERE key IN ('metric', 'search_metric')"
+    ),
     "changed settings": lambda folder: change(
         folder,
         "INSERT OR REPLACE INTO meta SELECT 'changed_settings', json_group_object(run_id, json('[\"x\"]')) FROM runs",
@@ -296,6 +298,16 @@ def test_what_is_not_the_same_or_not_sound_is_passed_over(copied, what):
     assert usable() == set()
 
 
+@pytest.mark.parametrize(("key", "phase"), [("metric", "compare"), ("search_metric", "search")])
+def test_with_another_metric_of_a_phase_the_runs_of_that_phase_are_passed_over(copied, key, phase):
+    folder, runs, usable = copied
+    of_phase = set(open_records(folder).runs.query("phase == @phase")["run_id"])
+    change(folder, f"UPDATE meta SET value = '\"error\"' WHERE key = '{key}'")
+    assert usable() < runs
+    assert usable()
+    assert not usable() & of_phase
+
+
 def test_a_run_with_a_damaged_file_is_passed_over_alone(copied):
     folder, runs, usable = copied
     solution = min((folder / "solutions").iterdir())
@@ -328,9 +340,9 @@ def test_a_file_that_changes_while_it_is_taken_over_is_not_used(copied, whole, t
 PRUNED = (
     (
         "epochs = [1, 2]",
-        'epochs = [3]\npruner = "median"\npruner_options = { n_startup_trials = 1, n_warmup_steps = 0 }',
+        'epochs = [3]\nmetric = "accuracy"\npruner = "median"\npruner_options = { n_startup_trials = 1, n_warmup_steps = 0 }',
     ),
-    ("trials = 2", "trials = 5"),
+    ("trials = 2", "trials = 8"),
 )
 
 

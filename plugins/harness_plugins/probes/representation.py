@@ -103,11 +103,13 @@ def _represent(parts: Parts, images: int) -> dict[str, Representation]:
 
 def _are_classes(targets: torch.Tensor) -> bool:
     """Return whether targets ``[N, ...]`` are class numbers, with as many examples of one class as it takes."""
+    import numpy as np
+
     from harness.statistics.representation import FEWEST
 
     if targets.ndim != 1 or targets.is_floating_point():
         return False
-    return int(targets.unique(return_counts=True)[1].max()) >= FEWEST
+    return int(np.unique(targets.numpy(), return_counts=True)[1].max()) >= FEWEST
 
 
 def chosen(rows: int, images: int) -> torch.Tensor:

@@ -121,7 +121,7 @@ def batches_of(parts: Parts) -> list[torch.Tensor]:
     train = parts.ingredients.train
     size = min(parts.run.batch_size, len(train))
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(ORDER)).to(train.device)
-    return [batch for batch in order.split(size) if len(batch) == size]
+    return [batch for batch in torch.split(order, size) if len(batch) == size]
 
 
 def rate_parts(parts: Parts) -> torch.Tensor:

@@ -17,10 +17,18 @@ from harness_plugins.probes._connect.landscape import Landscape
 from harness_plugins.probes._connect.permutation import Weights
 
 GOLDEN = (math.sqrt(5) - 1) / 2
+USUAL, SHORT = (0.9, 0.999), (0.8, 0.95)  # Adam's betas: its own, and those for a few dozen steps
 
 
 def bent(
-    land: Landscape, start: Weights, end: Weights, shape: Shape, places: Sequence[float], lr: float, batch: int
+    land: Landscape,
+    start: Weights,
+    end: Weights,
+    shape: Shape,
+    places: Sequence[float],
+    lr: float,
+    batch: int,
+    betas: tuple[float, float] = USUAL,
 ) -> dict[str, torch.Tensor]:
     """Return the weights of the bend between two networks that make the loss on the path lowest.
 
@@ -32,7 +40,7 @@ def bent(
     bend = between(start, end, 0.5)
     trained = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
     parameters = dict(network.named_parameters())
-    optimizer = torch.optim.Adam([bend[name] for name in trained], lr=lr)
+    optimizer = torch.optim.Adam([bend[name] for name in trained], lr=lr, betas=betas)
     with batch_norm.averaging(network):
         for step, (t, (inputs, targets)) in enumerate(zip(places, _batches(land, batch), strict=False)):
             network.load_state_dict(shape.at(start, bend, end, t))

@@ -162,7 +162,9 @@ def _seen_symmetry(network: torch.nn.Module, seen: Watch) -> Symmetry:
     for name, tensor in _tensors(network):
         for dim, axis in enumerate(seen.axes(tensor)):
             root = spaces.free(axis)
-            for space, entries in spaces.leaves(root.space) if root else ():
+            if root is None:
+                continue
+            for space, entries in spaces.leaves(root.space):
                 place = Place(name, dim, root.block, name in weights, root.outer, entries, spaces.sizes[root.space])
                 places.setdefault(space, []).append(place)
     nested = _bundles(seen, places)

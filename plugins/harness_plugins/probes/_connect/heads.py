@@ -31,26 +31,23 @@ def follow(
     tensor = args[0] if args else None
     units = known.scattered(tensor) if isinstance(tensor, torch.Tensor) else None
     others = [each for each in (*args[1:], *kwargs.values()) if isinstance(each, torch.Tensor)]
-    if name in ("matmul", "scaled_dot_product_attention"):
+    if name in RULES:
         return rule(known, given, result)
-    if units is not None and name in _VIEWS and not others:
+    if units is None or not isinstance(tensor, torch.Tensor):
+        return unknown(known, given, result)
+    if name in _VIEWS and not others:
         axes = rule(known, given, result)
         views = function(units.index, *args[1:], **kwargs)
         if isinstance(result, torch.Tensor):
             return _settled(known, result, units.moved(views), axes)
-        return [_settled(known, part, units.moved(view), part_axes)
-                for part, view, part_axes in zip(result, views, axes, strict=True)]  # fmt: skip
-    if units is not None and name in _ALIKE and not others:
+        parts = zip(result, views, axes, strict=True)
+        return [_settled(known, part, units.moved(view), part_axes) for part, view, part_axes in parts]
+    along = given.get("dim", given.get("2", 1))
+    shape = given.get("1", given.get("normalized_shape", ()))
+    if (name in _ALIKE and not others) or (name == "normalize" and along in (-1, tensor.ndim - 1)):
         known.scatter(result, units)
         return known.axes(tensor)
-    if units is not None and name == "normalize" and given.get("dim", given.get("2", 1)) in (-1, tensor.ndim - 1):
-        known.scatter(result, units)
-        return known.axes(tensor)
-    if (
-        units is not None
-        and name in ("layer_norm", "rms_norm")
-        and len(given.get("1", given.get("normalized_shape", ()))) == 1
-    ):
+    if name in ("layer_norm", "rms_norm") and len(shape) == 1:
         for other in others:  # its weights are shared by the heads
             unknown(known, {"0": other}, other)
         known.scatter(result, replace(units, rigid=True))
@@ -101,7 +98,9 @@ def _attention(known: Known, given: Arguments, result: Any) -> Any:
     """softmax(query key^T + mask) value, head by head."""
     query, key, value, mask = (given.get(name) for name in ("query", "key", "value", "attn_mask"))
     units = [known.scattered(tensor) for tensor in (query, key, value) if isinstance(tensor, torch.Tensor)]
-    if len(units) != 3 or given.get("enable_gqa") or units[0] is None or units[1] is None or units[2] is None:
+    if len(units) != 3 or given.get("enable_gqa") or not isinstance(value, torch.Tensor):
+        return unknown(known, given, result)
+    if units[0] is None or units[1] is None or units[2] is None:
         return unknown(known, given, result)
     scores = _scores(known, (units[0], -1), (units[1], -1), result.ndim)
     if scores is None:

@@ -30,9 +30,10 @@ class Scattered:
 
     def along(self, *dims: int) -> torch.Tensor:
         """Return the numbers of the units along some axes, at the beginning of all others."""
-        ndim = self.index.ndim
         first = self.index.movedim(dims, tuple(range(len(dims))))
-        return first[(..., *[0] * (ndim - len(dims)))]
+        while first.ndim > len(dims):
+            first = first[..., 0]
+        return first
 
     def moved(self, index: torch.Tensor) -> Scattered:
         """Return the same units where they lie in a view of the tensor."""

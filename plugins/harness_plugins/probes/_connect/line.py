@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness_plugins.probes._connect import repair
-from harness_plugins.probes._connect.bending import bent, spread
+from harness_plugins.probes._connect.bending import SHORT, bent, spread
 from harness_plugins.probes._connect.curves import POLYGON, barrier, between
 from harness_plugins.probes._connect.landscape import Height, Landscape
 from harness_plugins.probes._connect.permutation import Weights
@@ -86,7 +86,7 @@ class Line:
 
     def bent(self, end: Weights, steps: int, lr: float) -> Curve:
         """Return the same along two straight lines that meet in a bend, which is trained for so many steps."""
-        bend = bent(self.land, self.start, end, POLYGON, spread(steps, *BEND_PLACES), lr, BEND_BATCH)
+        bend = bent(self.land, self.start, end, POLYGON, spread(steps, *BEND_PLACES), lr, BEND_BATCH, SHORT)
         inside = self.land.along(POLYGON.at(self.start, bend, end, t) for t in self.alphas[1:-1])
         return [self.heights[0], *inside, self.heights[1]]
 
