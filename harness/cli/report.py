@@ -38,7 +38,7 @@ def command(
         files, failures = _write_all(folder, formats, registry, out)
     else:
         written = write_reports(folder, formats, registry, out=out)
-        files, failures = written.files, written.failures
+        files, failures = [*written.files], [*written.failures]
     say_lines(map(str, files))
     say_lines((f"warning: {line}" for line in failures), sys.stderr)
     raise typer.Exit(1 if failures else 0)

@@ -20,6 +20,7 @@ a problem that nobody has tried, so the words of several workloads are read from
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -112,7 +113,7 @@ def random_effects(effects: ArrayLike, errors: ArrayLike, confidence: float = 0.
     values, variances, exponent = _checked(effects, errors)
     confidence, studies = arguments.share("confidence", confidence), len(values)
     if not (np.isfinite(values).all() and np.isfinite(variances).all()):
-        return Pooled(*[math.nan] * 7, studies)
+        return _pooled([math.nan] * 7, studies)
     tau_squared = _tau_squared(values, variances)
     weights, mean = _weighted(values, variances, tau_squared)
     se = 0.0
@@ -123,7 +124,13 @@ def random_effects(effects: ArrayLike, errors: ArrayLike, confidence: float = 0.
     predicted = _Prediction.of(values, variances)
     ends = (predicted.quantile((1 - confidence) / 2), predicted.quantile((1 + confidence) / 2))
     numbers = (mean, se, mean - reach, mean + reach, math.sqrt(tau_squared), *ends)
-    return Pooled(*(float(np.ldexp(number, exponent)) for number in numbers), studies)
+    return _pooled([float(np.ldexp(number, exponent)) for number in numbers], studies)
+
+
+def _pooled(numbers: Sequence[float], studies: int) -> Pooled:
+    """Return numbers under their names, in the order of the fields."""
+    mean, se, low, high, tau, predicted_low, predicted_high = numbers
+    return Pooled(mean, se, low, high, tau, predicted_low, predicted_high, studies)
 
 
 def within_p(effects: ArrayLike, errors: ArrayLike, margin: float, two_sided: bool = True) -> float:

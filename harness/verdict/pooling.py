@@ -186,8 +186,7 @@ def _pooled(key: tuple[str, str, tuple[str, str]], effects: Sequence[Effect], le
     values, errors = [effect.value for effect in usable], [effect.se for effect in usable]
     pooled = random_effects(values, errors, 1 - 2 * level)
     beyond, within = (test(values, errors, 1.0, two_sided) for test in (beyond_p, within_p))
-    p_values = {"p_within": within, "p_beyond": beyond, "p_beyond_overall": beyond}
-    return replace(entry, rests_on=PREDICTION, pooled=pooled, **p_values)
+    return replace(entry, rests_on=PREDICTION, pooled=pooled, p_within=within, p_beyond=beyond, p_beyond_overall=beyond)
 
 
 def _with_words(entries: Sequence[Together], level: float) -> tuple[Together, ...]:

@@ -39,6 +39,15 @@ RUN_ELSEWHERE = {
     "docs/plugins.md": "test_plugins_page.py runs every plugin",
     "docs/looking.md": "tests/run/test_photos.py runs the script",
 }  # by page: where its Python is run
+WORKLOAD = """
+[[workload]]
+name = "points"
+[workload.data]
+dataset = "moons"
+options = { train = 32, tune = 32, test = 64 }
+[workload.train]
+backbones = ["mlp"]
+"""  # what makes a small benchmark one of several workloads
 NOT_A_BENCHMARK = "[project.entry-points.harness]"  # the first line of a block of another program's file
 
 
@@ -93,11 +102,14 @@ def desk(finished, photos, tmp_path, monkeypatch):
     folder = tmp_path / "desk"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    tiny = finished.parent.parent / "tiny.toml"
+    suite = folder.parent / "suite.toml"
+    suite.write_text(tiny.read_text() + WORKLOAD)
     root = photos()
     unlabelled = root / "valid" / "cats"
     files = {
         "FOLDER_OR_ZIP": unlabelled, "test1.zip": unlabelled, "DIR": root, "path/to/dogscats": root, "dogscats-kaggle-96px": root,
-        "benchmarks/dogscats.toml": finished.parent.parent / "tiny.toml",
+        "benchmarks/dogscats.toml": tiny, "benchmarks/suite.toml": suite,
     }  # fmt: skip
 
     def replaced(word):

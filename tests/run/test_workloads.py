@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,9 @@ from harness.plugin.discovery import discover
 from harness.records import open_records
 from harness.records.workloads import FILE, held, read_workbook, run_folders
 from harness.results.workloads import open_workloads
+from harness.run import workloads
 from harness.run.prepare import Request
+from harness.run.start import run as run_one
 from harness.run.workloads import estimate_file, run_file
 
 DRAWN = """
@@ -192,6 +195,39 @@ def test_one_workload_can_be_asked_for(write, carry_out):
     assert list(run_folders(folder)) == ["points"]
     with pytest.raises(BenchmarkError, match="--workload: must name a workload of the file, got 'none'"):
         carry_out(file, workload="none")
+
+
+def test_the_first_look_of_every_workload_comes_before_the_second_of_any(write, carry_out, monkeypatch):
+    """A workload whose run has ended is not asked again; what failed at one look has failed."""
+    asked = []
+
+    def carried_out(request, reporter, command, closing, opened):
+        asked.append((request.workload, request.most_looks))
+        return 1 if asked[-1] == ("points", 1) else 0
+
+    monkeypatch.setattr(workloads, "run", carried_out)
+    monkeypatch.setattr(workloads, "_goes_on", lambda folder, workload, outcome: workload.name == "points")
+    code, _, said = carry_out(write(TWO, ("looks = [1]", "looks = [1, 2, 4]")))
+    assert code == 1
+    assert asked == [("drawn", 1), ("points", 1), ("points", 2), ("points", 3)]
+    assert [line for line in said if line.startswith("workload ")][-1] == "workload points (2 of 2, look 3)"
+    asked.clear()
+    carry_out(write(TWO, ("looks = [1]", "looks = [1, 2, 4]")), only_search=True)
+    assert asked == [("drawn", 1), ("points", 1)]
+
+
+def test_a_run_ends_at_the_looks_that_are_asked_for_and_goes_on_there(write, carry_out):
+    file = write(MOONS, ("looks = [1]", "looks = [1, 2]"), ("trials = 3", "trials = 1"))
+    one = Request(file, out=file.parent / "one", workload="points", most_looks=1)
+    assert run_one(one, Reporter(quiet=True)) == 0
+    (run,) = (folder for folder in one.out.iterdir() if folder.is_dir())
+    records = open_records(run)
+    assert set(records.compared()["seed"]) == {0, 1}
+    assert records.meta.looks["ended"] in ("", "settled")
+    assert run_one(replace(one, most_looks=2), Reporter(quiet=True)) == 0
+    records = open_records(run)
+    assert records.meta.looks["ended"] in ("last look", "settled")
+    assert set(records.compared()["seed"]) == ({0, 1} if records.meta.looks["ended"] == "settled" else {0, 1, 2, 3})
 
 
 def test_a_workload_that_cannot_be_opened_is_named_and_the_others_go_on(write, carry_out, capsys):

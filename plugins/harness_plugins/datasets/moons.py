@@ -35,7 +35,9 @@ def open_moons(request: DataRequest) -> Data:
         contents.update(inputs.tobytes() + targets.tobytes())
     return Data(
         name="moons",
-        **splits,
+        train=splits["train"],
+        tune=splits["tune"],
+        test=splits["test"],
         fingerprint=digest(["moons", contents.hexdigest()]),
         source=f"two moons with noise {noise:g}, drawn with seed {request.seed}",
         classes=CLASSES,
