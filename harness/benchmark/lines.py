@@ -38,9 +38,10 @@ def find_lines(text: str) -> dict[Path_, int]:
 def _with_numbers(name: Path_, lists: Mapping[Path_, int]) -> Path_:
     """Return a table's key with the number of the table behind the name of each list of tables."""
     numbered: list[str] = []
+    lengths = {len(key) for key in lists}  # else a name of many parts would be looked up part by part
     for length, part in enumerate(name, 1):
         numbered.append(part)
-        if name[:length] in lists:
+        if length in lengths and name[:length] in lists:
             numbered.append(str(lists[name[:length]] - 1))
     return tuple(numbered)
 

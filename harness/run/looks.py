@@ -53,6 +53,8 @@ def decided(records: Records, protocol: str) -> str:
     networks = [network for verdict in verdicts if verdict.hash == protocol for network in verdict.networks]
     words = []
     for network in networks:
+        if network.row["arms"] < 2:
+            continue
         facets = ", ".join(f"{facet} {network.row[facet]}" for facet in FACETS)
         words.append(f"{network.network}: {facets}" if len(networks) > 1 else facets)
     return "; ".join(words) or "there is nothing to compare"

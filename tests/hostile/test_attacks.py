@@ -28,7 +28,8 @@ import pytest
 from PIL import Image
 
 from harness import from_spreadsheet_cell, load, spreadsheet_cell, spreadsheet_table
-from harness.benchmark.toml import _lines, parse_override, read
+from harness.benchmark.lines import find_lines
+from harness.benchmark.toml import parse_override, read
 from harness.cli.app import main
 from harness.cli.data_inspect import inspect
 from harness.console.progress import Reporter
@@ -701,7 +702,7 @@ def in_a_child(code, *words, seconds=60, memory=2**31):
 
 def test_no_benchmark_file_takes_more_time_than_its_size_is_worth():
     code = r'''
-from harness.benchmark import toml
+from harness.benchmark import lines, toml
 from harness.errors import BenchmarkError
 blanks, dots = " " * 100_000, "a." * 50_000
 for text in (
@@ -713,7 +714,7 @@ for text in (
         toml._parse(text, "f")
     except (BenchmarkError, toml.tomllib.TOMLDecodeError):
         pass
-    toml._lines(text)
+    lines.find_lines(text)
     try:
         toml.parse_override(text)
     except BenchmarkError:
@@ -735,7 +736,7 @@ def test_a_benchmark_file_has_bounds(tmp_path):
         parse_override("a." * 50_000 + "a=1")
     file.write_text("[ a . 'b.c' ]\n" + 'x = "1.2.3"\n')
     assert read(file).values == {"a": {"b.c": {"x": "1.2.3"}}}
-    assert _lines("[ a . b ] # c\nx = 1") == {("a", "b"): 1, ("a", "b", "x"): 2}
+    assert find_lines("[ a . b ] # c\nx = 1") == {("a", "b"): 1, ("a", "b", "x"): 2}
 
 
 def tar_of(*members, headers=None):

@@ -313,6 +313,47 @@ def test_a_higher_limit_counts_what_was_spent_and_measures_only_what_is_missing(
     assert (len(more.calls), about["done"], about["left_out"]) == (12, ALL, "")
 
 
+@pytest.mark.parametrize("budget", [13, 15.5])
+def test_later_replicates_that_do_not_fit_into_the_limit_take_nothing_from_those_of_an_earlier_look(measured, budget):
+    """A word that was given at the earlier look must keep what it rests on."""
+    few = [cell for cell in measured.cells if cell.replicate < 3]
+    measured.go(Slow(), budget, of=few)
+    before = measured.store.measured("fake", "1" * 16)
+    assert len(before) == 12
+    slow = Slow()
+    lines, about = measured.go(slow, budget)
+    assert measured.store.measured("fake", "1" * 16) == before  # without those that were made to be timed
+    assert (lines, about["done"], about["planned"], about["groups"]) == ([], 12, 12, 0)
+    assert about["left_out"] == (
+        f"probe fake: 12 pairs of networks of later replicates left out, because compare.probe_budget is {budget:g} s; "
+        f"to measure them: harness run ... --set compare.probe_budgets.fake={about['left_out'].rpartition('=')[2]}"
+    )
+    _, about = measured.go(Slow(), 100)
+    assert about["done"] == len(measured.store.measured("fake", "1" * 16)) == ALL
+
+
+def test_a_kill_while_measurements_are_timed_leaves_none_of_them(measured):
+    class Killed(Slow):
+        def measure(self, *parts):
+            if len(self.calls) == 2:
+                raise KeyboardInterrupt
+            return super().measure(*parts)
+
+    with pytest.raises(KeyboardInterrupt):
+        measured.go(Killed(), 11.5)
+    assert len(measured.store.measured("fake", "1" * 16)) == 2
+    measured.go(Slow(), 11.5)
+    assert measured.store.measured("fake", "1" * 16) == set()
+
+
+def test_a_lower_limit_throws_nothing_away(measured):
+    measured.go(Slow(), 13)
+    before = measured.store.measured("fake", "1" * 16)
+    _, about = measured.go(Slow(), 5)
+    assert measured.store.measured("fake", "1" * 16) == before
+    assert about["done"] == len(before) == 12
+
+
 @pytest.mark.parametrize(
     ("needed", "proposed"), [(0.01, 10), (6, 10), (24, 36), (67, 110), (94.2, 150), (328, 500), (66_667, 110_000)]
 )

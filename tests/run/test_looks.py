@@ -55,7 +55,8 @@ def carry_out(benchmark_file, tmp_path, monkeypatch):
                 raise settled
             return asked[-1] >= settled
 
-        monkeypatch.setattr(module, "settled", decide)
+        if settled is not None:  # else the verdict itself decides
+            monkeypatch.setattr(module, "settled", decide)
         lines.clear()
         file = benchmark_file(*SMALL, *replacements)
         code = run(Request(file, out=tmp_path / out, **more), Reporter(), ["harness", "run", str(file)])
@@ -101,6 +102,19 @@ def test_replicates_begin_as_long_as_the_verdict_needs_them(carry_out, settled, 
     assert is_over(made.records)
     assert made.asked == [look for look in (1, 2) if look <= replicates]  # after the last look nobody needs to be asked
     assert len(made.records.trials) + len(made.records.repeated) == 2 * replicates
+
+
+@pytest.mark.parametrize("controls", ["", "aa = true\nlabel_noise = 0.2\n"])
+def test_where_there_is_nothing_to_compare_one_look_is_enough(carry_out, controls):
+    """A control belongs to its arm, and its word is no facet's."""
+    one = ('optimizers = ["sgd", "adam"]', 'optimizers = ["adam"]')
+    made = carry_out(LOOKS, one, ("[compare]", f"[compare]\n{controls}"), settled=None)
+    assert made.code == 0
+    assert replicates_of(made) == [0]
+    assert made.records.meta.looks["ended"] == "settled"
+    assert "look 1 of 3 (1 replicate): there is nothing to compare; no facet needs more replicates" in made.lines, (
+        made.lines
+    )
 
 
 def test_each_look_is_a_line_that_says_what_follows(carry_out):

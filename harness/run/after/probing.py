@@ -78,6 +78,7 @@ class Probing:
             "version": self.version, "of": networks, "first": first, "asked": self.work.asked, "budget": self.limit,
             "costly": self.probe.costly, "networks": self.probe.networks, "unit": self.work.unit,
             "possible": len(self.work.all), "groups": 0, "planned": 0, "done": 0,
+            "timed": former["timed"] if same and not former["groups"] else [],
             "seconds": former["seconds"] if same else 0.0, "seconds_each": former["seconds_each"] if same else 0.0,
             "over": False, "subset": "", "left_out": "", "problems": [],
         }  # fmt: skip
@@ -109,6 +110,7 @@ class Probing:
             first = first_timed(self._missing(self.work.groups[0]), TIMED + workers - 1)
             timed = [runs for measurements in first.values() for runs in measurements]
             self._timed = {key_of(runs): None for runs in timed}
+            self._write(timed=[*self.note["timed"], *self._timed])
             self._waiting.extend(timed)
             if not timed:
                 self._say_cost()
@@ -233,12 +235,17 @@ class Probing:
         self.note["problems"][MOST_PROBLEMS - 1 :] = [f"{networks_in_words(runs)}: {why}"]
 
     def _write_end(self) -> None:
-        """Write down how much was measured, and take out measurements that were only made to be timed."""
+        """Write down how much was measured, and take out measurements that were only made to be timed.
+
+        What was measured of the replicates of an earlier look stays, for words may rest on it.
+        """
         planned = {key_of(runs) for runs in self.work.first(self.note["groups"])}
         measured = self.store.measured(self.probe.name, self.version)
-        if self.work.groups and not self.note["groups"]:
-            first = {key_of(runs) for runs in self.work.groups[0]}
-            self.store.drop_measured(self.probe.name, self.version, measured & first)
+        if not self.note["groups"]:
+            timed = {(str(one), str(other), str(third)) for one, other, third in self.note["timed"]}
+            self.store.drop_measured(self.probe.name, self.version, measured & timed)
+            planned = {key_of(runs) for runs in self.work.wanted} & measured - timed
+            self._write(planned=len(planned))
         self._write(over=True, done=len(planned & measured), subset=self.work.part(self.note["groups"]))
         self.expect()
         self._write(left_out=self._left_out(self.store.noted("command") or ()))
@@ -251,6 +258,11 @@ class Probing:
             return ""
         remedy = command_with(command, *more_seconds(self.probe, note["seconds"] + note["seconds_each"] * lacking))
         limit = f"{self.key} is {seconds_allowed(note['budget'])}"
+        if not note["groups"] and note["planned"]:
+            return (
+                f"probe {self.probe.name}: {work.count(lacking)} of later replicates left out, because {limit}; to "
+                f"measure them: {remedy}"
+            )
         if not note["groups"]:
             least = len(work.groups[0])
             needed = seconds_needed(note["seconds_each"] * least)
