@@ -86,9 +86,7 @@ def test_show_prints_the_keys_that_the_page_lists(page, finished, document):
     table = rows(page, "### `harness show RUN --json`")
     assert {name for row in table for name in WORDS.findall(row[0])} == set(printed)
     section = page.partition("### `harness show RUN --json`")[2].partition("\n### ")[0]
-    absent = {
-        "estimate", "low", "high", "floor", "replicates_needed", "p_permuted", "p_within", "p_above", "p_below", "power",
-    }  # fmt: skip # of one replicate: what is not known is left out
+    absent = {"power"}  # nobody knows it where a measure of this tiny run does not scatter
     named = {name for name in WORDS.findall(section) if name not in ("finished", "unfinished")}
     assert named - names_within(printed) <= absent
 
