@@ -55,6 +55,8 @@ def _verdict_table(verdict: Sequence[Statement]) -> str:
     for network in verdict:
         name = f"{network.network}: " if len(verdict) > 1 else ""
         items += [f"**Doubt**: {_verdict_line(name, doubt)}" for doubt in network.doubts[:MOST_DOUBTS]]
+        if (more := len(network.doubts) - MOST_DOUBTS) > 0:
+            items.append(f"**Doubt**: {_verdict_line(name, f'{more} more, which the page names')}")
         items += [_verdict_line(name, line) for line in network.lines]
         if network.reasons:
             items.append(_verdict_line(name, "; ".join(network.reasons[:MOST_REASONS])))
