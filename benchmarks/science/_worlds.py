@@ -128,7 +128,7 @@ def words(world: World, rules: Rules) -> dict[str, str]:
 def course_of(world: World, rules: Rules, until: str = "") -> Course:
     """Return the course of a comparison over its looks, as the verdict has it, but without tuning alarms.
 
-    The alarms are all quiet here, and take nine tenths of the time. With ``until`` it stops at the look that gives this facet
+    The alarms are all quiet here, and take most of the time. With ``until`` it stops at the look that gives this facet
     its word.
     """
     found = records(world, rules)

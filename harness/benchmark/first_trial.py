@@ -31,8 +31,8 @@ def moved_defaults(competitor: Competitor) -> dict[str, tuple[Any, Any]]:
 
 def _plugin_defaults(competitor: Competitor) -> dict[str, Any]:
     """Return the defaults of the optimizer and of the schedule, named as in the arm's space; a weight decay's is 0."""
-    schedule = {f"{SCHEDULE}{name}": value for name, value in competitor.scheduler.defaults.items()}
-    return {DECAY: 0.0, **competitor.optimizer.defaults, **schedule}
+    schedule = {f"{SCHEDULE}{name}": value for name, value in competitor.scheduler.settings({}).items()}
+    return {DECAY: 0.0, **competitor.optimizer.settings({}), **schedule}
 
 
 def _defaults(competitor: Competitor) -> dict[str, Any]:

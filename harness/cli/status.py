@@ -35,6 +35,7 @@ def status(folder: Path) -> dict[str, Any]:
     """
     from harness.records import open_records, schema
     from harness.records.promised import summary
+    from harness.verdict.trials import arm_trials
 
     records = open_records(folder)
     replicates, compared = _replicates(records), records.compared()
@@ -45,7 +46,7 @@ def status(folder: Path) -> dict[str, Any]:
         arms.append(
             {
                 "arm": arm,
-                "trials": {**_count_states(_trials_of(records, arm)), "total": wanted},
+                "trials": {**_count_states(arm_trials(records, arm)), "total": wanted},
                 "exhausted": records.exhausted(arm),
                 "seeds": {**_count_states(compared[compared["arm"] == arm]), "total": seeds},
             }
@@ -75,17 +76,6 @@ def _replicates(records: Records) -> dict[str, Any]:
     rows = records.comparison[records.comparison["role"].isin(["fresh", "aa", "different"])]
     ended = rows["state"].isin(schema.ENDED).groupby(rows["replicate"]).all()
     return {"ended": int(ended.sum()), "total": records.meta.planned_replicates, "looks": looks}
-
-
-def _trials_of(records: Records, arm: str) -> DataFrame:
-    """Return the trials of an arm in all replicates, without those of a control that belongs to it."""
-    import pandas as pd
-
-    first = records.trials[records.trials["arm"] == arm]
-    more = records.repeated[(records.repeated["arm"] == arm) & (records.repeated["replicate"] > 0)]
-    names = [study.partition(" #")[0] for study in more["search"]]
-    own = more[pd.Series(names, index=more.index, dtype=object) == arm]
-    return pd.concat([first[["state"]], own[["state"]]], ignore_index=True)
 
 
 def _measurements(records: Records) -> dict[str, dict[str, int]]:

@@ -186,7 +186,7 @@ class Meta:
         """How many comparison seeds each arm has up to that look.
 
         >>> records.meta.planned_seeds
-        2
+        3
         """
         return self.planned_replicates * int(self.benchmark["compare"]["seeds"])
 

@@ -162,8 +162,9 @@ class Campaign:
 
     def _protocol(self, records: Records) -> Registered | None:
         """Return the protocol of the benchmark as it stands now, which need not be the one whose verdict leads."""
-        registered = registered_protocols(records.meta)
-        return next((one for one in registered if one.protocol.hash == self.driver.protocol), None)
+        return next(
+            (entry for entry in registered_protocols(records.meta) if entry.protocol.hash == self.driver.protocol), None
+        )
 
     def _say_look(self, replicates: int, then: str, records: Records | None = None) -> None:
         """Say in a line what a look has decided; nothing where there is only one, after which the verdict is said."""

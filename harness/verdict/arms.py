@@ -29,9 +29,15 @@ def optimizer_of(records: Records, arm: str) -> str:
 
 def arms_alike(records: Records, arm: str) -> list[str]:
     """Return the arms of the same optimizer, schedule and network, this one among them: they share their defaults."""
-    schedules = records.arms.set_index("arm")["scheduler"]
+    ingredients = records.once("ingredients", lambda: _ingredients(records))
+    return [name for name, parts in ingredients.items() if parts == ingredients[arm]]
 
-    def ingredients(name: str) -> tuple[str, str, str]:
-        return optimizer_of(records, name), str(schedules[name]), network_of(name)
 
-    return [name for name in map(str, records.arms["arm"]) if ingredients(name) == ingredients(arm)]
+def _ingredients(records: Records) -> dict[str, tuple[str, str, str]]:
+    """Return each arm's optimizer plugin, schedule and network."""
+    columns = (records.arms[column].astype(str) for column in ("arm", "optimizer", "scheduler"))
+    aliases = records.meta.optimizers
+    return {
+        arm: (str(aliases.get(arm) or own), schedule, network_of(arm))
+        for arm, own, schedule in zip(*columns, strict=True)
+    }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 from harness.errors import arguments
@@ -202,12 +203,14 @@ def _design_keys(benchmark: Mapping[str, Any]) -> dict[str, Any]:
     return design
 
 
-def _shown_keys() -> set[str]:
+@cache
+def _shown_keys() -> frozenset[str]:
     """Return the keys of the design that decide nothing."""
     from harness.benchmark.meaning import key_meanings
     from harness.benchmark.sections import Benchmark
 
-    return {".".join(key) for key, _, meaning in key_meanings(Benchmark) if meaning.effect.protocol == "shown"}
+    shown = (key for key, _, meaning in key_meanings(Benchmark) if meaning.effect.protocol == "shown")
+    return frozenset(map(".".join, shown))
 
 
 def _versions(meta: Meta) -> dict[str, str]:

@@ -208,6 +208,10 @@ def _trials_in_range(records: Records, arm: str, trials: DataFrame) -> DataFrame
 
 
 def _spent_trials(records: Records, arm: str) -> DataFrame:
+    return records.once(("spent trials", arm), lambda: _find_spent_trials(records, arm))
+
+
+def _find_spent_trials(records: Records, arm: str) -> DataFrame:
     trials = arm_trials(records, arm)
     spent: DataFrame = trials[trials["state"].isin(SPENT)]
     return spent

@@ -63,12 +63,16 @@ def final_scores(records: Records, arm: str, metric: Deciding) -> dict[int, floa
 
 
 def scores_by_replicate(records: Records, arm: str, metric: Deciding) -> dict[int, dict[int, float]]:
-    """Return the same by replicate and by seed."""
+    """Return the same by replicate and by seed; nobody may write to it."""
+    return records.once(("tune scores", arm, metric.name), lambda: _find_scores(records, arm, metric))
+
+
+def _find_scores(records: Records, arm: str, metric: Deciding) -> dict[int, dict[int, float]]:
     runs = records.compared()
     rows = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
     if metric.tune_column not in rows:
         return {}
-    numbers = _replicate_of_run(records)
+    numbers = records.once("replicate of run", lambda: _replicate_of_run(records))
     scores: dict[int, dict[int, float]] = {}
     for run_id, seed, value in zip(rows["run_id"], rows["seed"], rows[metric.tune_column], strict=True):
         if math.isfinite(value):

@@ -62,7 +62,7 @@ def test_the_line_of_a_refusal_is_written_in_one_place(repository):
     by_hand = []
     for room in ("benchmark", "run"):
         for file in sorted((repository / "harness" / room).rglob("*.py")):
-            if file.name == "toml.py":
+            if file.relative_to(repository).as_posix() == "harness/benchmark/lines.py":
                 continue
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)

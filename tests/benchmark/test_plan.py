@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +160,9 @@ def test_every_name_in_every_profile_of_every_benchmark_is_found(repository, reg
     weights = Weights(Path("none"), "0" * 64, (0.5,), (0.5,))
     monkeypatch.setattr("harness.benchmark.plan.find_weights", lambda *a: weights)
     for file in (repository / "benchmarks").glob("*.toml"):
-        for profile in (None, *tomllib.loads(file.read_text()).get("profiles", {})):
-            plan = resolve(*load(file, profile), registry)
+        table = tomllib.loads(file.read_text())
+        workloads = [workload["name"] for workload in table.get("workload", [])] or [None]
+        for profile, workload in product((None, *table.get("profiles", {})), workloads):
+            plan = resolve(*load(file, profile, workload=workload), registry)
             assert plan.competitors
             assert len({c.name for c in plan.competitors}) == len(plan.competitors)

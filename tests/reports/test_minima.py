@@ -31,11 +31,13 @@ def analyses_of(module: Any) -> list[Any]:
 
 VERDICT = {
     "alpha": 0.05,
-    "margins": dict.fromkeys(("accuracy", "test_loss", "train_loss", "function", "representation", "barrier", "sharpness"), 1.1),
+    "margins": dict.fromkeys(
+        ("accuracy", "test_loss", "train_loss", "objective", "function", "representation", "scatter", "barrier", "sharpness"), 1.1
+    ),
     "floors": {
         **dict.fromkeys(("disagreement", "root_jsd", "prediction", "cka", "procrustes", "barrier"), 0.005), "sharpness": 0.002,
     },
-    "gate": {"gain": 0.05, "nats": 0.005, "gradient": 1e-4},
+    "gate": {"gain": 0.05, "spread": 0.001, "stationary": 0.1, "nats": 0.005, "gradient": 1e-4},
 }  # fmt: skip
 OFFERS = [
     offer for module in (barriers, distances, gate, solutions, spectra, surfaces) for offer in analyses_of(module)
@@ -66,7 +68,7 @@ class InMemory(FolderRecords):
 
 
 def compared(records, probes=("representation", "connectivity", "sharpness", "hessian", "surface"), predicted=True):
-    """Return made-up records with a comparison: the arms' runs, an A/A and a known-different arm of the first one."""
+    """Return made-up records with a comparison of replicates of one seed each: the arms, and two controls of the first one."""
     random = np.random.default_rng(3)
     arms = list(records.arms["arm"])
     first = arms[0]
@@ -77,14 +79,15 @@ def compared(records, probes=("representation", "connectivity", "sharpness", "he
         rows.append(
             {
                 "run_id": f"run-{len(rows)}", "arm": arm, "role": controls.get(arm, "fresh"), "of": first if arm in controls else arm,
-                "replicate": 0, "init_seed": seed, "order_seed": seed, "seed": seed, "state": "done",
+                "replicate": seed, "init_seed": seed, "order_seed": seed, "seed": seed, "state": "done",
                 "test_accuracy": 0.9 + seed / 100, "train_loss": 0.01, "train_error": 0.0, "gradient_norm.value": 0.1 * (seed + 1),
             }
         )  # fmt: skip
     said = {row["run_id"]: random.dirichlet((1.0, 1.0), EXAMPLES).astype(np.float32) for row in rows}
     table, arrays = measured(rows, arms, probes, random)
     benchmark = json.loads(json.dumps(records.meta.benchmark))
-    benchmark["verdict"], benchmark["compare"]["fit"], benchmark["compare"]["seeds"] = VERDICT, 0.01, SEEDS
+    benchmark["verdict"], benchmark["compare"]["fit"] = VERDICT, 0.01
+    benchmark["compare"] |= {"looks": [SEEDS], "seeds": 1}
     notes = {name: {"subset": "", "done": 1, "planned": 1, "problems": []} for name in probes}
     meta = replace(records.meta, benchmark=benchmark, convex={network: False}, probes=notes)
     return InMemory(
@@ -112,7 +115,8 @@ def measured(rows, arms, probes, random):
         if one["seed"] == other["seed"]:
             continue
         if "representation" in probes:
-            numbers = {f"cka_{layer}": random.uniform(0.1, 0.9) for layer in lines.LAYERS}
+            layers = [f"cka_{layer}" for layer in (*lines.LAYERS, "within_penultimate")]
+            numbers = {layer: random.uniform(0.1, 0.9) for layer in layers}
             found += [("representation", *pair, "", name, value) for name, value in numbers.items()]
         if "connectivity" in probes:
             height = random.uniform(0.5, 1.5)
@@ -122,7 +126,13 @@ def measured(rows, arms, probes, random):
                 "aligned_curve_loss": curve,
                 "aligned_curve_error": 0 * curve,
             }
-            numbers = {"aligned_loss": height, "aligned_error": 0.0, "bn_recalibrated": 1.0, "endpoint_gap": 0.0}
+            numbers = {
+                "aligned_loss": height,
+                "aligned_error": height / 10,
+                "bn_recalibrated": 1.0,
+                "endpoint_gap": 0.0,
+                "movable": 1.0,
+            }
             found += [("connectivity", *pair, "", name, value) for name, value in numbers.items()]
     if "surface" in probes:
         three = tuple(next(row["run_id"] for row in rows if row["arm"] == arm) for arm in arms[:3])
@@ -215,6 +225,7 @@ def test_distances_and_their_means_are_those_of_the_predictions(records):
 
 def test_the_means_are_those_that_the_verdict_judges(records):
     means, judged = distances.blocks(records), facets.compute(records)
+    judged = judged.replace({"measure": {"excess_barrier": "aligned_error"}})  # the barrier that the excess is of
     keys, compared = ["measure", "arm", "other"], 0
     for row in judged[judged["scale"].isin(["log rho", "excess"]) & judged["primary"].astype(bool)].to_dict("records"):
         mine = means[np.logical_and.reduce([means[key] == row[key] for key in keys])]

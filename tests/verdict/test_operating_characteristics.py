@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections import Counter
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,10 +34,11 @@ def science(repository):
 
 @pytest.fixture(scope="module")
 def accuracy_words(science):
-    """Return a function to the counts of words on so many comparisons of three arms by their accuracy."""
+    """Return a function to the counts of words on so many comparisons of three arms by their accuracy, drawn once each."""
 
-    def count(worlds, scatter, looks=LOOKS, ahead=(), wider=1.0, margins=None):
-        random, rules = np.random.default_rng(0), science.Rules(looks, science.ACCURACY_ALONE, margins or {})
+    @cache
+    def count(worlds, scatter, looks=LOOKS, ahead=(), wider=1.0, margin=MARGIN):
+        random, rules = np.random.default_rng(0), science.Rules(looks, science.ACCURACY_ALONE, {"accuracy": margin})
         return Counter(science.word_on_accuracy(random, scatter, rules, ahead, wider) for _ in range(worlds))
 
     return count
@@ -75,7 +77,7 @@ def test_the_looks_have_the_published_operating_characteristics(
 @pytest.mark.parametrize(("searches", "similar"), [(0.003, 0.88), (0.005, 0.39)])
 def test_one_look_with_a_margin_of_a_point_has_the_published_ones(science, accuracy_words, searches, similar):
     worlds = 100
-    equal = accuracy_words(worlds, science.Accuracy(searches), looks=(6,), margins={"accuracy": 0.01})
+    equal = accuracy_words(worlds, science.Accuracy(searches), looks=(6,), margin=0.01)
     assert equal["different"] <= at_most(0.005, worlds)
     assert stats.binom.ppf(0.001, worlds, similar) <= equal["similar"] <= stats.binom.ppf(0.999, worlds, similar)
 
@@ -95,7 +97,7 @@ def test_on_the_margin_either_word_is_rare(science, accuracy_words, shape, wider
 def test_two_repeats_hardly_ever_contradict_each_other(science, accuracy_words, ahead):
     """Every pair of worlds is a pair of repeats, so 60 worlds are 1,770 of them."""
     worlds = 60
-    found = accuracy_words(worlds, science.Accuracy(0.003), ahead=(ahead * MARGIN,))
+    found = accuracy_words(worlds, science.Accuracy(0.003), ahead=(ahead * MARGIN,), wider=1.0)
     assert 2 * found["similar"] * found["different"] / (worlds * (worlds - 1)) <= 0.01
     assert found["similar"] + found["different"] > 0 or ahead == 1.0
 

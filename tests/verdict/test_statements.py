@@ -120,16 +120,16 @@ def test_a_small_design_is_exploratory(world, stated, replicates, expected):
 
 
 def test_identical_arms_are_rarely_called_apart(world):
-    """100 times: at most 9 have a facet that is different, the binomial bound at .05."""
+    """40 times: at most 4 have a facet that is different, the binomial bound at .05."""
     words = []
-    for seed in range(100):
+    for seed in range(40):
         records = world(replicates=6, seed=seed, examples=100).records()
         records = replace(records, trials=records.trials.iloc[:0])
         (course,) = courses_of(records, standing_protocol(records.meta))
         words.append({course.word(facet) for facet in course.network.protocol.primaries})
-    assert stats.binom.ppf(0.95, 100, 0.05) == 9
-    assert sum("different" in found for found in words) <= 9
-    assert sum("similar" in found for found in words) >= 90  # and the bound is not kept by never saying anything
+    assert stats.binom.ppf(0.95, 40, 0.05) == 4
+    assert sum("different" in found for found in words) <= 4
+    assert sum("similar" in found for found in words) >= 36  # and the bound is not kept by never saying anything
 
 
 def test_tables_fit_into_files_and_a_second_time_are_the_same(world, tmp_path):
