@@ -203,11 +203,21 @@ def show_lines(document: Mapping[str, Any]) -> list[str]:
         lines.append(f"note: {document['data']['notice']}")
     lines += [f"note: {note}" for note in document["notes"]]
     lines += [f"note: {line}" for line in document.get("blocked", ())]
-    lines += document.get("headline", [])
+    lines += _headline_lines(document)
     lines += [_arm_line(document, arm) for arm in _ranked(document)]
     lines += verdict_lines(document["verdict"]) if "verdict" in document else []
     lines += [f"warning: {problem}" for problem in document.get("problems", ())]
     return lines + [sentence for sentence in document["left_out"] if not any(sentence in line for line in lines)]
+
+
+def _headline_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return the lines of the headline, without its doubts where the verdict has them among its own."""
+    from harness.verdict.doubts import OUTCOMES
+
+    networks = document["verdict"]["networks"] if "verdict" in document else []
+    ranked = {doubt["kind"] for network in networks for doubt in network["doubts"]}
+    lines: list[str] = document.get("headline", [])
+    return [line for line in lines if ranked.isdisjoint(OUTCOMES) or not line.startswith("doubt: ")]
 
 
 def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:

@@ -82,7 +82,7 @@ def _leaderboard_caption(outcome: Outcome, metrics: Sequence[str], rows: Sequenc
     epochs = numbers.counted(benchmark["compare"]["epochs"], "epoch")
     caption = (
         f"{capitalized(metric_title(metrics[0]))} of {records.name}: mean [95 % interval] over seeds, {epochs}, tuned by "
-        f"{search_budget(benchmark['search'])} per arm; {split_sizes(records)} examples{f'; {shared}' if shared else ''}."
+        f"{search_budget(benchmark['search'])} per arm and replicate; {split_sizes(records)} examples{f'; {shared}' if shared else ''}."
     )
     examples = sorted({sampled_examples(row["covers"]) for row in rows} - {""})
     if examples:
@@ -180,21 +180,25 @@ def _alarm_table(outcome: Outcome) -> str:
 
 
 def _verdict_table(outcome: Outcome) -> str:
-    """Return the verdict on every network, facet by facet."""
+    """Return the verdict on every network, facet by facet; its doubts and a line per facet stand below."""
     verdict = statements(outcome.results)
     if not verdict:
         return ""
-    lines = []
+    lines, below = [], list[str]()
     for network in verdict:
         cells = [network.network, network.with_regime, *network.facets, network.power]
         lines.append([escaped(cell) for cell in cells])
+        name = f"{network.network}: " if len(verdict) > 1 else ""
+        below += [f"{name}doubt: {doubt}." for doubt in network.doubts]
+        below += [f"{name}{line}." for line in network.lines]
     caption = (
         f"Do the arms of {outcome.records.name} reach almost the same minima? Margins registered {verdict[0].registered}. "
         "Power: the probability that identical arms would have been found similar."
     )
     heads = ["network", "verdict", *FACETS, "power"]
     columns = f"{'l' * (len(heads) - 1)}r"
-    return floating_table(escaped(caption), _table_label(outcome.records, "verdict"), heads, columns, lines)
+    note = escaped(" ".join(below))
+    return floating_table(escaped(caption), _table_label(outcome.records, "verdict"), heads, columns, lines, note)
 
 
 @hookimpl

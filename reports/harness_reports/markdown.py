@@ -18,7 +18,7 @@ from harness_reports._words.outcome import Outcome
 from harness_reports._words.statements import Statement, statements
 from harness_reports._words.workloads import answer, facet_words, members, problems, question
 
-MOST_REASONS, MOST_LETTERS = 3, 400  # of a verdict's reasons, and of their letters; the page has all
+MOST_REASONS, MOST_DOUBTS, MOST_LETTERS = 3, 5, 400  # of a verdict, and letters of a line; the page has all
 MOST_IN_CELL = 60  # letters of a fact in which runs differ
 LEVELS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
 
@@ -49,15 +49,23 @@ def _table_of(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _verdict_table(verdict: Sequence[Statement]) -> str:
-    """Return a row per network with the label of every facet, and why the statement is not stronger."""
+    """Return a row per network with the label of every facet, then its doubts, a line per facet, and its reasons."""
     rows = [[network.network, network.with_regime, *network.facets, network.power] for network in verdict]
-    lines = [_table_of(["network", "verdict", *FACETS, "power"], rows)]
-    reasons = []
+    items = []
     for network in verdict:
+        name = f"{network.network}: " if len(verdict) > 1 else ""
+        items += [f"**Doubt**: {_verdict_line(name, doubt)}" for doubt in network.doubts[:MOST_DOUBTS]]
+        if (more := len(network.doubts) - MOST_DOUBTS) > 0:
+            items.append(f"**Doubt**: {_verdict_line(name, f'{more} more, which the page names')}")
+        items += [_verdict_line(name, line) for line in network.lines]
         if network.reasons:
-            text = shorten("; ".join(network.reasons[:MOST_REASONS]), MOST_LETTERS)
-            reasons.append(f"- {markdown_text(network.network)}: {markdown_text(text)}")
-    return "\n".join([*lines, *(["", *reasons] if reasons else [])])
+            items.append(_verdict_line(name, "; ".join(network.reasons[:MOST_REASONS])))
+    table = _table_of(["network", "verdict", *FACETS, "power"], rows)
+    return "\n".join([table, *(["", *(f"- {item}" for item in items)] if items else [])])
+
+
+def _verdict_line(name: str, text: str) -> str:
+    return markdown_text(shorten(f"{name}{text}", MOST_LETTERS))
 
 
 def _leaderboard_table(outcome: Outcome) -> str:
@@ -110,11 +118,12 @@ def _what_was_run(outcome: Outcome) -> str:
     """Return in a sentence what was run."""
     records = outcome.records
     meta, benchmark = records.meta, records.meta.benchmark
+    replicates = numbers.counted(meta.planned_replicates, "replicate")
     seeds = numbers.counted(benchmark["compare"]["seeds"], "seed")
     epochs = numbers.counted(benchmark["compare"]["epochs"], "epoch")
     words = [
         f"{meta.data['name']}: {split_sizes(records)}",
-        f"{search_budget(benchmark['search'])} and {seeds} per arm, {epochs}",
+        f"{replicates} of each arm, each with {search_budget(benchmark['search'])} and {seeds} of {epochs}",
         shared_parts(records),
         f"{machines(records)}, {training_precision(records)}",
         f"{numbers.duration(float(records.runs['seconds'].sum()))} of training",

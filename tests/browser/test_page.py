@@ -65,13 +65,13 @@ def test_tables_sort_by_mouse_and_by_keyboard_and_numbers_as_numbers(plain: Path
     rate = head(page, "learning rate")
     rate.locator("button").click()
     assert rate.get_attribute("aria-sort") == "ascending"
-    first = [float(text) for text in column(page, 5)]
+    first = [float(text) for text in column(page, 6)]
     assert first == sorted(first)
     assert min(first) < 1e-3  # as text, 9e-04 would come after 0.1
     rate.locator("button").focus()
     page.keyboard.press("Enter")
     assert rate.get_attribute("aria-sort") == "descending"
-    down = [float(text) for text in column(page, 5)]
+    down = [float(text) for text in column(page, 6)]
     assert down == sorted(down, reverse=True)
     assert down[0] > first[-1]
     head(page, "trial").locator("button").click()
@@ -157,7 +157,7 @@ def test_a_table_is_saved_as_it_is_filtered(plain: Path, open_page: Any, expect:
     rows = list(csv.DictReader(io.StringIO(Path(caught.value.path()).read_text(encoding="utf-8"))))
     assert len(rows) == TRIALS
     assert set(rows[0]) == {
-        "arm", "trial", "state", "score", "lr", "epochs", "seconds", "momentum", "nesterov", "reason", "run",
+        "arm", "trial", "state", "score", "confirmed", "lr", "epochs", "seconds", "momentum", "nesterov", "reason", "run",
     }  # fmt: skip
     assert all(float(row["lr"]) > 0 for row in rows)
 
@@ -193,8 +193,8 @@ def test_hostile_names_stay_text(hostile: Path, open_page: Any) -> None:
     assert {HOSTILE[0], HOSTILE[1], HOSTILE[3]} <= set(arms)
     assert any(text.startswith("LLL") and len(text) <= 40 for text in arms)
     assert set(column(page, 1)) == set(arms)
-    assert BAD in column(page, 10)
-    assert any(text.startswith(f"{BAD} ") or f", {BAD} " in text for text in column(page, 8))
+    assert BAD in column(page, 11)
+    assert any(text.startswith(f"{BAD} ") or f", {BAD} " in text for text in column(page, 9))
     opened.show("#curves [data-view]")
     page.wait_for_selector("#curves [data-view] .plot[data-drawn]")
     legend = page.locator("#curves [data-view] .legendtext").all_text_contents()

@@ -69,8 +69,16 @@ def carry_out(file, out, kill_at=0):
 @pytest.fixture(scope="module")
 def benchmark(tmp_path_factory):
     file = tmp_path_factory.mktemp("benchmark") / "campaign.toml"
-    text = campaign.BENCHMARK.replace('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]')
-    file.write_text(text.replace("epochs = [1, 2]", "epochs = [2]").replace("seeds = 2", "seeds = 3"), encoding="utf-8")
+    text = campaign.BENCHMARK
+    for old, new in (
+        ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'),
+        ("epochs = [1, 2]", "epochs = [2]"),
+        ("looks = [1, 2]", "looks = [1]"),
+        ("seeds = 1", "seeds = 3"),
+    ):
+        assert old in text, old
+        text = text.replace(old, new)
+    file.write_text(text, encoding="utf-8")
     return file
 
 

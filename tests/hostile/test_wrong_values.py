@@ -350,7 +350,7 @@ TINY = {
     "data": {"size": 16, "options": {"train": 64, "tune": 32, "test": 64}},
     "train": {"optimizers": ["sgd", "adam"], "batch_size": 16, "precision": "fp32", "threads": 1, "device": "cpu"},
     "search": {"trials": 3, "epochs": [1, 2], "sampler_options": {"n_startup_trials": 2}},
-    "compare": {"seeds": 2, "epochs": 2},
+    "compare": {"seeds": 2, "looks": [1], "epochs": 2},
     "report": {"paths": False},
 }
 
@@ -524,9 +524,9 @@ TOGETHER = {
     "looks that fall": ("[compare]\nlooks = [6, 3]", "compare.looks: must be whole numbers that rise, got [6, 3]"),
     "equal looks": ("[compare]\nlooks = [6, 6]", "compare.looks: must be whole numbers that rise, got [6, 6]"),
     "no look": ("[compare]\nlooks = []", "compare.looks: must be a list of 1 to 100 entries, got []"),
-    "a look at nothing": ("[compare]\nlooks = [0, 6]", "compare.looks.0: must be a whole number >= 1 and <= 100, got 0"),
-    "a look at half a replicate": ("[compare]\nlooks = [6.5]", "compare.looks.0: must be a whole number >= 1 and <= 100, got 6.5"),
-    "a budget of no time": ("[compare]\nbudget = 0.0", "compare.budget: must be a number > 0 and <= 1e+09, got 0"),
+    "a look at nothing": ("[compare]\nlooks = [0, 6]", "compare.looks: must be a whole number >= 1 and <= 100, got 0"),
+    "a look at half a replicate": ("[compare]\nlooks = [6.5]", "compare.looks: must be a whole number >= 1 and <= 100, got 6.5"),
+    "a budget of no time": ("[compare]\nbudget = 0.0", "compare.budget: must be a number > 0 and <= 1000000000, got 0.0"),
     "more twins than seeds": ("[compare]\ntwins = 3", "compare.twins: must be at most 2, the seeds of the first look (compare.seeds times compare.looks[0]), got 3"),
     "a margin for everything": ("[verdict.margins]\nfunction = 1e308", "verdict.margins.function: must be a number > 1 and <= 10, got 1e+308"),
     "a floor for everything": ("[verdict.floors]\nsharpness = 1e308", "verdict.floors.sharpness: must be a number >= 0 and <= 1, got 1e+308"),

@@ -66,7 +66,7 @@ def test_a_run_records_arms_trials_seeds_weights_and_predictions(benchmark_file,
     for arm in found["arms"]:
         assert [trial["state"] for trial in arm["trials"]] == ["done"] * 3
         assert [seed["seed"] for seed in arm["seeds"]] == [0, 1]
-        best = max(arm["trials"], key=lambda trial: (trial["value"], -trial["number"]))
+        best = min(arm["trials"], key=lambda trial: (trial["value"], trial["number"]))  # of the loss
         assert arm["tuned"] == {"trial": best["number"], "value": best["value"], "params": best["params"]}
         for trial in arm["trials"]:
             assert trial["value"] == trial["metrics"]["tune_loss"]

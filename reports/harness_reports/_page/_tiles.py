@@ -19,16 +19,17 @@ def tiles(page: Page) -> list[tuple[str, str, str]]:
     search, compare = benchmark["search"], benchmark["compare"]
     epochs = " to ".join(map(str, search["epochs"]))
     threads = numbers.counted(hardware["threads"], "thread")
+    seeds = numbers.counted(compare["seeds"], "seed")
     shared = shared_parts(records).replace("+", "+\u200b")  # where a line may end
     return [
         ("Data", meta.data["name"], _data_in_words(page)),
         ("Examples", f"{counts['train']:,} train", f"{counts['tune']:,} tune, {counts['test']:,} test"),
         ("Arms", f"{len(records.arms)}", shared),
-        ("Search", search_budget(search), f"per arm, {epochs} epochs, {search['sampler']}"),
+        ("Search", search_budget(search), f"per arm and replicate, {epochs} epochs, {search['sampler']}"),
         (
             "Comparison",
-            numbers.counted(compare["seeds"], "seed"),
-            f"per arm, {comparison_length(benchmark)}, regime {benchmark['train']['regime']}",
+            numbers.counted(meta.planned_replicates, "replicate"),
+            f"of each arm, each with {seeds}, {comparison_length(benchmark)}, regime {benchmark['train']['regime']}",
         ),
         ("Device", machines(records), f"{training_precision(records)}, {threads}"),
     ]

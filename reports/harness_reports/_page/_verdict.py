@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from harness import numbers
@@ -92,9 +92,8 @@ def _of_network(outcome: Outcome, verdict: NetworkVerdict) -> dict[str, Any]:
         "regime": row["regime"],
         "statement": row["statement"],
         "means": MEANINGS.get(str(row["statement"]), ""),
-        "facets": [_of_facet(row, facet, pairs, labels) for facet in FACETS],
+        "facets": [_of_facet(verdict, facet, labels) for facet in FACETS],
         "doubts": [doubt.text for doubt in verdict.doubts],
-        "lines": verdict.lines,
         "reasons": verdict.reasons,
         "about": _basis_line(row),
         "pairs": [_pair_row(pair, labels) for pair in pairs if pair["primary"]],
@@ -117,25 +116,29 @@ def _basis_line(row: Row) -> str:
         numbers.counted(int(row[key]), word) for key, word in (("replicates", "replicate"), ("arms", "arm"))
     )
     seeds = numbers.counted(int(row["seeds_per_replicate"]), "seed")
+    power = float(row["power"])
+    chance = f"with probability {power:.2f}" if math.isfinite(power) else "with a probability that is not known"
     return (
-        f"{searches} of {arms}, each with {seeds}; were the arms identical, it would be found with probability {row['power']:.2f}; "
+        f"{searches} of {arms}, each with {seeds}; were the arms identical, they would be found similar {chance}; "
         f"at half the margins {row['statement_half_margins']}, at twice the margins {row['statement_double_margins']}; "
         f"A/A arm: {row['aa']}; known-different arm: {row['different']}."
     )
 
 
-def _of_facet(row: Row, facet: str, pairs: Sequence[Row], labels: Mapping[str, str]) -> dict[str, Any]:
-    """Return the label of a facet, and of each measure the pair that is nearest to its margin or farthest beyond."""
-    of_arms = [pair for pair in pairs if pair["facet"] == facet and pair["primary"] and pair["pair"] == "arms"]
+def _of_facet(verdict: NetworkVerdict, facet: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return a facet's label, its line, and of each measure the pair that is nearest to its margin or farthest beyond."""
+    of_arms = [pair for pair in verdict.facets if pair["facet"] == facet and pair["primary"] and pair["pair"] == "arms"]
     estimated = [pair for pair in of_arms if math.isfinite(pair["estimate"])]
     several_pairs = len({(pair["arm"], pair["other"]) for pair in estimated}) > 1
-    lines = []
+    label = verdict.row[facet]
+    stated = [line.removeprefix(f"{facet}: ") for line in verdict.lines if line.startswith(f"{facet}: ")]
+    lines = [line for line in stated if line != label]
     for measure in dict.fromkeys(pair["measure"] for pair in estimated):
         worst = max((pair for pair in estimated if pair["measure"] == measure), key=_margin_strain)
         arms = f"{_pair_name(worst, labels)}{', farthest apart' if several_pairs else ''}"
         negligible = NEGLIGIBLE if worst["below_floor"] else ""
         lines.append(f"{_measure_title(measure)} {estimate(worst)}, margin {margin(worst)} ({arms}){negligible}")
-    return {"name": facet, "asks": QUESTIONS[facet], "label": row[facet], "lines": lines}
+    return {"name": facet, "asks": QUESTIONS[facet], "label": label, "lines": lines}
 
 
 def _measure_title(name: str) -> str:

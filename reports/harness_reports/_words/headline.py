@@ -159,7 +159,7 @@ def _detail(outcome: Outcome, best: Row) -> str:
             reason = "the difference is the same in every seed, which says nothing of other seeds"
         return f"{order}, with no interval: {reason}.{doubts}"
     ends = numbers.difference_interval(lead["low"], lead["high"], best["unit"])
-    covers = f"{_coverage(lead)}; it covers neither another search nor other training data."
+    covers = f"{_coverage(lead)}; {_uncovered(outcome)}."
     return f"{order} (95 % interval of the lead {ends}). {covers} {_detectable(lead, best['unit'])}{doubts}"
 
 
@@ -177,7 +177,9 @@ def _order_of_arms(outcome: Outcome, best: Row) -> str:
 
 
 def _doubt_sentences(outcome: Outcome) -> str:
-    """Return a sentence for each of the first doubted arms; the gravest doubts are told elsewhere."""
+    """Return a sentence for each of the first doubted arms; the gravest doubts, and a verdict's own, are told elsewhere."""
+    if outcome.table("verdict") is not None:
+        return ""
     grave = alarms.grave_doubts(outcome)
     sentences = []
     for arm, reasons in alarms.tuning_doubts(outcome).items():
@@ -195,6 +197,16 @@ def _coverage(lead: Row) -> str:
     if lead["covers"] == "seeds":
         return f"The interval covers another draw of {seeds}, but {SEEDS_ALONE}"
     return f"The interval covers another draw of {seeds} and of {examples}"
+
+
+def _uncovered(outcome: Outcome) -> str:
+    """Return what the interval of a lead does not cover."""
+    meta = outcome.records.meta
+    if meta.planned_replicates == 1:
+        return "it covers neither another search nor other training data"
+    if meta.benchmark["compare"]["seeds"] == 1:
+        return "every seed has a search of its own; the interval does not cover other training data"
+    return "it leaves out of account that the seeds of a replicate share a search, and it does not cover other training data"
 
 
 def _detectable(lead: Row, unit: str) -> str:

@@ -65,8 +65,9 @@ def _about_comparison(outcome: Outcome) -> list[Notice]:
         missing = seeds - int(arm_runs["state"].isin(["done", "failed", "diverged"]).sum())
         if missing and not _cannot_be_tuned(outcome.records, arm):
             notices.append(Notice("warn", f"{label}: {missing} of {planned} not run yet."))
-    if seeds == 1:
-        notices.append(Notice("warn", "One seed per arm: nothing is known about the spread between seeds."))
+    if outcome.records.meta.planned_replicates == 1:
+        text = "One replicate, so one search of each arm: nothing is known about how another search would come out."
+        notices.append(Notice("warn", text))
     return notices
 
 
