@@ -338,3 +338,16 @@ def test_a_report_is_rendered_without_torch(harness, benchmark_file):
         f"try: main(['report', {str(folder)!r}])\nexcept SystemExit as ended: print('ended', ended.code)"
     )
     assert python(code).splitlines()[-1] == "ended 0"
+
+
+def test_show_names_the_gravest_tuning_doubts_once():
+    """The headline names them, and so does a verdict, which ranks them among its own."""
+    from harness.cli.show import _headline_lines
+
+    headline = ["Which one?", "No arm leads.", "doubt: sgd is no better than guessing"]
+    document = {"headline": headline, "verdict": {"networks": [{"doubts": [{"kind": "chance", "text": "sgd ..."}]}]}}
+    assert _headline_lines(document) == headline[:2]
+    document["verdict"]["networks"][0]["doubts"][0]["kind"] = "lost"
+    assert _headline_lines(document) == headline
+    assert _headline_lines({"headline": headline}) == headline
+    assert _headline_lines({}) == []
