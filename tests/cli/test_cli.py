@@ -242,17 +242,17 @@ def harness_probes():
     return [Probe(name="pairs", measure=count, networks=2)]
 """
     (benchmark_file().parent / "probe.py").write_text(probe, encoding="utf-8")
-    more = 'seeds = 3\ngate = false\nuntuned = 0\nprobes = ["pairs"]\nprobe_budget = 1e-9'
-    file = benchmark_file(
-        ("name = ", 'plugins = ["probe.py"]\nname = '), ("seeds = 2", more), ("trials = 3", "trials = 1"), page
-    )
+    more = 'seeds = 1\ngate = false\nuntuned = 0\nprobes = ["pairs"]\nprobe_budget = 1e-9'
+    replicates = ("looks = [1]", "looks = [3]")  # pairs are of different replicates
+    plugin = ("name = ", 'plugins = ["probe.py"]\nname = ')
+    file = benchmark_file(plugin, ("seeds = 2", more), replicates, ("trials = 3", "trials = 1"), page)
     code, out, _ = harness("run", str(file))
     (folder,) = Path("runs").iterdir()
     assert (code, "warning" in out) == (0, False)
     remedy = re.compile(rf"probe pairs.*: harness run {file} --set compare\.probe_budgets\.pairs=\d+")
     beforehand, afterwards = (line for line in out.splitlines() if remedy.fullmatch(line))
     assert "too few of them fit, so that the probe is left out, into compare.probe_budget, 1e-09 s" in beforehand
-    assert afterwards.startswith("probe pairs was left out: 12 pairs of networks, the fewest that treat all arms alike")
+    assert afterwards.startswith("probe pairs was left out: 8 pairs of networks, the fewest that treat all arms alike")
     for command in ("show", "status"):
         _, told, _ = harness(command, str(folder))
         assert afterwards in told
@@ -338,3 +338,16 @@ def test_a_report_is_rendered_without_torch(harness, benchmark_file):
         f"try: main(['report', {str(folder)!r}])\nexcept SystemExit as ended: print('ended', ended.code)"
     )
     assert python(code).splitlines()[-1] == "ended 0"
+
+
+def test_show_names_the_gravest_tuning_doubts_once():
+    """The headline names them, and so does a verdict, which ranks them among its own."""
+    from harness.cli.show import _headline_lines
+
+    headline = ["Which one?", "No arm leads.", "doubt: sgd is no better than guessing"]
+    document = {"headline": headline, "verdict": {"networks": [{"doubts": [{"kind": "chance", "text": "sgd ..."}]}]}}
+    assert _headline_lines(document) == headline[:2]
+    document["verdict"]["networks"][0]["doubts"][0]["kind"] = "lost"
+    assert _headline_lines(document) == headline
+    assert _headline_lines({"headline": headline}) == headline
+    assert _headline_lines({}) == []

@@ -17,7 +17,9 @@ from harness import Results
 HOSTILE = ["<script>", "a\\b{c}$d$", "x_y^z~%#&", '"quoted" [opt]', "*star", "x" * 300, "emoji \U0001f600 ü", "--"]
 VERDICT = {
     "hash": "ab", "registered": "before the comparison", "scope": "network", "regime": "scratch", "network": "lesson_cnn",
-    "statement": "value only", "exploratory": True, "power": 0.43, "reasons": "few seeds",
+    "statement": "value only", "exploratory": True, "power": 0.43, "reasons": "few replicates",
+    "doubts": "lost: adam lost 1 of 3 replicates\nuncontrolled: A/A: not run",
+    "lines": "loss: similar (look 1 of 2, 3 searches x 2 seeds)\nfunction: different (look 2 of 2, 6 searches x 2 seeds)",
     "loss": "similar", "function": "different", "representation": "inconclusive", "connectivity": "similar",
     "geometry": "not measured",
 }  # fmt: skip
@@ -89,6 +91,8 @@ def test_a_verdict_is_a_table_of_facets(make_records: Any, analysed: Any) -> Non
     text = latex.render(found)
     assert r"lesson\_cnn & value only, exploratory (scratch) & similar & different & inconclusive" in text
     assert r"43~\%" in text
+    notes = re.findall(r"footnotesize (doubt.*)}", text)
+    assert notes[0].startswith("doubt: adam lost 1 of 3 replicates. doubt: A/A: not run. loss: similar (look 1 of 2,")
 
 
 @pytest.mark.parametrize("about", [{"compared": False}, {"seeds": 1}, {"optimizers": ["sgd"]}])

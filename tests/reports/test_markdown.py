@@ -41,6 +41,8 @@ def test_a_verdict_is_shown_facet_by_facet_instead_of_the_caveat(make_records: A
     row = {
         "hash": "ab", "registered": "before the comparison", "scope": "network", "regime": "scratch", "statement": "supported",
         "network": "a|b", "exploratory": False, "power": 0.62, "reasons": "one\ntwo\nthree\nfour", **facets,
+        "doubts": "\n".join(f"lost: arm{k} lost a replicate" for k in range(7)),
+        "lines": "loss: similar (look 1 of 2, 3 searches x 2 seeds)",
     }  # fmt: skip
     later = {**row, "hash": "cd", "statement": "refuted"}  # of margins that were chosen afterwards
     text = markdown.render(
@@ -53,7 +55,11 @@ def test_a_verdict_is_shown_facet_by_facet_instead_of_the_caveat(make_records: A
         )
     )
     assert "| a\\|b | supported (scratch) | similar | similar | similar | similar | similar | 62 % |" in text
-    assert "- a\\|b: one; two; three\n" in text
+    listed = [line for line in text.splitlines() if line.startswith("- ")]
+    assert listed[:5] == [f"- **Doubt**: arm{k} lost a replicate" for k in range(5)]
+    assert listed[5] == "- **Doubt**: 2 more, which the page names"
+    assert listed[6].startswith("- loss: similar (look 1 of 2")
+    assert listed[7] == "- one; two; three"
     assert "refuted" not in text
     assert "Not tested yet" not in text
 

@@ -26,7 +26,7 @@ POOLED: dict[str, dict[str, Any]] = {
     "within": {"color": MUTED, "ls": (0, (4, 1.6)), "lw": 2.0},
     "between": {"color": INK, "ls": "solid", "lw": 2.0},
 }
-KINDS = {"within": "two seeds of an arm", "between": "two arms"}
+KINDS = {"within": "two replicates of an arm", "between": "two arms"}
 
 
 def barriers(table: DataFrame, signs: Mapping[str, Sign], unit: str, name: str) -> list[Markup]:
@@ -67,7 +67,7 @@ def _draw_barrier(
 
 
 def distances_by_depth(distances: DataFrame, arms: Sequence[str]) -> DataFrame:
-    """Return the mean CKA distance over ``pairs`` of different seeds, by layer and kind.
+    """Return the mean CKA distance over ``pairs`` of different replicates, by layer and kind.
 
     A row is of pairs "within" one ``arm``, or, where the arm is "", of all pairs "within" any arm or "between" two.
     """
