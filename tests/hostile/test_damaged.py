@@ -364,7 +364,7 @@ RECORDS = {
     "an index": (without_index, r"got \*\*\* in database|wrong # of entries in index|malformed"),
     "another version": (
         changed("UPDATE meta SET value = '99' WHERE key = 'schema_version'"),
-        "must have records of version 5, got 99; use the release that wrote it",
+        f"must have records of version {schema.VERSION}, got 99; use the release that wrote it",
     ),
 }
 
