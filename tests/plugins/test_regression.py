@@ -333,13 +333,14 @@ def test_a_regression_is_recorded_with_its_predictions(folder):
         assert seed["test_mse"] == seed["test_loss"] < 1
 
 
-def test_a_regression_is_shown_and_its_lowest_trial_is_the_tuned_one(folder):
+def test_a_regression_is_shown_and_one_of_its_two_lowest_trials_is_the_tuned_one(folder):
+    """The two are trained again, and the better one of these is chosen: search.confirm is 2."""
     found = show(folder)
     json.dumps(found, allow_nan=False)
     assert found["metric"] == "mse"
     for arm in found["arms"]:
-        best = min(arm["trials"], key=lambda trial: trial["value"])
-        assert arm["tuned"]["trial"] == best["number"]
+        best, second = sorted(arm["trials"], key=lambda trial: trial["value"])[:2]
+        assert arm["tuned"]["trial"] in (best["number"], second["number"])
         assert best["value"] == best["metrics"]["tune_mse"]
     assert "test mse" in "\n".join(show_lines(found))
 
