@@ -83,9 +83,12 @@ def test_of_95_to_5_every_page_says_that_no_arm_is_better_than_the_large_class(w
     words = shown(folder)
     assert words.splitlines()[2].startswith("No arm is ")
     assert f"better than {constant}." in words.splitlines()[2]
-    doubts = [line for line in words.splitlines() if line.startswith("doubt: ")]
-    assert len(doubts) == 2
-    assert all("inconclusive (tuning)" in line and "better than always answering “cat”" in line for line in doubts)
+    doubts = [line.strip() for line in words.splitlines() if line.strip().startswith("doubt: ")]
+    assert doubts[:3] == [
+        "doubt: one search of each arm: no verdict about optimizers",
+        "doubt: sgd/cosine is not shown to be better than a constant answer",
+        "doubt: adam/cosine is not shown to be better than a constant answer",
+    ]
     assert "loss inconclusive" in words
     found = json.loads(shown(folder, "--json"))
     assert {row["arm"] for row in found["alarms"] if row["alarm"] == "chance"} == {
