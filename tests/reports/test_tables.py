@@ -29,12 +29,12 @@ def test_every_trial_is_in_the_data_and_the_first_are_in_the_page(make_records: 
     arms = [data["arms"][row[0]]["label"] for row in data["rows"]]
     assert arms == [path.split("/")[1] for path in records.trials["arm"]]
     for row, trial in zip(data["rows"], records.trials.to_dict("records"), strict=True):
-        assert (row[1], data["states"][row[2]], row[9]) == (trial["number"], trial["state"], trial["run_id"])
+        assert (row[1], data["states"][row[2]], row[10]) == (trial["number"], trial["state"], trial["run_id"])
         assert row[3][0] == (None if np.isnan(trial["value"]) else pytest.approx(trial["value"], rel=1e-5))
-        assert row[4][0] == pytest.approx(trial["params"]["lr"], rel=1e-5)
-        assert row[7] == ["0.9", "true"]
+        assert row[5][0] == pytest.approx(trial["params"]["lr"], rel=1e-5)
+        assert row[8] == ["0.9", "true"]
     assert data["arms"][0]["params"] == ["momentum", "nesterov"]
-    assert sum(row[11] for row in data["rows"]) == 2  # one chosen an arm
+    assert sum(row[12] for row in data["rows"]) == 2  # one chosen an arm
 
 
 def test_small_curves_share_one_scale_that_one_wild_value_does_not_spoil(make_records: Any) -> None:

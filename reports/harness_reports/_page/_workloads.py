@@ -13,12 +13,13 @@ from harness.verdict.protocol import FACETS
 from harness_reports._draw.forest import forest
 from harness_reports._draw.interactive import digest
 from harness_reports._draw.looks import ArmLook, arm_looks
+from harness_reports._draw.profiles import profile_figure
+from harness_reports._draw.ranks import draw_diagram
 from harness_reports._page._templates import environment, read
-from harness_reports._page.ranks import draw_diagram, rank_facts
-from harness_reports._page.targets import profile_figure
 from harness_reports._words import workloads as words
 from harness_reports._words.names import shortened
 from harness_reports._words.outcome import table_rows
+from harness_reports._words.ranks import rank_facts
 
 if TYPE_CHECKING:
     from pandas import DataFrame

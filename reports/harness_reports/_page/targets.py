@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers
-from harness_reports._draw.axes import tick_format, write_title
 from harness_reports._draw.looks import ArmLook
+from harness_reports._draw.profiles import profile_figure, set_parts_axis
 from harness_reports._draw.svg import house_style, new_panel, to_svg
 from harness_reports._page._section import Page, Section
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from pandas import DataFrame
 
 UNITS = ("epochs", "steps", "seconds")
@@ -108,18 +107,11 @@ def _reached_figure(steps: DataFrame, looks: Mapping[str, ArmLook], unit: str, u
             axes.plot(times, part, color=look.color, ls=look.dashes, lw=1.8, drawstyle="steps-post")
             if len(drawn) <= MOST_BANDS:
                 axes.fill_between(times, low, high, step="post", color=look.color, alpha=0.09, lw=0)
-        _set_parts_axis(axes, "seeds that have reached it (%)")
+        set_parts_axis(axes, "seeds that have reached it (%)")
         axes.set_xlim(left=0)
         axes.set_xlabel(unit)
         title = f"Part of the seeds that have reached the target against {unit}"
         return to_svg(figure, f"reached-{unit}", title, {}, steps)
-
-
-def _set_parts_axis(axes: Axes, title: str) -> None:
-    """Make the y axis one of percentages from 0 to 100."""
-    axes.set_ylim(-0.03, 1.05)
-    axes.yaxis.set_major_formatter(tick_format("%"))
-    write_title(axes, title)
 
 
 def _profile_scores(page: Page) -> dict[str, Any] | None:
@@ -135,18 +127,6 @@ def _profile_scores(page: Page) -> dict[str, Any] | None:
         {"look": looks[row["optimizer"]], "score": f"{row['score']:.2f}"} for row in best_first.to_dict("records")
     ]
     return {"figure": profile_figure(table, looks), "cells": int(table["cells"].iloc[0]), "scores": scores}
-
-
-def profile_figure(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
-    """Return a rising line per optimizer."""
-    with house_style():
-        figure, axes = new_panel(2.5)
-        for optimizer, rows in table.groupby("optimizer", sort=False):
-            look = looks[str(optimizer)]
-            axes.plot(rows["tau"], rows["part"], color=look.color, ls=look.dashes, lw=1.8, drawstyle="steps-post")
-        _set_parts_axis(axes, "cells in which it was so fast (%)")
-        axes.set_xlabel("times the fastest optimizer's epochs")
-        return to_svg(figure, "profiles", "Performance profiles of the optimizers", {}, table)
 
 
 SECTION = Section(

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from harness_plugins.analyses.scores import ranks
 from harness_reports import html
+from harness_reports._draw.ranks import cliques
 from harness_reports._page._section import Page
-from harness_reports._page.ranks import cliques
 from harness_reports._page.ranks import ranks as section
 
 # Demsar 2006, JMLR 7, table 6: area under the curve of four classifiers on fourteen datasets (of the two that he prints

@@ -1,0 +1,35 @@
+"""Performance profiles: in how many cases an optimizer was at most so many times slower than the fastest one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from harness_reports._draw.axes import tick_format, write_title
+from harness_reports._draw.looks import ArmLook
+from harness_reports._draw.svg import house_style, new_panel, to_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+
+def profile_figure(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
+    """Return a rising line per optimizer."""
+    with house_style():
+        figure, axes = new_panel(2.5)
+        for optimizer, rows in table.groupby("optimizer", sort=False):
+            look = looks[str(optimizer)]
+            axes.plot(rows["tau"], rows["part"], color=look.color, ls=look.dashes, lw=1.8, drawstyle="steps-post")
+        set_parts_axis(axes, "cells in which it was so fast (%)")
+        axes.set_xlabel("times the fastest optimizer's epochs")
+        return to_svg(figure, "profiles", "Performance profiles of the optimizers", {}, table)
+
+
+def set_parts_axis(axes: Axes, title: str) -> None:
+    """Make the y axis one of percentages from 0 to 100."""
+    axes.set_ylim(-0.03, 1.05)
+    axes.yaxis.set_major_formatter(tick_format("%"))
+    write_title(axes, title)
