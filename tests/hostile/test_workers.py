@@ -54,6 +54,7 @@ max_seconds = 25
 max_memory = 1.5
 [search]
 trials = 1
+confirm = 0
 epochs = [2]
 [compare]
 looks = [1]

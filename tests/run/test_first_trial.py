@@ -22,7 +22,9 @@ def competitor(space, defaults=None, schedule=None, **search):
     """An arm of which only what the first trial depends on is there."""
     train = SimpleNamespace(batch_size=64, layer_factor=1.0)
     benchmark = SimpleNamespace(train=train, search=SimpleNamespace(epochs=[2, 8], **search))
-    optimizer, scheduler = SimpleNamespace(defaults=defaults or {}), SimpleNamespace(defaults=schedule or {})
+    optimizer, scheduler = (
+        SimpleNamespace(settings=lambda chosen, own=own or {}: {**own, **chosen}) for own in (defaults, schedule)
+    )
     return SimpleNamespace(space=space, optimizer=optimizer, scheduler=scheduler, benchmark=benchmark)
 
 

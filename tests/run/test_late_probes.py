@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections import Counter
 from dataclasses import replace
-from itertools import permutations
+from itertools import permutations, product
 from types import SimpleNamespace
 
 import numpy as np
@@ -477,9 +477,10 @@ def test_the_flagship_measures_whole_groups_whatever_the_machine(
 
 def test_no_benchmark_file_of_ours_has_a_limit_in_seconds(repository):
     for file in (repository / "benchmarks").glob("*.toml"):
-        profiles = tomllib.loads(file.read_text(encoding="utf-8")).get("profiles", {})
-        for profile in (None, *profiles):
-            compare = load(file, profile)[0].compare
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        workloads = [workload["name"] for workload in table.get("workload", [])] or [None]
+        for profile, workload in product((None, *table.get("profiles", {})), workloads):
+            compare = load(file, profile, workload=workload)[0].compare
             assert (compare.probe_budget, compare.probe_budgets) == (None, {})
 
 
@@ -541,7 +542,7 @@ def test_however_many_workers_there_are_the_same_is_measured(by_workers, measure
         assert several.entered == alone.entered
         assert several.executor.most > workers
         assert Counter(slow.calls) == Counter(set(slow.calls))  # none was made twice
-        left_out = ("version", "seconds", "seconds_each")
+        left_out = ("version", "seconds", "seconds_each", "timed")  # as many are timed first as there are workers
         assert {key: value for key, value in several.about.items() if key not in left_out} == {
             key: value for key, value in alone.about.items() if key not in left_out
         }
