@@ -291,11 +291,9 @@ def test_optimizers_that_differ_are_not_said_to_be_one(prepared):
         ("[compare]", "[search.space.adamw]\nweight_decay = 1e-2\n[compare]"),
     )
     assert equal(prepared(ONE_CYCLE, *free, optimizers='"adam", "adamw"')) == []
-    searched = (
-        "[compare]",
-        "[search.space.adamw]\nweight_decay = { low = 1e-4, high = 1.0, log = true }\n"
-        '[search.space."torch:AdamW"]\nweight_decay = 0.0\n[search.space.adam]\nweight_decay = 0.0\n[compare]',
-    )
+    pinned = '[search.space."torch:AdamW"]\nweight_decay = 0.0\n[search.space.adam]\nweight_decay = 0.0\n[compare]'
+    decay = "[search.space.adamw]\nweight_decay = { low = 1e-4, high = 1.0, log = true }\n"
+    searched = ("[compare]", decay + pinned)
     assert equal(prepared(ONE_CYCLE, free[0], searched, optimizers='"adam", "adamw", "torch:AdamW"')) == [
         ("torch:AdamW", "adam", True)
     ]
