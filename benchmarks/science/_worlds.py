@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness import HarnessError, Meta
+from harness.benchmark.sections.verdict import VerdictSection
 from harness.records import FolderRecords
 from harness.verdict.course import Course
 from harness.verdict.design import networks_of
@@ -37,18 +38,7 @@ METRICS = {
     "error": {"goal": "min", "unit": "%", "each": True},
     "loss": {"goal": "min", "unit": "nats", "each": True},
 }
-VERDICT: Mapping[str, Any] = {
-    "alpha": 0.05,
-    "margins": {
-        "accuracy": 0.005, "test_loss": 1.10, "train_loss": 0.02, "objective": 0.02, "function": 1.10,
-        "representation": 1.10, "scatter": 1.25, "barrier": 0.02, "sharpness": 1.25,
-    },
-    "floors": {
-        "disagreement": 0.002, "root_jsd": 0.01, "prediction": 0.01, "cka": 0.005, "procrustes": 0.005, "barrier": 0.005,
-        "sharpness": 0.002,
-    },
-    "gate": {"gain": 0.05, "spread": 0.001, "stationary": 0.1, "nats": 0.005, "gradient": 1e-4},
-}  # fmt: skip
+VERDICT: Mapping[str, Any] = VerdictSection().model_dump()  # the rules of a file that says nothing of them
 TRIALS = (
     (0.001, 0.80),
     (0.01, 0.90),

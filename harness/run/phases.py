@@ -8,6 +8,7 @@ all replicates have ended, one run of each arm goes on for a little, which shows
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -175,7 +176,7 @@ class Comparison:
         return [entry for entry in self.runs if (self._store.run(entry.run.id) or {}).get("state") == schema.DONE]
 
 
-class Entered(Unpruned):
+class Entered(Unpruned, ABC):
     """What the phases have in common whose runs are entered when those before them have ended."""
 
     def __init__(self, store: Store, say_end: Callable[[Run], object]) -> None:
@@ -204,9 +205,9 @@ class Entered(Unpruned):
         self._under_way.pop(run.id, None)
         self._say_end(run)
 
+    @abstractmethod
     def enter(self) -> None:
         """Enter the runs, if it is time for them."""
-        raise NotImplementedError
 
 
 class Retrain(Entered):

@@ -234,17 +234,9 @@ def equivalence_p(estimate: Estimate, margin: float) -> float:
     >>> print(f"{equivalence_p(Estimate(0.02, 0.0, 0.04, se=0.01, replicates=8), margin=0.05):.4f}")
     0.0100
     """
-    from scipy import stats
-
     arguments.instance("estimate", estimate, Estimate, "an Estimate")
     margin = arguments.number("margin", margin, nan=True)
-    if np.isnan(estimate.value) or np.isnan(margin):
-        return float("nan")
-    if not np.isfinite(estimate.se):
-        return 1.0
-    if estimate.se == 0:
-        return 0.0 if estimate.value < margin else 1.0
-    return float(stats.t.cdf((estimate.value - margin) / estimate.se, estimate.replicates - 1))
+    return _beyond_p(margin - estimate.value, estimate)
 
 
 def minimum_effect_p(estimate: Estimate, margin: float) -> float:
@@ -263,17 +255,22 @@ def minimum_effect_p(estimate: Estimate, margin: float) -> float:
     >>> print(f"{minimum_effect_p(Estimate(0.12, 0.10, 0.14, se=0.01, replicates=8), margin=0.10):.4f}")
     0.0428
     """
-    from scipy import stats
-
     arguments.instance("estimate", estimate, Estimate, "an Estimate")
     margin = arguments.number("margin", margin, nan=True)
-    if np.isnan(estimate.value) or np.isnan(margin):
+    return _beyond_p(estimate.value - margin, estimate)
+
+
+def _beyond_p(distance: float, estimate: Estimate) -> float:
+    """Return P(T > distance / se): the p-value of an estimate that lies so far on the right side of its margin."""
+    from scipy import stats
+
+    if np.isnan(distance):
         return float("nan")
     if not np.isfinite(estimate.se):
         return 1.0
     if estimate.se == 0:
-        return 0.0 if estimate.value > margin else 1.0
-    return float(stats.t.sf((estimate.value - margin) / estimate.se, estimate.replicates - 1))
+        return 0.0 if distance > 0 else 1.0
+    return float(stats.t.sf(distance / estimate.se, estimate.replicates - 1))
 
 
 def _across(distances: Matrix) -> float:

@@ -25,24 +25,17 @@ from harness.run.prepare import Request
 from harness.run.start import run as run_one
 from harness.run.workloads import estimate_file, run_file
 
-DRAWN = """
+SMALL = """
 [[workload]]
-name = "drawn"
+name = "{name}"
 [workload.data]
-dataset = "drawings"
-options = { train = 32, tune = 32, test = 64 }
+dataset = "{dataset}"
+options = {{ train = 32, tune = 32, test = 64 }}
 [workload.train]
 backbones = ["mlp"]
 """
-MOONS = """
-[[workload]]
-name = "points"
-[workload.data]
-dataset = "moons"
-options = { train = 32, tune = 32, test = 64 }
-[workload.train]
-backbones = ["mlp"]
-"""
+DRAWN = SMALL.format(name="drawn", dataset="drawings")
+MOONS = SMALL.format(name="points", dataset="moons")
 PHOTOS = '\n[[workload]]\nname = "photos"\n[workload.data]\ndataset = "folder"\n'
 TWO = DRAWN + MOONS
 
