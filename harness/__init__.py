@@ -80,12 +80,12 @@ if typing.TYPE_CHECKING:
     from harness.results.pictures.walks import Stroke as Stroke
     from harness.results.pictures.walks import describe_walk as describe_walk
     from harness.results.pictures.walks import draw_walks as draw_walks
-    from harness.run.workers.messages import Left as Left
-    from harness.run.workers.pool import WorkerPool as WorkerPool
-    from harness.run.workers.processes import Processes as Processes
-    from harness.run.workers.shipping import Arrival as Arrival
-    from harness.run.workers.shipping import Shipment as Shipment
-    from harness.run.workers.worker import Worker as Worker
+    from harness.running.workers.messages import Left as Left
+    from harness.running.workers.pool import WorkerPool as WorkerPool
+    from harness.running.workers.processes import Processes as Processes
+    from harness.running.workers.shipping import Arrival as Arrival
+    from harness.running.workers.shipping import Shipment as Shipment
+    from harness.running.workers.worker import Worker as Worker
     from harness.training.loop import execute as execute
     from harness.training.pretrained import read_weights as read_weights
     from harness.verdict.protocol import Protocol as Protocol
@@ -122,12 +122,12 @@ _LAZY = {
     "Stroke": "harness.results.pictures.walks.Stroke",
     "describe_walk": "harness.results.pictures.walks.describe_walk",
     "draw_walks": "harness.results.pictures.walks.draw_walks",
-    "Arrival": "harness.run.workers.shipping.Arrival",
-    "Left": "harness.run.workers.messages.Left",
-    "Processes": "harness.run.workers.processes.Processes",
-    "Shipment": "harness.run.workers.shipping.Shipment",
-    "Worker": "harness.run.workers.worker.Worker",
-    "WorkerPool": "harness.run.workers.pool.WorkerPool",
+    "Arrival": "harness.running.workers.shipping.Arrival",
+    "Left": "harness.running.workers.messages.Left",
+    "Processes": "harness.running.workers.processes.Processes",
+    "Shipment": "harness.running.workers.shipping.Shipment",
+    "Worker": "harness.running.workers.worker.Worker",
+    "WorkerPool": "harness.running.workers.pool.WorkerPool",
     "usable_cores": "harness.data.cores.usable_cores",
     "execute": "harness.training.loop.execute",
     "read_weights": "harness.training.pretrained.read_weights",

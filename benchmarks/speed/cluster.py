@@ -20,8 +20,8 @@ from harness_plugins.executors._ray.seat import Seat
 
 from harness.plugin.contracts import Staffing
 from harness.plugin.runs import Epoch
-from harness.run.workers.messages import Happened
-from harness.run.workers.packing import pack, unpack
+from harness.running.workers.messages import Happened
+from harness.running.workers.packing import pack, unpack
 
 METRICS = {f"{split}_{name}": 0.5 for split in ("train", "tune") for name in ("accuracy", "error", "loss")}
 ENVIRONMENT = {"hash": "0" * 16, "versions": dict.fromkeys("abcdefgh", "1.2.3"), "hardware": {"device": "a processor"}}

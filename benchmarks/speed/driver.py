@@ -29,11 +29,11 @@ from harness import Done, Epoch, Event, Executor, Run, Workbench
 from harness.console.progress import Reporter
 from harness.plugin.runs import digest
 from harness.records import Store
-from harness.run import driver as drivers
-from harness.run.description import describe_run
-from harness.run.prepare import Prepared, Request, prepare
-from harness.run.search import trials as searching
-from harness.run.search.optuna_study import OptunaStudy
+from harness.running import driver as drivers
+from harness.running.description import describe_run
+from harness.running.prepare import Prepared, Request, prepare
+from harness.running.search import trials as searching
+from harness.running.search.optuna_study import OptunaStudy
 
 EPOCHS = 8  # of every trial
 ARMS = ("sgd", "adam", "rmsprop", "nadam", "adagrad")

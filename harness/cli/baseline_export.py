@@ -1,4 +1,4 @@
-"""``harness baseline export RUN``: tuned arms as a file. What it carries out is ``harness.run.baseline``."""
+"""``harness baseline export RUN``: tuned arms as a file. What it carries out is ``harness.running.baseline``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def command(
     with_solutions: Annotated[bool, typer.Option("--with-solutions", help="The final weights too.")] = False,
 ) -> None:
     """Write a run's tuned arms into one file, which [baseline] of another benchmark takes."""
-    from harness.run.baseline import pack
+    from harness.running.baseline import pack
 
     packed = pack(folder, out or Path(f"{folder.resolve().name}.baseline.zip"), with_solutions)
     size = f"{packed.file.stat().st_size / 1e6:.2f} MB"

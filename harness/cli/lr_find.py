@@ -25,7 +25,7 @@ from harness.errors import UnknownName, did_you_mean, shown
 
 if TYPE_CHECKING:
     from harness.console.progress import Reporter
-    from harness.run.prepare import Request
+    from harness.running.prepare import Request
     from harness.training.lr_curve import RangeTest
 
 
@@ -48,7 +48,7 @@ def command(
     from harness.console.progress import Reporter
     from harness.results.pictures.range_test import check_picture, write_picture
     from harness.results.reports import quiet_libraries
-    from harness.run.prepare import Request
+    from harness.running.prepare import Request
 
     if out:
         check_picture(out)
@@ -69,8 +69,8 @@ def find_rates(
     request: Request, reporter: Reporter, arms: Sequence[str] = (), steps: int | None = None
 ) -> list[RangeTest]:
     """Return a range test per arm, of those named or of all; raises UnknownName for an arm that is not there."""
-    from harness.run.prepare import prepare
-    from harness.run.search.range_test import range_test
+    from harness.running.prepare import prepare
+    from harness.running.search.range_test import range_test
 
     setting = prepare(request, reporter)
     competitors = {competitor.name: competitor for competitor in setting.plan.competitors}
@@ -110,6 +110,6 @@ def _plain_test(test: RangeTest) -> dict[str, Any]:
 
 def lines(tests: Sequence[RangeTest]) -> list[str]:
     """Return a line per arm."""
-    from harness.run.search.range_test import line
+    from harness.running.search.range_test import line
 
     return [line(test) for test in tests]

@@ -41,8 +41,8 @@ def command(
 ) -> None:
     """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
     from harness.console.progress import Reporter
-    from harness.run.prepare import Request
-    from harness.run.workloads import estimate_file
+    from harness.running.prepare import Request
+    from harness.running.workloads import estimate_file
 
     request = Request(
         file,
@@ -86,7 +86,7 @@ def _lines_of_all(document: Mapping[str, Any]) -> list[str]:
 def lines(document: Mapping[str, Any]) -> list[str]:
     """Return the estimate for a person."""
     from harness.data.places import cache_folder
-    from harness.run.after.probe_costs import probe_line
+    from harness.running.after.probe_costs import probe_line
 
     hardware = document["environment"]["hardware"]
     machine = f"{hardware['device']} ({hardware['precision']}, {counted(hardware['threads'], 'thread')})"

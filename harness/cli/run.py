@@ -1,4 +1,4 @@
-"""``harness run FILE.toml``: tune, compare and report. What it carries out is ``harness.run.start``."""
+"""``harness run FILE.toml``: tune, compare and report. What it carries out is ``harness.running.start``."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def command(
     """Tune, compare and report; the same command again goes on where it was left."""
     from harness.console import interruption
     from harness.console.progress import Reporter
-    from harness.run.prepare import Request
-    from harness.run.workloads import run_file
+    from harness.running.prepare import Request
+    from harness.running.workloads import run_file
 
     request = Request(
         file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry,

@@ -19,8 +19,8 @@ from harness.plugin.discovery import discover
 from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
 from harness.results.analysis import analyse
-from harness.run.prepare import Request
-from harness.run.start import run
+from harness.running.prepare import Request
+from harness.running.start import run
 from harness.testing.driving import alone
 from harness.testing.outcomes import NotApplicable, require
 

@@ -217,7 +217,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Print the figures, or the places that one of them counts."""
     parser = argparse.ArgumentParser(prog="python -m tests.architecture.figures", description=__doc__.splitlines()[0])
     parser.add_argument("--where", choices=sorted(WHERE), help="print file:line of every place that a figure counts")
-    parser.add_argument("--under", default="", help="only of files whose path begins with this, like harness/run")
+    parser.add_argument("--under", default="", help="only of files whose path begins with this, like harness/running")
     parser.add_argument("--root", type=Path, default=ROOT, help="a checkout; without this option, the one of this file")
     options = parser.parse_args(arguments)
     counts = count(options.root)

@@ -104,7 +104,10 @@ def test_an_executors_events_are_iterated_in_one_place(repository):
         if any(isinstance(call.func, ast.Attribute) and call.func.attr == "events" for call in calls):
             places.append(file.relative_to(repository / "harness").as_posix())
     core = [place for place in sorted(places) if not place.startswith("testing/")]
-    assert core == ["run/event_loop.py", "run/executor.py"]  # the second one is the boundary around the plugin's
+    assert core == [
+        "running/event_loop.py",
+        "running/executor.py",
+    ]  # the second one is the boundary around the plugin's
 
 
 def test_nothing_private_of_optuna_is_used(repository):
@@ -122,5 +125,11 @@ def test_what_is_watched_for_patches_exists():
     from harness.plugin.process_settings.members import OURS
 
     assert [name for name in OURS if importlib.util.find_spec(name) is None] == []
-    rooms = {"harness.training", "harness.records", "harness.statistics", "harness.run.search", "harness.run.workbench"}
+    rooms = {
+        "harness.training",
+        "harness.records",
+        "harness.statistics",
+        "harness.running.search",
+        "harness.running.workbench",
+    }
     assert rooms <= set(OURS)

@@ -41,7 +41,7 @@ def test_whoever_measures_once_asks_the_store(trees):
 
 
 def test_measurements_have_one_writer(trees):
-    assert {place for place, _ in calls(trees, "add_measured")} == {"harness/run/after/probing.py"}
+    assert {place for place, _ in calls(trees, "add_measured")} == {"harness/running/after/probing.py"}
     assert {field for field in Done.__dataclass_fields__ if "probe" in field or "array" in field} == set()
     assert "late" not in Probe.__dataclass_fields__
 
@@ -53,7 +53,7 @@ def test_a_probe_is_called_where_it_measures_and_where_it_is_timed(trees):
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "probe.measure"
     ]
-    assert sorted(called) == ["harness/run/after/measuring.py", "harness/run/after/probe_costs.py"]
+    assert sorted(called) == ["harness/running/after/measuring.py", "harness/running/after/probe_costs.py"]
 
 
 def test_the_name_of_a_study_is_put_together_once_and_never_taken_apart(trees):
@@ -63,7 +63,7 @@ def test_the_name_of_a_study_is_put_together_once_and_never_taken_apart(trees):
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value == " #"
     ]
-    assert written == ["harness/run/search/samplers.py"]
+    assert written == ["harness/running/search/samplers.py"]
 
 
 def test_the_name_of_an_arm_is_taken_apart_in_one_place(trees):

@@ -8,7 +8,7 @@ from harness.benchmark.loading import load
 from harness.benchmark.sections import identity
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError
-from harness.run.prepare import Request, prepare
+from harness.running.prepare import Request, prepare
 
 LEFT_OUT = "settings of the file that are left out, because what they are for takes no part: "
 

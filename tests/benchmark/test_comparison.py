@@ -15,9 +15,9 @@ from harness.console.progress import Reporter
 from harness.errors import BenchmarkError
 from harness.plugin.contracts import Data, Split
 from harness.records import open_records
-from harness.run.prepare import Request, prepare
-from harness.run.start import run
-from harness.run.workbench import Bench
+from harness.running.prepare import Request, prepare
+from harness.running.start import run
+from harness.running.workbench import Bench
 from harness.training.device import Device
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"

@@ -173,7 +173,7 @@ OTHER_PURPOSES = {
     "harness/benchmark/first_trial.py",
     "harness/benchmark/spaces.py",
     "harness/models/predict.py",
-    "harness/run/search/dry_run.py",
+    "harness/running/search/dry_run.py",
 }
 
 

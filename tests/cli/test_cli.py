@@ -147,7 +147,7 @@ def test_an_output_folder_that_cannot_be_is_one_line(harness, benchmark_file, tm
 
 
 def test_our_own_faults_are_one_line_too_and_a_code_of_their_own(harness, benchmark_file, monkeypatch):
-    monkeypatch.setattr("harness.run.prepare.resolve", lambda *a: 1 / 0)
+    monkeypatch.setattr("harness.running.prepare.resolve", lambda *a: 1 / 0)
     code, _, err = harness("run", benchmark_file())
     assert code == 70
     assert err == "error: harness itself: ZeroDivisionError: division by zero; --debug shows where, please report it\n"
@@ -266,7 +266,7 @@ def harness_probes():
 
 
 def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmark_file, monkeypatch):
-    monkeypatch.setattr("harness.run.forecast.timing.SECONDS_PER_ARM", 0.05)
+    monkeypatch.setattr("harness.running.forecast.timing.SECONDS_PER_ARM", 0.05)
     code, out, _ = harness("plan", benchmark_file(), "--json")
     found = json.loads(out)
     assert code == 0
@@ -280,7 +280,7 @@ def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmar
 
 
 def test_the_plans_bytes_are_of_the_right_size(harness, benchmark_file, monkeypatch):
-    monkeypatch.setattr("harness.run.forecast.timing.SECONDS_PER_ARM", 0.05)
+    monkeypatch.setattr("harness.running.forecast.timing.SECONDS_PER_ARM", 0.05)
     planned = json.loads(harness("plan", benchmark_file(), "--json")[1])["bytes"]
     harness("run", benchmark_file())
     (folder,) = Path("runs").iterdir()

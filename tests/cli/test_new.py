@@ -19,8 +19,8 @@ from harness.console.progress import Reporter
 from harness.errors import HarnessError
 from harness.plugin.contracts import KINDS, Optimizer
 from harness.plugin.discovery import discover
-from harness.run.prepare import Request, prepare
-from harness.run.start import run
+from harness.running.prepare import Request, prepare
+from harness.running.start import run
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ from harness.benchmark.sections import as_plain
 from harness.cli.app import main
 from harness.cli.plan import lines
 from harness.console.progress import Reporter
-from harness.run.after.probe_costs import foretell
-from harness.run.forecast import timing as module
-from harness.run.forecast.estimate import estimate
-from harness.run.forecast.power import power
-from harness.run.prepare import Request, prepare
-from harness.run.start import run
+from harness.running.after.probe_costs import foretell
+from harness.running.forecast import timing as module
+from harness.running.forecast.estimate import estimate
+from harness.running.forecast.power import power
+from harness.running.prepare import Request, prepare
+from harness.running.start import run
 from harness.verdict.power import design_power
 from harness.verdict.protocol import resolve as protocol_of
 
@@ -129,7 +129,7 @@ def test_late_probes_are_timed_and_one_that_cannot_be_says_why(planned):
     ],
 )
 def test_what_a_size_or_a_limit_leaves_out_is_said_before_anything_is_spent(planned, monkeypatch, said, fits, line):
-    monkeypatch.setattr("harness.run.after.probe_costs._timed", lambda probe, setting, runs: 1.0)
+    monkeypatch.setattr("harness.running.after.probe_costs._timed", lambda probe, setting, runs: 1.0)
     head = ("seeds = 2", f'seeds = 1\nprobes = ["pairs"]\n{said}')
     found, request = planned(EVERYTHING[0], ("looks = [1]", "looks = [4]"), head)
     (probe,) = found["probes"]

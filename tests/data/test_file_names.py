@@ -16,8 +16,8 @@ from harness.errors import DataError, printable
 from harness.plugin.contracts import Data, Photo, Split
 from harness.records import open_records
 from harness.records.store import Store
-from harness.run.prepare import Request, _printable
-from harness.run.start import run
+from harness.running.prepare import Request, _printable
+from harness.running.start import run
 
 BENCHMARK = """
 name = "names"

@@ -50,7 +50,7 @@ def test_downloads_go_where_the_system_keeps_a_users_data(monkeypatch, tmp_path,
 
 def test_a_run_takes_what_was_downloaded_and_says_so(here, benchmark_file, photos, monkeypatch):
     from harness.console.progress import Reporter
-    from harness.run.prepare import Request, prepare
+    from harness.running.prepare import Request, prepare
 
     (here / "got").mkdir()
     photos().rename(here / "got" / "dogscats")

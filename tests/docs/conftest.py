@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.console.progress import Reporter
-from harness.run.prepare import Request
-from harness.run.start import run
+from harness.running.prepare import Request
+from harness.running.start import run
 
 
 @pytest.fixture(scope="session")

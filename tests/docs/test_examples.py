@@ -37,7 +37,7 @@ NOT_RUN = {
 RUN_ELSEWHERE = {
     "README.md": "test_plugins_page.py runs the plugin",
     "docs/plugins.md": "test_plugins_page.py runs every plugin",
-    "docs/looking.md": "tests/run/test_photos.py runs the script",
+    "docs/looking.md": "tests/running/test_photos.py runs the script",
 }  # by page: where its Python is run
 WORKLOAD = """
 [[workload]]

@@ -19,8 +19,8 @@ from harness.plugin import hookspecs
 from harness.plugin.contracts import Optimizer
 from harness.plugin.discovery import discover
 from harness.records import open_records
-from harness.run.prepare import Request, prepare
-from harness.run.start import run
+from harness.running.prepare import Request, prepare
+from harness.running.start import run
 from harness.testing import checks
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -224,7 +224,7 @@ def _listen_to_jobs(log: Log, calls: Calls) -> None:
 def arm_driver(log_file: Path, kill_at: int | None, out: Path, arming: Arming, spawned: bool) -> None:
     """Have this process, a driver's, killed at one of its calls, and its workers armed."""
     from harness.records import database
-    from harness.run import executor
+    from harness.running import executor
     from harness.training import loop
 
     log = Log(log_file)
@@ -258,7 +258,7 @@ def arm_driver(log_file: Path, kill_at: int | None, out: Path, arming: Arming, s
 
 def start_workers_by(start: Callable[..., Any]) -> None:
     """Have workers started by another function than ``subprocess.Popen``."""
-    from harness.run.workers import processes
+    from harness.running.workers import processes
 
     processes.subprocess = SimpleNamespace(Popen=start, DEVNULL=subprocess.DEVNULL)  # type: ignore[attr-defined]
 

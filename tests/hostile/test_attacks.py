@@ -41,7 +41,7 @@ from harness.records import Store, database, open_records, schema
 from harness.records.checked import load_tensors, save_arrays
 from harness.records.links import check_no_links
 from harness.records.pictures import SIDE, made_again
-from harness.run.baseline import read_baseline
+from harness.running.baseline import read_baseline
 
 CLASSES = ("=1+1", "<img src=x onerror=alert(1)>|`*")
 USER, HOST = "zaphod42", "deepthought9"
@@ -282,7 +282,7 @@ def test_an_arm_of_a_baseline_whose_plugin_is_not_here_is_named():
     from harness.benchmark.plan import Plan, Setting
     from harness.plugin.discovery import discover
     from harness.plugin.runs import Arm
-    from harness.run.baseline.networks import with_networks
+    from harness.running.baseline.networks import with_networks
 
     arm = {"backbone": "lesson_cnn", "optimizer": "extra", "scheduler": "cosine"}
     rows = [{"arm": "lesson_cnn/extra/cosine", "recipe": json.dumps({"arm": arm, "plugins": {}})}]
@@ -502,7 +502,7 @@ def test_pictures_in_a_page_are_made_again_from_their_pixels(harness, stranger, 
 
 
 def test_a_picture_of_our_own_made_again_is_nearly_the_same():
-    from harness.run.after.thumbnails import small
+    from harness.running.after.thumbnails import small
 
     random = np.random.default_rng(0)
     pixels = np.asarray(Image.fromarray(random.integers(0, 255, (9, 12, 3), dtype=np.uint8)).resize((112, 84)))

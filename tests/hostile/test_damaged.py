@@ -23,8 +23,8 @@ from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.records import Store, database, open_records, schema, store
-from harness.run.prepare import Request
-from harness.run.start import run
+from harness.running.prepare import Request
+from harness.running.start import run
 from harness.training import loop
 
 

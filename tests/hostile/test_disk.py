@@ -29,11 +29,11 @@ from harness.plugin.contracts import Analysis
 from harness.plugin.runs import Failed
 from harness.records import Store, database, open_records, promised, schema
 from harness.results.analysis import analyse
-from harness.run import disk_space
-from harness.run.driver import Driver
-from harness.run.forecast.estimate import estimate
-from harness.run.prepare import Request, prepare
-from harness.run.start import run
+from harness.running import disk_space
+from harness.running.driver import Driver
+from harness.running.forecast.estimate import estimate
+from harness.running.prepare import Request, prepare
+from harness.running.start import run
 from harness.training import loop
 from harness.training.loop import execute
 
@@ -476,7 +476,7 @@ def test_standard_output_on_a_full_disk_is_one_line_and_exit_code_2(harness, std
 
 
 def test_a_plan_says_how_much_room_a_run_takes_and_what_there_is(benchmark, whole, monkeypatch):
-    monkeypatch.setattr("harness.run.forecast.timing.SECONDS_PER_ARM", 0.02)
+    monkeypatch.setattr("harness.running.forecast.timing.SECONDS_PER_ARM", 0.02)
     request = Request(benchmark, out=whole.parent)
     plan = estimate(request, Reporter(quiet=True))
     assert plan["exists"]

@@ -41,7 +41,7 @@ from harness.records import Records, Store, open_records, store
 from harness.records.attempts import MOST, Attempts, of_run
 from harness.results.analysis import analyse, computed
 from harness.results.reports import write_reports
-from harness.run.executor import GuardedExecutor
+from harness.running.executor import GuardedExecutor
 from harness.training import loop
 
 # --- what is raised ------------------------------------------------------------------------------------------

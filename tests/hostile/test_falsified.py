@@ -27,8 +27,8 @@ from harness.plugin.discovery import discover
 from harness.plugin.process_settings import kept, kept_apart, take_notes
 from harness.plugin.registry import Registry
 from harness.records import open_records
-from harness.run.prepare import Request
-from harness.run.start import run
+from harness.running.prepare import Request
+from harness.running.start import run
 from harness.training.batches import put_on_device
 from harness.training.device import Device
 from harness.training.rehearsal import Rehearsal, no_loss

@@ -14,8 +14,8 @@ import pytest
 from harness.benchmark.loading import load
 from harness.benchmark.plan import resolve
 from harness.errors import LONGEST_LINE, BenchmarkError
-from harness.run.search import check, dry_run
-from harness.run.search.samplers import pruners, samplers
+from harness.running.search import check, dry_run
+from harness.running.search.samplers import pruners, samplers
 
 NEEDED = {"percentile": {"percentile": 25.0}, "threshold": {"upper": 0.99}}  # options that a pruner cannot be without
 VALUES = [
@@ -180,7 +180,7 @@ def test_what_breaks_in_mid_search_is_one_line_and_the_same_command_goes_on(
             return {}
 
     with monkeypatch.context() as patched:
-        patched.setattr("harness.run.search.trials.make_sampler", lambda *_, **__: Broken(seed=0))
+        patched.setattr("harness.running.search.trials.make_sampler", lambda *_, **__: Broken(seed=0))
         code, line = run()
     assert code == 2
     assert re.fullmatch(
@@ -189,7 +189,7 @@ def test_what_breaks_in_mid_search_is_one_line_and_the_same_command_goes_on(
         line,
     )
     monkeypatch.setattr(
-        "harness.run.start.write_reports", lambda *_, **__: sys.exit("the search is over")
+        "harness.running.start.write_reports", lambda *_, **__: sys.exit("the search is over")
     )  # reports take long
     run()
     (folder,) = (tmp_path / "runs").iterdir()

@@ -31,7 +31,7 @@ from harness.cli import app
 from harness.errors import BenchmarkError
 from harness.plugin import validate
 from harness.plugin.discovery import discover
-from harness.run import prepare, start
+from harness.running import prepare, start
 
 REGISTRY = discover()
 COMMANDS = typer.main.get_command(app.app)  # building them takes longer than all that a command does with a wrong value

@@ -24,8 +24,8 @@ from harness.models.predict import PredictionRequest, predict
 from harness.plugin.contracts import Backbone
 from harness.records import open_records, schema
 from harness.records.reader import load_arrays
-from harness.run.prepare import Request
-from harness.run.start import run
+from harness.running.prepare import Request
+from harness.running.start import run
 
 WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
 NETWORK = "test_resnet"  # timm's tiny one

@@ -162,8 +162,8 @@ def test_betas_can_be_said_one_by_one():
 def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path):
     from harness.cli.show import show
     from harness.console.progress import Reporter
-    from harness.run.prepare import Request
-    from harness.run.start import run
+    from harness.running.prepare import Request
+    from harness.running.start import run
 
     file = benchmark_file(
         ('"sgd", "adam"', '"torch:RAdam", "timm:lamb", "lion"'),

@@ -9,8 +9,8 @@ import pytest
 from harness.cli.show import show
 from harness.console.progress import Reporter
 from harness.records import open_records, store
-from harness.run.prepare import Request
-from harness.run.start import run
+from harness.running.prepare import Request
+from harness.running.start import run
 from harness.training import loop
 
 ARMS = ["lbfgs", "sam", "schedulefree", "muon", "ema", "prodigy", "sam(adam)", "ema(sgd)"]

@@ -22,8 +22,8 @@ import pytest
 
 from harness.cli.app import main
 from harness.console.progress import Reporter
-from harness.run.prepare import Request
-from harness.run.start import run
+from harness.running.prepare import Request
+from harness.running.start import run
 
 HERE = Path(__file__).parent
 TINY = (HERE.parent / "tiny.toml").read_text(encoding="utf-8")

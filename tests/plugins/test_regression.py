@@ -18,8 +18,8 @@ from harness.plugin.contracts import Backbone, Data, DataRequest, Dataset, Optim
 from harness.plugin.discovery import discover
 from harness.plugin.runs import Arm, Run
 from harness.records import open_records
-from harness.run.prepare import Request, prepare
-from harness.run.start import run
+from harness.running.prepare import Request, prepare
+from harness.running.start import run
 from harness.training.batches import put_on_device
 from harness.training.device import Device
 from harness.training.ingredients import Ingredients

@@ -15,8 +15,8 @@ from harness.console.progress import Reporter
 from harness.errors import DiskError, RunFolderError
 from harness.records import Store, database, open_records, schema
 from harness.results.reports import write_reports
-from harness.run.prepare import Request
-from harness.run.start import run
+from harness.running.prepare import Request
+from harness.running.start import run
 
 LOCKED = r"run\.db: must be free to be used, got locked by another program for 0\.1 s; close it \(.*\), then the same command goes on"
 TINY = (

@@ -10,8 +10,8 @@ import pytest
 from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.records import open_records
-from harness.run.prepare import Request
-from harness.run.start import run
+from harness.running.prepare import Request
+from harness.running.start import run
 
 NOTHING = '''
 """Classes that the features say nothing of; RARE of 100 examples are dogs."""

@@ -14,8 +14,8 @@ from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError
 from harness.plugin.contracts import Backbone, Weights
 from harness.records import open_records
-from harness.run.prepare import Request, prepare
-from harness.run.start import run
+from harness.running.prepare import Request, prepare
+from harness.running.start import run
 from harness.training.pretrained import Fit, check_fit, find_weights, read_weights
 
 NAME = "test_resnet"  # timm's tiny one
@@ -385,7 +385,7 @@ def request_of(benchmark_file, photos, tmp_path, weights_folder, monkeypatch):
 def test_finetuning_starts_from_the_file_and_trains_all_of_it(request_of, weights_folder):
     from safetensors.torch import load_file
 
-    from harness.run.workbench import Bench
+    from harness.running.workbench import Bench
 
     setting = prepare(request_of("finetune"), Reporter(quiet=True))
     competitor = setting.plan.competitors[0]

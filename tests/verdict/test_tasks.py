@@ -12,8 +12,8 @@ from harness.console.progress import Reporter
 from harness.plugin.discovery import discover
 from harness.records import open_records
 from harness.results.analysis import analyse
-from harness.run.prepare import Request
-from harness.run.start import run
+from harness.running.prepare import Request
+from harness.running.start import run
 from harness.verdict.tables import facets, gate, omnibus, twins, verdict
 
 SETTINGS = (

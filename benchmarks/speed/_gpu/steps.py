@@ -123,8 +123,8 @@ def stepped(bench: Bench, runs: list[Any], places: int) -> Iterator[tuple[Any, A
 
     For a run that is put back the event is None: it begins again, and there are fewer places.
     """
-    from harness.run.workers.crew import Crew
-    from harness.run.workers.messages import Assignment, Happened, PutBack
+    from harness.running.workers.crew import Crew
+    from harness.running.workers.messages import Assignment, Happened, PutBack
     from harness.training.loop import turns
 
     crew, waiting = Crew(lambda given: turns(given.job, bench)), list(runs)
@@ -203,7 +203,7 @@ def steps(context: Context) -> None:
 
 def _rehearsed(context: Context, bench: Bench) -> None:
     """Tell what a rehearsal says, and how long it takes."""
-    from harness.run.workers.choosing import numbers_up_to, rehearse
+    from harness.running.workers.choosing import numbers_up_to, rehearse
 
     bench.way = "graph"
     began = time.perf_counter()

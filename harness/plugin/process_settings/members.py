@@ -20,7 +20,12 @@ from harness.plugin.process_settings.of_torch import loaded_torch
 
 OURS = (  # what trains and records, which a plugin might patch
     *("harness.training", "harness.statistics", "harness.records", "harness.plugin.contracts", "harness.plugin.runs"),
-    *("harness.run.search", "harness.run.workbench", "harness.plugin.process_settings", "harness_plugins.tasks"),
+    *(
+        "harness.running.search",
+        "harness.running.workbench",
+        "harness.plugin.process_settings",
+        "harness_plugins.tasks",
+    ),
     *("harness_plugins.optimizers", "harness_plugins.schedulers", "harness_plugins.backbones"),
 )
 WATCHED = ("numpy", "numpy.linalg", "numpy.random")  # other modules, where they are loaded

@@ -1,0 +1,286 @@
+"""One probe at work: the measurements that it hands out, group by group, and its note, which says how far it has come.
+
+Each probe says what its measurements cost as soon as a few have been made. Where the user has set a limit in seconds
+(``compare.probe_budget``), a costly probe makes as many of them as fit. The seconds are those of the measurements, added up
+over the workers. What is measured is noted group by group, so a run that goes on after a kill measures the same, and only
+the measurements that were under way are lost.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from harness.benchmark.plan import Setting
+from harness.console.progress import Reporter
+from harness.console.safe_text import command_with
+from harness.plugin.contracts import Probe
+from harness.plugin.runs import Failed, Measured, Measurement, digest
+from harness.records import Store
+from harness.running.after.measuring import Key, Runs, first_timed, key_of, networks_in_words
+from harness.running.after.probe_limits import limit_of, more_seconds, seconds_allowed, seconds_needed
+from harness.running.after.probe_work import Work
+
+TIMED = 3  # measurements of each network with one worker, the first of which warms up; one more for each further worker
+MOST_PROBLEMS = 20  # that are kept of a probe
+VERSION = 16  # digits of a probe's version in the records
+
+
+@dataclass
+class Probing:
+    """A probe at work, as a phase of the event loop: what it measures, and its note, which says how far it has come."""
+
+    probe: Probe
+    setting: Setting
+    work: Work
+    store: Store
+    reporter: Reporter
+    failed: set[Key] = field(default_factory=set)  # in this call; the next one tries them again
+    handed_out: dict[Key, float] = field(default_factory=dict)  # measurements under way, and when they were handed out
+    _workers: int = 1
+    _timed: dict[Key, float | None] = field(default_factory=dict)  # the first ones: their seconds, None until they end
+    _waiting: deque[Runs] = field(default_factory=deque)  # of the groups that were begun
+    _is_full: bool = False  # there is no further group, or a limit has no room for it
+    _seconds: list[float] = field(default_factory=list)  # of the measurements since the last group was begun
+    _left_at_first: int = 0  # measurements that were still to be made when it began
+
+    @cached_property
+    def version(self) -> str:
+        """The version of the probe, as the records have it."""
+        return self.setting.plan.probe_versions[self.probe.name][:VERSION]
+
+    @cached_property
+    def limit(self) -> float | None:
+        """The limit in seconds that the user has set; None for none."""
+        return limit_of(self.setting, self.probe)[0]
+
+    @cached_property
+    def key(self) -> str:
+        """The key of the benchmark file that sets the limit."""
+        return limit_of(self.setting, self.probe)[1]
+
+    @cached_property
+    def note(self) -> dict[str, Any]:
+        """The probe's note: the former one, where the same is asked of the same networks, or a new one."""
+        networks = digest([[run.id for run in runs] for runs in self.work.all])
+        first = digest([run.id for run in self.work.all[0]] if self.work.all else [])
+        former = (self.store.noted("probes") or {}).get(self.probe.name, {})
+        same = (former.get("version"), former.get("first")) == (self.version, first)  # with more replicates perhaps
+        asked = (former.get("of"), former.get("asked"), former.get("budget"))
+        if same and asked == (networks, self.work.asked, self.limit):
+            return dict(former)
+        return {
+            "version": self.version, "of": networks, "first": first, "asked": self.work.asked, "budget": self.limit,
+            "costly": self.probe.costly, "networks": self.probe.networks, "unit": self.work.unit,
+            "possible": len(self.work.all), "groups": 0, "planned": 0, "done": 0,
+            "timed": former["timed"] if same and not former["groups"] else [],
+            "seconds": former["seconds"] if same else 0.0, "seconds_each": former["seconds_each"] if same else 0.0,
+            "over": False, "subset": "", "left_out": "", "problems": [],
+        }  # fmt: skip
+
+    @property
+    def left(self) -> int:
+        """How many measurements are still to be made, at the most."""
+        return 0 if self.note["over"] else len(self._open)
+
+    def expect(self) -> None:
+        """Note for the console how many measurements are left, and what one of them takes, where that is known."""
+        each = self.note["seconds_each"] / self._workers or None
+        self.reporter.ahead.expect("measurement", self.left, each, of=self.probe.name)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything that it is asked for may have to be measured."""
+        return not self.note["over"] and bool(self._missing(self.work.wanted))
+
+    # --- as a phase of the event loop
+
+    def begin(self, workers: int) -> None:
+        """Choose the measurements that show what all of them will take; ``workers`` are made at a time."""
+        self._workers = workers
+        self._left_at_first = self.left
+        if not self.has_work:
+            return
+        if not self.note["groups"]:
+            first = first_timed(self._missing(self.work.groups[0]), TIMED + workers - 1)
+            timed = [runs for measurements in first.values() for runs in measurements]
+            self._timed = {key_of(runs): None for runs in timed}
+            self._write(timed=[*self.note["timed"], *self._timed])
+            self._waiting.extend(timed)
+            if not timed:
+                self._say_cost()
+            if self.limit is None:
+                self._write(groups=self.work.asked, planned=len(self.work.wanted))
+        for group in self.work.groups[: self.note["groups"]]:
+            self._waiting.extend(runs for runs in self._missing(group) if key_of(runs) not in self._timed)
+
+    def next(self) -> Measurement | None:
+        """Return the next measurement; under a limit none until it is known whether the next group fits into it."""
+        if self.note["over"]:
+            return None
+        if not self._waiting and not self.handed_out and not self._is_full:
+            self._is_full = not self._begin_group()
+        if not self._waiting:
+            return None
+        runs = self._waiting.popleft()
+        self.handed_out[key_of(runs)] = time.monotonic()
+        return Measurement(self.probe.name, self.version, runs)
+
+    def enter(self, measurement: Measurement, event: Measured | Failed) -> None:
+        """Enter what a measurement gave, or note why it gave nothing."""
+        key = key_of(measurement.runs)
+        began = self.handed_out.pop(key)
+        self._open.discard(key)
+        if isinstance(event, Measured):
+            run_ids = [run.id for run in measurement.runs]
+            self.store.add_measured(self.probe.name, self.version, run_ids, event.numbers, event.arrays)
+            self._known.add(key)
+            seconds = event.seconds
+        else:
+            self._note_problem(measurement.runs, event.reason)
+            seconds = time.monotonic() - began
+        self.store.note_changes(event.changed)
+        self._seconds.append(seconds)
+        self._write(seconds=self.note["seconds"] + seconds)
+        if key in self._timed:
+            self._timed[key] = seconds
+            if None not in self._timed.values():
+                self._write(seconds_each=self._estimate())
+                self._say_cost()
+        self.expect()
+        self.reporter.preparing(f"{self.probe.name}: {self.work.unit}", self._count_done(), self.note["planned"])
+
+    def end(self) -> Iterator[str]:
+        """Write down how much was measured; yield a line where something failed.
+
+        Measurements that were only made to be timed are taken out.
+        """
+        if not self.note["over"]:
+            if not self.has_work:
+                self._begin_group()  # all that is asked for was measured before
+            if self._seconds and self.note["groups"]:
+                self._write(seconds_each=sum(self._seconds) / len(self._seconds))
+            self._write_end()
+        if self.note["left_out"]:
+            self.reporter.say(self.note["left_out"], style="yellow")
+        yield from (f"probe '{self.probe.name}' failed: {problem}" for problem in self.note["problems"][:1])
+
+    # --- inside
+
+    def _write(self, **values: Any) -> None:
+        """Write values into the probe's note, at once: a kill must not buy a second budget."""
+        self.note.update(values)
+        self.store.note("probes", {**(self.store.noted("probes") or {}), self.probe.name: self.note})
+
+    @cached_property
+    def _open(self) -> set[Key]:
+        """What is asked for and has not been tried yet."""
+        return {key_of(runs) for runs in self.work.wanted} - self._known
+
+    @cached_property
+    def _known(self) -> set[Key]:
+        """What is measured, as the records had it at first and with what this call has entered."""
+        return self.store.measured(self.probe.name, self.version)
+
+    def _missing(self, measurements: Sequence[Runs]) -> list[Runs]:
+        """Return those measurements that are neither made nor under way, nor have failed in this call."""
+        known = self._known | self.failed | self.handed_out.keys()
+        return [runs for runs in measurements if key_of(runs) not in known]
+
+    def _count_done(self) -> int:
+        return max(0, int(self.note["planned"]) - len(self._waiting) - len(self.handed_out))
+
+    def _estimate(self) -> float:
+        """Return the seconds of a measurement, in the mean over networks, each timed after a warm-up."""
+        group, total, count = self.work.groups[0], 0.0, 0
+        for measurements in first_timed(group, len(group)).values():
+            timed = [self._timed.get(key_of(runs)) for runs in measurements]
+            seconds = [each for each in timed if each is not None]
+            if seconds:
+                total += min(seconds[1:] or seconds) * len(measurements)
+                count += len(measurements)
+        return total / count
+
+    def _say_cost(self) -> None:
+        """Say what all measurements take."""
+        each, left = self.note["seconds_each"], self._left_at_first
+        self.reporter.say(
+            _cost_line(self.probe, self.work.count(left), left, each, self.limit, self.key, self._workers)
+        )
+
+    def _begin_group(self) -> bool:
+        """Begin the next group that has something to measure; False where there is none, or a limit has no room for it."""
+        for number in range(self.note["groups"], self.work.asked):
+            if self._seconds and number:
+                self._write(seconds_each=sum(self._seconds) / len(self._seconds))
+            left = self._missing(self.work.groups[number])
+            needed = self.note["seconds"] + self.note["seconds_each"] * len(left)
+            if self.limit is not None and left and needed > self.limit:
+                return False
+            self._write(groups=number + 1, planned=len(self.work.first(number + 1)))
+            if left:
+                self._seconds = []
+                self._waiting.extend(left)
+                return True
+        return False
+
+    def _note_problem(self, runs: Runs, reason: str) -> None:
+        why = reason.removeprefix(f"probe '{self.probe.name}': must measure, got ")
+        self.failed.add(key_of(runs))
+        self.note["problems"][MOST_PROBLEMS - 1 :] = [f"{networks_in_words(runs)}: {why}"]
+
+    def _write_end(self) -> None:
+        """Write down how much was measured, and take out measurements that were only made to be timed.
+
+        What was measured of the replicates of an earlier look stays, for words may rest on it.
+        """
+        planned = {key_of(runs) for runs in self.work.first(self.note["groups"])}
+        measured = self.store.measured(self.probe.name, self.version)
+        if not self.note["groups"]:
+            timed = {(str(one), str(other), str(third)) for one, other, third in self.note["timed"]}
+            self.store.drop_measured(self.probe.name, self.version, measured & timed)
+            planned = {key_of(runs) for runs in self.work.wanted} & measured - timed
+            self._write(planned=len(planned))
+        self._write(over=True, done=len(planned & measured), subset=self.work.part(self.note["groups"]))
+        self.expect()
+        self._write(left_out=self._left_out(self.store.noted("command") or ()))
+
+    def _left_out(self, command: Sequence[str]) -> str:
+        """Return a sentence on what the limit in seconds has left out, with the command that adds it; "" for nothing."""
+        note, work = self.note, self.work
+        lacking = len(work.wanted) - note["planned"]
+        if note["budget"] is None or lacking <= 0:
+            return ""
+        remedy = command_with(command, *more_seconds(self.probe, note["seconds"] + note["seconds_each"] * lacking))
+        limit = f"{self.key} is {seconds_allowed(note['budget'])}"
+        if not note["groups"] and note["planned"]:
+            return (
+                f"probe {self.probe.name}: {work.count(lacking)} of later replicates left out, because {limit}; to "
+                f"measure them: {remedy}"
+            )
+        if not note["groups"]:
+            least = len(work.groups[0])
+            needed = seconds_needed(note["seconds_each"] * least)
+            return (
+                f"probe {self.probe.name} was left out: {work.count(least)}, the fewest that treat all arms alike, "
+                f"take about {needed}, and {limit}; to measure them: {remedy}"
+            )
+        return (
+            f"probe {self.probe.name}: only {work.part(note['groups'])}, because {limit}; to measure the "
+            f"{work.count(lacking)} that are missing: {remedy}"
+        )
+
+
+def _cost_line(
+    probe: Probe, counted: str, count: int, each: float, limit: float | None, key: str, workers: int
+) -> str:  # fmt: skip
+    line = f"probe {probe.name}: {counted} at about {each:.2g} s, "
+    line += f"{seconds_needed(math.ceil(count / workers) * each)} in all"
+    line += f" with {workers} workers" if workers > 1 else ""
+    fits = limit is None or count * each <= limit
+    return line if fits else f"{line}; as many of them as fit into {key}, {seconds_allowed(limit or 0)}"

@@ -1,0 +1,202 @@
+"""A benchmark look by look: its replicates up to a look, what is measured of them, and whether more are needed.
+
+All replicates up to a look are carried out, and their networks are measured. Then the verdict is looked at, by records
+alone. Where a facet could still get its word from more replicates, those up to the next look begin; the workers stay open
+in between. How far the run has come is noted in the run folder, so that the same command goes on at the same look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from harness.console.numbers import counted
+from harness.console.progress import Reporter
+from harness.console.safe_text import impersonal
+from harness.errors import printable
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.records import Records, Store, open_records
+from harness.running.after.imported import imported_runs
+from harness.running.after.late_probes import expect_measurements, measure_solutions
+from harness.running.after.probe_costs import foretell, planned_cells
+from harness.running.disk_space import room_for, warning
+from harness.running.driver import Driver
+from harness.running.executor import GuardedExecutor
+from harness.running.forecast.timing import SECONDS_OF_REPORT
+from harness.running.looks import Allowance, decided, look_of, next_look, replicates_of_baseline
+from harness.running.prepare import Prepared, Request
+from harness.running.reuse import EarlierRuns
+from harness.training import device
+from harness.verdict.looks import settled
+from harness.verdict.protocol import Registered, registered_protocols
+from harness.verdict.tables import verdict as verdict_table
+
+T = TypeVar("T")
+
+
+class Campaign:
+    """One benchmark under way, look by look."""
+
+    def __init__(
+        self, setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str],
+        earlier: EarlierRuns, executor: Callable[[], GuardedExecutor],
+    ) -> None:  # fmt: skip
+        self._setting = setting
+        self._store = store
+        self._reporter = reporter
+        self._command = command
+        self._looks = setting.plan.benchmark.compare.looks
+        self._most_looks = request.most_looks or len(self._looks)
+        self._allowance = Allowance(setting, store)
+        self.driver = Driver(
+            setting, store, reporter, request.only_search, earlier, executor, may_begin=self._allowance.lasts
+        )
+        self._failures: list[str] = []
+        self._worked = False  # whether there was anything to do
+
+    def carry_out(self) -> list[str]:
+        """Carry out the looks that are needed; return a line for whatever went wrong."""
+        replicates = look_of(self._looks, (self._store.noted("looks") or {}).get("replicates", 0))
+        self._note(replicates)
+        if "html" in self._setting.plan.benchmark.report.formats:
+            self._reporter.ahead.expect("report", 1, SECONDS_OF_REPORT)
+        while True:
+            self._go_on_to(replicates)
+            if self.driver.only_search:
+                break
+            following = self._after(replicates)
+            if following is None:
+                break
+            replicates = following
+        if not self._worked:
+            reason = "its search is finished" if self.driver.only_search else "it is finished"
+            self._reporter.say(f"nothing left to do in {self._store.folder}: {reason}")
+        failures = [*self.driver.failures(), *self._failures]
+        return list(dict.fromkeys(failures))
+
+    def _go_on_to(self, replicates: int) -> None:
+        """Carry out what is left up to a look: searches, comparison and measurements."""
+        self.driver.go_on_to(replicates)
+        measurements = self._expect(replicates)
+        if self.driver.left():
+            self._announce(replicates)
+            self.driver.drive()
+        elif measurements:
+            self._reporter.say(f"{counted(measurements, 'measurement')} to make, into {self._store.folder}")
+        self._worked = self._worked or bool(measurements or self.driver.left())
+        if self.driver.compared:
+            self._failures += measure_solutions(
+                self._setting, self._cells(), self._store, self._reporter, lambda: self.driver.executor
+            )
+
+    def _cells(self) -> list[Any]:
+        return [*self.driver.comparison, *imported_runs(self._setting, self._store)]
+
+    def _expect(self, replicates: int) -> int:
+        """Note how many measurements are left up to a look, and return it."""
+        if self.driver.only_search:
+            return 0
+        compared = self.driver.compared
+        cells = self._cells() if compared else self._planned(replicates)
+        return expect_measurements(self._setting, cells, self._store, self._reporter, compared)
+
+    def _planned(self, replicates: int) -> list[Any]:
+        return [*planned_cells(self._setting, replicates), *imported_runs(self._setting, self._store)]
+
+    def _announce(self, replicates: int) -> None:
+        """Say how much work there is up to a look; at first also where and how it is done, and what may be in its way."""
+        setting, store = self._setting, self._store
+        left = counted(self.driver.left(), "run")
+        if self._worked:
+            self._reporter.say(f"{left} to do up to {self._name(replicates)}")
+            return
+        self._worked = True
+        environment = device.environment(setting.device)
+        store.work_begins(environment, [impersonal(printable(word)) for word in self._command])
+        precision = setting.precision_of(setting.plan.competitors[0].arm)  # all arms have a head, or none
+        machine = f"{environment['hardware']['device']} ({precision}, {counted(setting.device.threads, 'thread')})"
+        upto = f" up to {self._name(replicates)}" if len(self._looks) > 1 else ""
+        self._reporter.say(f"{left} to do{upto} on {machine}, into {store.folder}")
+        if busy := device.contention(setting.device):
+            self._reporter.say(f"warning: {busy}", style="yellow")
+        if little_room := warning(room_for(setting, replicates), store.folder):
+            self._reporter.say(f"warning: {little_room}", style="yellow")
+        if not self.driver.only_search and not self.driver.compared:
+            for line in foretell(setting, replicates, self._command):
+                self._reporter.say(line)
+
+    # --- at a look
+
+    def _after(self, replicates: int) -> int | None:
+        """Return the replicates of the look that follows; None where the run is over, for a reason that is noted."""
+        following = next_look(self._looks, replicates)
+        if self.driver.barred:
+            self._end_by_limit(replicates, replicates - self.driver.barred, replicates)
+            return None
+        if following is None:
+            self._end(replicates, "this was the last look", "last look")
+            return None
+        records = open_records(self._store.folder)
+        if (over := self._is_settled(records)) is None:
+            return None
+        most = replicates_of_baseline(self._store)
+        if over:
+            self._end(replicates, "no facet needs more replicates", "settled", records)
+        elif most is not None and most < following:
+            why = f"the baseline has {counted(most, 'replicate')}, too few for the next look"
+            self._end(replicates, why, "baseline", records)
+        elif not self._allowance.lasts():
+            self._say_look(replicates, "the next look needs more replicates", records)
+            self._end_by_limit(replicates, replicates, following)
+        else:
+            more = following - replicates
+            begin = "begins" if more == 1 else "begin"
+            self._say_look(replicates, f"{counted(more, 'more replicate')} {begin}", records)
+            self._note(following)
+            return following if self._looks.index(replicates) + 1 < self._most_looks else None
+        return None
+
+    def _is_settled(self, records: Records) -> bool | None:
+        """Return whether no facet needs more replicates; None, after saying why, where that cannot be told."""
+        return self._looked(lambda: settled(records, self._protocol(records)))
+
+    def _protocol(self, records: Records) -> Registered | None:
+        """Return the protocol of the benchmark as it stands now, which need not be the one whose verdict leads."""
+        return next(
+            (entry for entry in registered_protocols(records.meta) if entry.protocol.hash == self.driver.protocol), None
+        )
+
+    def _say_look(self, replicates: int, then: str, records: Records | None = None) -> None:
+        """Say in a line what a look has decided; nothing where there is only one, after which the verdict is said."""
+        if len(self._looks) == 1:
+            return
+        words = self._looked(lambda: decided(records or open_records(self._store.folder), self.driver.protocol))
+        if words is not None:
+            self._reporter.say(f"{self._name(replicates)} ({counted(replicates, 'replicate')}): {words}; {then}")
+
+    def _looked(self, look: Callable[[], T]) -> T | None:
+        """Return what a look at the verdict gives; None where it fails, which is noted: the results are kept all the same."""
+        try:
+            with Boundary("analysis", verdict_table.ANALYSIS.name, "be looked at", everything=True):
+                return look()
+        except PluginFailed as error:
+            self._failures.append(f"the look at the verdict failed: {error.why}")
+            return None
+
+    def _name(self, replicates: int) -> str:
+        return f"look {self._looks.index(replicates) + 1} of {len(self._looks)}"
+
+    def _end(self, replicates: int, why: str, word: str, records: Records | None = None) -> None:
+        if self._worked:
+            self._say_look(replicates, why, records)
+        self._note(replicates, word)
+
+    def _end_by_limit(self, replicates: int, begun: int, wanted: int) -> None:
+        """Say and note that the user's limit leaves no further replicate."""
+        sentence = self._allowance.sentence(begun, wanted, self._command or self._store.noted("command") or ())
+        self._reporter.say(sentence, style="yellow")
+        self._note(replicates, "budget", sentence)
+
+    def _note(self, replicates: int, ended: str = "", left_out: str = "") -> None:
+        """Note how many replicates the run goes to, and why it goes no further."""
+        self._store.note("looks", {"replicates": replicates, "ended": ended, "left_out": left_out})

@@ -1,0 +1,214 @@
+"""The driver of one benchmark: its replicates and their phases, its executor, and the event loop that joins them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+from harness.benchmark.comparison import ComparisonRun, epochs_longer
+from harness.benchmark.plan import Setting
+from harness.console.progress import Reporter, Watch
+from harness.errors import PluginError
+from harness.plugin.contracts import Opening
+from harness.plugin.registry import Registry
+from harness.plugin.runs import Epoch, Event, Job, Run
+from harness.records import Store, schema
+from harness.running import outcome_lines
+from harness.running.event_loop import EventLoop, Phase
+from harness.running.executor import GuardedExecutor
+from harness.running.phases import Comparison, Restart, Retrain, Tune
+from harness.running.registration import register_protocol
+from harness.running.reuse import EarlierRuns
+from harness.running.search import Search
+from harness.running.workbench import Bench
+from harness.running.workers.opening import opening_of
+
+
+class Driver:
+    """One benchmark under way. It is made without a side effect; ``go_on_to`` goes on where the run folder was left."""
+
+    def __init__(
+        self, setting: Setting, store: Store, reporter: Reporter, only_search: bool = False,
+        earlier: EarlierRuns | None = None, executor: Callable[[], GuardedExecutor] | None = None,
+        may_begin: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
+        self.setting = setting
+        self.store = store
+        self.reporter = reporter
+        self.only_search = only_search
+        self.earlier = earlier or EarlierRuns()
+        self.tunes: list[Tune] = []  # by replicate
+        self.retrains: list[Retrain] = []
+        self.restart: Restart | None = None
+        self.protocol = ""  # the hash of the protocol, once it is registered
+        self._open_executor = executor or partial(open_executor, setting, store)
+        self._may_begin = may_begin  # returns whether the user's limit allows one more replicate
+        self._comparison = Comparison(setting, store)
+        self._epochs_done = 0  # in this session
+        self._epochs_in_all = 0  # those done, and those left when a run ended last
+        self._began = 0.0  # when the first of them was begun
+        self._said: set[str] = set()  # lines that the event loops of earlier looks have said
+
+    @cached_property
+    def executor(self) -> GuardedExecutor:
+        """What carries out the runs and the measurements; whoever has made the driver closes it."""
+        return self._open_executor()
+
+    @property
+    def phases(self) -> list[Phase]:
+        """The phases that are carried out, in their order: those of a replicate before those of the next one."""
+        if self.only_search:
+            return [*self.tunes]
+        phases: list[Phase] = []
+        for tune, retrain in zip(self.tunes, self.retrains, strict=True):
+            phases += [tune, retrain]
+        return [*phases, self.restart] if self.restart else phases
+
+    def go_on_to(self, replicates: int) -> Driver:
+        """Go on to so many replicates; enter in the records whatever can be entered already."""
+        for replicate in range(len(self.tunes), replicates):
+            say = self.reporter.say
+            tune = Tune(self.setting, self.store, replicate, say, self._say_trial, self._may_begin)
+            tune.open()
+            self.tunes.append(tune)
+            register, say_end = self._register, self._say_end
+            self.retrains.append(Retrain(self.setting, self.store, tune, self._comparison, register, say_end))
+        if not self.only_search:
+            for retrain in self.retrains:
+                if not retrain.entered:
+                    retrain.open()
+            self.restart = Restart(self.setting, self.store, self.retrains, self._comparison, self._say_end)
+            self.restart.open()
+        return self
+
+    def drive(self) -> None:
+        """Carry out everything that is left."""
+        with Watch(self.reporter) as watch:
+            loop = EventLoop(
+                self.executor,
+                self.phases,
+                self.store,
+                self.reporter,
+                self.earlier,
+                after_event=lambda run, event: self._show_progress(loop, watch, run, event),
+                said=self._said,
+            )
+            loop.carry_out()
+        if loop.taken:
+            for line in outcome_lines.taken_over_lines(self.store.taken_over()):
+                self.reporter.say(line)
+        if left := self.left():
+            raise PluginError(
+                f"executor '{self.executor.name}': must carry out every run it is given, got {left} left over"
+            )
+
+    def left(self) -> int:
+        """Return how many trainings are still to do, at the most: those of trials not yet asked included."""
+        searching = sum(tune.left for tune in self.tunes)
+        if self.only_search:
+            return searching
+        return searching + sum(retrain.left for retrain in self.retrains) + (self.restart.left if self.restart else 0)
+
+    @property
+    def compared(self) -> bool:
+        """Whether the comparison is over, as far as it was to go on."""
+        return self.restart is not None and self.restart.entered and not self.left()
+
+    @property
+    def barred(self) -> int:
+        """How many of the replicates do not begin, because the user's limit is used up."""
+        return sum(tune.barred for tune in self.tunes)
+
+    @property
+    def searches(self) -> list[Search]:
+        """The searches of the arms and of their controls, replicate by replicate."""
+        return [search for tune in self.tunes for search in tune.searches]
+
+    @property
+    def comparison(self) -> list[ComparisonRun]:
+        """Every run of the comparison that is entered, and what it is for."""
+        return self._comparison.runs
+
+    def failures(self) -> list[str]:
+        """Return a line for every trial that failed, arm that could not be tuned, and seed without a result."""
+        return [
+            *outcome_lines.search_failures(self.searches),
+            *outcome_lines.comparison_failures(self.comparison, self.store),
+        ]
+
+    def undefined(self) -> list[str]:
+        """Return a line for every metric that was no finite number in runs of the comparison."""
+        return outcome_lines.undefined_metrics(self.setting.plan, self.comparison, self.store)
+
+    # --- inside
+
+    def _register(self, entries: Sequence[ComparisonRun]) -> None:
+        """Register the protocol. Runs that ended in another run folder may have been seen by whoever wrote it."""
+        elsewhere = {entry.run.id for entry in entries if entry.run.id in self.earlier.folders}
+        unknown = [run_id for run_id in elsewhere if (self.store.run(run_id) or {}).get("state") not in schema.ENDED]
+        self.protocol = register_protocol(self.setting, self.store, self.reporter, len(unknown))
+
+    def _show_progress(self, loop: EventLoop, watch: Watch, run: Job | None, event: Event | None) -> None:
+        """Move the bar after an epoch, and tell the watch what is under way.
+
+        An epoch takes one off those that are left. So they are counted anew only where a run has ended.
+        """
+        self._began = self._began or time.monotonic()
+        if event is None or event.ends_run:
+            self._epochs_in_all = self._epochs_done + self._epochs_left(loop)
+        if isinstance(run, Run) and isinstance(event, Epoch):
+            self._epochs_done += 1
+            left = self._epochs_in_all - self._epochs_done
+            self.reporter.ahead.expect("epoch", left, (time.monotonic() - self._began) / self._epochs_done)
+            at_once = min(self.executor.at_once, len(loop.under_way))
+            self.reporter.move(run.arm.name, self._epochs_done, self._epochs_in_all, at_once)
+        watch.happened(loop.describe_under_way)
+
+    def _say_trial(self, search: Search, run: Run, trial: dict[str, Any]) -> None:
+        """Say how a trial, or its confirmation, ended; the score of a trial is the mean of its runs."""
+        row = {**trial, "metrics": {self.setting.plan.searched.tune_column: trial["value"]}}
+        self._say_outcome(run, row, search.label(trial))
+
+    def _say_end(self, run: Run) -> None:
+        row = self.store.run(run.id)
+        assert row is not None
+        self._say_outcome(run, row, outcome_lines.run_label(self.comparison, run))
+
+    def _say_outcome(self, run: Run, row: dict[str, Any], label: str) -> None:
+        taken_from = (self.store.run(run.id) or {}).get("taken_from", "")
+        line = outcome_lines.outcome_line(self.setting.plan, run, row, label, taken_from)
+        self.reporter.say(line, style="" if row["state"] == schema.DONE else "yellow")
+
+    def _epochs_left(self, loop: EventLoop) -> int:
+        """Return how many epochs are still to train; for a trial not yet asked, those that are to be expected of it."""
+        left = sum(work.run.epochs - work.epochs for work in loop.under_way.values())
+        for tune in self.tunes:
+            left += sum(search.epochs_left(loop.under_way) for search in tune.searches if not tune.barred)
+        return left if self.only_search else left + self._epochs_compared()
+
+    def _epochs_compared(self) -> int:
+        """Return how many epochs of the comparison are still to begin; of runs not yet entered, those to be expected."""
+        arms = self.setting.plan.competitors
+        mean = sum(arm.benchmark.compare.epochs for arm in arms) // len(arms)
+        phases: list[tuple[Retrain | Restart, int]] = [(retrain, mean) for retrain in self.retrains]
+        phases += [(self.restart, epochs_longer(mean))] if self.restart else []
+        left = 0
+        for phase, expected in phases:
+            left += sum(run.epochs for run in phase.waiting) if phase.entered else phase.left * expected
+        return left
+        return left
+
+
+def open_executor(setting: Setting, store: Store, registry: Registry | None = None) -> GuardedExecutor:
+    """Return the executor of a benchmark, ready for work; it has workers only where the plugins are given."""
+
+    def opening() -> Opening:
+        if registry is None:
+            raise PluginError("this benchmark was opened to be looked at: it cannot be carried out by workers")
+        return opening_of(setting, registry, bench.staffing, sys.path)
+
+    bench = Bench(setting, store.state, store.solution, store.folder, opening)
+    return GuardedExecutor(setting.plan.executor, bench, store.attempts)

@@ -1,0 +1,185 @@
+"""What a benchmark costs on this machine, from a few timed steps: seconds of work, seconds that pass, bytes, per arm and in all.
+
+It goes to the first look, or to the one that the run folder has come to. What all looks would cost at the most stands beside.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.benchmark.arms import Competitor
+from harness.benchmark.comparison import ComparisonRun
+from harness.benchmark.plan import Setting
+from harness.console.progress import Reporter
+from harness.errors import HarnessError, PluginError, disk
+from harness.plugin.runs import Run
+from harness.records import open_records
+from harness.running import disk_space
+from harness.running.after.probe_costs import inside, planned_cells, probe_costs, wanted_of
+from harness.running.forecast.costs import ArmCost, Timed, arm_row, cost_of_arm, kinds, phases
+from harness.running.forecast.pace import Pace, pace_of
+from harness.running.forecast.power import power
+from harness.running.forecast.timing import Timing, time_arm
+from harness.running.looks import look_of
+from harness.running.prepare import Prepared, Request, prepare
+from harness.running.reuse import earlier_runs, foreseen, foreseen_recipes, reusable_folders
+from harness.running.workbench import Bench
+from harness.running.workers.opening import opening_of
+from harness.training import device
+
+
+@dataclass(frozen=True)
+class Work:
+    """So many replicates of a benchmark: the runs of their comparison, what they cost by arm, and their probes."""
+
+    setting: Setting
+    replicates: int
+    planned: Sequence[ComparisonRun]
+    costs: Sequence[ArmCost]
+    probes: Sequence[Mapping[str, Any]]
+
+    @property
+    def arms(self) -> list[dict[str, Any]]:
+        """A row for each arm."""
+        return [arm_row(cost, self.planned) for cost in self.costs]
+
+    @property
+    def runs(self) -> int:
+        """The number of trainings."""
+        return sum(int(arm["runs"]) for arm in self.arms) + self.setting.plan.benchmark.compare.folds
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of work, added up over all workers."""
+        arms, folds = self.arms, self.setting.plan.benchmark.compare.folds
+        of_folds = folds * max(float(arm["seconds_per_seed"]) for arm in arms)  # the best arm is not known yet
+        costs = [*(float(arm["seconds"]) for arm in arms), *(float(probe["seconds"]) for probe in self.probes)]
+        return sum(costs) + of_folds
+
+    @property
+    def room(self) -> disk_space.Room:
+        """The room on the disk."""
+        weights = {cost.competitor.name: cost.timing.weights for cost in self.costs if not cost.problem}
+        trials, epochs = (sum(arm[key] for arm in self.arms) for key in ("trials", "epochs"))
+        return disk_space.room_of(self.setting, self.planned, weights, trials, epochs)
+
+
+def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
+    """Return runs, seconds and bytes per arm and in all; no run folder is written."""
+    began = time.monotonic()
+    run_folders = reusable_folders(request.out, request.reuse, request.no_reuse)
+    setting = prepare(request, reporter)
+    opening = time.monotonic() - began
+    folder, looks = request.place / setting.folder_name, setting.plan.benchmark.compare.looks
+    replicates = look_of(looks, _begun(folder))
+    busy, pace = device.contention(setting.device), _pace(setting)
+    timed = [_timed(setting, competitor, pace) for competitor in setting.plan.competitors]
+    work = _work(setting, timed, replicates)
+    most = _most(setting, timed, work, pace, opening)
+    earlier = earlier_runs(setting, folder, run_folders)
+    begun = earlier_runs(setting, folder.parent, [folder])
+    there = foreseen_recipes(setting, earlier, replicates) | foreseen_recipes(setting, begun, replicates)
+    of_phases = {"begin": opening + pace.opening, **_phases(work, pace, Counter(kinds(there)))}
+    return {
+        "name": setting.plan.benchmark.name,
+        "folder": str(folder),
+        "exists": folder.is_dir(),
+        "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
+        "environment": device.environment(setting.device),
+        "notes": setting.fairness.notes(),
+        "busy": busy,
+        "workers": pace.workers,
+        "crew": pace.places,
+        "at_once": pace.slots,
+        "looks": list(looks),
+        "replicates": replicates,
+        "arms": work.arms,
+        "probes": work.probes,
+        "runs": work.runs,
+        "taken": foreseen(setting, earlier, replicates),
+        "seconds": work.seconds,
+        "seconds_wall": sum(of_phases.values()),
+        "seconds_of": of_phases,
+        "seconds_planning": time.monotonic() - began,
+        "bytes": work.room.kept,
+        "bytes_passing": work.room.passing,
+        "bytes_free": disk.free(folder),
+        "bytes_cached": _cached_bytes(setting),
+        "little_room": disk_space.warning(work.room, folder),
+        "most": most,
+        "power": power(setting, setting.imported.arms if setting.imported else ()),
+    }
+
+
+def _begun(folder: Path) -> int:
+    """Return the replicates of the look that a run folder has come to; 0 where it has not begun, or cannot be read."""
+    with suppress(HarnessError):
+        return int(open_records(folder).meta.looks.get("replicates", 0))
+    return 0
+
+
+def _timed(setting: Setting, competitor: Competitor, pace: Pace) -> Timed:
+    """Return an arm with its times; of one whose plugins fail the ``problem`` names the plugin and the reason."""
+    try:
+        return Timed(competitor, time_arm(setting, _middle_run(setting, competitor), pace))
+    except PluginError as error:
+        return Timed(competitor, Timing(), str(error))
+
+
+def _work(setting: Setting, timed: Sequence[Timed], replicates: int) -> Work:
+    """Return the work of so many replicates; every probe is timed."""
+    planned = planned_cells(setting, replicates)
+    costs = [cost_of_arm(arm, planned, replicates) for arm in timed]
+    return Work(setting, replicates, planned, costs, probe_costs(setting, planned))
+
+
+def _most(setting: Setting, timed: Sequence[Timed], first: Work, pace: Pace, opening: float) -> dict[str, Any]:
+    """Return what all looks cost at the most, if nothing is there yet; the probes take as long a measurement as timed."""
+    replicates = setting.plan.benchmark.compare.looks[-1]
+    work = first
+    if replicates > first.replicates:
+        planned = planned_cells(setting, replicates)
+        costs = [cost_of_arm(arm, planned, replicates) for arm in timed]
+        work = Work(setting, replicates, planned, costs, wanted_of(setting, planned, first.probes))
+    seconds_wall = opening + pace.opening + sum(_phases(work, pace, {}).values())
+    return {
+        "replicates": work.replicates,
+        "runs": work.runs,
+        "seconds": work.seconds,
+        "seconds_wall": seconds_wall,
+        "bytes": work.room.kept,
+    }
+
+
+def _phases(work: Work, pace: Pace, taken: Mapping[tuple[str, str], int]) -> dict[str, float]:
+    return phases(work.setting, work.costs, work.planned, work.probes, pace, taken)
+
+
+def _pace(setting: Prepared) -> Pace:
+    """Return how fast the executor carries out a run of each arm."""
+    runs = {competitor.name: _middle_run(setting, competitor) for competitor in setting.plan.competitors}
+    bench = Bench(
+        setting, lambda _: None, open_elsewhere=lambda: opening_of(setting, setting.registry, bench.staffing, sys.path)
+    )
+    return pace_of(setting.plan.executor, bench, runs)
+
+
+def _middle_run(setting: Setting, competitor: Competitor) -> Run:
+    """Return a run of an arm at the middle of its space, for its costlier stage to be timed."""
+    params = {name: inside(space) for name, space in competitor.space.items()}
+    return replace(setting.compare_run(competitor, params, seed=0, snapshots=False), head_epochs=0)
+
+
+def _cached_bytes(setting: Setting) -> int:
+    """Return the bytes of the decoded images and of the features that the cache holds for these data."""
+    splits = list(setting.mirrored.values())
+    for data in (setting.data, *setting.features.values()):
+        splits += [data.train, data.tune, data.test]
+    return sum(split.inputs.nbytes for split in splits)

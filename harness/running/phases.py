@@ -1,0 +1,301 @@
+"""The phases of a benchmark: tune every arm, retrain what was chosen, in each replicate, and restart one run of each arm.
+
+Each is made without a side effect and then opened. The retraining of a replicate begins when its own searches have ended,
+and goes on seed by seed. The phases of a replicate come before those of the next one. So workers are busy with later
+replicates only where an earlier one has nothing for them, and an early stop leaves every arm with equal replicates. When
+all replicates have ended, one run of each arm goes on for a little, which shows whether it had arrived at a minimum.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness.benchmark.comparison import (
+    ComparisonRun,
+    arms_to_restart,
+    count_replicate_runs,
+    replicate_runs,
+    restart_runs,
+)
+from harness.benchmark.plan import Setting
+from harness.plugin.runs import Epoch, Event, PrunerDecision, Run
+from harness.records import Store, schema
+from harness.records.attempts import of_run
+from harness.records.earlier import EarlierRun
+from harness.running.event_loop import Unpruned, has_ended
+from harness.running.search import GO_ON, Search, study_name
+from harness.training.device import environment
+
+Say = Callable[[str, str], object]  # a line, and its style
+
+
+class Tune:
+    """The searches of all arms in one replicate; the one that has asked least comes next."""
+
+    def __init__(
+        self, setting: Setting, store: Store, replicate: int, say: Say, say_trial: Callable[..., object],
+        may_begin: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
+        self.searches: list[Search] = []  # once it is open
+        self.replicate = replicate
+        self._setting = setting
+        self._store = store
+        self._say = say
+        self._say_trial = say_trial  # takes the search, the run and the trial that ended with it
+        self._may_begin = may_begin  # returns False where the user's limit leaves no further replicate
+        self._asked_by: dict[str, Search] = {}  # by the id of a run
+        self._chosen: set[str] = set()  # studies whose choice stands in the records
+
+    def open(self) -> None:
+        """Open every search where it was left."""
+        plan = self._setting.plan
+        searched = (*plan.competitors, *plan.controls_of("aa"))
+        names = {study_name(arm.name, self.replicate): (arm.arm, self.replicate) for arm in searched}
+        self._store.add_searches(names)
+        self.searches = [Search(self._setting, arm, self._store, self.replicate) for arm in searched]
+        for search in self.searches:
+            self._note_choice(search)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a trial has been asked."""
+        return any(search.asked for search in self.searches)
+
+    @property
+    def barred(self) -> bool:
+        """Whether the replicate does not begin any more."""
+        return not self.begun and not self._may_begin()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all searches have ended."""
+        return all(search.finished for search in self.searches)
+
+    @property
+    def left(self) -> int:
+        """How many trainings are still to do, at the most: those of trials not yet asked included."""
+        return 0 if self.barred else sum(search.left + search.confirmations_left for search in self.searches)
+
+    @property
+    def chosen(self) -> Mapping[str, Mapping[str, Any] | None]:
+        """The parameters that the search of each arm has chosen; None of one that has not ended, or has no result."""
+        return {search.arm: search.chosen for search in self.searches}
+
+    def next(self) -> Run | None:
+        """Return the next run of the search that has asked least."""
+        if self.barred:
+            return None
+        for search in sorted(self.searches, key=lambda search: search.asked):
+            if runs := search.ask(1):
+                self._asked_by[runs[0].id] = search
+                return runs[0]
+            self._note_choice(search)  # trials tried before under equal parameters need no run, and may have ended it
+        return None
+
+    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
+        """Return what the search's pruner decides on an epoch; the last one is too late for it."""
+        if not isinstance(event, Epoch) or event.number >= run.epochs:
+            return GO_ON
+        return self._asked_by[run.id].ask_pruner(run.id, event)
+
+    def accept(self, earlier: EarlierRun) -> EarlierRun | None:
+        """Return the run as it would have ended in its search, whose pruner is asked; None where it must be trained."""
+        return self._asked_by[earlier.run_id].replay(earlier)
+
+    def ended(self, run: Run) -> None:
+        """Tell the search, and say which trials have ended with the run."""
+        search = self._asked_by[run.id]
+        for trial in search.tell(run.id):
+            self._say_trial(search, run, trial)
+        self._note_choice(search)
+
+    def _note_choice(self, search: Search) -> None:
+        """Write down what a search that has ended has chosen, and from how many trials."""
+        if not search.finished or search.study in self._chosen:
+            return
+        self._chosen.add(search.study)
+        self._store.note_choice(search.study, search.best())
+        counted = {**(self._store.noted("counted") or {}), search.study: len(search.trials)}
+        self._store.note("counted", dict(sorted(counted.items())))
+        search.write_for_optuna()
+        if search.exhaustion:
+            self._say(f"{search.study}: {search.exhaustion}", "yellow")
+
+
+class Comparison:
+    """The runs of the comparison, as they are entered in the records."""
+
+    def __init__(self, setting: Setting, store: Store) -> None:
+        self._setting = setting
+        self._store = store
+        self._replicates: dict[int, Sequence[ComparisonRun]] = {}
+        self._restarts: Sequence[ComparisonRun] = ()
+        self._tried: set[str] = set()  # runs that were entered in this call
+
+    @property
+    def runs(self) -> list[ComparisonRun]:
+        """All runs that are entered, replicate by replicate, whichever was entered first; the restarts stand last."""
+        runs = [run for replicate in sorted(self._replicates) for run in self._replicates[replicate]]
+        return [*runs, *self._restarts]
+
+    def enter(self, new: Sequence[ComparisonRun], replicate: int) -> deque[Run]:
+        """Enter the runs of a replicate, and return those that are to be carried out."""
+        self._replicates[replicate] = new
+        return self._entered(new)
+
+    def enter_restarts(self, new: Sequence[ComparisonRun]) -> deque[Run]:
+        """Enter the restarts, and return those that are to be carried out."""
+        self._restarts = new
+        return self._entered(new)
+
+    def note(self) -> None:
+        """Note which runs the comparison consists of now."""
+        self._store.note("comparison", [entry.plain() for entry in self.runs])
+        self._store.note("compare_runs", [entry.run.id for entry in self.runs if entry.role == "fresh"])
+
+    def _entered(self, new: Sequence[ComparisonRun]) -> deque[Run]:
+        """Write runs down; return those to be carried out, each once. One that failed in an earlier call is tried again."""
+        self._store.add_runs([entry.run for entry in new], str(environment(self._setting.device)["hash"]))
+        self.note()
+        waiting: dict[str, Run] = {}
+        for run in (entry.run for entry in new):
+            row = self._store.run(run.id)
+            failed = row and row["state"] == schema.FAILED and run.id not in self._tried
+            if failed and not self._store.attempts.given_up(of_run(run.id)):
+                self._store.reopen(run.id)
+            self._tried.add(run.id)
+            if not has_ended(self._store, run):
+                waiting[run.id] = run
+        return deque(waiting.values())
+
+    def done(self) -> list[ComparisonRun]:
+        """Return the runs that ended well."""
+        return [entry for entry in self.runs if (self._store.run(entry.run.id) or {}).get("state") == schema.DONE]
+
+
+class Entered(Unpruned, ABC):
+    """What the phases have in common whose runs are entered when those before them have ended."""
+
+    def __init__(self, store: Store, say_end: Callable[[Run], object]) -> None:
+        self.entered = False
+        self.waiting: deque[Run] = deque()
+        self._store = store
+        self._say_end = say_end
+        self._under_way: dict[str, Run] = {}  # by id
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether every run that was handed out or waits has ended."""
+        return not self.waiting and all(has_ended(self._store, run) for run in self._under_way.values())
+
+    def next(self) -> Run | None:
+        """Return the next run; None where there is none yet, or no more."""
+        self.enter()
+        if not self.waiting:
+            return None
+        run = self.waiting.popleft()
+        self._under_way[run.id] = run
+        return run
+
+    def ended(self, run: Run) -> None:
+        """Say how the run ended."""
+        self._under_way.pop(run.id, None)
+        self._say_end(run)
+
+    @abstractmethod
+    def enter(self) -> None:
+        """Enter the runs, if it is time for them."""
+
+
+class Retrain(Entered):
+    """The comparison's runs of one replicate: what its searches have chosen under every seed, and the controls."""
+
+    def __init__(
+        self, setting: Setting, store: Store, tune: Tune, comparison: Comparison,
+        register: Callable[[Sequence[ComparisonRun]], object],
+        say_end: Callable[[Run], object],
+    ) -> None:  # fmt: skip
+        super().__init__(store, say_end)
+        self._setting = setting
+        self._tune = tune
+        self._comparison = comparison
+        self._register = register  # writes the protocol down, before the runs of the comparison
+        self._ended_before = 0
+
+    def open(self) -> None:
+        """Enter the runs, if the replicate's searches have ended."""
+        self._ended_before = self._count_ended()
+        self.enter()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all runs are entered and have ended, or the replicate does not begin any more."""
+        return (self.entered and self.all_ended) or self._tune.barred
+
+    @property
+    def left(self) -> int:
+        """How many runs are still to do."""
+        if self.entered:
+            return len(self.waiting)
+        return 0 if self._tune.barred else self._expected - self._ended_before
+
+    @property
+    def _expected(self) -> int:
+        return count_replicate_runs(self._setting, self._tune.replicate)
+
+    def enter(self) -> None:
+        """Enter the runs, if the replicate's searches have ended."""
+        if not self.entered and self._tune.finished:
+            entries = replicate_runs(self._setting, self._tune.chosen, self._tune.replicate)
+            self._register(entries)
+            self.entered = True
+            self.waiting = self._comparison.enter(entries, self._tune.replicate)
+
+    def _count_ended(self) -> int:
+        """Return how many runs of the replicate have ended, as far as it is known which they will be."""
+        entries = replicate_runs(self._setting, self._tune.chosen, self._tune.replicate)
+        states = [(self._store.run(entry.run.id) or {}).get("state") for entry in entries]
+        return states.count(schema.DONE) + states.count(schema.DIVERGED)
+
+
+class Restart(Entered):
+    """One run of each arm that goes on for a fifth of its steps, which shows whether it had arrived at a minimum."""
+
+    def __init__(
+        self, setting: Setting, store: Store, retrains: Sequence[Retrain], comparison: Comparison,
+        say_end: Callable[[Run], object],
+    ) -> None:  # fmt: skip
+        super().__init__(store, say_end)
+        self._setting = setting
+        self._retrains = retrains
+        self._comparison = comparison
+
+    def open(self) -> None:
+        """Enter the runs, if the comparison's own have ended."""
+        self.enter()
+
+    @property
+    def left(self) -> int:
+        """How many runs are still to do, at the most."""
+        if self.entered:
+            return len(self.waiting)
+        ended = sum(has_ended(self._store, entry.run) for entry in self._restarts())
+        return len(self.waiting) + len(arms_to_restart(self._setting)) - ended
+
+    def enter(self) -> None:
+        """Enter the restarts; where weights that they start from were damaged meanwhile, their runs come first."""
+        if self.entered or not self.all_ended or not all(retrain.finished for retrain in self._retrains):
+            return
+        new = self._restarts()
+        if damaged := self._store.restore({str(entry.run.follows) for entry in new}):
+            runs = {entry.run.id: entry.run for entry in self._comparison.runs if entry.run.id in damaged}
+            self.waiting.extend(runs.values())
+            return
+        self.entered = True
+        self.waiting = self._comparison.enter_restarts(new)
+
+    def _restarts(self) -> list[ComparisonRun]:
+        return restart_runs(self._setting, self._comparison.done())

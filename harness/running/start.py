@@ -1,0 +1,131 @@
+"""A whole benchmark: prepare, tune, compare, measure and report; the same call again goes on where it was left."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from harness.console.numbers import measure
+from harness.console.progress import Reporter
+from harness.plugin.contracts import Results
+from harness.plugin.process_settings import take_notes
+from harness.plugin.registry import Registry
+from harness.records import Store
+from harness.records.files import check_out_folder
+from harness.results.reports import Written, write_reports
+from harness.running.after.collect import collect
+from harness.running.baseline import bring_in
+from harness.running.campaign import Campaign
+from harness.running.description import describe_run
+from harness.running.disk_space import naming_need
+from harness.running.driver import open_executor
+from harness.running.executor import GuardedExecutor
+from harness.running.prepare import Prepared, Request, prepare
+from harness.running.reuse import EarlierRuns, earlier_runs, reusable_folders
+from harness.running.search.centring import centre
+from harness.running.search.extension import ROUNDS, extend, extended
+
+
+def run(
+    request: Request,
+    reporter: Reporter,
+    command: Sequence[str] = (),
+    closing: Callable[[Results, Registry, float], Sequence[str]] | None = None,
+    opened: Callable[[str], object] = lambda folder_name: None,
+) -> int:
+    """Carry out a benchmark and write its reports; return 0, or 1 where a run, a measurement, an analysis or a report failed.
+
+    ``closing`` makes the last lines from the results, the plugins and the seconds it all took. ``opened`` is called with the
+    name of the run folder when nothing more can be wrong with the input.
+    """
+    began = time.monotonic()
+    check_out_folder(request.out)
+    reusable_folders(request.out, request.reuse, request.no_reuse)  # refuses a wrong --reuse before anything is opened
+    setting = prepare(request, reporter, journal=True)
+    with contextlib.closing(setting.attempts):
+        opened(setting.folder_name)
+        failures, written = _run_in_folder(setting, request, reporter, command)
+    failures += [*written.failures, *take_notes()]  # a report may have changed settings too
+    for line in failures:
+        reporter.say(f"warning: {line}", style="yellow")
+    for line in closing(written.results, setting.registry, time.monotonic() - began) if closing else ():
+        reporter.say(line)
+    for path in written.files:
+        reporter.say(f"report: {path}")
+    return 1 if failures else 0
+
+
+def _run_in_folder(
+    setting: Prepared, request: Request, reporter: Reporter, command: Sequence[str]
+) -> tuple[list[str], Written]:
+    """Carry the benchmark out in its run folder; return a line for whatever went wrong, and the reports."""
+    folder = request.place / setting.folder_name
+    earlier = earlier_runs(setting, folder, reusable_folders(request.out, request.reuse, request.no_reuse))
+    with (
+        naming_need(setting, folder),
+        Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), setting.attempts) as store,
+        contextlib.ExitStack() as closing,
+    ):
+        executor = _executor_of(setting, store, closing)
+        centred = centre(setting, store, reporter)
+        for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
+            setting = extended(centred, store)
+            failures = _carry_out(setting, request, store, reporter, command, earlier, executor)
+            if not request.extend or not _extend(setting, store, rounds_left, reporter):
+                break
+    return failures, write_reports(
+        folder, setting.plan.benchmark.report.formats, setting.registry, attempts=setting.attempts
+    )
+
+
+def _executor_of(setting: Prepared, store: Store, closing: contextlib.ExitStack) -> Callable[[], GuardedExecutor]:
+    """Return the function that opens the executor, once for everything. It is open already where there is work for it."""
+
+    @cache
+    def opened() -> GuardedExecutor:
+        return closing.enter_context(contextlib.closing(open_executor(setting, store, setting.registry)))
+
+    if store.has_work():
+        opened()  # its workers open the benchmark while this process prepares the search
+    return opened
+
+
+def _extend(setting: Prepared, store: Store, rounds_left: int, reporter: Reporter) -> bool:
+    """Extend the searches that raised an alarm; return whether there is more to do."""
+    more, lines = extend(setting, store, rounds_left)
+    for line in lines:
+        reporter.say(line, style="bold")
+    return more
+
+
+def _carry_out(
+    setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str], earlier: EarlierRuns,
+    executor: Callable[[], GuardedExecutor],
+) -> list[str]:  # fmt: skip
+    """Carry out what is left of the benchmark; return a line for whatever went wrong."""
+    store.restore()
+    describe_run(store, setting)
+    if line := _unequal_classes_line(store.noted("constant")):
+        reporter.say(line, style="yellow")
+    bring_in(setting.imported, store)
+    campaign = Campaign(setting, request, store, reporter, command, earlier, executor)
+    failures = campaign.carry_out()
+    for line in campaign.driver.undefined():
+        reporter.say(f"note: {line}")
+    failures += collect(setting, campaign.driver, store, setting.registry, reporter)
+    store.note_changes(take_notes())
+    return failures + store.changes()
+
+
+def _unequal_classes_line(constant: Mapping[str, Any]) -> str:
+    """Return in a line what the largest class alone scores, where classes are unequal; else ""."""
+    score = constant.get("scores", {}).get("test", {}).get("accuracy", {}).get("score")
+    if not constant["unequal"] or score is None:
+        return ""
+    return (
+        f"note: classes are unequal: always answering '{constant['answer']}' gives a test accuracy of {measure(score, '%')}; "
+        'compare.metric = "balanced_accuracy" counts every class alike'
+    )

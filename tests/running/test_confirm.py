@@ -1,0 +1,172 @@
+"""The whole network confirms what cached features gave, once, and finds a feature that is wrong."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from harness.console.progress import Reporter
+from harness.plugin.contracts import Backbone
+from harness.records import open_records
+from harness.records.files import checksum
+from harness.running.after import confirm as module
+from harness.running.prepare import Request
+from harness.running.start import run
+
+NETWORK = "test_resnet"  # timm's tiny one
+BENCHMARK = """
+name = "small"
+[data]
+dataset = "folder"
+size = 32
+tune = 0.25
+[train]
+executor = "inprocess"
+regime = "features"
+backbones = ["test_resnet"]
+heads = ["linear", "mlp"]
+optimizers = ["sgd"]
+batch_size = 8
+precision = "fp32"
+device = "cpu"
+threads = 1
+[search]
+trials = 1
+epochs = [1]
+[search.space.sgd]
+lr = 0.1
+[compare]
+looks = [1]
+seeds = 2
+epochs = 3
+probes = []
+untuned = 0
+[report]
+formats = ["text"]
+paths = false
+"""
+PAGE = 'report.formats=["html"]'
+PHOTOS = 75  # of each class in the test split: more than a batch
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, registry):
+    """A folder with photos, random weights for the tiny network, and the benchmark."""
+    from safetensors.torch import save_file
+
+    root = tmp_path_factory.mktemp("place")
+    for split, count in (("train", 12), ("valid", PHOTOS)):
+        for number, label in enumerate(("cats", "dogs")):
+            (root / "data" / split / label).mkdir(parents=True)
+            for i in range(count):
+                random = np.random.default_rng([number, i, count])
+                pixels = random.integers(0, 200, (40, 40, 3), dtype=np.uint8)
+                pixels[..., number] += 55
+                Image.fromarray(pixels).save(root / "data" / split / label / f"{label}.{i}.jpg", quality=90)
+    torch.manual_seed(0)
+    model = registry.get("backbone", NETWORK, Backbone).build((3, 32, 32), 1000)
+    save_file(model.state_dict(), root / f"{NETWORK}.safetensors")
+    (root / "b.toml").write_text(BENCHMARK)
+    return root
+
+
+@pytest.fixture
+def carry_out(place, tmp_path, monkeypatch):
+    """Return a function that carries the benchmark out and returns the exit code, the records, and what was said."""
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(place))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+
+    def start(*overrides, out="runs"):
+        said: list[str] = []
+        reporter = Reporter(quiet=True)
+        monkeypatch.setattr(reporter, "say", lambda text, style="": said.append(text))
+        code = run(Request(place / "b.toml", data=place / "data", out=tmp_path / out, overrides=overrides), reporter)
+        return code, open_records(next((tmp_path / out).iterdir())), said
+
+    return start
+
+
+def spoil(cache: Path, row: int) -> None:
+    """Write wrong numbers over one row of the cached features."""
+    (file,) = (cache / "features").glob("*.npy")
+    rows = np.load(file)
+    rows[row] = -10 * rows[row] + 5
+    np.save(file, rows)
+    notes = file.with_suffix(".json")  # they are wrong, and whole
+    notes.write_text(json.dumps({**json.loads(notes.read_text()), "sha256": checksum(file)}))
+
+
+def test_every_arm_is_confirmed_by_its_first_seed_and_never_again(carry_out, monkeypatch):
+    code, records, said = carry_out(PAGE)
+    assert code == 0
+    found = records.meta.confirmations
+    assert set(found) == set(records.meta.arms)
+    first = records.compared().query("seed == 0").set_index("arm")
+    for arm, each in found.items():
+        assert each["run_id"] == first["run_id"][arm]
+        assert (each["examples"], each["all"], each["same"]) == (2 * PHOTOS, 2 * PHOTOS, 2 * PHOTOS)
+        assert each["whole"] == each["cached"] == first["test_accuracy"][arm]
+        assert each["largest"] < 1e-5
+        assert each["agrees"]
+    assert any(line.startswith(f"{NETWORK}: the whole network was run on 150 test photos for 2 arms") for line in said)
+    page = (records.folder / "report.html").read_text()
+    assert "The whole network</h3>" in page
+    assert "150 of 150" in page
+    monkeypatch.setattr(module, "load_frozen", lambda *_: pytest.fail("must not run again"))
+    assert carry_out()[1].meta.confirmations == found
+
+
+@pytest.mark.parametrize("most", [150, 31])
+def test_a_wrong_feature_of_a_test_photo_is_found_and_said_loudly(carry_out, tmp_path, monkeypatch, most):
+    monkeypatch.setattr(module, "MOST", most)
+    carry_out("compare.confirm=false", out="before")  # makes the features
+    row = 24 + 149  # after train and tune: the last test photo, which an even choice has too
+    spoil(tmp_path / "cache", row)
+    code, records, said = carry_out(PAGE)
+    assert code == 1
+    found = records.meta.confirmations
+    assert {each["examples"] for each in found.values()} == {most}
+    linear = found[f"{NETWORK}+linear/sgd/cosine"]
+    assert not linear["agrees"]
+    assert linear["largest"] > 0.01
+    assert any("warning" in line and "the whole network disagrees with the cached features" in line for line in said)
+    page = (records.folder / "report.html").read_text()
+    assert "disagrees with the cached features" in page
+    assert '<li class="bad">' in page
+    again = carry_out()
+    assert again[0] == 1  # it stays said
+    assert any("disagrees" in line for line in again[2])
+
+
+def test_what_is_missing_is_confirmed_and_what_cannot_be_is_named(carry_out, monkeypatch):
+    _, records, _ = carry_out()
+    found = records.meta.confirmations
+    linear, _ = found
+    with sqlite3.connect(records.folder / "run.db") as db:  # as after a kill between the two
+        db.execute("UPDATE meta SET value = ? WHERE key = 'confirmations'", (json.dumps({linear: found[linear]}),))
+    db.close()
+
+    def fails(*_):
+        raise ValueError("no such layer")
+
+    monkeypatch.setattr(module, "load_frozen", fails)
+    code, records, said = carry_out()
+    assert code == 1
+    assert set(records.meta.confirmations) == {linear}
+    line = next(line for line in said if "could not be run" in line)
+    assert line.endswith("could not be run to confirm its features: ValueError: no such layer")
+
+
+def test_it_can_be_left_out_and_turned_on_later_in_the_same_folder(carry_out):
+    _, before, _ = carry_out("compare.confirm=false", PAGE)
+    assert not before.meta.confirmations
+    assert "The whole network</h3>" not in (before.folder / "report.html").read_text()
+    _, after, _ = carry_out()
+    assert after.folder == before.folder
+    assert len(after.meta.confirmations) == 2

@@ -1,0 +1,115 @@
+"""A search that is over stands in Optuna's tables as Optuna itself would have written it."""
+
+from __future__ import annotations
+
+import math
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState, create_trial
+
+from harness.running.search import optuna_tables
+from harness.running.search.optuna_tables import compared, write_trials
+
+SPACE = {
+    "lr": FloatDistribution(1e-4, 1.0, log=True),
+    "epochs": IntDistribution(4, 12, step=2),
+    "nesterov": CategoricalDistribution([False, True]),
+    "kind": CategoricalDistribution(["a", None, 3]),
+}
+STATES = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.COMPLETE]
+
+
+def trial(number):
+    state = STATES[number % 4]
+    return create_trial(
+        state=state,
+        params={
+            "lr": 0.01 * (number + 1),
+            "epochs": 4,
+            "nesterov": bool(number % 2),
+            "kind": ["a", None, 3][number % 3],
+        },
+        distributions=SPACE,
+        values=[0.5 + number / 100, math.inf] if state == TrialState.COMPLETE else None,
+        intermediate_values={1: 0.25, 2: -math.inf, 10: 0.5} if state == TrialState.PRUNED else {},
+        system_attrs={"nsga:generation": number, "note": [1, "two", None]} if number % 2 else {},
+    )
+
+
+@pytest.fixture
+def storage(tmp_path):
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'run.db'}")
+
+
+@pytest.fixture
+def by_optuna(monkeypatch):
+    """The numbers of trials that Optuna was asked to write itself, a call after another."""
+    many = []
+    add = optuna.Study.add_trials
+    monkeypatch.setattr(
+        optuna.Study, "add_trials", lambda study, trials: many.append(len(trials)) or add(study, trials)
+    )
+    return many
+
+
+def read(storage, name="adam"):
+    return optuna.load_study(study_name=name, storage=storage).get_trials()
+
+
+def test_what_is_written_is_what_optuna_writes(storage, by_optuna):
+    trials = [trial(number) for number in range(12)]
+    write_trials(storage, "sgd", ["maximize", "minimize"], trials[:5])
+    write_trials(storage, "adam", ["maximize", "minimize"], trials)
+    assert by_optuna == []
+    study = optuna.create_study(storage=storage, study_name="by optuna", directions=["maximize", "minimize"])
+    study.add_trials(trials)
+    ours, optunas = read(storage), read(storage, "by optuna")
+    assert [compared(one) for one in ours] == [compared(one) for one in optunas]
+    assert [one.number for one in ours] == [*range(12)]
+    assert [one.datetime_complete for one in ours] == [one.datetime_complete for one in optunas]
+    assert len({one._trial_id for one in [*ours, *optunas, *read(storage, "sgd")]}) == 12 + 12 + 5
+    assert optuna.load_study(study_name="adam", storage=storage).best_trials
+    assert len(read(storage, "sgd")) == 5
+
+
+def test_only_what_is_missing_is_written(storage, by_optuna, monkeypatch):
+    trials = [trial(number) for number in range(6)]
+    inserted = []
+    insert = optuna_tables._insert
+    monkeypatch.setattr(
+        optuna_tables, "_insert", lambda *arguments: inserted.append(len(arguments[2])) or insert(*arguments)
+    )
+    for many in (4, 4, 6):
+        write_trials(storage, "adam", ["maximize", "minimize"], trials[:many])
+    assert inserted == [4, 2]
+    assert [compared(one) for one in read(storage)] == [compared(one) for one in trials]
+    write_trials(storage, "adam", ["maximize", "minimize"], [trial(number) for number in range(1, 4)])
+    assert [one.params["lr"] for one in read(storage)] == [0.02, 0.03, 0.04]
+    assert by_optuna == []
+
+
+@pytest.mark.parametrize("change", ["a table is missing", "a row is refused", "a value is read as another"])
+def test_where_another_release_has_other_tables_optuna_writes_the_trials_itself(
+    storage, by_optuna, monkeypatch, change
+):
+    rows = optuna_tables._rows
+
+    def changed(*arguments):
+        tables = dict(rows(*arguments))
+        match change:
+            case "a table is missing":
+                tables["no_such_table"] = [{"trial_id": 1}]
+            case "a row is refused":
+                tables["trials"] = [{**row, "state": None} for row in tables["trials"]]
+            case "a value is read as another":
+                tables["trial_params"] = [{**row, "param_value": 0.0} for row in tables["trial_params"]]
+        return tables
+
+    monkeypatch.setattr(optuna_tables, "_rows", changed)
+    trials = [trial(number) for number in range(5)]
+    write_trials(storage, "adam", ["maximize", "minimize"], trials)
+    assert by_optuna == [5]
+    assert [compared(one) for one in read(storage)] == [compared(one) for one in trials]

@@ -1,0 +1,107 @@
+"""How many workers, or runs in a crew, are taken: from timings that are made up, and from a rehearsal that takes steps."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.plugin.contracts import Staffing
+from harness.running.workers.choosing import Choice, Rehearsal, numbers_up_to, staff_line
+
+RUN = None  # the rehearsals here are answered by hand
+
+
+def chosen(most: int, rates: dict[int, float], work: float = 0.0) -> tuple[int, list[int]]:
+    """Return the chosen number, and the numbers that were timed."""
+    choice, timed = Choice(most, work), []
+    while (number := choice.next) is not None:
+        timed.append(number)
+        choice.take(number, rates[number])
+    return choice.chosen, timed
+
+
+@pytest.mark.parametrize(
+    ("most", "rates", "number", "timed"),
+    [
+        (1, {}, 1, []),  # there is nothing to choose
+        (2, {1: 100, 2: 190}, 2, [1, 2]),
+        (2, {1: 100, 2: 104}, 1, [1, 2]),  # not worth a process
+        (2, {1: 100, 2: 30}, 1, [1, 2]),  # worse
+        (6, {1: 100, 2: 200, 4: 400, 6: 500}, 6, [1, 2, 4, 6]),
+        (16, {1: 137, 2: 220, 4: 299, 8: 373, 16: 378}, 8, [1, 2, 4, 8, 16]),  # ENGINE's crew in float32
+        (16, {1: 100, 2: 103}, 1, [1, 2]),  # a doubling that brings nothing is the last
+        (16, {1: 100, 2: 90}, 1, [1, 2]),  # two that are worse than one: four are not tried
+        (4, {1: 0}, 4, [1]),  # it could not be timed: what the machine has
+    ],
+)
+def test_the_smallest_number_within_five_percent_of_the_best_is_taken(most, rates, number, timed):
+    assert chosen(most, rates) == (number, timed)
+
+
+def test_where_there_is_little_to_do_no_more_is_timed_and_all_are_taken():
+    assert chosen(8, {1: 100.0}, work=1999.0) == (8, [1])
+    assert chosen(2, {1: 100.0, 2: 100.0}, work=2001.0) == (1, [1, 2])
+
+
+def test_numbers_are_powers_of_two_and_the_largest_one():
+    assert [numbers_up_to(most) for most in (1, 2, 3, 8, 12)] == [
+        [1],
+        [1, 2],
+        [1, 2, 3],
+        [1, 2, 4, 8],
+        [1, 2, 4, 8, 12],
+    ]
+
+
+def rehearsed(rehearsal: Rehearsal, rates: dict[int, float], failing: int | None = None) -> list[list[int]]:
+    """Answer a rehearsal of workers as if ``rates`` were those of all together; return who was asked, round by round."""
+    rounds = []
+    while messages := rehearsal.go_on(RUN, [10, 11, 12, 13]):
+        workers = [worker for worker, _ in messages]
+        rounds.append(workers)
+        assert rehearsal.go_on(RUN, [10, 11, 12, 13]) == []  # they are at it
+        for worker in workers:
+            share = {} if worker == failing else {1: rates[len(workers)] / len(workers)}
+            rehearsal.take(worker, share)
+    assert rehearsal.is_over
+    return rounds
+
+
+def test_workers_rehearse_one_two_four_at_the_same_time():
+    rehearsal = Rehearsal(workers=4, places=1)
+    assert rehearsed(rehearsal, {1: 100.0, 2: 195.0, 4: 210.0}) == [[10], [10, 11], [10, 11, 12, 13]]
+    assert (rehearsal.workers, rehearsal.places) == (4, 1)
+    assert rehearsal.line == "4 give 2.1 times the steps of 1"
+
+
+def test_a_worker_that_dies_in_a_rehearsal_counts_nothing():
+    rehearsal = Rehearsal(workers=2, places=1)
+    rehearsed(rehearsal, {1: 100.0, 2: 180.0}, failing=11)
+    assert rehearsal.workers == 1
+    assert rehearsal.line == "2 give 0.9 times the steps of 1"
+
+
+def test_one_worker_rehearses_all_sizes_of_a_crew():
+    rehearsal = Rehearsal(workers=2, places=16)
+    ((worker, message),) = rehearsal.go_on(RUN, [3, 4])
+    assert (worker, message.numbers) == (3, [1, 2, 4, 8, 16])
+    rehearsal.take(4, {1: 1.0})  # nobody asked it
+    assert not rehearsal.is_over
+    rehearsal.take(3, {1: 100.0, 2: 190.0, 4: 250.0, 8: 255.0})  # 16 had no memory
+    assert rehearsal.is_over
+    assert (rehearsal.workers, rehearsal.places) == (2, 4)
+    assert rehearsal.line == "4 give 2.5 times the steps of 1"
+
+
+def test_a_crew_whose_rehearsal_failed_is_one_run():
+    rehearsal = Rehearsal(workers=1, places=16)
+    rehearsal.go_on(RUN, [0])
+    rehearsal.take(0, {})
+    assert (rehearsal.is_over, rehearsal.places, rehearsal.line) == (True, 1, "")
+
+
+def test_the_line_says_how_many_and_why():
+    gpu = Staffing(device="cuda:0")
+    assert staff_line(1, 1, Staffing(threads=2), "") == "1 worker of 2 threads"
+    assert staff_line(2, 8, gpu, "8 give 3.1 times the steps of 1") == (
+        "2 workers with a crew of 8 runs each: 8 give 3.1 times the steps of 1"
+    )
