@@ -286,7 +286,7 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
     **dict.fromkeys(("name", "extension"), _name),
     **dict.fromkeys(("reference", "unit"), _text),
     **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "per_epoch", "qualified"), _flag),
-    **dict.fromkeys(("thumbnails", "costly", "convex", "takes_folder"), _flag),
+    **dict.fromkeys(("thumbnails", "costly", "convex", "takes_folder", "labels"), _flag),
     "networks": _one_to_three,
     "threads": _whole,
     "captured": _named_or_none,

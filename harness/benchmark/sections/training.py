@@ -45,13 +45,34 @@ class DataSection(Section):
         Field(ge=0.001, le=0.9),  # something is left of both
         Meaning(
             "The part of the training examples that becomes the tune split, on which the search scores its trials. It is "
-            "not used where the data comes with a tune split of its own.",
+            "not used where the data come with a tune split.",
             0.1,
             APART,
         ),
     ] = 0.2
+    valid: Annotated[
+        float,
+        Field(ge=0.001, le=0.9),
+        Meaning(
+            "The part of the examples that becomes the test split where the data do not come with one: of each class, where "
+            "there are classes. It is cut out before the tune split.",
+            0.1,
+            APART,
+        ),
+    ] = 0.2
+    labels: Annotated[
+        PathOrNone,
+        Meaning(
+            "A CSV file with the classes of the photos, relative to the folder with the data: the columns `path` and "
+            "`label`, and perhaps `split`. Empty takes the class of a photo from its folder. [data.md](data.md) explains "
+            "the columns.",
+            "labels.csv",
+            APART,
+        ),
+    ] = ""
     seed: Annotated[
-        Seed, Meaning("The seed of the draw that takes the tune split out of the training examples.", 7, APART)
+        Seed,
+        Meaning("The seed of the draws that take the test split and the tune split out of the examples.", 7, APART),
     ] = 0
     on_bad_image: Annotated[
         Literal["error", "skip"],
@@ -76,7 +97,7 @@ class DataSection(Section):
         Options,
         Meaning(
             "Options of the dataset. `dogscats` has the numbers of drawings that it makes where there are no photos, and "
-            "`diabetes` the part of the examples that becomes the test split.",
+            "`moons` the numbers of points.",
             {"train": 512, "test": 2048},
             APART,
             belongs_to=("data", "dataset"),
