@@ -221,6 +221,13 @@ def _named(value: Any) -> str:
     return _must_be(ok, "a mapping with texts as keys", value)
 
 
+def _meanings(value: Any) -> str:
+    is_known = isinstance(value, Mapping) and all(
+        isinstance(text, str) and text.strip() and text.isprintable() for pair in value.items() for text in pair
+    )
+    return _must_be(is_known, "the meaning of each column, a line by its name", value)
+
+
 def _reasons(value: Any) -> str:
     return _named(value) or _must_be(
         all(isinstance(reason, str) and reason for reason in value.values()), "reasons", value
@@ -305,12 +312,14 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
             "table",
             "compare",
             "headline",
+            "figures",
             "across",
             "workloads",
         ),
         _function_or_none,
     ),
     "known_failures": _reasons,
+    "columns": _meanings,
     **dict.fromkeys(("photos", "check", "on_device"), _function_or_none),
     "download": _download,
     "kind": _kind,
