@@ -95,7 +95,7 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
         "seed": COMMON["seed"],
         "epoch": COMMON["epoch"],
         "steps": COMMON["steps"],
-        "lr": Column(float, "the learning rate of the epoch's last step"),
+        "lr": Column(float, "the learning rate of the step to come: the schedule has moved on"),
         "seconds": Column(float, "seconds of training so far"),
     },
     "range_tests": {

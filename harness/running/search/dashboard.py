@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +21,11 @@ class Shown:
     notes: Mapping[str, Any]  # its user attributes: the ids of its runs, how it ended, and its confirmation
 
 
-def shown_of(ask: Mapping[str, Any], runs: Sequence[Run], store: Store, metric: str) -> Shown:
+def shown_of(
+    runs_of: Callable[[Mapping[str, Any]], Sequence[Run]], store: Store, metric: str, ask: Mapping[str, Any]
+) -> Shown:
     """Return what is shown of a trial, from the records of those of its runs that were trained."""
-    trained = [run.id for run in runs if store.run(run.id) is not None]
+    trained = [run.id for run in runs_of(ask) if store.run(run.id) is not None]
     values: dict[int, list[float]] = {}
     for run_id in trained:
         for epoch in store.epochs(run_id):
