@@ -41,7 +41,10 @@ def command(
     block: Blocked = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lay runs side by side: what differs between them, and which arms became better or worse."""
+    """Lay runs side by side, and say which arms changed.
+
+    The first run is what the others are compared with: what differs, and which arms became better or worse.
+    """
     from harness.plugin.discovery import discover
     from harness.results.several import open_several
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def command(folder: AnyRunFolder, as_json: AsJson = False) -> None:
-    """Say what of a run, or of several workloads, is done and what is left."""
+    """Say what of a run is done, and what is left.
+
+    Of a folder of several workloads it says so for each of them.
+    """
     from harness.records.workloads import has_workloads
 
     if has_workloads(folder):
