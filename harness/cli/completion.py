@@ -7,13 +7,15 @@ word so far and return what it may become. They print nothing and raise nothing:
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
-import typer
+if TYPE_CHECKING:
+    from harness.benchmark.toml import Source
 
 VARIABLE = "_HARNESS_COMPLETE"  # a shell sets it to ask for completions, or for the script that makes it ask
 OPTIONS = ("--install-completion", "--show-completion")
@@ -53,19 +55,29 @@ def run_folders(incomplete: str) -> Iterable[str]:
 
 
 @_quiet
-def profiles(context: typer.Context, incomplete: str) -> Iterable[str]:
+def profiles(incomplete: str) -> Iterable[str]:
     """Return the profiles of the benchmark file that was typed before."""
-    from harness.benchmark.toml import read
-
-    return _beginning(read(Path(context.params["file"])).profiles, incomplete)
+    return _beginning(_typed_benchmark().profiles, incomplete)
 
 
 @_quiet
-def workloads(context: typer.Context, incomplete: str) -> Iterable[str]:
+def workloads(incomplete: str) -> Iterable[str]:
     """Return the workloads of the benchmark file that was typed before."""
+    return _beginning([workload.name for workload in _typed_benchmark().workloads], incomplete)
+
+
+def _typed_benchmark() -> Source:
+    from harness.benchmark.installed import find_benchmark
     from harness.benchmark.toml import read
 
-    return _beginning([workload.name for workload in read(Path(context.params["file"])).workloads], incomplete)
+    files = (find_benchmark(Path(word)) for word in _typed_words())
+    return read(next(file for file in files if file.is_file()))
+
+
+def _typed_words() -> list[str]:
+    """Return the words behind ``harness``. Click has none of them where an option is typed whose value is not there yet."""
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ["COMP_WORDS"]
+    return shlex.split(line)[1:]
 
 
 @_quiet
@@ -111,11 +123,12 @@ def blockable(incomplete: str) -> Iterable[str]:
 
 
 @_quiet
-def arms(context: typer.Context, incomplete: str) -> Iterable[str]:
+def arms(incomplete: str) -> Iterable[str]:
     """Return the arms of the run that was typed before."""
     from harness.records import open_records
 
-    return _beginning(open_records(Path(context.params["folder"])).meta.arms, incomplete)
+    folder = next(Path(word) for word in _typed_words() if (Path(word) / "run.db").is_file())
+    return _beginning(open_records(folder).meta.arms, incomplete)
 
 
 def _registry() -> Any:

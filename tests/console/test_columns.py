@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import sys
 
-import pytest
-
 from harness.console.columns import columns_of, cut, folded
 from harness.console.escaping import say_error, say_lines
 from harness.console.progress import Reporter
@@ -15,17 +13,6 @@ from harness.console.progress import Reporter
 class Terminal(io.StringIO):
     def isatty(self):
         return True
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """A terminal of 80 columns in the place of standard output and standard error."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "dumb")
-    stream = Terminal()
-    monkeypatch.setattr(sys, "stdout", stream)
-    monkeypatch.setattr(sys, "stderr", stream)
-    return stream
 
 
 LONG = "  warning: " + "an arm with a name and a reason, and more of both " * 5
@@ -52,7 +39,12 @@ def test_a_brief_line_loses_whole_words_at_its_end():
     assert cut("short", 80) == "short"
 
 
-def test_everything_that_is_said_fits_the_terminal(terminal):
+def test_everything_that_is_said_fits_the_terminal(monkeypatch):
+    terminal = Terminal()
+    for name, value in (("COLUMNS", "80"), ("TERM", "dumb")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
     say_lines([LONG])
     say_error(LONG)
     Reporter().say(LONG)
