@@ -56,6 +56,7 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
         "confirmation": str,
         "confirmation_state": str,
         "confirmed": float,
+        "chosen": bool,
     },
 }
 
