@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,6 +47,12 @@ def command(
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
     workload: WorkloadName = None,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--listen", metavar="NAME", help="Tell a listener what is written down: tensorboard, mlflow, wandb."
+        ),
+    ] = None,
 ) -> None:
     """Tune, compare and report.
 
@@ -59,8 +66,9 @@ def command(
         from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
         from harness.running.workloads import run_file
 
+        settings = [*(set_ or ()), *([f"report.listeners={json.dumps(listen)}"] if listen else ())]
         request = Request(
-            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend,
+            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(settings), only_search, extend,
             retry, reuse, no_reuse, workload,
         )  # fmt: skip
         code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines)
