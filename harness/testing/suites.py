@@ -13,6 +13,7 @@ from harness.testing.outcomes import Check, require
 MODULES: Mapping[Kind, str] = {
     "optimizer": "optimizers", "scheduler": "schedulers", "backbone": "backbones", "task": "tasks",
     "dataset": "datasets", "probe": "probes", "executor": "executors", "analysis": "tables", "report": "tables",
+    "listener": "listeners",
 }  # fmt: skip
 
 
