@@ -19,6 +19,7 @@ from harness.cli import (
     data_inspect,
     data_suspects,
     export,
+    index,
     lr_find,
     new,
     plan,
@@ -27,6 +28,7 @@ from harness.cli import (
     run,
     show,
     status,
+    watch,
 )
 from harness.cli import list as list_plugins
 from harness.cli.usage import explain_usage_error
@@ -59,8 +61,10 @@ app.command("lr-find")(lr_find.command)
 app.command("list")(list_plugins.command)
 app.command("check")(check.command)
 app.command("status")(status.command)
+app.command("watch")(watch.command)
 app.command("show")(show.command)
 app.command("report")(report.command)
+app.command("index")(index.command)
 app.command("compare")(compare.command)
 app.command("predict")(predict.command)
 app.command("export")(export.command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,8 +46,12 @@ def command(
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
     workload: WorkloadName = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Show the run in the browser while it goes on, as 'harness watch' does.")
+    ] = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
+    from harness.cli.watch import watch_beside
     from harness.console import interruption
     from harness.console.progress import Reporter
     from harness.running.prepare import Request
@@ -57,7 +62,8 @@ def command(
         reuse, no_reuse, workload,
     )  # fmt: skip
     with interruption.listening(), Reporter() as reporter:
-        code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines)
+        opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None
+        code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines, opened)
     raise typer.Exit(code)
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.cli.options import AnyRunFolder, AsJson, Blocked, PluginFiles, print_result
-from harness.cli.run_state import is_over, left_out
 from harness.console.numbers import assignments, counted, duration, measure, plain
+from harness.results.run_state import is_over, left_out
 
 if TYPE_CHECKING:
     from pandas import DataFrame
