@@ -108,7 +108,7 @@ def render_index(folder: Path, entries: list[Entry], place: Path) -> str:
     page = Markup(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         "<meta name=generator content='{}'><meta http-equiv=Content-Security-Policy content=\"default-src 'none'; "
-        "style-src 'unsafe-inline'\"><title>Runs in {}</title><style>{} body {{ max-width: 90em; }}</style>"
+        "style-src 'unsafe-inline'\"><title>Runs in {}</title><style>{} body {{ max-width: 90em; }} td:not(:last-child) {{ white-space: nowrap; }}</style>"
         "<h1>Runs in {}</h1><section><table><tr>{}</tr>{}</table></section></html>\n"
     )
     name = impersonal(folder.resolve().name)

@@ -18,7 +18,7 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ground: #121417; --surface: #1a1d21; --ink: #e8eaed; --muted: #a0a8b3; --grid: #343a42; } }
 body { margin: 0 auto; max-width: 60em; padding: 1.2em; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 section { background: var(--surface); border: 1px solid var(--grid); border-radius: 10px; padding: .6em 1.2em; margin: 1em 0; overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: .2em .9em .2em 0; text-align: left; vertical-align: top; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: .2em .9em .2em 0; text-align: left; vertical-align: top; overflow-wrap: normal; }
 th { color: var(--muted); font-weight: 600; } h1 { font-size: 1.3rem; } h2 { font-size: 1.05rem; } .muted, small { color: var(--muted); }
 i.key { display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin-right: .5em; }
 """

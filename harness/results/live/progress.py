@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ def _arm_progress(records: Records, arm: str, short: str) -> ArmProgress:
         seeds_wanted=records.meta.planned_seeds,
         bad=int(trials["state"].isin(bad).sum() + seeds["state"].isin(bad).sum()),
         best=float(best.iloc[-1]) if len(best) else None,
-        best_so_far=_points(first["number"] + 1, best),
+        best_so_far=_steps(_points(first["number"] + 1, best)),
     )
 
 
@@ -133,6 +134,13 @@ def _curves(records: Records, metric: str) -> dict[str, Points]:
 
 def _points(x: Any, y: Any) -> Points:
     return tuple((float(a), float(b)) for a, b in zip(x, y, strict=True))
+
+
+def _steps(points: Points) -> Points:
+    """Return points with those between them at which a value that stays the same until the next one makes a step."""
+    corners = [(after[0], before[1]) for before, after in pairwise(points)]
+    steps = [point for pair in zip(points, corners, strict=False) for point in pair]
+    return (*steps, *points[-1:])
 
 
 # --- how long the rest takes
