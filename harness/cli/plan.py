@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from harness import __version__
 from harness.cli.options import (
     AsJson,
     BenchmarkFile,
@@ -39,24 +40,22 @@ def command(
     workload: WorkloadName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
-    from harness.console.progress import Reporter
-    from harness.running.prepare import Request
-    from harness.running.workloads import estimate_file
+    """Say what a run would take, before anything is spent.
 
-    request = Request(
-        file,
-        profile,
-        data,
-        out,
-        tuple(plugin or ()),
-        tuple(block or ()),
-        tuple(set_ or ()),
-        reuse=reuse,
-        no_reuse=no_reuse,
-        workload=workload,
-    )
-    document = estimate_file(request, Reporter(quiet=as_json))
+    A few steps of every arm are timed on this machine: the trainings, the time that passes, and the room on the disk.
+    """
+    from harness.console.progress import Reporter
+
+    with Reporter(quiet=as_json) as reporter:
+        reporter.start(f"harness {__version__}: plan {file}")
+        from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
+        from harness.running.workloads import estimate_file
+
+        request = Request(
+            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), reuse=reuse,
+            no_reuse=no_reuse, workload=workload,
+        )  # fmt: skip
+        document = estimate_file(request, reporter)
     print_result(document, estimate_lines(document), as_json)
     rows = document.get("workloads", [document])
     raise typer.Exit(1 if any(map(_has_problem, rows)) else 0)

@@ -36,7 +36,7 @@ def read_trials(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     import pandas as pd
 
     query = """
-        SELECT asks.*, searches.arm, replicate, runs.state AS confirmation_state, runs.metrics AS confirmed
+        SELECT asks.*, searches.arm, replicate, asks.number IS searches.tuned_trial AS chosen, runs.state AS confirmation_state, runs.metrics AS confirmed
         FROM asks JOIN searches USING (study) LEFT JOIN runs ON runs.run_id = asks.confirmation ORDER BY study, number
     """
     trials = pd.read_sql_query(query, db).drop(columns=["trial_attrs", "study_attrs", "pruner_notes"])
@@ -61,7 +61,7 @@ def first_searches(trials: DataFrame, meta: Meta) -> DataFrame:
     first["params"] = pd.Series(params, index=first.index, dtype=object)
     first["epochs"] = [chosen["epochs"] for chosen in params]
     first.insert(0, "arm", first.pop("arm"))
-    return with_kinds("trials", first.drop(columns=["study", "replicate"]))
+    return with_kinds("trials", first.drop(columns=["study", "replicate", "chosen"]))
 
 
 def further_searches(trials: DataFrame, meta: Meta) -> DataFrame:
@@ -73,6 +73,7 @@ def further_searches(trials: DataFrame, meta: Meta) -> DataFrame:
     further = trials[replicates | trials["arm"].isin(controls)].rename(columns={"study": "search"})
     further["control"] = further["arm"].where(further["arm"].isin(controls), "")
     further["arm"] = further["arm"].replace(controls)
+    further["chosen"] = further["chosen"].astype(bool)
     return further.reset_index(drop=True)
 
 

@@ -27,7 +27,7 @@ from harness.running.forecast.estimate import estimate
 from harness.running.prepare import Request, plugins_of
 from harness.running.start import run
 
-Closing = Callable[[Results, Registry, float], Sequence[str]]
+Closing = Callable[[Results, Registry], Sequence[str]]
 ClosingTogether = Callable[[Workloads, Path], Sequence[str]]
 
 

@@ -15,13 +15,12 @@ from markupsafe import Markup
 from harness import Report, Results, hookimpl
 from harness_reports._draw.interactive import Views, digest, library, packed
 from harness_reports._draw.svg import collected
-from harness_reports._page._doubts import doubts
+from harness_reports._page._first import CLAIM, first_screen
 from harness_reports._page._section import Page, Section, sections
 from harness_reports._page._several import render_several
 from harness_reports._page._templates import environment, read
-from harness_reports._page._tiles import tiles
-from harness_reports._page._verdict import verdict
 from harness_reports._page._workloads import render_workloads
+from harness_reports._words.doubts import doubts, gravest, others
 from harness_reports._words.headline import headline
 from harness_reports._words.names import capitalized
 
@@ -36,13 +35,14 @@ def render(results: Results) -> str:
     bodies = [_fill_template(section, page, **data) for section, data in shown]
     styles = dict.fromkeys(chain.from_iterable(section.styles for section, _ in shown))
     head = headline(page.outcome)
+    remarks = doubts(page.outcome, head)
     parts = {
+        **first_screen(page, head),
         "name": page.records.name,
-        "headline": head,
-        "verdict": verdict(page.outcome),
-        "doubts": doubts(page, head),
+        "claim": CLAIM,
+        "doubts": gravest(remarks),
+        "more_doubts": len(others(remarks)),
         "banner": capitalized(page.records.meta.data["notice"]),
-        "tiles": tiles(page),
         "navigation": [section for section, _ in shown],
         "sections": bodies,
         "styles": [Markup(read(style)) for style in styles],

@@ -154,6 +154,7 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
         "arm": COMMON["arm"],
         "replicate": COMMON["replicate"],
         **_TRIAL,
+        "chosen": Column(bool, "whether its search chose it"),
     },
 }
 _METRIC = re.compile(r"(?:(tta|snapshots|snapshot\d+)_)?(train|tune|test)_(.+)")

@@ -252,7 +252,7 @@ class Trials:
         except (HarnessError, OSError, sqlite3.Error, SQLAlchemyError, StorageInternalError):
             raise
         except Exception as error:  # Optuna's classes raise many types
-            trouble = f"{shortened(one_line(error), 160)} at trial {len(self._asks)}"
+            trouble = f"{shortened(one_line(error), 160)} at trial {len(self._asks) + 1}"
             hint = f"what is trained stays in {self._store.folder}; choose other options in search.{part}_options"
             raise refusal(f"search.{part}", f"go on for {self.arm}", trouble, hint) from error
 
