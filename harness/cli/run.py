@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,11 +47,15 @@ def command(
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
     workload: WorkloadName = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Show the run in the browser while it goes on, as 'harness watch' does.")
+    ] = False,
 ) -> None:
     """Tune, compare and report.
 
     The same command again goes on where it was left. The last lines say what came out, and where the report is.
     """
+    from harness.cli.watch import watch_beside
     from harness.console import interruption
     from harness.console.progress import Reporter
 
@@ -63,7 +68,8 @@ def command(
             file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend,
             retry, reuse, no_reuse, workload,
         )  # fmt: skip
-        code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines)
+        opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None
+        code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines, opened)
     raise typer.Exit(code)
 
 

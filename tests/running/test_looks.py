@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.cli.run_state import is_over
+from harness.results.run_state import is_over
 from harness.cli.status import status, status_lines
 from harness.console.progress import Reporter
 from harness.records import Store, open_records

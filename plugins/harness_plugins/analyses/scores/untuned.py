@@ -61,7 +61,17 @@ def _row(records: Records, tuned: DataFrame, controls: DataFrame) -> tuple[Any, 
     return *means, sd, gain, low, high, len(one), len(seeds), lost, records.deciding.unit
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "control": "the untuned control",
+    "tuned": "the mean score of the tuned seeds",
+    "untuned": "the mean score of the untuned seeds",
+    "sd_untuned": "the standard deviation of the untuned seeds",
+    "gain": "by how much tuning was better",
+    "failed": "untuned runs that failed or diverged",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer untuned."""
-    return [Analysis(name="untuned", compute=compute, reference="arXiv:2007.01547")]
+    return [Analysis(name="untuned", compute=compute, reference="arXiv:2007.01547", columns=MEANINGS)]
