@@ -74,7 +74,9 @@ class Fairness:
                 line = f"{scheduler} moves {entry} too, from {moved.low:.4g} to {moved.high:.4g} (built with {moved.before:.4g})"
                 by_line.setdefault(line, []).append(arm)
         moved_lines = [f"{line}: {', '.join(arms)}" for line, arms in by_line.items()]
-        unsaved_lines = [f"{name}: its state cannot be saved, so a run that is killed begins again" for name in self.unsaved]
+        unsaved_lines = [
+            f"{name}: its state cannot be saved, so a run that is killed begins again" for name in self.unsaved
+        ]
         return [pair.line() for pair in self.equal] + moved_lines + unsaved_lines
 
 
