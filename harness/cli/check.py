@@ -154,6 +154,7 @@ def find_reference(
     from harness.benchmark.toml import parse_override
     from harness.plugin.discovery import discover
     from harness.testing import Like
+    from harness.testing.optimizers.parity import check_settings
 
     if name is None:
         if settings:
@@ -162,7 +163,11 @@ def find_reference(
     if not any(kind == "optimizer" for kind, _ in plugins):
         raise HarnessError("--like: must be for an optimizer, got none among the plugins checked")
     reference = discover(files, block).get("optimizer", name, Optimizer, "--like")
-    return Like(reference, {".".join(key): value for key, value in map(parse_override, settings)})
+    like = Like(reference, {".".join(key): value for key, value in map(parse_override, settings)})
+    for _, plugin in plugins:
+        if isinstance(plugin.offer, Optimizer):
+            check_settings(plugin.offer, like)
+    return like
 
 
 def run_checks(

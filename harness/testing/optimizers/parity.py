@@ -39,7 +39,7 @@ class Parted:
 @torch_check
 def parity(offer: Optimizer, like: Like) -> str:
     """It takes the steps of the reference, to 1e-10 in float64."""
-    _check_settings(offer, like)
+    check_settings(offer, like)
     farthest, compared = 0.0, []
     for chosen in _chosen(offer, like):
         own, others = _settings(offer, like.reference, chosen)
@@ -55,7 +55,7 @@ def parity(offer: Optimizer, like: Like) -> str:
     )
 
 
-def _check_settings(offer: Optimizer, like: Like) -> None:
+def check_settings(offer: Optimizer, like: Like) -> None:
     """Raise HarnessError for a setting that neither the optimizer nor the reference has."""
     known = [*_known(offer), *_known(like.reference)]
     for name in like.settings:

@@ -5,6 +5,7 @@ Each function takes a class and returns a subclass of it, in which only how it i
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -168,7 +169,9 @@ def unfused(class_: Any) -> Any:
         def __init__(self, parameters: Any, **hyperparameters: Any) -> None:
             rated = groups_of(parameters, hyperparameters["lr"])
             self.views = _Matrices(rated)
-            super().__init__(self.views, **hyperparameters)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ImportWarning)  # that a library for several machines is missing
+                super().__init__(self.views, **hyperparameters)
             self.param_groups.clear()
             for group in rated:
                 self.add_param_group({"params": group["params"], "lr": group["lr"]})
