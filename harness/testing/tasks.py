@@ -134,12 +134,34 @@ def on_device_is_the_metric(offer: Task) -> str:
 
 @torch_check
 def verdict_has_its_metrics(offer: Task) -> str:
-    """Nothing can fail here: it says what the verdict takes for the loss, and whether it compares classes or numbers."""
+    """What the verdict takes for the loss falls, and where classes are compared, predictions are their probabilities."""
+    if "loss" in offer.metrics:
+        goal = offer.metrics["loss"].goal
+        require(
+            goal == "min",
+            f"metric 'loss' must have the goal 'min', for the verdict takes it for the loss, got '{goal}'",
+        )
+    if "accuracy" in offer.metrics:
+        for example in _examples(offer):
+            predicted = offer.predict(example.outputs)
+            require(
+                _are_probabilities(predicted),
+                "predict must give probabilities of classes, [N, K], or [N] for the second of two, where there is a metric "
+                f"'accuracy', by which the verdict compares classes, got {list(predicted.shape)} from {predicted.min():.3g} "
+                f"to {predicted.max():.3g} on {example.name}; call the metric by another name where there are no classes",
+            )
     _seen(offer)
     loss = "metric 'loss'" if "loss" in offer.metrics else "no metric 'loss', so the task's own loss"
     if "accuracy" in offer.metrics:
         return f"{loss}; metric 'accuracy', so classes are compared"
     return f"{loss}; no metric 'accuracy', so predictions are compared as numbers"
+
+
+def _are_probabilities(predicted: torch.Tensor) -> bool:
+    within = bool(((predicted >= 0) & (predicted <= 1)).all())
+    if predicted.ndim == 1:
+        return within
+    return within and predicted.ndim == 2 and bool((predicted.sum(1) - 1).abs().max() < 1e-4)
 
 
 def _examples(offer: Task) -> Iterator[_Example]:
