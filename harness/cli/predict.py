@@ -18,7 +18,8 @@ def command(
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Mean over all seeds of the arm.")] = False,
     snapshots: Annotated[bool, typer.Option("--snapshots", help="Mean over the ends of the schedule's cycles.")] = False,
     tta: Annotated[bool, typer.Option("--tta", help="Mean over views: as it is, mirrored, four corners.")] = False,
-    clip: Annotated[tuple[float, float], typer.Option(metavar="LOW HIGH", help="Of the probabilities.")] = (0.005, 0.995),
+    clip: Annotated[tuple[float, float], typer.Option(metavar="LOW HIGH", help="Ends of the probabilities.")] = (0.0, 1.0),
+    predicted: Annotated[bool, typer.Option("--predicted", help="A column with the most probable class.")] = False,
     ids: Annotated[str, typer.Option(metavar="number|name", help="Of 00012.jpg: 12, or 00012.")] = "number",
     plugin: PluginFiles = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Device, precision, threads or weights.")] = None,
@@ -29,7 +30,18 @@ def command(
     from harness.models.predict import PredictionRequest, predict
 
     request = PredictionRequest(
-        folder, photos, out, arm, ensemble, tta, clip, tuple(plugin or ()), tuple(set_ or ()), snapshots, ids
+        folder,
+        photos,
+        out,
+        arm,
+        ensemble,
+        tta,
+        clip,
+        tuple(plugin or ()),
+        tuple(set_ or ()),
+        snapshots,
+        ids,
+        predicted,
     )
     with interruption.listening(), Reporter() as reporter:
         predict(request, reporter)

@@ -46,6 +46,7 @@ from harness.training.stepping import DeviceSteps
 from harness.training.turns import Turn
 from harness.training.ways import Way
 from harness.training.whole_objective import gradient_of
+from harness.training.work import work_of_arm
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Parts:
     snapshots: Snapshots = field(init=False)
     objective: Objective = field(init=False)
     running_loss: torch.Tensor = field(init=False)  # summed over the epoch's steps
+    gradients: int = 0  # evaluations of the objective's gradient so far
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
     moved: dict[str, None] = field(default_factory=dict)  # entries of the groups, not lr, that the schedule has moved
     probe_cache: dict[str, Any] = field(default_factory=dict)  # a probe's own, for when it meets this network again
@@ -96,10 +98,9 @@ class Parts:
     @property
     def decisive(self) -> tuple[object, ...]:
         """What decides whether a graph gives the numbers of eager work: the code and the shapes, not the values."""
-        run, parameters = self.run, self.model.parameters()
-        shapes = tuple((p.shape, p.requires_grad) for p in parameters)
-        device, shape = self.device.name, self.ingredients.train.input_shape
-        return run.arm, run.task, run.precision, run.batch_norm, tuple(run.plugins.items()), device, shape, shapes
+        run, shapes = self.run, tuple((p.shape, p.requires_grad) for p in self.model.parameters())
+        on = (self.device.name, self.ingredients.train.input_shape)
+        return run.arm, run.task, run.precision, run.batch_norm, tuple(run.plugins.items()), *on, shapes
 
     @cached_property
     def scale_free(self) -> ScaleFree:
@@ -188,6 +189,7 @@ class Parts:
             else:
                 objective()
                 self.optimizer.step()
+        self.gradients += len(losses)
         self.add_loss(losses[0])  # where the step began
         if not self.ingredients.scheduler.per_epoch:
             self.step_schedule()
@@ -247,14 +249,14 @@ class Parts:
         groups = self.optimizer.param_groups
         lr = float(groups[0].get("lr", math.nan))  # some optimizers remove the entry again
         self.metrics |= {f"{GROUP}{entry}": group_entries.value_of(groups, entry) for entry in self.moved}
-        steps = epoch * len(self.batches)
         snapshot = None
         if self.ingredients.test is not None and epoch in self.snapshots.epochs:
             self.snapshots.add(epoch, self.predict(self.ingredients.test, exact=True))
             snapshot = self.model.state_dict
-        state, way = partial(self.state, epoch), self.way.line if self.way else ""
-        scales = self.scale_free.plain() if epoch == 1 else None
-        record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot, scale_free=scales)
+        state, steps, way = partial(self.state, epoch), epoch * len(self.batches), self.way.line if self.way else ""
+        record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot, gradients=self.gradients)
+        if epoch == 1:
+            record = replace(record, scale_free=self.scale_free.plain(), work=work_of_arm(self.run, self.ingredients))
         return replace(record, way=way, unrepeatable=(*self.unrepeatable,)) if way or self.unrepeatable else record
 
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
@@ -324,9 +326,7 @@ def assemble(
 ) -> Parts:
     """Return the run's parts, with the weights that it begins with, or these.
 
-    Those of ``run.init_seed`` are the same for every arm.
-
-    A ``recorder`` takes the place of the one that the device has.
+    Those of ``run.init_seed`` are the same for every arm. A ``recorder`` takes the place of the one that the device has.
 
     Raises PluginError, naming the plugin, where one cannot be built.
     """
