@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from harness.console.safe_text import impersonal
 from harness.errors import RunFolderError
 from harness.models.card import interval_text, model_card, score_text, winner_row
 from harness.models.choice import Choice, build_model, choose_model
-from harness.models.exported import FILE, describe_model, network_files
+from harness.models.exported import describe_model, network_files, write_model
 from harness.models.formats.writing import check_formats, format_line, write_formats
 from harness.models.trained import Model, check_weights, load_frozen, registry_for
 from harness.plugin.boundary import Boundary, PluginFailed
@@ -82,7 +81,7 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
         for name, file in copies.items():
             shutil.copyfile(file, folder / name)
         description["formats"] = write_formats(request.formats, model, registry, folder)
-        (folder / FILE).write_text(json.dumps(description, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        write_model(folder, description)
         (folder / "README.md").write_text(model_card(description), encoding="utf-8")
     return out, description
 

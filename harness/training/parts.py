@@ -43,6 +43,7 @@ from harness.training.stages import (
 )
 from harness.training.state import load_state, state_of
 from harness.training.stepping import DeviceSteps
+from harness.training.surroundings import Surroundings
 from harness.training.turns import Turn
 from harness.training.ways import Way
 from harness.training.whole_objective import gradient_of
@@ -120,6 +121,7 @@ class Parts:
         self.objective.train(self.parameters)
         if self.captured and self.recorder is not None and self.recorder.static:
             settings |= use.optimizer.captured or {}
+        settings |= Surroundings(self.model, steps, len(use.train)).keywords(use.optimizer)
         with Boundary("optimizer", use.optimizer.name, "build"):
             self.optimizer = build_optimizer(use.optimizer, settings, groups, run.layer_factor)
         before = group_entries.copy_groups(self.optimizer)
@@ -218,7 +220,8 @@ class Parts:
         """
         if self.recorder is None:
             self._check_steps(epoch, self.running_loss.item(), bool(self.objective.gradient_is_finite()))
-            predictions, scores = self._measure(self.ingredients.tune, "tune")
+            self.switch("eval")
+            predictions, scores = measure(self, self.ingredients.tune, "tune")
             yield self._recorded(epoch, self.running_loss.item(), are_finite(predictions), scores)
             return
         evaluation = self._device_evaluation or DeviceEvaluation(self, self.recorder, self.run.epochs - epoch + 1)
@@ -240,20 +243,20 @@ class Parts:
 
     def _recorded(self, epoch: int, summed_loss: float, finite: bool, scores: Mapping[str, float]) -> Epoch:
         """Return the record of an epoch: the sum of its steps' losses, and the scores of its predictions."""
-        loss = summed_loss / len(self.batches)
+        loss, groups = summed_loss / len(self.batches), self.optimizer.param_groups
         self.metrics = {"running_loss": loss, **scores}
         if wrong := find_not_finite(self.ingredients, finite, self.metrics, "tune"):
             raise Diverged(f"epoch {epoch}: {wrong}")
         if self.ingredients.scheduler.per_epoch:
             self.step_schedule(loss)
-        groups = self.optimizer.param_groups
         lr = float(groups[0].get("lr", math.nan))  # some optimizers remove the entry again
         self.metrics |= {f"{GROUP}{entry}": group_entries.value_of(groups, entry) for entry in self.moved}
         snapshot = None
         if self.ingredients.test is not None and epoch in self.snapshots.epochs:
             self.snapshots.add(epoch, self.predict(self.ingredients.test, exact=True))
             snapshot = self.model.state_dict
-        state, steps, way = partial(self.state, epoch), epoch * len(self.batches), self.way.line if self.way else ""
+        state = partial(self.state, epoch) if self.ingredients.optimizer.resumes else None
+        steps, way = epoch * len(self.batches), self.way.line if self.way else ""
         record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot, gradients=self.gradients)
         if epoch == 1:
             record = replace(record, scale_free=self.scale_free.plain(), work=work_of_arm(self.run, self.ingredients))
@@ -261,11 +264,8 @@ class Parts:
 
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
         """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""
-        return self._measure(split, prefix)[1]
-
-    def _measure(self, split: Resident, prefix: str, exact: bool = False) -> tuple[torch.Tensor, dict[str, float]]:
         self.switch("eval")
-        return measure(self, split, prefix, exact)
+        return measure(self, split, prefix)[1]
 
     def predict(self, split: DeviceSplit, exact: bool = False) -> torch.Tensor:
         """Return predictions ``[N, ...]`` in float32; ``exact`` computes in float32 whatever the training did."""

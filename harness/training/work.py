@@ -224,7 +224,7 @@ def _own_per_gradient(
 
     Without a loss the gradients are tensors without numbers, as the weights are.
     """
-    optimizer = build_optimizer(offer, offer.settings(run.optimizer), [weights], layer_factor=1)
+    optimizer = build_optimizer(offer, offer.settings(run.optimizer), [weights])
     counter, evaluations = OperationCounter(), 0
 
     def evaluate() -> torch.Tensor:
