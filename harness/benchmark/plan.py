@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.benchmark.arms import Competitor, Networks, Role, resolve_arms, resolve_controls
 from harness.benchmark.checks.names import (
     check_aliases,
+    check_class_weights,
     check_formats,
     check_layer_groups,
     check_metrics,
@@ -40,6 +42,7 @@ from harness.plugin.contracts import (
 from harness.plugin.meta import Deciding
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, digest
+from harness.training.class_weights import resolve_class_weights
 from harness.training.device import Device, Precision
 from harness.training.pretrained import Fit, find_weights
 
@@ -117,6 +120,12 @@ class Setting:
         is solved to many digits.
         """
         return "fp32" if arm.head else self.device.precision
+
+    @cached_property
+    def class_weights(self) -> tuple[float, ...]:
+        """The weight of each class in the loss; () where all examples count alike."""
+        wanted = self.plan.benchmark.train.class_weights
+        return resolve_class_weights(wanted, self.data.train.targets, len(self.data.classes))
 
     @property
     def folder_name(self) -> str:
@@ -198,6 +207,7 @@ class Setting:
             batch_norm=train.batch_norm,
             tta=phase == "compare" and self.plan.benchmark.compare.tta,
             snapshots=snapshots and competitor.scheduler.cycle_ends is not None,
+            class_weights=self.class_weights,
             label_noise=self.plan.benchmark.compare.label_noise if competitor.role == "different" else 0.0,
         )
 
@@ -296,6 +306,7 @@ def _resolve_data(benchmark: Benchmark, source: Source, registry: Registry) -> t
     check_options(dataset, benchmark.data.options, source, "data", "options")
     task = registry.get("task", benchmark.train.task, Task, source.where("train", "task"))
     check_metrics(benchmark, task, source)
+    check_class_weights(benchmark, task, source)
     return dataset, task
 
 

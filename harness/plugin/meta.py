@@ -134,6 +134,10 @@ class Meta:
         default_factory=dict
     )  # by network: its scale-free ``tensors``, each with its unit; ``groups``; ``problem``; ``l2``, and what that is on, ``l2_on``
 
+    work: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # by arm: the operations of a gradient evaluation, of its ``network`` for an example and its optimizer's ``own``; ``weights``
+
     range_tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: where its search is centred
     exhausted: Mapping[str, int] = field(default_factory=dict)  # by search that tried all: its number of combinations
     counted: Mapping[str, int] = field(default_factory=dict)  # by search whose budget is not in trials: how many count

@@ -328,6 +328,7 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
             "groups",
             "plain",
             "around",
+            "weighted_loss",
             "each",
             "cycle_ends",
             "table",

@@ -58,6 +58,14 @@ def _check_target_value(name: str, metric: Metric, value: float, source: Source)
         raise source.refusal(("report", "target", "value"), must, repr(value))
 
 
+def check_class_weights(benchmark: Benchmark, task: Task, source: Source) -> None:
+    """Refuse weights of classes for a task whose loss takes none."""
+    weights = benchmark.train.class_weights
+    if weights != "none" and task.weighted_loss is None:
+        must = f"be 'none' for task '{task.name}', whose loss takes no weights of classes"
+        raise source.refusal(("train", "class_weights"), must, shown(weights))
+
+
 def check_formats(benchmark: Benchmark, source: Source, registry: Registry) -> None:
     """Refuse formats that nobody writes, and two that write the same file."""
     place = source.where("report", "formats")
