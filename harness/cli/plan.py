@@ -56,9 +56,8 @@ def command(
             no_reuse=no_reuse, workload=workload,
         )  # fmt: skip
         document = estimate_file(request, reporter)
-    several = "workloads" in document
-    print_result(document, _lines_of_all(document) if several else lines(document), as_json)
-    rows = document["workloads"] if several else [document]
+    print_result(document, estimate_lines(document), as_json)
+    rows = document.get("workloads", [document])
     raise typer.Exit(1 if any(map(_has_problem, rows)) else 0)
 
 
@@ -67,6 +66,11 @@ def _has_problem(row: Mapping[str, Any]) -> bool:
     if "problem" in row:
         return not row["optional"]
     return any(arm["problem"] for arm in row["arms"])
+
+
+def estimate_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return the estimate of a benchmark, or of several workloads, for a person."""
+    return _lines_of_all(document) if "workloads" in document else lines(document)
 
 
 def _lines_of_all(document: Mapping[str, Any]) -> list[str]:

@@ -52,7 +52,9 @@ class Reporter:
 
     def __init__(self, quiet: bool = False) -> None:
         self.ahead = Ahead()  # what the whole command has still to do
-        self.console = _Console(file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet)
+        self.console = _Console(
+            file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet, force_jupyter=False
+        )  # a notebook has plain lines
         self._bar: Progress | None = None
         self._said = 0.0
         self._said_training = time.monotonic()
