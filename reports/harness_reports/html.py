@@ -6,13 +6,15 @@ plotly.js, which is unpacked when a reader opens the first interactive view.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from harness import Report, Results, hookimpl
 from harness_reports._draw.interactive import Views, digest, library, packed
+from harness_reports._draw.svg import collected
 from harness_reports._page._first import CLAIM, first_screen
 from harness_reports._page._section import Page, Section, sections
 from harness_reports._page._several import render_several
@@ -21,6 +23,9 @@ from harness_reports._page._workloads import render_workloads
 from harness_reports._words.doubts import doubts, gravest, others
 from harness_reports._words.headline import headline
 from harness_reports._words.names import capitalized
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def render(results: Results) -> str:
@@ -46,6 +51,13 @@ def render(results: Results) -> str:
     return environment().get_template("_page.html.j2").render(parts | _allowed_scripts(page.views)) + "\n"
 
 
+def figures(results: Results) -> Mapping[str, Figure]:
+    """Return every static figure of the page by name, in the order of the page; its label is its title."""
+    with collected() as drawn:
+        render(results)
+    return drawn
+
+
 def _fill_template(section: Section, page: Page, **data: Any) -> Markup:
     """Return a section as HTML."""
     return Markup(environment().get_template(section.template).render(page=page, **data))
@@ -66,4 +78,13 @@ def _allowed_scripts(views: Views) -> dict[str, Any]:
 @hookimpl
 def harness_reports() -> list[Report]:
     """Offer html."""
-    return [Report(name="html", extension="html", render=render, compare=render_several, workloads=render_workloads)]
+    return [
+        Report(
+            name="html",
+            extension="html",
+            render=render,
+            compare=render_several,
+            workloads=render_workloads,
+            figures=figures,
+        )
+    ]
