@@ -39,9 +39,10 @@ ORDER = (
 TOLD_BETTER = ("chance", "defaults", "tuning")  # doubts of a verdict that the alarms tell with their sizes
 LEVELS = {"control": "warn", "power": "note", "unmeasured": "warn", "unfinished": "note", "uncontrolled": "note"}
 CONTROLS = {"A/A": "one optimizer tuned twice (A/A)", "known different": "an arm that is known to be different"}
-MOST_OF_A_KIND = 2  # doubts about arms that are told one by one; further arms are named behind the first
+MOST_OF_A_KIND = 1  # doubts about arms that are told one by one; further arms are named behind the first
 MOST_NAMED = 4
 MOST_SHOWN = 5  # doubts on the first screen
+ADD = "to compare.probes:"  # before the command that measures a facet whose probe was not asked for
 REPLICATES = 6  # of the shortest design with a verdict
 
 
@@ -89,6 +90,9 @@ def _of_verdict(outcome: Outcome) -> Iterator[Remark]:
     verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
     networks = verdicts[0].networks if verdicts else ()
     known = {notice.arm for notice in notices(outcome) if notice.kind == "lost"}
+    names = {part for label in outcome.labels.values() for part in (label, label.rpartition("/")[2]) if part}
+    names |= {str(name) for name in outcome.records.arms["optimizer"]}
+    addable: dict[str, list[str]] = {}
     for network in networks:
         for doubt in network.doubts:
             arm = doubt.text.partition(" ")[0].rstrip(":")
@@ -96,12 +100,20 @@ def _of_verdict(outcome: Outcome) -> Iterator[Remark]:
                 continue
             if doubt.kind == "uncontrolled":
                 continue
+            if doubt.kind == "unmeasured" and ADD in doubt.text:
+                addable.setdefault(doubt.text.rpartition(f"{ADD} ")[2], []).append(doubt.text.partition(" ")[0])
+                continue
             about = f" ({network.network})" if len(networks) > 1 else ""
-            text = f"{capitalized(doubt.text)}{about}."
+            begins = doubt.text if any(doubt.text.startswith(name) for name in names) else capitalized(doubt.text)
+            text = f"{begins}{about}."
             if doubt.kind == "replicates" and int(network.row["replicates"]) == 1:
                 text = _one_search_text(outcome)
             level = LEVELS.get(doubt.kind, "bad" if doubt.kind in ("changed", "replicates", "lost") else "warn")
             yield Remark(doubt.kind, level, text, arm if doubt.kind in ("lost", "minimum") else "")
+    for command, facets in addable.items():
+        which = list(dict.fromkeys(facets))
+        text = f"{capitalized(numbers.joined(which))} {'was' if len(which) == 1 else 'were'} not measured. To measure: {command}"
+        yield Remark("unmeasured", "warn", text)
 
 
 def _of_controls(outcome: Outcome) -> Iterator[Remark]:
@@ -113,23 +125,25 @@ def _of_controls(outcome: Outcome) -> Iterator[Remark]:
         for doubt in network.doubts
         if doubt.kind == "uncontrolled"
     }
-    missing = [words for name, words in CONTROLS.items() if any(name in text for text in kinds)]
+    missing = (
+        []
+        if len(outcome.labels) < 2
+        else [words for name, words in CONTROLS.items() if any(name in text for text in kinds)]
+    )
     if missing:
-        text = f"No control was run of {numbers.joined(missing)}, which would show whether the rules work on this data."
+        text = f"No control was run: {' and '.join(missing)}. Controls show whether the rules work on these data."
         yield Remark("uncontrolled", "note", text)
 
 
 def _one_search_text(outcome: Outcome) -> str:
     """Return that one search of each arm gives no verdict, with the command that gives one."""
     command = outcome.records.again("compare.looks", [REPLICATES])
+    if len(outcome.labels) < 2:
+        return f"One search: how well another search would do is not known. {REPLICATES} searches tell: {command}"
     return (
         f"One search of each arm: this run ranks the arms and cannot tell a good optimizer from a lucky search. "
-        f"{capitalized(_number_word(REPLICATES))} searches of each can: {command}"
+        f"{REPLICATES} searches of each can: {command}"
     )
-
-
-def _number_word(count: int) -> str:
-    return ("no", "one", "two", "three", "four", "five", "six")[count] if count <= REPLICATES else str(count)
 
 
 def _below_defaults(outcome: Outcome) -> Iterator[Remark]:
