@@ -29,12 +29,12 @@ def every_trial(page: Page) -> dict[str, Any]:
     compact: list[list[Any]] = []
     for trial in records.trials.to_dict("records"):
         arm, curve = str(trial["arm"]), curves.get(trial["run_id"], [])
-        trial["chosen"] = trial["number"] == chosen.get(arm)
+        trial |= {"chosen": trial["number"] == chosen.get(arm), "number": trial["number"] + 1}  # people count from one
         shown = _shown_numbers(trial, unit)
         if len(rows) < MOST_ROWS:
             rows.append(_html_row(trial, shown, page.looks[arm], curve))
         compact.append(_compact_row(trial, shown, [arms.index(arm), states.index(trial["state"])], names[arm], curve))
-    legend = [{"label": page.looks[arm].label, "color": page.looks[arm].color, "params": names[arm]} for arm in arms]
+    legend = [{"label": page.looks[arm].label, "color": page.looks[arm].paint, "params": names[arm]} for arm in arms]
     json = embedded({"arms": legend, "states": states, "rows": compact})
     return {"rows": rows, "all": len(compact), "json": packed(json)}
 
@@ -74,7 +74,7 @@ def _html_row(trial: Mapping[Any, Any], shown: Mapping[str, str], look: ArmLook,
         "params": numbers.settings(params),
         "reason": trial["reason"] or "",
         "run": trial["run_id"],
-        "curve": small_curve(curve, look.color),
+        "curve": small_curve(curve, look.paint),
     }
 
 
@@ -128,7 +128,9 @@ def small_curve(heights: list[int], color: str) -> Markup:
     step = 100 / (len(heights) - 1) if len(heights) > 1 else 0.0
     points = [f"{i * step:.1f},{24 - height * 24 / HEIGHTS:.1f}" for i, height in enumerate(heights)]
     points += [f"1,{points[0].split(',')[1]}"] if len(points) == 1 else []
-    polyline = '<svg viewBox="-2 -2 104 28" class="spark"><polyline points="{}" stroke="{}"/></svg>'
+    polyline = (
+        '<svg viewBox="-2 -2 104 28" class="spark" aria-hidden="true"><polyline points="{}" style="stroke:{}"/></svg>'
+    )
     return Markup(polyline).format(" ".join(points), color)
 
 
