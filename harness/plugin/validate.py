@@ -9,10 +9,11 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from inspect import Parameter, signature
 from typing import Any
 
 from harness.errors import repr_of, shown
-from harness.plugin.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
+from harness.plugin.contracts import KINDS, NEEDS, Analysis, Catalogue, Download, Metric, Offer, Report
 
 RECORD_TABLES = (
     "arms",
@@ -36,7 +37,7 @@ def check(offer: Offer | Catalogue, found: bool = False) -> str:
     rules = {**_RULES, "name": _found_name} if found else _RULES
     if isinstance(offer, Analysis):
         rules = {**rules, "name": _analysis_name}
-    wrong = _first_fault(offer, rules) or _outside_its_limits(offer)
+    wrong = _first_fault(offer, rules) or _outside_its_limits(offer) or _cannot_be_given(offer)
     return wrong and f"{type(offer).__name__.lower()} {brief(offer.name)}: {wrong}"
 
 
@@ -149,6 +150,20 @@ def _outside_its_limits(offer: Any) -> str:
     return ""
 
 
+def _cannot_be_given(offer: Any) -> str:
+    """Return the fault of an optimizer whose ``build`` does not take what it needs, or ``""``."""
+    needs = getattr(offer, "needs", ())
+    if not needs:
+        return ""
+    try:
+        parameters = signature(offer.build).parameters
+    except (TypeError, ValueError):  # one that is written in C says nothing of its arguments
+        return ""
+    takes_all = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+    missing = next((name for name in needs if name not in parameters and not takes_all), "")
+    return missing and f"build must have an argument {missing!r}, as needs says, got {', '.join(parameters)}"
+
+
 def brief(value: object) -> str:
     """Return a value for a message: its ``repr`` on one line of at most 80 characters."""
     return f"{repr_of(value):.80}"
@@ -181,6 +196,11 @@ def _analysis_name(value: Any) -> str:
 
 def _text(value: Any) -> str:
     return _must_be(isinstance(value, str), "a text", value)
+
+
+def _needs(value: Any) -> str:
+    ok = isinstance(value, list | tuple) and all(name in NEEDS for name in value)
+    return _must_be(ok, f"some of {', '.join(NEEDS)}", value)
 
 
 def _flag(value: Any) -> str:
@@ -219,6 +239,13 @@ def _goal(value: Any) -> str:
 def _named(value: Any) -> str:
     ok = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
     return _must_be(ok, "a mapping with texts as keys", value)
+
+
+def _meanings(value: Any) -> str:
+    is_known = isinstance(value, Mapping) and all(
+        isinstance(text, str) and text.strip() and text.isprintable() for pair in value.items() for text in pair
+    )
+    return _must_be(is_known, "the meaning of each column, a line by its name", value)
 
 
 def _reasons(value: Any) -> str:
@@ -285,7 +312,8 @@ def _first_of(faults: Iterable[tuple[str, str]]) -> str:
 _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contract
     **dict.fromkeys(("name", "extension"), _name),
     **dict.fromkeys(("reference", "unit"), _text),
-    **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "per_epoch", "qualified"), _flag),
+    **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "resumes", "per_epoch", "qualified"), _flag),
+    "needs": _needs,
     **dict.fromkeys(("thumbnails", "costly", "convex", "takes_folder"), _flag),
     "networks": _one_to_three,
     "threads": _whole,
@@ -305,12 +333,14 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
             "table",
             "compare",
             "headline",
+            "figures",
             "across",
             "workloads",
         ),
         _function_or_none,
     ),
     "known_failures": _reasons,
+    "columns": _meanings,
     **dict.fromkeys(("photos", "check", "on_device"), _function_or_none),
     "download": _download,
     "kind": _kind,

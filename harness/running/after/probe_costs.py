@@ -9,6 +9,7 @@ from typing import Any
 from harness.benchmark.comparison import ComparisonRun, comparison_runs, restart_runs
 from harness.benchmark.plan import Setting
 from harness.console.safe_text import command_with
+from harness.data.images import Progress
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
 from harness.running.after.measuring import Runs, first_timed
@@ -36,13 +37,19 @@ def inside(space: Any, place: float = 0.5) -> Any:
     return int(value) if isinstance(low, int) else value
 
 
-def probe_costs(setting: Setting, planned: Sequence[ComparisonRun]) -> list[dict[str, Any]]:
+def probe_costs(
+    setting: Setting, planned: Sequence[ComparisonRun], progress: Progress = lambda what, done, total: None
+) -> list[dict[str, Any]]:
     """Return a row per probe: how many measurements there are, are asked for and will be made, and what they take.
 
     A probe that fails on networks that are not trained is not timed, and ``problem`` says why. ``part`` says which of
     all measurements ``compare.probe_sizes`` asks for, "" where all, and ``left_out`` what a limit in seconds leaves out.
     """
-    return [_cost(probe, setting, planned) for probe in setting.plan.probes]
+    rows = []
+    for probe in setting.plan.probes:
+        rows.append(_cost(probe, setting, planned))
+        progress("timing probes", len(rows), len(setting.plan.probes))
+    return rows
 
 
 def wanted_of(

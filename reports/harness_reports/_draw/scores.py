@@ -23,7 +23,7 @@ from harness_reports._draw.axes import (
 from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import Tip, house_style, new_panel, seed_tip, to_svg
-from harness_reports._draw.theme import GRID, SURFACE
+from harness_reports._draw.theme import GRID, MUTED, SURFACE
 from harness_reports._words.names import title_with_unit
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MOST_BANDS = 6  # arms whose curves have bands; those of more hide each other
+FEW_ROWS, ROOMY, TIGHT = 5, 0.42, 0.27  # inches of a row of few and of many arms
 LEVELS = (0.0, 0.05, -0.05, 0.1, -0.1)  # heights of the dots of a row, so that equal values stay apart
 
 
@@ -41,16 +42,17 @@ def seed_dots(
     title: str,
     name: str,
     untuned: Mapping[str, Sequence[float]] | None = None,
+    chance: float | None = None,
 ) -> Markup:
     """Return the plot of one metric: every seed a mark, and above them the mean of the arm with its interval.
 
-    ``runs`` are those that ended well; ``rows`` are the leaderboard's of the metric, in the order in which they are drawn.
-    ``untuned`` are the values of an arm's seeds with the defaults of its optimizer, which are drawn as hollow marks.
+    ``runs`` are those that ended well; ``rows`` are the leaderboard's of the metric, in the order in which they are drawn. ``untuned`` are
+    the values of an arm's seeds with the defaults of its optimizer, which are hollow marks; a dashed line stands at ``chance``.
     """
     metric, unit = str(rows[0]["metric"]), str(rows[0]["unit"])
     tips: dict[str, list[Tip]] = {}
     with house_style():
-        figure, axes = new_panel(0.6 + 0.42 * len(rows))
+        figure, axes = new_panel(0.6 + (ROOMY if len(rows) <= FEW_ROWS else TIGHT) * len(rows))
         for place, row in enumerate(rows):
             look = looks[row["arm"]]
             arm_runs = runs[(runs["arm"] == row["arm"]) & is_finite(runs[metric])]
@@ -63,6 +65,8 @@ def seed_dots(
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.yaxis.set_visible(False)
         axes.spines["left"].set_visible(False)
+        if chance is not None:
+            axes.axvline(chance, color=MUTED, lw=0.9, ls=(0, (4, 2)), zorder=1)
         axes.set_xlim(*axis_ends(*widened(*axes.get_xlim(), unit), unit))
         set_ticks(axes, unit)
         axes.set_xlabel(title_with_unit(title, unit))

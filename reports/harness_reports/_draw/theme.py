@@ -16,6 +16,7 @@ DARK_HUES = (
     "#56a8e8", "#f0a030", "#2cc295", "#dd93cf", "#ff7a45", "#c89a6a", "#4fd0e8", "#ff8fb1", "#c9c94a", "#a3abb5",
 )  # fmt: skip
 CONTROLS = {"aa": ("#6f7883", "#8d96a1"), "different": ("#868e97", "#b3bac2")}  # light and dark
+PLAIN = {INK: "#1b1f24", MUTED: "#5b6470", GRID: "#dfe3e8", SURFACE: "#ffffff"}  # as a light page has them
 VARIABLES = {
     INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", SURFACE: "var(--surface)",
     **{hue: f"var(--hue-{place})" for place, hue in enumerate(HUES)},

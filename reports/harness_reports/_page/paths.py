@@ -46,4 +46,4 @@ def _draw_paths(walks: DataFrame, landscape: str, looks: Mapping[str, ArmLook], 
         return to_svg(figure, name, f"{landscape}: where each arm's optimizer went", {}, named_arms(steps, looks))
 
 
-SECTION = Section(id="paths", title="Paths", place=130, data=paths, template="paths.html.j2")
+SECTION = Section(id="paths", title="Paths", place=80, data=paths, template="paths.html.j2")

@@ -228,10 +228,10 @@ function spark(points, color) {
 
 /** Return the columns by whose ranges trials can be filtered: those of the table, and every parameter. */
 function trialColumns(data, title) {
-  const fixed = [["trial", 1], [title, 3], ["confirmed", 4], ["learning rate", 5], ["epochs", 6], ["seconds", 7]];
+  const fixed = [["replicate", 1], ["trial", 2], [title, 4], ["confirmed", 5], ["learning rate", 6], ["epochs", 7], ["seconds", 8]];
   const columns = fixed.map(([name, place]) => ({ title: name, names: [name], place }));
-  columns[1].names.push("score");
-  columns[3].names.push("lr");
+  columns[2].names.push("score");
+  columns[4].names.push("lr");
   const params = [...new Set(data.arms.flatMap((about) => about.params))];
   return [...columns, ...params.map((name) => ({ title: name, names: [name.toLowerCase()], param: name }))];
 }
@@ -241,20 +241,20 @@ async function trials() {
   const source = document.getElementById("trial-data");
   if (!table || !source) return;
   const data = await read(source);
-  const names = ["arm", "trial", "state", "score", "confirmed", "lr", "epochs", "seconds"];
-  const rows = data.rows.map(([arm, trial, state, score, confirmed, rate, epochs, seconds, params, reason, run, curve, chosen]) => {
+  const names = ["arm", "replicate", "trial", "state", "score", "confirmed", "lr", "epochs", "seconds"];
+  const rows = data.rows.map(([arm, replicate, trial, state, score, confirmed, rate, epochs, seconds, params, reason, run, curve, chosen]) => {
     const about = data.arms[arm];
     const values = params.map((value, i) => `${about.params[i]} ${value}`).join(", ");
-    const cells = [trial + (chosen ? " ◀" : ""), data.states[state], score[1], confirmed[1], rate[1], epochs, seconds[1], values];
+    const cells = [replicate, trial + (chosen ? " ◀" : ""), data.states[state], score[1], confirmed[1], rate[1], epochs, seconds[1], values];
     const settings = Object.fromEntries(params.map((value, i) => [about.params[i], value]));
-    const sizes = [NaN, trial, NaN, size(score[1]), size(confirmed[1]), rate[0] ?? NaN, epochs ?? NaN, seconds[0] ?? NaN]; // as they read
+    const sizes = [NaN, replicate, trial, NaN, size(score[1]), size(confirmed[1]), rate[0] ?? NaN, epochs ?? NaN, seconds[0] ?? NaN]; // as they read
     return {
-      keys: [about.label, trial, data.states[state], score[0], confirmed[0], rate[0], epochs, seconds[0], values, 0, reason, run],
+      keys: [about.label, replicate, trial, data.states[state], score[0], confirmed[0], rate[0], epochs, seconds[0], values, 0, reason, run],
       text: `${about.label} ${cells.join(" ")} ${reason} ${run}${chosen ? " chosen" : ""}`,
       params: settings,
       value: (column) => ("param" in column ? size(settings[column.param]) : sizes[column.place]),
       element() { // made when the table shows it, and not stored
-        const plain = cells.map((text, i) => make("td", { className: i === 7 ? "wrap" : "" }, String(text ?? "–")));
+        const plain = cells.map((text, i) => make("td", { className: i === 8 ? "wrap" : "" }, String(text ?? "–")));
         const line = make("td", {}, ...(curve.length ? [spark(curve, about.color)] : ["–"]));
         const end = [make("td", { className: reason ? "wrap" : "" }, reason), make("td", { className: "mono" }, run)];
         return make("tr", { className: chosen ? "chosen" : "" }, make("td", {}, about.label), ...plain, line, ...end);
@@ -263,9 +263,9 @@ async function trials() {
   });
   const lines = (found) => {
     const params = [...new Set(found.flatMap((row) => Object.keys(row.params)))];
-    const line = (row) => [...row.keys.slice(0, 8), ...params.map((name) => row.params[name]), row.keys[10], row.keys[11]];
+    const line = (row) => [...row.keys.slice(0, 9), ...params.map((name) => row.params[name]), row.keys[11], row.keys[12]];
     return [[...names, ...params, "reason", "run"], ...found.map(line)];
   };
   all("[data-without-script]").forEach((element) => element.remove());
-  enliven(table, rows, "trials", { lines, columns: trialColumns(data, titleOf(table.tHead.rows[0].cells[3]).toLowerCase()) });
+  enliven(table, rows, "trials", { lines, columns: trialColumns(data, titleOf(table.tHead.rows[0].cells[4]).toLowerCase()) });
 }
