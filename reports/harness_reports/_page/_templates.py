@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from harness_reports import _page
+from harness_reports._draw.theme import definitions
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
 OPTION = Markup('<span class="option">{}</span>')
+SCRIPTS = ("base", "theme", "tables", "figures", "seeds", "photos", "parallel", "views", "finding", "start")
 
 
 @cache  # compiling a template takes longer than filling it
@@ -28,6 +30,7 @@ def environment() -> Environment:
     )
     templates.filters["tight"] = tight
     templates.filters["unbroken"] = unbroken
+    templates.globals["hues"] = definitions
     return templates
 
 
@@ -42,6 +45,13 @@ def unbroken(text: str) -> Markup:
     """Return a sentence in which no line ends inside an option like ``--data``."""
     words = text.split(" ")
     return Markup(" ").join(OPTION.format(word) if word.startswith("--") else escape(word) for word in words)
+
+
+@cache
+def script() -> str:
+    """Return the script of every page: its parts in one block, so that each sees the others and the page sees none."""
+    parts = [read(f"_scripts/{name}.js") for name in SCRIPTS]
+    return "\n".join(['"use strict";', "{", *parts, "}"])
 
 
 def tight(text: str) -> str:
