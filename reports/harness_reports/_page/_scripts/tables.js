@@ -143,8 +143,8 @@ function enliven(table, rows, name, { lines, columns } = {}) {
   const turn = (step) => () => { state.page += step; show(); };
   const back = button("‹ Back", { className: "turn" }, turn(-1));
   const on = button("Next ›", { className: "turn" }, turn(1));
-  const example = ranges.length ? `, or ${ranges.at(Math.min(1, ranges.length - 1)).title} > 0.1` : "";
-  const filter = make("input", { type: "search", placeholder: `Words${example}`, ariaLabel: `Filter ${name}`, title: ranges.length ? `Words, and ranges of ${ranges.map((column) => column.title).join(", ")}` : "Words" });
+  const short = ranges.map((column) => column.names.at(-1)).find((title) => title.length < 9);
+  const filter = make("input", { type: "search", placeholder: short ? `Words, or ${short} > 0.1` : ranges.length ? "Words, or a range" : "Words", ariaLabel: `Filter ${name}`, title: ranges.length ? `Words, and ranges of ${ranges.map((column) => column.title).join(", ")}` : "Words" });
   let found = rows;
 
   function choose() {
@@ -199,7 +199,7 @@ function enliven(table, rows, name, { lines, columns } = {}) {
   });
   const keep = () => save(`${slug(document.body.dataset.name)}-${slug(name)}.csv`, "text/csv", csv(lines ? lines(found) : linesOf(titles, found)));
   const rest = button("CSV", { className: "save", title: `Save ${name} as CSV`, ariaLabel: `Save ${name} as CSV` }, keep);
-  const bar = make("div", { className: "bar" }, ...(rows.length > FEW ? [filter, many, back, on] : []), rest);
+  const bar = make("div", { className: rows.length > FEW ? "bar" : "bar lone" }, ...(rows.length > FEW ? [filter, many, back, on] : []), rest);
   (table.closest(".scroll") || table).before(bar);
   show();
 }
