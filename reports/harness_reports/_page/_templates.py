@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup, escape
+
 from harness_reports import _page
 from harness_reports._draw.theme import definitions
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+OPTION = Markup('<span class="option">{}</span>')
 SCRIPTS = ("base", "theme", "tables", "figures", "seeds", "photos", "parallel", "views", "finding", "start")
 
 
@@ -26,6 +29,7 @@ def environment() -> Environment:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters["tight"] = tight
+    templates.filters["unbroken"] = unbroken
     templates.globals["hues"] = definitions
     return templates
 
@@ -35,6 +39,12 @@ def read(name: str) -> str:
     folders = [Path(folder) for folder in _page.__path__]
     folder = next((folder for folder in folders if (folder / name).is_file()), folders[0])
     return (folder / name).read_text(encoding="utf-8")
+
+
+def unbroken(text: str) -> Markup:
+    """Return a sentence in which no line ends inside an option like ``--data``."""
+    words = text.split(" ")
+    return Markup(" ").join(OPTION.format(word) if word.startswith("--") else escape(word) for word in words)
 
 
 @cache

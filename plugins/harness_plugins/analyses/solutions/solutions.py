@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROBED = {  # column: names of the numbers, of which the first known one counts
     "sharpness": ("sharpness.value_0.001",),
+    "sharpness_002": ("sharpness.value_0.002",),
+    "sharpness_005": ("sharpness.value_0.005",),
     "lambda_max": ("hessian.lambda_max",),
     "lambda_max_residual": ("hessian.lambda_max_residual",),
     "trace": ("hessian.trace",),
@@ -35,7 +37,8 @@ def compute(records: Records) -> DataFrame:
 
     - ``kind`` is "arm", "aa" or "different"; ``of`` is the arm that a control belongs to.
     - ``score`` is the deciding metric on test.
-    - ``sharpness`` is adaptive and worst-case, in the task's loss, where every weight moves by a thousandth of itself.
+    - ``sharpness`` is adaptive and worst-case, in the task's loss, where every weight moves by a thousandth of itself;
+      ``sharpness_002`` and ``sharpness_005`` are the same for two and five thousandths.
     - ``lambda_max`` is the largest eigenvalue of the Hessian of the train loss, with its relative residual; ``trace`` is the
       Hessian's trace, with its standard error.
     - ``stability`` is the rate times the largest curvature that the optimizer meets, in parts of what it can bear: 1 is the

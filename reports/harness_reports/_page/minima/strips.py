@@ -31,8 +31,11 @@ class Strip:
 
 
 STRIPS = {
-    "sharpness": Strip("Sharpness", in_loss_unit=True),
+    "sharpness": Strip("Sharpness at rho .001", in_loss_unit=True),
+    "sharpness_002": Strip("Sharpness at rho .002", in_loss_unit=True),
+    "sharpness_005": Strip("Sharpness at rho .005", in_loss_unit=True),
     "lambda_max": Strip("Largest eigenvalue of the Hessian"),
+    "stability": Strip("Stability of the optimizer"),
     "trace": Strip("Trace of the Hessian"),
     "weight_norm": Strip("Length of the weights"),
     "moved": Strip("Distance from the initial weights"),
@@ -51,7 +54,7 @@ def strip(
     """Return the figure of a measure; a line is drawn at the ``floor``, a difference that counts as none."""
     title, tips = STRIPS[column].title, dict[str, list[Tip]]()
     measured = solutions[is_finite(solutions[column])]
-    log = bool(measured[column].min() > 0) and (column == "sharpness" or needs_log_axis(measured[column]))
+    log = bool(measured[column].min() > 0) and (column.startswith("sharpness") or needs_log_axis(measured[column]))
     arms = [arm for arm in signs if (measured["arm"] == arm).any()]
     with house_style():
         figure, axes = new_panel(0.62 + 0.36 * len(arms), NARROW)
