@@ -26,9 +26,9 @@ const shown = (cell) => own(cell).map((node) => node.textContent).join("").repla
 const beside = (cell) => all("small, .state", cell).map((node) => node.textContent.trim()).filter(Boolean);
 const titleOf = (head) => shown(head).replace(/\s*[↕↑↓]$/, "");
 
-/** Return what a table holds, in words: its caption, its name, or the heading above it. */
+/** Return what a table holds, in words: its name, its caption, or the heading above it. */
 function nameOf(table) {
-  const given = table.caption?.textContent.trim() || table.dataset.name;
+  const given = table.dataset.name || table.caption?.textContent.trim();
   if (given) return given;
   const above = all("h2, h3, h4, summary", table.closest("section") || document).filter((head) => head.compareDocumentPosition(table) & Node.DOCUMENT_POSITION_FOLLOWING);
   return above.length ? shown(above.at(-1)) : "table";
