@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,12 @@ def command(
     open_: Annotated[
         bool, typer.Option("--open", help="Show the run in the browser while it goes on, as 'harness watch' does.")
     ] = False,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--listen", metavar="NAME", help="Tell a listener what is written down: tensorboard, mlflow, wandb."
+        ),
+    ] = None,
 ) -> None:
     """Tune, compare and report.
 
@@ -64,8 +71,9 @@ def command(
         from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
         from harness.running.workloads import run_file
 
+        settings = [*(set_ or ()), *([f"report.listeners={json.dumps(listen)}"] if listen else ())]
         request = Request(
-            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend,
+            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(settings), only_search, extend,
             retry, reuse, no_reuse, workload,
         )  # fmt: skip
         opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None

@@ -158,6 +158,7 @@ class Meta:
     confirmations: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # by arm: cached features against whole
+    listeners: Mapping[str, str] = field(default_factory=dict)  # by listener that was left out: why
     paths_of: Mapping[str, Any] | None = None  # settings: by arm the hyperparameters that its walks have
     folds: Mapping[str, Any] | None = None  # arm, count and runs of the out-of-fold predictions
     likeness: Mapping[str, Any] | None = None  # the photos that are nearly alike
