@@ -15,6 +15,14 @@ BenchmarkFile = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The be
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 AnyRunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or one of several workloads.")]
 Profile = Annotated[str | None, typer.Option(help="A [profiles.NAME] of the file, laid over it.")]
+PresetName = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="quick|good|best", help="How much is searched and repeated, laid over the file."),
+]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option("--time-limit", metavar="TIME", help="The time for everything, such as 90m or 1h30m: the key budget."),
+]
 WorkloadName = Annotated[
     str | None, typer.Option("--workload", metavar="NAME", help="Only this [[workload]] of the file.")
 ]
@@ -31,6 +39,11 @@ Reuse = Annotated[
 ]
 NoReuse = Annotated[bool, typer.Option("--no-reuse", help="Take no runs from other run folders; train all of them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def with_time_limit(overrides: Sequence[str] | None, time_limit: str | None) -> tuple[str, ...]:
+    """Return the values of ``--set``, with the one that a ``--time-limit`` stands for."""
+    return (*(overrides or ()), *((f"budget={time_limit}",) if time_limit is not None else ()))
 
 
 def print_result(document: Mapping[str, Any], lines: Sequence[str], as_json: bool) -> None:

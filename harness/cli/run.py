@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,10 +16,13 @@ from harness.cli.options import (
     NoReuse,
     Overrides,
     PluginFiles,
+    PresetName,
     Profile,
     Reuse,
     RunsFolder,
+    TimeLimit,
     WorkloadName,
+    with_time_limit,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +49,11 @@ def command(
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
     workload: WorkloadName = None,
+    preset: PresetName = None,
+    time_limit: TimeLimit = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Train the best arm once more, on train and tune together.")
+    ] = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
     from harness.console import interruption
@@ -53,8 +62,8 @@ def command(
     from harness.running.workloads import run_file
 
     request = Request(
-        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry,
-        reuse, no_reuse, workload,
+        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(set_, time_limit), only_search,
+        extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=time.monotonic(),
     )  # fmt: skip
     with interruption.listening(), Reporter() as reporter:
         code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines)

@@ -143,6 +143,9 @@ class Meta:
     compare_runs: Sequence[str] | None = None  # those that rank the arms; None before the comparison is planned
     baseline: Mapping[str, Any] | None = None  # what another run's file brought in
 
+    budget: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # asked: seconds that the run may take, or None; used: those that it has taken; units: of each search, None for all
     looks: Mapping[str, Any] = field(
         default_factory=dict
     )  # replicates: how many the run goes to; ended: why it goes no further, "" before that; left_out: a sentence
