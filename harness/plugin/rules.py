@@ -182,13 +182,15 @@ NO_RULES = Rules()
 def allowed_near(space: Mapping[str, Any], rules: Rules, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the setting near to a wanted one that keeps the rules; None where none is known to keep them.
 
-    What is not in force is left out. Where the wanted setting breaks a constraint, the nearest of some random settings is
-    moved towards it as far as the constraints allow. The result depends on the arguments alone.
+    What is not in force is left out. Where the wanted setting breaks a constraint, the hyperparameters that the constraints name
+    take the values of the nearest of some random settings, moved back as far as the constraints allow. All others stay. The
+    result depends on the arguments alone.
     """
     first = rules.in_force(wanted)
     if not rules.broken(first):
         return first
-    searched = {name: distribution for name, distribution in space.items() if name in wanted}
+    named = {name for each in rules.constraints for name in each.names}
+    searched = {name: distribution for name, distribution in space.items() if name in wanted and name in named}
     target = {name: _place(distribution, wanted[name]) for name, distribution in searched.items()}
     generator = random.Random(0)
     best: dict[str, float] | None = None

@@ -19,7 +19,7 @@ from harness.records import Store, schema
 from harness.running import outcome_lines
 from harness.running.event_loop import EventLoop, Phase
 from harness.running.executor import GuardedExecutor
-from harness.running.fitting import Fitting
+from harness.running.fitting import Before, Fitting
 from harness.running.phases import Comparison, Restart, Retrain, Tune
 from harness.running.registration import register_protocol
 from harness.running.reuse import EarlierRuns
@@ -49,7 +49,7 @@ class Driver:
         self.protocol = ""  # the hash of the protocol, once it is registered
         self._open_executor = executor or partial(open_executor, setting, store)
         self._limit = limit or TimeLimit(None, store)
-        self._fitting = Fitting(setting, self._limit, self.epochs_left, measuring, lambda: self.tunes[0])
+        self._fitting = Fitting(setting, self._limit, self.epochs_left, measuring, self._before)
         self._comparison = Comparison(setting, store)
         self._epochs_done = 0  # in this session
         self._epochs_in_all = 0  # those done, and those left when a run ended last
@@ -129,6 +129,11 @@ class Driver:
     def put_off(self) -> int:
         """How many of the replicates are put off, because the time limit has no room for them."""
         return sum(tune.put_off for tune in self.tunes)
+
+    def _before(self, tune: Tune) -> Before:
+        """Return what comes before a replicate."""
+        before: Sequence[Tune | Retrain] = self.tunes if self.only_search else self.retrains
+        return Before(self.tunes[0], not all(phase.finished for phase in before[: tune.replicate]))
 
     def epochs_wanted(self, replicates: int) -> float:
         """Return about how many epochs are left up to so many replicates, if every search gets its whole budget."""

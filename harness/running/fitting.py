@@ -8,7 +8,7 @@ out to be too slow is put off as a whole: what it has done stays, and the same c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.benchmark.plan import Setting
 from harness.running.search.budget import amount, expected_epochs
@@ -21,16 +21,23 @@ Epochs = Callable[[int], float]  # returns how many epochs are left up to so man
 Seconds = Callable[[int], float]  # returns what the measurements of so many replicates take
 
 
+class Before(NamedTuple):
+    """What comes before a replicate."""
+
+    first: Tune  # the searches of the first replicate
+    at_work: bool  # whether any replicate before it has something to do
+
+
 class Fitting:
     """Decides what begins under a time limit. Without one, everything does."""
 
     def __init__(
-        self, setting: Setting, limit: TimeLimit, epochs: Epochs, measuring: Seconds, first: Callable[[], Tune]
+        self, setting: Setting, limit: TimeLimit, epochs: Epochs, measuring: Seconds, before: Callable[[Tune], Before]
     ) -> None:
         self._limit = limit
         self._epochs = epochs
         self._measuring = measuring
-        self._first = first  # returns the first replicate's searches
+        self._before = before
         self._step = _step(setting)
         self._settled = not limit.is_set  # how many trials the first replicate has
 
@@ -74,11 +81,11 @@ class Fitting:
 
     def _may_go_on(self, tune: Tune) -> bool:
         """Return whether a later replicate may ask for trials; one that does not fit is put off."""
-        first = self._first()
         if not tune.granted:
-            if not self._settled or (self._limit.per_epoch is None and not first.finished):
+            before = self._before(tune)
+            if not self._settled or (self._limit.per_epoch is None and before.at_work):
                 return False  # it is not known yet how many trials it has, or what they take
-            self._set(tune, max(search.granted for search in first.searches))
+            self._set(tune, max(search.granted for search in before.first.searches))
         if not tune.finished:
             tune.put_off = not self._has_room(tune.replicate, late=tune.granted)
         tune.granted = not tune.put_off

@@ -63,10 +63,10 @@ def time_text(seconds: float) -> str:
     >>> time_text(5400), time_text(90), time_text(7200)
     ('1h30m', '1m30s', '2h')
     """
-    hours, rest = divmod(round(seconds), 3600)
+    hours, rest = divmod(seconds, 3600)
     minutes, rest = divmod(rest, 60)
-    parts = [f"{hours}h" * (hours > 0), f"{minutes}m" * (minutes > 0), f"{rest}s" * (rest > 0)]
-    return "".join(parts) or f"{seconds:g}s"
+    parts = [f"{hours:g}h" * (hours > 0), f"{minutes:g}m" * (minutes > 0), f"{rest:.6g}s" * (rest > 0)]
+    return "".join(parts) or "0s"
 
 
 ENDS = (-1e12, 1e12)  # of any hyperparameter: float32 has no decimals beyond them
