@@ -159,6 +159,9 @@ class Meta:
     )  # by arm: cached features against whole
     paths_of: Mapping[str, Any] | None = None  # settings: by arm the hyperparameters that its walks have
     folds: Mapping[str, Any] | None = None  # arm, count and runs of the out-of-fold predictions
+    refit: Mapping[str, Any] | None = (
+        None  # arm, run_id and seed of the run on train and tune, and the run it is ``of``
+    )
     likeness: Mapping[str, Any] | None = None  # the photos that are nearly alike
     examples: Mapping[str, Any] | None = None  # fingerprint: of the data whose photos the table ``examples`` names
 

@@ -52,6 +52,8 @@ class Campaign:
         self.driver = Driver(
             setting, store, reporter, request.only_search, earlier, executor, limit, self._seconds_measuring
         )
+        compare = setting.plan.benchmark.compare
+        self.driver.epochs_after = (compare.folds + request.refit) * compare.epochs
         self._measuring: dict[int, float] = {}  # by replicates: the seconds that their measurements take
         self._failures: list[str] = []
         self._worked = False  # whether there was anything to do

@@ -46,6 +46,7 @@ class Driver:
         self.tunes: list[Tune] = []  # by replicate
         self.retrains: list[Retrain] = []
         self.restart: Restart | None = None
+        self.epochs_after = 0  # of runs beside the comparison, which follow it
         self.protocol = ""  # the hash of the protocol, once it is registered
         self._open_executor = executor or partial(open_executor, setting, store)
         self._limit = limit or TimeLimit(None, store)
@@ -149,8 +150,7 @@ class Driver:
         if self.only_search:
             return left
         left += sum(retrain.epochs_left for retrain in self.retrains[:replicates])
-        compare = self.setting.plan.benchmark.compare
-        return left + (self.restart.epochs_left if self.restart else 0) + compare.folds * compare.epochs
+        return left + (self.restart.epochs_left if self.restart else 0) + self.epochs_after
 
     @property
     def searches(self) -> list[Search]:

@@ -18,6 +18,7 @@ from harness.records import Store
 from harness.records.files import check_out_folder
 from harness.results.reports import Written, write_reports
 from harness.running.after.collect import collect
+from harness.running.after.refit import refit
 from harness.running.baseline import bring_in
 from harness.running.campaign import Campaign
 from harness.running.description import describe_run
@@ -120,6 +121,9 @@ def _carry_out(
     for line in campaign.driver.undefined():
         reporter.say(f"note: {line}")
     failures += collect(setting, campaign.driver, store, setting.registry, reporter)
+    if request.refit and campaign.driver.compared:
+        failure = refit(setting, campaign.driver, store, reporter, executor, limit)
+        failures += [failure] if failure else []
     store.note_changes(take_notes())
     return failures + store.changes()
 
