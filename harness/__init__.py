@@ -59,6 +59,10 @@ from harness.plugin.runs import digest as digest
 if typing.TYPE_CHECKING:
     import optuna.distributions
 
+    from harness.cli.calls import lr_find as lr_find
+    from harness.cli.calls import plan as plan
+    from harness.cli.calls import predict as predict
+    from harness.cli.calls import run as run
     from harness.console.safe_text import from_spreadsheet_cell as from_spreadsheet_cell
     from harness.console.safe_text import markdown_text as markdown_text
     from harness.console.safe_text import spreadsheet_cell as spreadsheet_cell
@@ -80,6 +84,7 @@ if typing.TYPE_CHECKING:
     from harness.results.pictures.walks import Stroke as Stroke
     from harness.results.pictures.walks import describe_walk as describe_walk
     from harness.results.pictures.walks import draw_walks as draw_walks
+    from harness.running.fitting import fit as fit
     from harness.running.workers.messages import Left as Left
     from harness.running.workers.pool import WorkerPool as WorkerPool
     from harness.running.workers.processes import Processes as Processes
@@ -102,6 +107,10 @@ _LAZY = {
     "Choice": "optuna.distributions.CategoricalDistribution",
     "Float": "optuna.distributions.FloatDistribution",
     "Int": "optuna.distributions.IntDistribution",
+    "lr_find": "harness.cli.calls.lr_find",
+    "plan": "harness.cli.calls.plan",
+    "predict": "harness.cli.calls.predict",
+    "run": "harness.cli.calls.run",
     "from_spreadsheet_cell": "harness.console.safe_text.from_spreadsheet_cell",
     "markdown_text": "harness.console.safe_text.markdown_text",
     "spreadsheet_cell": "harness.console.safe_text.spreadsheet_cell",
@@ -122,6 +131,7 @@ _LAZY = {
     "Stroke": "harness.results.pictures.walks.Stroke",
     "describe_walk": "harness.results.pictures.walks.describe_walk",
     "draw_walks": "harness.results.pictures.walks.draw_walks",
+    "fit": "harness.running.fitting.fit",
     "Arrival": "harness.running.workers.shipping.Arrival",
     "Left": "harness.running.workers.messages.Left",
     "Processes": "harness.running.workers.processes.Processes",

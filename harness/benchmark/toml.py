@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.benchmark.installed import find_benchmark, hint_for
 from harness.benchmark.lines import KEY, find_lines, split_key
 from harness.benchmark.lines import Path_ as Path_
 from harness.benchmark.lines import refusal as refusal
@@ -61,8 +62,10 @@ def read(
 ) -> Source:  # fmt: skip
     """Return the file's values with a workload, a profile, a preset and then ``key=value`` overrides laid over them.
 
-    Raises BenchmarkError where there is no such file, it is not TOML, or there is no such workload, profile or preset.
+    A name of a file that came with the harness stands for that file. Raises BenchmarkError where there is no such file, it is
+    not TOML, or there is no such workload, profile or preset.
     """
+    file = find_benchmark(file)
     text = _read_text(file)
     try:
         values = _parse(text, str(file))
@@ -154,7 +157,8 @@ def _read_text(file: Path) -> str:
         content = file.read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
         reason = _unreadable(file, error)
-        raise refusal(str(file), "be a benchmark file (TOML)", reason, "check the path") from error
+        hint = "check the path" if file.exists() else hint_for(file)
+        raise refusal(str(file), "be a benchmark file (TOML)", reason, hint) from error
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:4]:
         raise refusal(str(file), "be text in UTF-8", "UTF-16 or another encoding", "save it as UTF-8")
     try:

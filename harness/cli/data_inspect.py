@@ -37,7 +37,7 @@ def command(
     all_: Annotated[bool, typer.Option("--all", help="Every finding, not the first ten of each kind.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Count a dataset's photos, and find broken ones, duplicates, and leaks between splits."""
+    """Count photos; find broken, equal and leaking ones."""
     from harness.console.progress import Reporter
 
     with Reporter(quiet=as_json) as reporter:

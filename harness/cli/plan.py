@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from harness import __version__
 from harness.cli.options import (
     AsJson,
     BenchmarkFile,
@@ -44,28 +45,24 @@ def command(
     time_limit: TimeLimit = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
-    from harness.console.progress import Reporter
-    from harness.running.prepare import Request
-    from harness.running.workloads import estimate_file
+    """Say what a run would take, before anything is spent.
 
-    request = Request(
-        file,
-        profile,
-        data,
-        out,
-        tuple(plugin or ()),
-        tuple(block or ()),
-        with_time_limit(set_, time_limit),
-        reuse=reuse,
-        no_reuse=no_reuse,
-        workload=workload,
-        preset=preset,
-    )
-    document = estimate_file(request, Reporter(quiet=as_json))
-    several = "workloads" in document
-    print_result(document, _lines_of_all(document) if several else lines(document), as_json)
-    rows = document["workloads"] if several else [document]
+    A few steps of every arm are timed on this machine: the trainings, the time that passes, and the room on the disk.
+    """
+    from harness.console.progress import Reporter
+
+    with Reporter(quiet=as_json) as reporter:
+        reporter.start(f"harness {__version__}: plan {file}")
+        from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
+        from harness.running.workloads import estimate_file
+
+        request = Request(
+            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(set_, time_limit), reuse=reuse,
+            no_reuse=no_reuse, workload=workload, preset=preset,
+        )  # fmt: skip
+        document = estimate_file(request, reporter)
+    print_result(document, estimate_lines(document), as_json)
+    rows = document.get("workloads", [document])
     raise typer.Exit(1 if any(map(_has_problem, rows)) else 0)
 
 
@@ -74,6 +71,11 @@ def _has_problem(row: Mapping[str, Any]) -> bool:
     if "problem" in row:
         return not row["optional"]
     return any(arm["problem"] for arm in row["arms"])
+
+
+def estimate_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return the estimate of a benchmark, or of several workloads, for a person."""
+    return _lines_of_all(document) if "workloads" in document else lines(document)
 
 
 def _lines_of_all(document: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness import __version__
 from harness.cli.options import (
     BenchmarkFile,
     Blocked,
@@ -55,26 +56,32 @@ def command(
         bool, typer.Option("--refit", help="Train the best arm once more, on train and tune together.")
     ] = False,
 ) -> None:
-    """Tune, compare and report; the same command again goes on where it was left."""
+    """Tune, compare and report.
+
+    The same command again goes on where it was left. The last lines say what came out, and where the report is.
+    """
     from harness.console import interruption
     from harness.console.progress import Reporter
-    from harness.running.prepare import Request
-    from harness.running.workloads import run_file
 
-    request = Request(
-        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(set_, time_limit), only_search,
-        extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=time.monotonic(),
-    )  # fmt: skip
+    began = time.monotonic()
     with interruption.listening(), Reporter() as reporter:
+        reporter.start(f"harness {__version__}: run {file}")
+        from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
+        from harness.running.workloads import run_file
+
+        request = Request(
+            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(set_, time_limit), only_search,
+            extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,
+        )  # fmt: skip
         code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines)
     raise typer.Exit(code)
 
 
-def closing_lines(results: Results, registry: Registry, seconds: float) -> Sequence[str]:
-    """Return the few lines that a run ends with."""
+def closing_lines(results: Results, registry: Registry) -> Sequence[str]:
+    """Return the few lines on what came out, with which a run ends."""
     from harness.cli.show import describe_results, result_lines
 
-    return result_lines(describe_results(results.records, registry, results), seconds)
+    return result_lines(describe_results(results.records, registry, results))
 
 
 def common_lines(workloads: Workloads, folder: Path) -> Sequence[str]:

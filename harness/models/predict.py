@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ from harness.benchmark.sections import TrainSection
 from harness.benchmark.toml import parse_override
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.console.safe_text import spreadsheet_cell
+from harness.console.safe_text import from_spreadsheet_cell, spreadsheet_cell
 from harness.data.images import quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
 from harness.data.squares import CENTRE, CORNERS, Cut, Position
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+    from pandas import DataFrame
 
 SETTABLE = (
     "train.device",
@@ -78,8 +79,46 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
     """
     _check_request(request)
+    check_out_file(request.out, header=f"{ID},")
     model, train = open_model(request)
     check_out_file(request.out, header=_header_line(model))
+    return _predict(request, model, train, reporter, _open_table(request.out), f", into {request.out}")
+
+
+def predict_table(request: PredictionRequest, reporter: Reporter) -> DataFrame:
+    """Return the table that ``predict`` writes; nothing is written."""
+    _check_request(request)
+    model, train = open_model(request)
+    rows: list[list[object]] = []
+    keep: Callable[[Sequence[object]], object] = lambda row: rows.append([str(value) for value in row])  # noqa: E731
+    _predict(request, model, train, reporter, nullcontext(keep), "")
+    return _as_frame(rows)
+
+
+def read_table(file: Path) -> DataFrame:
+    """Return a table that ``predict`` has written."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        return _as_frame([[from_spreadsheet_cell(cell) for cell in row] for row in csv.reader(lines)])
+
+
+def _as_frame(rows: Sequence[Sequence[object]]) -> DataFrame:
+    """Return the rows of a table, the first of which has its columns; the probabilities are numbers."""
+    import pandas as pd
+
+    header, *body = rows
+    frame = pd.DataFrame(body, columns=[str(name) for name in header])
+    for column in frame.columns:
+        numbers = pd.to_numeric(frame[column], errors="coerce")
+        if column != ID and not numbers.isna().any():
+            frame[column] = numbers
+    return frame
+
+
+def _predict(
+    request: PredictionRequest, model: Model, train: TrainSection, reporter: Reporter,
+    table: AbstractContextManager[Callable[[Sequence[object]], object]], into: str,
+) -> int:  # fmt: skip
+    """Write a row for every photo into an open table, and return how many could not be read."""
     places: tuple[Position, ...] = (CENTRE,)
     if request.tta and model.cut.scaled > model.cut.size:
         places += CORNERS
@@ -94,12 +133,12 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
     with (
         kept(f"the model {model.arm}"),
         open_photos(request.photos, skipped, request.ids) as photos,
-        _open_table(request.out) as write,
+        table as write,
     ):
         unreadable = _predict_photos(
             photos, model.cut, places, score, _name_columns(model.classes), request.clip, write, reporter
         )
-    reporter.say(f"{len(photos)} photos predicted, into {request.out}")
+    reporter.say(f"{len(photos)} photos predicted{into}")
     if skipped.by_reason:
         reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
     if unreadable:
@@ -114,8 +153,7 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
 
 
 def _check_request(request: PredictionRequest) -> None:
-    """Raise HarnessError for a table that cannot be written and for options out of their range."""
-    check_out_file(request.out, header=f"{ID},")
+    """Raise HarnessError for options out of their range."""
     low, high = request.clip
     if not 0 <= low < high <= 1:
         raise BenchmarkError(f"--clip: must be LOW HIGH with 0 <= LOW < HIGH <= 1, got {low} {high}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -50,6 +50,18 @@ class ArmName(NamedTuple):
 def split_arm_name(arm: str) -> ArmName:
     """Return the parts of ``Arm.name``."""
     return ArmName(*arm.rsplit("/", 2))
+
+
+def short_arm_names(arms: Iterable[str]) -> dict[str, str]:
+    """Return the names of arms without the parts that all of them share; the optimizer always stays.
+
+    >>> short_arm_names(["mlp/sgd/cosine", "mlp/adam/cosine", "mlp/adam/linear"])
+    {'mlp/sgd/cosine': 'sgd/cosine', 'mlp/adam/cosine': 'adam/cosine', 'mlp/adam/linear': 'adam/linear'}
+    """
+    parts = {arm: split_arm_name(arm) for arm in arms}
+    different = [len(set(column)) > 1 for column in zip(*parts.values(), strict=True)]
+    kept = [position for position in range(3) if position == 1 or different[position]]
+    return {arm: "/".join(names[position] for position in kept) for arm, names in parts.items()}
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from inspect import Parameter, signature
 from typing import Any
 
 from harness.errors import repr_of, shown
-from harness.plugin.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
+from harness.plugin.contracts import KINDS, NEEDS, Analysis, Catalogue, Download, Metric, Offer, Report
 from harness.plugin.rules import constraint_fault, declared_fault
 
 RECORD_TABLES = (
@@ -37,7 +38,7 @@ def check(offer: Offer | Catalogue, found: bool = False) -> str:
     rules = {**_RULES, "name": _found_name} if found else _RULES
     if isinstance(offer, Analysis):
         rules = {**rules, "name": _analysis_name}
-    wrong = _first_fault(offer, rules) or _outside_its_limits(offer) or _wrong_rules(offer)
+    wrong = _first_fault(offer, rules) or _outside_its_limits(offer) or _cannot_be_given(offer) or _wrong_rules(offer)
     return wrong and f"{type(offer).__name__.lower()} {brief(offer.name)}: {wrong}"
 
 
@@ -157,6 +158,20 @@ def _wrong_rules(offer: Any) -> str:
     return declared_fault(offer.space, offer.defaults, offer.when, offer.constraints)
 
 
+def _cannot_be_given(offer: Any) -> str:
+    """Return the fault of an optimizer whose ``build`` does not take what it needs, or ``""``."""
+    needs = getattr(offer, "needs", ())
+    if not needs:
+        return ""
+    try:
+        parameters = signature(offer.build).parameters
+    except (TypeError, ValueError):  # one that is written in C says nothing of its arguments
+        return ""
+    takes_all = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+    missing = next((name for name in needs if name not in parameters and not takes_all), "")
+    return missing and f"build must have an argument {missing!r}, as needs says, got {', '.join(parameters)}"
+
+
 def brief(value: object) -> str:
     """Return a value for a message: its ``repr`` on one line of at most 80 characters."""
     return f"{repr_of(value):.80}"
@@ -189,6 +204,11 @@ def _analysis_name(value: Any) -> str:
 
 def _text(value: Any) -> str:
     return _must_be(isinstance(value, str), "a text", value)
+
+
+def _needs(value: Any) -> str:
+    ok = isinstance(value, list | tuple) and all(name in NEEDS for name in value)
+    return _must_be(ok, f"some of {', '.join(NEEDS)}", value)
 
 
 def _flag(value: Any) -> str:
@@ -238,6 +258,13 @@ def _constraints(value: Any) -> str:
     if not isinstance(value, list | tuple):
         return _must_be(False, "a tuple of texts, ('beta2 > beta1',)", value)
     return next(filter(None, map(constraint_fault, value)), "")
+
+
+def _meanings(value: Any) -> str:
+    is_known = isinstance(value, Mapping) and all(
+        isinstance(text, str) and text.strip() and text.isprintable() for pair in value.items() for text in pair
+    )
+    return _must_be(is_known, "the meaning of each column, a line by its name", value)
 
 
 def _reasons(value: Any) -> str:
@@ -304,7 +331,8 @@ def _first_of(faults: Iterable[tuple[str, str]]) -> str:
 _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contract
     **dict.fromkeys(("name", "extension"), _name),
     **dict.fromkeys(("reference", "unit"), _text),
-    **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "per_epoch", "qualified"), _flag),
+    **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "resumes", "per_epoch", "qualified"), _flag),
+    "needs": _needs,
     **dict.fromkeys(("thumbnails", "costly", "convex", "takes_folder"), _flag),
     "networks": _one_to_three,
     "threads": _whole,
@@ -324,12 +352,14 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
             "table",
             "compare",
             "headline",
+            "figures",
             "across",
             "workloads",
         ),
         _function_or_none,
     ),
     "known_failures": _reasons,
+    "columns": _meanings,
     **dict.fromkeys(("photos", "check", "on_device"), _function_or_none),
     "download": _download,
     "kind": _kind,

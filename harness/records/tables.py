@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.plugin.contracts.tables import empty_table
+from harness.plugin.contracts.tables import empty_table, with_kinds
 from harness.plugin.meta import Meta
 from harness.plugin.rules import Rules
 
@@ -33,7 +33,7 @@ def read_arms(db: sqlite3.Connection, meta: Meta) -> DataFrame:
         chosen = {**fixed[arm], **json.loads(text)} if isinstance(text, str) else {}
         tuned.append(_rules(meta.spaces[arm]).in_force(chosen))
     arms["tuned_params"] = pd.Series(tuned, index=arms.index, dtype=object)
-    return arms
+    return with_kinds("arms", arms)
 
 
 def read_trials(db: sqlite3.Connection, meta: Meta) -> DataFrame:
@@ -41,7 +41,7 @@ def read_trials(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     import pandas as pd
 
     query = """
-        SELECT asks.*, searches.arm, replicate, runs.state AS confirmation_state, runs.metrics AS confirmed
+        SELECT asks.*, searches.arm, replicate, asks.number IS searches.tuned_trial AS chosen, runs.state AS confirmation_state, runs.metrics AS confirmed
         FROM asks JOIN searches USING (study) LEFT JOIN runs ON runs.run_id = asks.confirmation ORDER BY study, number
     """
     trials = pd.read_sql_query(query, db).drop(columns=["trial_attrs", "study_attrs", "pruner_notes"])
@@ -69,7 +69,7 @@ def first_searches(trials: DataFrame, meta: Meta) -> DataFrame:
     first["params"] = pd.Series(params, index=first.index, dtype=object)
     first["epochs"] = [chosen["epochs"] for chosen in params]
     first.insert(0, "arm", first.pop("arm"))
-    return first.drop(columns=["study", "replicate"])
+    return with_kinds("trials", first.drop(columns=["study", "replicate", "chosen"]))
 
 
 def further_searches(trials: DataFrame, meta: Meta) -> DataFrame:
@@ -81,6 +81,7 @@ def further_searches(trials: DataFrame, meta: Meta) -> DataFrame:
     further = trials[replicates | trials["arm"].isin(controls)].rename(columns={"study": "search"})
     further["control"] = further["arm"].where(further["arm"].isin(controls), "")
     further["arm"] = further["arm"].replace(controls)
+    further["chosen"] = further["chosen"].astype(bool)
     return further.reset_index(drop=True)
 
 
@@ -91,7 +92,7 @@ def read_runs(db: sqlite3.Connection, meta: Meta, measured: DataFrame) -> DataFr
     runs = _spread_metrics(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)])
     runs = _with_probes(runs, measured, meta)
     runs["precision"] = [json.loads(text)["precision"] for text in runs["recipe"]]
-    return runs.drop(columns=list(OF_ONE_PROCESS))
+    return with_kinds("runs", runs.drop(columns=list(OF_ONE_PROCESS)))
 
 
 def read_comparison(db: sqlite3.Connection, meta: Meta, measured: DataFrame) -> DataFrame:
@@ -110,7 +111,7 @@ def read_epochs(db: sqlite3.Connection, runs: DataFrame) -> DataFrame:
     import pandas as pd
 
     epochs = pd.read_sql_query("SELECT * FROM epochs ORDER BY run_id, epoch", db)
-    return runs[["run_id", "arm", "phase", "seed"]].merge(_spread_metrics(epochs), on="run_id")
+    return with_kinds("epochs", runs[["run_id", "arm", "phase", "seed"]].merge(_spread_metrics(epochs), on="run_id"))
 
 
 def read_range_tests(db: sqlite3.Connection, meta: Meta) -> DataFrame:

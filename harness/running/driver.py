@@ -14,20 +14,22 @@ from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError
 from harness.plugin.contracts import Opening
 from harness.plugin.registry import Registry
-from harness.plugin.runs import Epoch, Event, Job, Run
+from harness.plugin.runs import Epoch, Event, Job, Run, short_arm_names
 from harness.records import Store, schema
 from harness.running import outcome_lines
 from harness.running.event_loop import EventLoop, Phase
 from harness.running.executor import GuardedExecutor
-from harness.running.fitting import Before, Fitting
 from harness.running.phases import Comparison, Restart, Retrain, Tune
 from harness.running.registration import register_protocol
 from harness.running.reuse import EarlierRuns
 from harness.running.search import Search
 from harness.running.search.budget import expected
 from harness.running.time_limit import TimeLimit
+from harness.running.what_fits import Before, Fitting
 from harness.running.workbench import Bench
 from harness.running.workers.opening import opening_of
+
+STYLES = {schema.FAILED: "red", schema.DIVERGED: "yellow", schema.STOPPED: "dim"}  # of the line on how a run ended
 
 
 class Driver:
@@ -56,6 +58,8 @@ class Driver:
         self._epochs_in_all = 0  # those done, and those left when a run ended last
         self._began = 0.0  # when the first of them was begun
         self._said: set[str] = set()  # lines that the event loops of earlier looks have said
+        competitors = (*setting.plan.competitors, *setting.plan.controls)
+        self._names = short_arm_names(competitor.name for competitor in competitors)  # of arms, on the console
 
     @cached_property
     def executor(self) -> GuardedExecutor:
@@ -197,7 +201,7 @@ class Driver:
             left = self._epochs_in_all - self._epochs_done
             self.reporter.ahead.expect("epoch", left, (time.monotonic() - self._began) / self._epochs_done)
             at_once = min(self.executor.at_once, len(loop.under_way))
-            self.reporter.move(run.arm.name, self._epochs_done, self._epochs_in_all, at_once)
+            self.reporter.move(self._name(run).rstrip(), self._epochs_done, self._epochs_in_all, at_once)
         watch.happened(loop.describe_under_way)
 
     def _say_trial(self, search: Search, run: Run, trial: dict[str, Any]) -> None:
@@ -212,8 +216,13 @@ class Driver:
 
     def _say_outcome(self, run: Run, row: dict[str, Any], label: str) -> None:
         taken_from = (self.store.run(run.id) or {}).get("taken_from", "")
-        line = outcome_lines.outcome_line(self.setting.plan, run, row, label, taken_from)
-        self.reporter.say(line, style="" if row["state"] == schema.DONE else "yellow")
+        line = outcome_lines.outcome_line(self.setting.plan, run, row, label, self._name(run), taken_from)
+        self.reporter.say(line, style=STYLES.get(row["state"], ""), brief=row["state"] == schema.DONE)
+
+    def _name(self, run: Run) -> str:
+        """Return what an arm is called on the console, as wide as the longest of these names."""
+        width = max(map(len, self._names.values()), default=0)
+        return f"{self._names.get(run.arm.name, run.arm.name):{width}}"
 
     def _epochs_left(self, loop: EventLoop) -> int:
         """Return how many epochs are still to train; for a trial not yet asked, those that are to be expected of it."""

@@ -59,13 +59,14 @@ class Fairness:
 
     equal: Sequence[Equal] = ()
     moved: Mapping[str, Mapping[str, Moved]] = field(default_factory=dict)  # entry of the groups, by arm
+    unsaved: Sequence[str] = ()  # optimizers whose state cannot be saved
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain JSON, with the lines for a person as ``notes``."""
         return {**asdict(self), "notes": self.notes()}
 
     def notes(self) -> list[str]:
-        """Return a line for each pair of equal optimizers, and for each entry that a schedule moves."""
+        """Return a line for each pair of equal optimizers, each entry that a schedule moves, and each unsaved optimizer."""
         by_line: dict[str, list[str]] = {}
         for arm, entries in self.moved.items():
             for entry, moved in entries.items():
@@ -73,7 +74,10 @@ class Fairness:
                 line = f"{scheduler} moves {entry} too, from {moved.low:.4g} to {moved.high:.4g} (built with {moved.before:.4g})"
                 by_line.setdefault(line, []).append(arm)
         moved_lines = [f"{line}: {', '.join(arms)}" for line, arms in by_line.items()]
-        return [pair.line() for pair in self.equal] + moved_lines
+        unsaved_lines = [
+            f"{name}: its state cannot be saved, so a run that is killed begins again" for name in self.unsaved
+        ]
+        return [pair.line() for pair in self.equal] + moved_lines + unsaved_lines
 
 
 def rehearsal(arm: Arm) -> str:
@@ -98,7 +102,8 @@ def check_fairness(setting: Setting, registry: Registry, attempts: Attempts | No
                 _check_objective(setting, competitor, registry)
             if entries := _find_moved_entries(setting, competitor, registry):
                 moved[competitor.name] = entries
-    return Fairness(_equal_pairs(setting, competitors, attempts), moved)
+    unsaved = [competitor.entered for competitor in setting.plan.competitors if not competitor.optimizer.resumes]
+    return Fairness(_equal_pairs(setting, competitors, attempts), moved, tuple(dict.fromkeys(unsaved)))
 
 
 def _runs_at_ends(setting: Setting, competitor: Competitor) -> Iterator[Run]:

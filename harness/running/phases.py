@@ -27,8 +27,8 @@ from harness.records import Store, schema
 from harness.records.attempts import of_run
 from harness.records.earlier import EarlierRun
 from harness.running.event_loop import Unpruned, has_ended
-from harness.running.fitting import Fitting
 from harness.running.search import GO_ON, Search, study_name
+from harness.running.what_fits import Fitting
 from harness.training.device import environment
 
 Say = Callable[[str, str], object]  # a line, and its style

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from harness.console.numbers import measure
+from harness.console.numbers import duration, measure
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Results
 from harness.plugin.process_settings import take_notes
@@ -36,13 +37,13 @@ def run(
     request: Request,
     reporter: Reporter,
     command: Sequence[str] = (),
-    closing: Callable[[Results, Registry, float], Sequence[str]] | None = None,
+    closing: Callable[[Results, Registry], Sequence[str]] | None = None,
     opened: Callable[[str], object] = lambda folder_name: None,
 ) -> int:
     """Carry out a benchmark and write its reports; return 0, or 1 where a run, a measurement, an analysis or a report failed.
 
-    ``closing`` makes the last lines from the results, the plugins and the seconds it all took. ``opened`` is called with the
-    name of the run folder when nothing more can be wrong with the input.
+    ``closing`` makes the lines on what came out, from the results and the plugins. ``opened`` is called with the name of the
+    run folder when nothing more can be wrong with the input.
     """
     began = request.began or time.monotonic()
     check_out_folder(request.out)
@@ -52,10 +53,14 @@ def run(
         opened(setting.folder_name)
         failures, written = _run_in_folder(setting, replace(request, began=began), reporter, command)
     failures += [*written.failures, *take_notes()]  # a report may have changed settings too
+    for line in closing(written.results, setting.registry) if closing else ():
+        reporter.say(line)
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")
-    for line in closing(written.results, setting.registry, time.monotonic() - began) if closing else ():
-        reporter.say(line)
+    folder = written.results.records.folder
+    reporter.say(
+        f"took {duration(time.monotonic() - began)}; all details: {shlex.join(['harness', 'show', str(folder)])}"
+    )
     for path in written.files:
         reporter.say(f"report: {path}")
     return 1 if failures else 0

@@ -43,6 +43,7 @@ from harness.training.stages import (
 )
 from harness.training.state import load_state, state_of
 from harness.training.stepping import DeviceSteps
+from harness.training.surroundings import Surroundings
 from harness.training.turns import Turn
 from harness.training.ways import Way
 from harness.training.whole_objective import gradient_of
@@ -119,6 +120,7 @@ class Parts:
         self.objective.train(self.parameters)
         if self.captured and self.recorder is not None and self.recorder.static:
             settings |= use.optimizer.captured or {}
+        settings |= Surroundings(self.model, steps, len(use.train)).keywords(use.optimizer)
         with Boundary("optimizer", use.optimizer.name, "build"):
             self.optimizer = build_optimizer(use.optimizer, settings, groups, run.layer_factor)
         before = group_entries.copy_groups(self.optimizer)
@@ -252,8 +254,8 @@ class Parts:
         if self.ingredients.test is not None and epoch in self.snapshots.epochs:
             self.snapshots.add(epoch, self.predict(self.ingredients.test, exact=True))
             snapshot = self.model.state_dict
-        state, way = partial(self.state, epoch), self.way.line if self.way else ""
-        scales = self.scale_free.plain() if epoch == 1 else None
+        state = partial(self.state, epoch) if self.ingredients.optimizer.resumes else None
+        scales, way = self.scale_free.plain() if epoch == 1 else None, self.way.line if self.way else ""
         record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot, scale_free=scales)
         return replace(record, way=way, unrepeatable=(*self.unrepeatable,)) if way or self.unrepeatable else record
 
@@ -324,9 +326,7 @@ def assemble(
 ) -> Parts:
     """Return the run's parts, with the weights that it begins with, or these.
 
-    Those of ``run.init_seed`` are the same for every arm.
-
-    A ``recorder`` takes the place of the one that the device has.
+    Those of ``run.init_seed`` are the same for every arm. A ``recorder`` takes the place of the one that the device has.
 
     Raises PluginError, naming the plugin, where one cannot be built.
     """

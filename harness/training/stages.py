@@ -18,6 +18,7 @@ import torch
 from harness.errors import PluginError
 from harness.plugin.contracts import Backbone, Optimizer, Schedule, Scheduler
 from harness.plugin.runs import Run
+from harness.training.surroundings import surround
 
 Groups = Sequence[Sequence[torch.nn.Parameter]]  # from the input to the outputs; the last one is the head
 
@@ -68,16 +69,19 @@ def train_only(groups: Groups, all_groups: Groups) -> list[torch.nn.Parameter]:
 
 
 def build_optimizer(
-    optimizer: Optimizer, settings: Mapping[str, Any], groups: Groups, layer_factor: float
+    optimizer: Optimizer, settings: Mapping[str, Any], groups: Groups, layer_factor: float = 1
 ) -> torch.optim.Optimizer:
     """Return the optimizer of one stage, which trains ``groups``.
 
     The head has the learning rate ``lr`` and each group nearer to the input ``layer_factor`` times that of the one after
-    it. Raises PluginError where it is no optimizer, or one that does not take rates of groups; else whatever it raises
-    itself.
+    it. Where the settings lack what it needs of a run, the groups are the whole network. Raises PluginError where it is no
+    optimizer, or one that does not take rates of groups; else whatever it raises itself.
     """
+    parameters = list(chain.from_iterable(groups))
+    if not settings.keys() >= set(optimizer.needs):
+        settings = {**surround(parameters).keywords(optimizer), **settings}
     if layer_factor == 1 or len(groups) == 1:
-        return check_built(optimizer.build(list(chain.from_iterable(groups)), **settings))
+        return check_built(optimizer.build(parameters, **settings))
     if "lr" not in settings:
         raise PluginError("must have 'lr' among its hyperparameters to train by layer groups, got none")
     by_depth = [  # the head first: its rate is the one that is recorded

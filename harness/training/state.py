@@ -35,7 +35,7 @@ def flatten(tree: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
         pairs = [(key, flatten(value, f"{name}.{key}", tensors)) for key, value in tree.items()]
         if all(isinstance(key, str) and not key.startswith("$") for key, _ in pairs):
             return dict(pairs)
-        return {"$dict": [[key, value] for key, value in pairs]}
+        return {"$dict": [[flatten(key, name, tensors), value] for key, value in pairs]}
     if isinstance(tree, list | tuple):
         items = [flatten(value, f"{name}.{i}", tensors) for i, value in enumerate(tree)]
         return items if isinstance(tree, list) else {"$tuple": items}
@@ -59,7 +59,7 @@ def restore(tree: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
     if "$tuple" in tree:
         return tuple(restore(value, tensors) for value in tree["$tuple"])
     if "$dict" in tree:
-        return {key: restore(value, tensors) for key, value in tree["$dict"]}
+        return {restore(key, tensors): restore(value, tensors) for key, value in tree["$dict"]}
     return {key: restore(value, tensors) for key, value in tree.items()}
 
 

@@ -65,11 +65,13 @@ def walk(optimizer: Optimizer, landscape: Landscape, hyperparameters: Mapping[st
     import numpy as np
     import torch
 
+    from harness.training.stages import build_optimizer
+
     points, values, spent = [landscape.start], [float(landscape.value(*landscape.start))], [0]
     with torch.random.fork_rng(devices=[]):  # of an optimizer that draws numbers; training's are not touched
         torch.default_generator.manual_seed(0)
         point = torch.nn.Parameter(torch.tensor(landscape.start))
-        at_work = optimizer.build([point], **optimizer.settings(hyperparameters))
+        at_work = build_optimizer(optimizer, optimizer.settings(hyperparameters), [[point]])
         objective = _Objective(landscape, point, at_work, optimizer.second_order)
         lost = False
         while objective.gradients < budget and not lost:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from harness.plugin.contracts.data import Data, DataRequest, Dataset, Download, Photo, Split
 from harness.plugin.contracts.executing import Executor, Opening, RunningExecutor, Staffing, Workbench
-from harness.plugin.contracts.learning import Backbone, Metric, Optimizer, Schedule, Scheduler, Task, Weights
+from harness.plugin.contracts.learning import NEEDS, Backbone, Metric, Optimizer, Schedule, Scheduler, Task, Weights
 from harness.plugin.contracts.offers import KINDS, OFFERS, Catalogue, Kind, Offer
 from harness.plugin.contracts.parts import DeviceSplit, Parts, TrainingParts
 from harness.plugin.contracts.reading import Analysis, Probe, Report, Results, Several, Workloads
@@ -26,6 +26,7 @@ from harness.plugin.contracts.spaces import Space
 
 __all__ = [
     "KINDS",
+    "NEEDS",
     "OFFERS",
     "Analysis",
     "Backbone",

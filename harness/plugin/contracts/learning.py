@@ -151,6 +151,9 @@ class Backbone:
     reference: str = ""  # a paper or an address, for the report
 
 
+NEEDS = ("network", "total_steps", "examples")  # what of a run an optimizer can ask for
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """A training algorithm: ``build(parameters, **hyperparameters)`` returns a ``torch.optim.Optimizer``.
@@ -163,6 +166,10 @@ class Optimizer:
     ``when`` says that a hyperparameter is in force only where others have some values (one, or a tuple of them): elsewhere it
     is neither searched nor passed to ``build``. ``constraints`` are texts that compare hyperparameters: no search tries a
     setting that breaks one.
+
+    ``needs`` names what of the run ``build`` gets too, as keywords of these names (``NEEDS``): ``network``, the whole
+    network, in which the parameters that are not trained have ``requires_grad`` False; ``total_steps``, how many steps it
+    will take; ``examples``, how many training examples there are.
 
     >>> import torch
     >>> sgd = Optimizer("sgd", torch.optim.SGD, space={}, defaults={"lr": 0.1, "momentum": 0.0})
@@ -188,6 +195,8 @@ class Optimizer:
     captured: Mapping[str, Any] | None = (
         None  # keywords for ``build`` on a GPU, with which a step can be part of a CUDA graph
     )
+    needs: Sequence[str] = ()  # what of the run ``build`` gets, by argument name: some of ``NEEDS``
+    resumes: bool = True  # False: its state cannot be saved, so a run that was killed begins again
     known_failures: Mapping[str, str] = field(
         default_factory=dict
     )  # checks of ``harness check`` it fails, with the reason

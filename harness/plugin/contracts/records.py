@@ -60,7 +60,8 @@ class Records(ABC):
     ``measured``  probe, one, other, third, name, value: what probes measured; one, other and third are run_ids,
                 "" where there are fewer
     ``repeated``  the trials of searches that are no arm's first: the columns of ``trials`` but epochs, and search, the
-                study, the arm it belongs to, the replicate, and control (the A/A arm's name, "" for an arm's own search)
+                study, the arm it belongs to, the replicate, chosen (whether the search chose it), and control (the A/A arm's
+                name, "" for an arm's own search)
 
     >>> scores = records.compared()  # a row per arm and seed
     >>> scores.groupby("arm")["test_accuracy"].mean().between(0, 1).all()

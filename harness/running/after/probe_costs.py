@@ -9,6 +9,7 @@ from typing import Any
 from harness.benchmark.arms import middle
 from harness.benchmark.comparison import ComparisonRun, comparison_runs, restart_runs
 from harness.benchmark.plan import Setting
+from harness.data.images import Progress
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
 from harness.running.after.measuring import Runs, first_timed
@@ -28,13 +29,19 @@ def planned_cells(setting: Setting, replicates: int) -> list[ComparisonRun]:
     return [*planned, *restart_runs(setting, planned)]
 
 
-def probe_costs(setting: Setting, planned: Sequence[ComparisonRun]) -> list[dict[str, Any]]:
+def probe_costs(
+    setting: Setting, planned: Sequence[ComparisonRun], progress: Progress = lambda what, done, total: None
+) -> list[dict[str, Any]]:
     """Return a row per probe: how many measurements there are and are asked for, and what they take.
 
     A probe that fails on networks that are not trained is not timed, and ``problem`` says why. ``part`` says which of
     all measurements ``compare.probe_sizes`` asks for, "" where all.
     """
-    return [_cost(probe, setting, planned) for probe in setting.plan.probes]
+    rows = []
+    for probe in setting.plan.probes:
+        rows.append(_cost(probe, setting, planned))
+        progress("timing probes", len(rows), len(setting.plan.probes))
+    return rows
 
 
 def wanted_of(

@@ -93,7 +93,12 @@ def rates(run: Run, optimizer: Optimizer, scheduler: Scheduler, total: int, coun
     """Return the learning rates of the first ``count`` steps of a stage of ``total``, as the first group has them."""
     import torch
 
-    built = optimizer.build([torch.nn.Parameter(torch.zeros(2, 2))], **optimizer.settings(run.optimizer))
+    from harness.training.stages import build_optimizer
+    from harness.training.surroundings import surround
+
+    weights = [torch.nn.Parameter(torch.zeros(2, 2))]
+    settings = optimizer.settings(run.optimizer) | surround(weights, total).keywords(optimizer)
+    built = build_optimizer(optimizer, settings, [weights])
     schedule = scheduler.build(built, total, **scheduler.settings(run.scheduler))
     curve = []
     with warnings.catch_warnings():

@@ -81,8 +81,11 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     folder, looks = request.place / setting.folder_name, setting.plan.benchmark.compare.looks
     replicates = look_of(looks, _begun(folder))
     busy, pace = device.contention(setting.device), _pace(setting)
-    timed = [_timed(setting, competitor, pace) for competitor in setting.plan.competitors]
-    work = _work(setting, timed, replicates)
+    timed = []
+    for competitor in setting.plan.competitors:
+        timed.append(_timed(setting, competitor, pace))
+        reporter.preparing("timing arms", len(timed), len(setting.plan.competitors))
+    work = _work(setting, timed, replicates, reporter)
     most = _most(setting, timed, work, pace, opening)
     earlier = earlier_runs(setting, folder, run_folders)
     begun = earlier_runs(setting, folder.parent, [folder])
@@ -135,11 +138,11 @@ def _timed(setting: Setting, competitor: Competitor, pace: Pace) -> Timed:
         return Timed(competitor, Timing(), str(error))
 
 
-def _work(setting: Setting, timed: Sequence[Timed], replicates: int) -> Work:
+def _work(setting: Setting, timed: Sequence[Timed], replicates: int, reporter: Reporter) -> Work:
     """Return the work of so many replicates; every probe is timed."""
     planned = planned_cells(setting, replicates)
     costs = [cost_of_arm(arm, planned, replicates) for arm in timed]
-    return Work(setting, replicates, planned, costs, probe_costs(setting, planned))
+    return Work(setting, replicates, planned, costs, probe_costs(setting, planned, reporter.preparing))
 
 
 def _most(setting: Setting, timed: Sequence[Timed], first: Work, pace: Pace, opening: float) -> dict[str, Any]:

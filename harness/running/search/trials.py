@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from optuna.exceptions import StorageInternalError
@@ -32,6 +33,7 @@ from harness.plugin.runs import Epoch, PrunerDecision, Run
 from harness.records import Store, schema
 from harness.records.earlier import EarlierRun
 from harness.running.search.budget import Budgeted, Spending
+from harness.running.search.dashboard import shown_of
 from harness.running.search.rebuilding import OPTUNA_STATE, study_in_memory, write_study
 from harness.running.search.samplers import Tried, combinations, fixed_params, make_pruner, make_sampler, study_name
 from harness.running.search.trial_runs import TrialRuns
@@ -249,7 +251,7 @@ class Trials(Budgeted):
         except (HarnessError, OSError, sqlite3.Error, SQLAlchemyError, StorageInternalError):
             raise
         except Exception as error:  # Optuna's classes raise many types
-            trouble = f"{shortened(one_line(error), 160)} at trial {len(self._asks)}"
+            trouble = f"{shortened(one_line(error), 160)} at trial {len(self._asks) + 1}"
             hint = f"what is trained stays in {self._store.folder}; choose other options in search.{part}_options"
             raise refusal(f"search.{part}", f"go on for {self.arm}", trouble, hint) from error
 
@@ -332,7 +334,8 @@ class Trials(Budgeted):
 
     def write_for_optuna(self) -> None:
         """Write the search, which is over, into Optuna's tables, for its dashboard and its plots."""
-        write_study(self.study, self.setting.plan, self.competitor.space, self._store, self.trials, self._reported)
+        space, shown = self.competitor.space, partial(shown_of, self._runs.of, self._store, self._metric)
+        write_study(self.study, self.setting.plan, space, self._store, self.trials, self._reported, shown)
 
     def _reported(self, ask: Mapping[str, Any]) -> dict[int, float]:
         """Return what the pruner has seen of a trial: its seeds, or every epoch but the last, when it is too late."""

@@ -18,29 +18,37 @@ from harness_reports._draw.axes import (
     tick_format,
 )
 from harness_reports._draw.looks import ArmLook
-from harness_reports._draw.svg import GRID, INK, SURFACE, house_style, new_panel, to_svg
+from harness_reports._draw.svg import GRID, INK, MUTED, SURFACE, house_style, new_panel, to_svg
 from harness_reports._words.names import title_with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
+FEW_ROWS, ROOMY, TIGHT = 5, 0.42, 0.27  # inches of a row of few and of many arms
 LEVELS = (0.0, 0.05, -0.05, 0.1, -0.1)  # heights of the dots of a row, so that equal values stay apart
 
 
 def seed_dots(
-    runs: DataFrame, rows: Sequence[Mapping[str, Any]], looks: Mapping[str, ArmLook], title: str, name: str
+    runs: DataFrame,
+    rows: Sequence[Mapping[str, Any]],
+    looks: Mapping[str, ArmLook],
+    title: str,
+    name: str,
+    untuned: Mapping[str, Sequence[float]] | None = None,
+    chance: float | None = None,
 ) -> Markup:
     """Return the plot of one metric: every seed a dot, and above them the mean of the arm with its interval.
 
-    ``runs`` are those that ended well; ``rows`` are the leaderboard's of the metric, in the order in which they are drawn.
+    ``runs`` are those that ended well; ``rows`` are the leaderboard's of the metric, in the order in which they are drawn. ``untuned`` are
+    the values of an arm's seeds with the defaults of its optimizer, which are drawn as rings; a dashed line stands at ``chance``.
     """
     from matplotlib.ticker import MaxNLocator
 
     metric, unit = str(rows[0]["metric"]), str(rows[0]["unit"])
     tips: dict[str, list[str]] = {}
     with house_style():
-        figure, axes = new_panel(0.6 + 0.42 * len(rows))
+        figure, axes = new_panel(0.6 + (ROOMY if len(rows) <= FEW_ROWS else TIGHT) * len(rows))
         for place, row in enumerate(rows):
             look = looks[row["arm"]]
             arm_runs = runs[(runs["arm"] == row["arm"]) & is_finite(runs[metric])]
@@ -48,6 +56,7 @@ def seed_dots(
             group = f"seeds-{place}"
             axes.scatter(arm_runs[metric], heights, s=15, color=look.color, alpha=0.75, lw=0, gid=group)
             tips[group] = _seed_tips(arm_runs, metric, unit, look)
+            _draw_untuned(axes, (untuned or {}).get(row["arm"], ()), place, look)
             _draw_mean(axes, row, place + 0.02, look)
             _label_row(axes, look.label if row["n"] else f"{look.label}: no result", place)
         axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -55,10 +64,18 @@ def seed_dots(
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.xaxis.set_major_formatter(tick_format(unit))
+        if chance is not None:
+            axes.axvline(chance, color=MUTED, lw=0.9, ls=(0, (4, 2)), zorder=1)
         axes.set_xlim(*axis_ends(*axes.get_xlim(), unit))
         axes.set_xlabel(title_with_unit(title, unit))
         described = f"{title}: every seed, and mean with 95 % interval per arm"
         return to_svg(figure, name, described, tips, runs[["arm", "seed", metric]])
+
+
+def _draw_untuned(axes: Axes, values: Sequence[float], place: int, look: ArmLook) -> None:
+    """Draw a ring for every seed with the defaults of the optimizer, on the level of the arm's seeds."""
+    heights = [place + 0.26 + LEVELS[i % len(LEVELS)] for i in range(len(values))]
+    axes.scatter(values, heights, s=22, fc="none", ec=look.color, lw=1.1, zorder=2.5)
 
 
 def _seed_tips(runs: DataFrame, metric: str, unit: str, look: ArmLook) -> list[str]:

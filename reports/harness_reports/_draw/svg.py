@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID, SURFACE = "#0a0b0c", "#0a0b0d", "#0a0b0e", "#0a0b0f"
 VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", SURFACE: "var(--surface)"}
+PLAIN = {INK: "#1b1f24", MUTED: "#5b6470", GRID: "#dfe3e8", SURFACE: "#ffffff"}  # as the page has them in the light
 MANY = 300  # marks of one group that are shapes with a text each; more of them are one picture without texts
 SHARPNESS = 144  # dots an inch of such a picture
 WIDE, NARROW = 4.1, 3.3  # inches of 96 CSS pixels, for two and for three figures side by side; a phone has 3.7
@@ -48,6 +50,23 @@ def house_style() -> Iterator[None]:
         yield
 
 
+_collection: ContextVar[dict[str, Figure] | None] = ContextVar("collection", default=None)
+
+
+@contextmanager
+def collected() -> Iterator[dict[str, Figure]]:
+    """Give the figures that are drawn inside, by name, as matplotlib has them. No SVG is made of them.
+
+    Each has its title as its label, and plain colours in the place of the page's.
+    """
+    figures: dict[str, Figure] = {}
+    token = _collection.set(figures)
+    try:
+        yield figures
+    finally:
+        _collection.reset(token)
+
+
 def new_panel(height: float, width: float = WIDE) -> tuple[Figure, Axes]:
     """Return an empty figure of this height and width in inches, and its axes."""
     from matplotlib.figure import Figure
@@ -69,13 +88,20 @@ def to_svg(
     """
     import numpy as np
 
+    prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
+    collection = _collection.get()
+    if collection is not None:
+        if title:  # else it is a part of a legend
+            figure.set_label(title)
+            color_plainly(figure)
+            collection[prefix] = figure
+        return Markup("")
     for axes in figure.axes:
         for group in axes.collections:
             group.set_rasterized(group.get_rasterized() or len(np.asarray(group.get_offsets())) > MANY)
     file = io.StringIO()
     figure.savefig(file, format="svg", dpi=SHARPNESS, transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())
-    prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
     _strip_namespaces(root)
     _add_tips(root, tips)
     for element in root.iter():
@@ -84,6 +110,32 @@ def to_svg(
     if title:
         ElementTree.SubElement(root, "metadata").text = packed_data(lines_of(figure) if data is None else data)
     return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def color_plainly(figure: Figure) -> None:
+    """Give what is neutral in a figure the colours that the page has in the light."""
+    from matplotlib.text import Text
+
+    figure.draw_without_rendering()  # so that every tick is there
+    artists = figure.findobj()
+    boxes = [artist.get_bbox_patch() for artist in artists if isinstance(artist, Text)]
+    for artist in [*artists, *(box for box in boxes if box is not None)]:
+        for part in ("color", "edgecolor", "facecolor", "markeredgecolor", "markerfacecolor"):
+            get, put = (getattr(artist, f"{verb}_{part}", None) for verb in ("get", "set"))
+            if get and put and (plain := _plain_colors(get())) is not None:
+                put(plain)
+
+
+def _plain_colors(value: Any) -> Any:
+    """Return a colour, or several, with plain ones in the place of the page's; None where none is the page's."""
+    from matplotlib.colors import to_hex, to_rgba, to_rgba_array
+
+    rows = to_rgba_array(value)
+    names = [to_hex(row) for row in rows]
+    if not any(name in PLAIN for name in names):
+        return None
+    plain = [to_rgba(PLAIN.get(name, name), row[3]) for name, row in zip(names, rows, strict=True)]
+    return plain if len(plain) > 1 else plain[0]
 
 
 def _set_frame(root: ElementTree.Element, title: str) -> None:

@@ -218,17 +218,17 @@
     const source = document.getElementById("trial-data");
     if (!table || !source) return;
     const data = await read(source);
-    const names = ["arm", "trial", "state", "score", "confirmed", "lr", "epochs", "seconds"];
-    const rows = data.rows.map(([arm, trial, state, score, confirmed, rate, epochs, seconds, params, reason, run, curve, chosen]) => {
+    const names = ["arm", "replicate", "trial", "state", "score", "confirmed", "lr", "epochs", "seconds"];
+    const rows = data.rows.map(([arm, replicate, trial, state, score, confirmed, rate, epochs, seconds, params, reason, run, curve, chosen]) => {
       const about = data.arms[arm];
       const values = params.map((value, i) => `${about.params[i]} ${value}`).join(", ");
-      const cells = [trial + (chosen ? " ◀" : ""), data.states[state], score[1], confirmed[1], rate[1], epochs, seconds[1], values];
+      const cells = [replicate, trial + (chosen ? " ◀" : ""), data.states[state], score[1], confirmed[1], rate[1], epochs, seconds[1], values];
       return {
-        keys: [about.label, trial, data.states[state], score[0], confirmed[0], rate[0], epochs, seconds[0], values, 0, reason, run],
+        keys: [about.label, replicate, trial, data.states[state], score[0], confirmed[0], rate[0], epochs, seconds[0], values, 0, reason, run],
         text: `${about.label} ${cells.join(" ")} ${reason} ${run}${chosen ? " chosen" : ""}`,
         params: Object.fromEntries(params.map((value, i) => [about.params[i], value])),
         element() { // made when the table shows it, and not stored
-          const plain = cells.map((text, i) => make("td", { className: i === 7 ? "wrap" : "" }, String(text ?? "–")));
+          const plain = cells.map((text, i) => make("td", { className: i === 8 ? "wrap" : "" }, String(text ?? "–")));
           const line = make("td", {}, ...(curve.length ? [spark(curve, about.color)] : ["–"]));
           const end = [make("td", { className: reason ? "wrap" : "" }, reason), make("td", { className: "mono" }, run)];
           return make("tr", { className: chosen ? "chosen" : "" }, make("td", {}, about.label), ...plain, line, ...end);
@@ -237,7 +237,7 @@
     });
     const lines = (found) => {
       const params = [...new Set(found.flatMap((row) => Object.keys(row.params)))];
-      const line = (row) => [...row.keys.slice(0, 8), ...params.map((name) => row.params[name]), row.keys[10], row.keys[11]];
+      const line = (row) => [...row.keys.slice(0, 9), ...params.map((name) => row.params[name]), row.keys[11], row.keys[12]];
       return [[...names, ...params, "reason", "run"], ...found.map(line)];
     };
     all("[data-without-script]").forEach((element) => element.remove());

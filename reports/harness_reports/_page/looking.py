@@ -150,7 +150,8 @@ def _picked_photos(page: Page) -> list[dict[str, Any]]:
             if groups:
                 kinds.append({"title": title, "meaning": meaning, "groups": groups})
         if kinds:
-            arms.append({"look": look, "kinds": kinds})
+            shown = sum(len(tiles) for kind in kinds for tiles in kind["groups"].values())
+            arms.append({"look": look, "kinds": kinds, "count": shown})
     return arms
 
 
@@ -167,8 +168,8 @@ def _photo_tile(page: Page, row: Mapping[str, Any]) -> dict[str, Any]:
 
 SECTION = Section(
     id="looking",
-    title="Looking at the results",
-    place=110,
+    title="Photos",
+    place=30,
     data=looking,
     template="looking.html.j2",
     tables=("confusion", "calibration", "picks"),

@@ -46,4 +46,4 @@ def _draw_paths(walks: DataFrame, landscape: str, strokes: Mapping[str, Stroke],
         return to_svg(figure, name, f"{landscape}: where each arm's optimizer went", {}, steps)
 
 
-SECTION = Section(id="paths", title="Paths", place=130, data=paths, template="paths.html.j2")
+SECTION = Section(id="paths", title="Paths", place=80, data=paths, template="paths.html.j2")

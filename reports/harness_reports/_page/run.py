@@ -71,4 +71,4 @@ def _as_toml(benchmark: Mapping[str, Any]) -> str:
         return json.dumps(benchmark, indent=2)
 
 
-SECTION = Section(id="run", title="What was run", place=160, data=run, template="run.html.j2")
+SECTION = Section(id="run", title="Record", place=160, data=run, template="run.html.j2")

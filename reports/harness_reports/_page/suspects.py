@@ -66,7 +66,7 @@ def _suspect_tile(page: Page, row: Mapping[str, Any]) -> dict[str, Any]:
 SECTION = Section(
     id="suspects",
     title="Suspects",
-    place=120,
+    place=35,
     data=suspects,
     template="suspects.html.j2",
     tables=("suspects",),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 UNITS = ("epochs", "steps", "seconds")
 DRAWN_UNITS = ("epochs", "seconds")
 UNTUNED, WORST = "untuned sgd's mean", "worst arm's mean"  # rules that set a target
+MOST_NAMED = 4  # arms in the line above the fold
 MOST_BANDS = 2  # arms in a panel; the bands of more hide each other, and the table has the intervals
 WHO_SET_IT = {
     UNTUNED: "what SGD with its defaults ends with, untuned, in the mean over its seeds",
@@ -45,7 +46,17 @@ def targets(page: Page) -> dict[str, Any] | None:
         until = float(table.loc[table["unit"] == unit, "until"].max())
         figures.append(_reached_figure(steps[steps["unit"] == unit], page.looks, unit, until))
     target, profiles = _target_in_words(page, table), _profile_scores(page)
-    return {"target": target, "heads": UNITS, "rows": rows, "figures": figures, "profiles": profiles}
+    reached = numbers.joined([f"{row['look'].label} {row['reached']}" for row in rows[:MOST_NAMED]])
+    more = f" and {len(rows) - MOST_NAMED} more arms" if len(rows) > MOST_NAMED else ""
+    summary = f"How many seeds reached it, and when: {reached}{more}"
+    return {
+        "summary": summary,
+        "target": target,
+        "heads": UNITS,
+        "rows": rows,
+        "figures": figures,
+        "profiles": profiles,
+    }
 
 
 def _target_in_words(page: Page, table: DataFrame) -> str:
@@ -131,8 +142,8 @@ def _profile_scores(page: Page) -> dict[str, Any] | None:
 
 SECTION = Section(
     id="targets",
-    title="Time to target",
-    place=70,
+    title="Target",
+    place=75,
     data=targets,
     template="targets.html.j2",
     tables=("times", "reached", "targets", "profiles"),

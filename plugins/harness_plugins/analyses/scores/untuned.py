@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
+from harness.results.tables.draws import draw_means, draw_of_seed
 from harness.statistics.intervals import difference_interval, standard_deviation
 from harness.verdict.arms import arms_alike
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 COLUMNS = (
-    "arm", "control", "metric", "tuned", "untuned", "sd_untuned", "gain", "low", "high", "seeds", "failed", "unit",
+    "arm", "control", "metric", "tuned", "untuned", "sd_untuned", "gain", "low", "high", "draws", "seeds", "failed", "unit",
 )  # fmt: skip
 
 
@@ -24,8 +25,8 @@ def compute(records: Records) -> DataFrame:
     """Return a row per arm that has an untuned control, of the deciding test metric.
 
     ``tuned`` and ``untuned`` are means over seeds. ``gain`` is by how much tuning was better, above zero where it helped: a mean
-    over the seeds that both have, with its 95 % interval; NaN for fewer than two. The interval is Student's over seeds. Where the
-    gains of all seeds are equal, it is Newcombe's for two proportions of the test examples. ``failed`` counts the untuned runs
+    over the ``seeds`` that both have, with its 95 % interval; NaN for fewer than two ``draws``. The interval is Student's over
+    replicates, each the mean of its seeds, or over the seeds of a single replicate. Where the gains of all of these are equal, it is Newcombe's for two proportions of the test examples. ``failed`` counts the untuned runs
     that failed or diverged.
     """
     import pandas as pd
@@ -47,15 +48,17 @@ def _row(records: Records, tuned: DataFrame, controls: DataFrame) -> tuple[Any, 
     metric, sign = records.deciding.column, records.deciding.sign
     untuned = controls[controls["state"] == "done"]
     by_seed = [dict(zip(runs["init_seed"], runs[metric], strict=True)) for runs in (tuned, untuned)]
+    draw_of = draw_of_seed(records)
     seeds = sorted(by_seed[0].keys() & by_seed[1].keys())
-    one, other = (np.array([scores[seed] for seed in seeds], dtype=float) for scores in by_seed)
+    draws = np.array([draw_of.get(int(seed), int(seed)) for seed in seeds], dtype=int)
+    one, other = (draw_means(np.array([scores[seed] for seed in seeds], dtype=float), draws) for scores in by_seed)
     gain = sign * float((one - other).mean()) if seeds else math.nan
     ends = difference_interval(one, other, records.bounds_of(metric), records.examples_of(metric))
     low, high = ends if sign > 0 else (-ends[1], -ends[0])
     sd = float(standard_deviation(untuned[metric].dropna().to_numpy(dtype=float)))
     means = float(tuned[metric].mean()), float(untuned[metric].mean())
     lost = int(controls["state"].isin(["failed", "diverged"]).sum())
-    return *means, sd, gain, low, high, len(seeds), lost, records.deciding.unit
+    return *means, sd, gain, low, high, len(one), len(seeds), lost, records.deciding.unit
 
 
 @hookimpl
