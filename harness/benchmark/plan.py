@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.benchmark.arms import Competitor, Networks, Role, resolve_arms, resolve_controls
 from harness.benchmark.checks.names import (
     check_aliases,
+    check_class_weights,
     check_formats,
     check_layer_groups,
     check_listeners,
@@ -42,6 +44,7 @@ from harness.plugin.contracts import (
 from harness.plugin.meta import Deciding
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, digest
+from harness.training.class_weights import resolve_class_weights
 from harness.training.device import Device, Precision
 from harness.training.pretrained import Fit, find_weights
 
@@ -121,6 +124,12 @@ class Setting:
         """
         return "fp32" if arm.head else self.device.precision
 
+    @cached_property
+    def class_weights(self) -> tuple[float, ...]:
+        """The weight of each class in the loss; () where all examples count alike."""
+        wanted = self.plan.benchmark.train.class_weights
+        return resolve_class_weights(wanted, self.data.train.targets, len(self.data.classes))
+
     @property
     def folder_name(self) -> str:
         """``NAME-HASH8``, the same for benchmarks that can use each other's finished runs."""
@@ -174,7 +183,7 @@ class Setting:
         snapshots: bool = False,
     ) -> Run:  # fmt: skip
         train = competitor.benchmark.train
-        chosen = {**competitor.fixed, **params}
+        chosen = competitor.rules.in_force({**competitor.fixed, **params})
         chosen.pop("epochs", None)
         batch_size = int(chosen.pop("batch_size", train.batch_size))
         layer_factor = float(chosen.pop("layer_factor", train.layer_factor))
@@ -201,6 +210,7 @@ class Setting:
             batch_norm=train.batch_norm,
             tta=phase == "compare" and self.plan.benchmark.compare.tta,
             snapshots=snapshots and competitor.scheduler.cycle_ends is not None,
+            class_weights=self.class_weights,
             label_noise=self.plan.benchmark.compare.label_noise if competitor.role == "different" else 0.0,
         )
 
@@ -301,6 +311,7 @@ def _resolve_data(benchmark: Benchmark, source: Source, registry: Registry) -> t
     check_options(dataset, benchmark.data.options, source, "data", "options")
     task = registry.get("task", benchmark.train.task, Task, source.where("train", "task"))
     check_metrics(benchmark, task, source)
+    check_class_weights(benchmark, task, source)
     return dataset, task
 
 

@@ -72,6 +72,14 @@ def _check_target_value(name: str, metric: Metric, value: float, source: Source)
         raise source.refusal(("report", "target", "value"), must, repr(value))
 
 
+def check_class_weights(benchmark: Benchmark, task: Task, source: Source) -> None:
+    """Refuse weights of classes for a task whose loss takes none."""
+    weights = benchmark.train.class_weights
+    if weights != "none" and task.weighted_loss is None:
+        must = f"be 'none' for task '{task.name}', whose loss takes no weights of classes"
+        raise source.refusal(("train", "class_weights"), must, shown(weights))
+
+
 def check_formats(benchmark: Benchmark, source: Source, registry: Registry) -> None:
     """Refuse formats that nobody writes, and two that write the same file."""
     place = source.where("report", "formats")
@@ -137,7 +145,7 @@ def check_probes(benchmark: Benchmark, probes: tuple[Probe, ...], source: Source
     """Refuse settings for probes that take no part, for probes of the wrong kind, and for options that a probe has not."""
     compare = benchmark.compare
     named = names_in(source, {}, "compare", "probes") | {probe.name for probe in probes}
-    for setting in ("probe_options", "probe_sizes", "probe_budgets"):
+    for setting in ("probe_options", "probe_sizes"):
         for name in getattr(compare, setting):
             key = ("compare", setting, name)
             place = source.where(*key)

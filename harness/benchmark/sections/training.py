@@ -10,6 +10,7 @@ from harness.benchmark.keys import NameOf
 from harness.benchmark.meaning import APART, ARMS, BESIDE, RECIPE, Effect, Meaning
 from harness.benchmark.sections.base import (
     Alias,
+    ClassWeight,
     Count,
     CountOrNone,
     Factor,
@@ -203,6 +204,17 @@ class TrainSection(Section):
             RECIPE,
         ),
     ] = "not_scale_free"
+    class_weights: Annotated[
+        Literal["none", "balanced"] | Annotated[list[ClassWeight], Field(min_length=2, max_length=1000)],
+        Meaning(
+            'What the loss of an example is multiplied by, by its class. `"balanced"` gives every class the same part in the '
+            "loss: N / (K n) for K classes with n of N training examples each. A list has a weight for each class, in the "
+            "order of the classes. The weights are part of the objective that all arms have in common; metrics do not know "
+            "of them.",
+            "balanced",
+            RECIPE,
+        ),
+    ] = "none"
     augment: Annotated[
         list[Augmentation],
         Field(max_length=8),
