@@ -210,7 +210,7 @@ def measured(setting, tmp_path, monkeypatch):
     said = []
 
     class Heard(Reporter):
-        def say(self, text, style=""):
+        def say(self, text, style="", brief=False):
             said.append(text)
 
     def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None, executor=made.plan.executor):
