@@ -143,9 +143,7 @@ def _table_entries(key: Key) -> Iterator[str]:
             continue
         place = (*key, *PLACEHOLDERS.get(table, ()))
         fields = [item for model in reversed(models) for item in model.model_fields.items()]
-        said = {
-            name: field for name, field in fields
-        }  # a key that two tables have is said once, as the first one says it
+        said = dict(fields)  # a key that two tables have is said once, as the first one says it
         for name in dict.fromkeys(name for model in models for name in model.model_fields):
             yield from _key_blocks((*place, name), said[name], in_table=True)
 
