@@ -20,7 +20,10 @@ from harness.plugin.contracts import DataRequest as DataRequest
 from harness.plugin.contracts import Dataset as Dataset
 from harness.plugin.contracts import Download as Download
 from harness.plugin.contracts import Executor as Executor
+from harness.plugin.contracts import Listener as Listener
+from harness.plugin.contracts import ListenerRequest as ListenerRequest
 from harness.plugin.contracts import Metric as Metric
+from harness.plugin.contracts import Occurrence as Occurrence
 from harness.plugin.contracts import Opening as Opening
 from harness.plugin.contracts import Optimizer as Optimizer
 from harness.plugin.contracts import Parts as Parts
@@ -59,6 +62,10 @@ from harness.plugin.runs import digest as digest
 if typing.TYPE_CHECKING:
     import optuna.distributions
 
+    from harness.cli.calls import lr_find as lr_find
+    from harness.cli.calls import plan as plan
+    from harness.cli.calls import predict as predict
+    from harness.cli.calls import run as run
     from harness.console.safe_text import from_spreadsheet_cell as from_spreadsheet_cell
     from harness.console.safe_text import markdown_text as markdown_text
     from harness.console.safe_text import spreadsheet_cell as spreadsheet_cell
@@ -71,15 +78,19 @@ if typing.TYPE_CHECKING:
     from harness.data.images import decode_photos as decode_photos
     from harness.data.images import draw_images as draw_images
     from harness.data.kinds import is_rubbish as is_rubbish
+    from harness.data.photo_sets import image_bytes as image_bytes
+    from harness.data.photo_sets import photo_dataset as photo_dataset
     from harness.data.photos import photo_files as photo_files
     from harness.data.photos import photo_members as photo_members
     from harness.data.places import cache_folder as cache_folder
     from harness.data.splits import stratified as stratified
+    from harness.data.tables import table_data as table_data
     from harness.results.notebook import load as load
     from harness.results.pictures.range_test import draw_range_test as draw_range_test
     from harness.results.pictures.walks import Stroke as Stroke
     from harness.results.pictures.walks import describe_walk as describe_walk
     from harness.results.pictures.walks import draw_walks as draw_walks
+    from harness.running.fitting import fit as fit
     from harness.running.workers.messages import Left as Left
     from harness.running.workers.pool import WorkerPool as WorkerPool
     from harness.running.workers.processes import Processes as Processes
@@ -102,6 +113,10 @@ _LAZY = {
     "Choice": "optuna.distributions.CategoricalDistribution",
     "Float": "optuna.distributions.FloatDistribution",
     "Int": "optuna.distributions.IntDistribution",
+    "lr_find": "harness.cli.calls.lr_find",
+    "plan": "harness.cli.calls.plan",
+    "predict": "harness.cli.calls.predict",
+    "run": "harness.cli.calls.run",
     "from_spreadsheet_cell": "harness.console.safe_text.from_spreadsheet_cell",
     "markdown_text": "harness.console.safe_text.markdown_text",
     "spreadsheet_cell": "harness.console.safe_text.spreadsheet_cell",
@@ -114,6 +129,9 @@ _LAZY = {
     "draw_images": "harness.data.images.draw_images",
     "stratified": "harness.data.splits.stratified",
     "is_rubbish": "harness.data.kinds.is_rubbish",
+    "image_bytes": "harness.data.photo_sets.image_bytes",
+    "photo_dataset": "harness.data.photo_sets.photo_dataset",
+    "table_data": "harness.data.tables.table_data",
     "photo_files": "harness.data.photos.photo_files",
     "photo_members": "harness.data.photos.photo_members",
     "cache_folder": "harness.data.places.cache_folder",
@@ -122,6 +140,7 @@ _LAZY = {
     "Stroke": "harness.results.pictures.walks.Stroke",
     "describe_walk": "harness.results.pictures.walks.describe_walk",
     "draw_walks": "harness.results.pictures.walks.draw_walks",
+    "fit": "harness.running.fitting.fit",
     "Arrival": "harness.running.workers.shipping.Arrival",
     "Left": "harness.running.workers.messages.Left",
     "Processes": "harness.running.workers.processes.Processes",

@@ -49,7 +49,10 @@ def _complaint(error: ErrorDetails, model: type[BaseModel], source: Source, abov
     for kind in kinds:
         choices += kind.choices
     hint = did_you_mean(value, choices) if isinstance(value, str) and choices else ""
-    return source.refusal((*above, *key), f"be {words(kinds)}", shown(value), hint if "did you mean" in hint else "")
+    hint = hint if "did you mean" in hint else ""
+    if isinstance(value, str) and not hint and any(kind.type == "list" for kind in kinds):
+        hint = f"write it in brackets: {shown([value])}"
+    return source.refusal((*above, *key), f"be {words(kinds)}", shown(value), hint)
 
 
 def _known_keys(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:

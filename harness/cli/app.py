@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from harness.cli import (
     baseline_export,
+    cache,
     check,
     compare,
+    completion,
     data_get,
     data_inspect,
     data_suspects,
+    examples,
     export,
+    index,
     lr_find,
     new,
     plan,
@@ -27,6 +32,7 @@ from harness.cli import (
     run,
     show,
     status,
+    watch,
 )
 from harness.cli import list as list_plugins
 from harness.cli.usage import explain_usage_error
@@ -39,36 +45,48 @@ from harness.plugin.process_settings import take_notes
 
 DONE, WRONG_INPUT, OUR_FAULT, INTERRUPTED = 0, 2, 70, 130  # exit codes; 1 is a command's own: something failed
 
+HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="harness",
     help="Honest comparison of training algorithms: tune, retrain, compare, report.",
+    epilog=examples.OF_ALL_COMMANDS,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
 )
 data_app = typer.Typer(help="Look at a dataset's photos, or get them.", no_args_is_help=True, rich_markup_mode=None)
 baseline_app = typer.Typer(help="Tuned arms as a file.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(baseline_app, name="baseline")
 
-app.command("run")(run.command)
-app.command("plan")(plan.command)
-app.command("lr-find")(lr_find.command)
-app.command("list")(list_plugins.command)
-app.command("check")(check.command)
-app.command("status")(status.command)
-app.command("show")(show.command)
-app.command("report")(report.command)
-app.command("compare")(compare.command)
-app.command("predict")(predict.command)
-app.command("export")(export.command)
-app.command("new")(new.command)
-data_app.command("inspect")(data_inspect.command)
-data_app.command("suspects")(data_suspects.command)
-data_app.command("get")(data_get.command)
-baseline_app.command("export")(baseline_export.command)
+
+def _add(name: str, command: Callable[..., None]) -> None:
+    """Add a command by the words that are typed for it; its help ends with its examples and its exit codes."""
+    group, _, last = name.rpartition(" ")
+    to = {"": app, "data": data_app, "baseline": baseline_app}[group]
+    to.command(last, epilog=examples.epilog(name))(command)
+
+
+_add("run", run.command)
+_add("plan", plan.command)
+_add("lr-find", lr_find.command)
+_add("list", list_plugins.command)
+_add("check", check.command)
+_add("status", status.command)
+_add("watch", watch.command)
+_add("show", show.command)
+_add("report", report.command)
+_add("index", index.command)
+_add("compare", compare.command)
+_add("predict", predict.command)
+_add("export", export.command)
+_add("new", new.command)
+_add("cache", cache.command)
+_add("data inspect", data_inspect.command)
+_add("data suspects", data_suspects.command)
+_add("data get", data_get.command)
+_add("baseline export", baseline_export.command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -85,7 +103,7 @@ def _options(
         bool, typer.Option("--debug", help="Show the traceback of an error, and warnings.")
     ] = False,  # main() takes it out, wherever it stands
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Honest comparison of training algorithms."""
@@ -96,7 +114,10 @@ def main(arguments: list[str] | None = None) -> Any:
     owns_process = arguments is None
     if owns_process:
         ending.trace_crashes()
-    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if completion.asked(arguments):
+        app(arguments, prog_name="harness")  # what the shell gets is not for people, so nothing of it is escaped
+    arguments = arguments or ["--help"]
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")

@@ -14,11 +14,14 @@ from harness.console.escaping import say_lines
 def command(
     folder: RunFolder,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A new file; RUN.baseline.zip here where not said.")
+        Path | None, typer.Option(metavar="FILE", help="A new file; by default RUN.baseline.zip in this folder.")
     ] = None,
     with_solutions: Annotated[bool, typer.Option("--with-solutions", help="The final weights too.")] = False,
 ) -> None:
-    """Write a run's tuned arms into one file, which [baseline] of another benchmark takes."""
+    """Write a run's tuned arms into one file.
+
+    The section [baseline] of another benchmark takes it.
+    """
     from harness.running.baseline import pack
 
     packed = pack(folder, out or Path(f"{folder.resolve().name}.baseline.zip"), with_solutions)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli import completion
 from harness.cli.options import AsJson, Blocked, PluginFiles
 from harness.console.escaping import say_lines
 from harness.errors import HarnessError, UnknownName, did_you_mean, printable, shown
@@ -28,7 +29,12 @@ MOST_DRAWN = 4  # optimizers of one file
 
 def command(
     plugin_: Annotated[
-        str, typer.Argument(metavar="PLUGIN", help="A name, such as lion or torch:RAdam, or a FILE.py.")
+        str,
+        typer.Argument(
+            metavar="PLUGIN",
+            help="A name, such as lion or torch:RAdam, or a FILE.py.",
+            autocompletion=completion.plugins,
+        ),
     ],
     kind: Annotated[str | None, typer.Option(help="Only what is of this kind.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes longer.")] = False,
@@ -46,7 +52,10 @@ def command(
     block: Blocked = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a plugin through its conformance checks, one line each; exit with 1 if one fails."""
+    """Put a plugin through its conformance checks.
+
+    Every check is one line.
+    """
     files = plugin or []
     plugins = find_plugins(plugin_, kind, files, block or [])
     optimizers = find_optimizers(plugins, plot) if plot else {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli import completion
 from harness.cli.options import AsJson, Blocked, PluginFiles, print_result
 from harness.console.escaping import say_lines
 from harness.console.numbers import difference, joined, p_value, plain, span
@@ -26,7 +27,12 @@ VERSION = 1  # of the JSON document
 
 def command(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders; the first is compared with.")
+        list[Path],
+        typer.Argument(
+            metavar="RUN",
+            help="Run folders, two or more; the first is what the others are compared with.",
+            autocompletion=completion.run_folders,
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a page, or a summary for FILE.md.")
@@ -41,7 +47,10 @@ def command(
     block: Blocked = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lay runs side by side: what differs between them, and which arms became better or worse."""
+    """Lay runs side by side, and say which arms changed.
+
+    The first run is what the others are compared with: what differs, and which arms became better or worse.
+    """
     from harness.plugin.discovery import discover
     from harness.results.several import open_several
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from harness.cli import completion
 from harness.cli.options import PluginFiles
 from harness.errors import DataError, shown
 from harness.errors.disk import writing
@@ -24,13 +25,28 @@ if TYPE_CHECKING:
 
 
 def command(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that says where it can be got.")],
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Not where datasets look by themselves.")] = None,
-    from_: Annotated[str | None, typer.Option("--from", metavar="URL", help="Not from its own address.")] = None,
-    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="What the archive must have.")] = None,
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET", help="A dataset that says where it can be got.", autocompletion=completion.datasets
+        ),
+    ],
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder to put it into, instead of the one in which datasets look by themselves."
+        ),
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="Address to get it from, instead of its own.")
+    ] = None,
+    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="The SHA-256 that the archive must have.")] = None,
     plugin: PluginFiles = None,
 ) -> None:
-    """Download a dataset's photos, check them and unpack them; an interrupted download goes on where it was left."""
+    """Download a dataset's photos, check and unpack them.
+
+    An interrupted download goes on where it was left.
+    """
     from harness.console.progress import Reporter
     from harness.plugin.discovery import discover
 

@@ -26,7 +26,10 @@ def command(
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="A new file, for data.exclude.")] = Path("suspects.csv"),
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Of each reason, the first so many.")] = None,
 ) -> None:
-    """List the photos that a run has made suspicious: labels, duplicates, leaks; nothing is removed."""
+    """List the photos that a run has made suspicious.
+
+    These are doubtful labels, duplicates and leaks. Nothing is removed.
+    """
     from harness.records.files import check_out_file
 
     check_out_file(out, new=True)

@@ -7,27 +7,40 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.options import PluginFiles, RunFolder
 from harness.console.escaping import say_lines
 
 
 def command(
     folder: RunFolder,
-    arm: Annotated[str | None, typer.Option(metavar="NAME", help="Not the arm that is best on tune.")] = None,
+    arm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="This arm, instead of the one that is best on tune.", autocompletion=completion.arms
+        ),
+    ] = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="All seeds of the arm, not the one best on tune.")
+        bool, typer.Option("--ensemble", help="All seeds of the arm, instead of the one that is best on tune.")
     ] = False,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="NAMES", help="Also as onnx, torchscript or timm, with commas between.")
+    ] = "",
     light: Annotated[bool, typer.Option("--light", help="Without the frozen backbone's own weights.")] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="A new folder; RUN-model here where not said.")
+        Path | None, typer.Option(metavar="FOLDER", help="A new folder; by default RUN-model in this one.")
     ] = None,
     plugin: PluginFiles = None,
 ) -> None:
-    """Write a run's best model into a folder of its own, with a model card; 'harness predict' takes it."""
+    """Write a run's best model into a folder of its own.
+
+    A model card stands beside it, and 'harness predict' takes the folder.
+    """
     from harness.console.progress import Reporter
     from harness.models.export import ExportRequest, export, lines
 
-    request = ExportRequest(folder, out, arm, ensemble, light, tuple(plugin or ()))
+    formats = tuple(dict.fromkeys(name.strip() for name in format_.split(",") if name.strip()))
+    request = ExportRequest(folder, out, arm, ensemble, light, tuple(plugin or ()), formats)
     with Reporter() as reporter:
         written, description = export(request, reporter)
     say_lines(lines(written, description))

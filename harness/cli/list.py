@@ -1,4 +1,4 @@
-"""``harness list [KIND]``: every plugin with where it comes from, and those that could not be loaded."""
+"""``harness list [KIND]``: every plugin and installed benchmark file, with what it is, and plugins that could not be loaded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli import completion
 from harness.cli.options import AsJson, Blocked, PluginFiles, print_result
 from harness.errors import HarnessError, did_you_mean, shown
 from harness.plugin.contracts import KINDS
@@ -14,67 +15,113 @@ from harness.plugin.contracts import KINDS
 if TYPE_CHECKING:
     from harness.plugin.registry import Registry
 
+BENCHMARK = "benchmark"  # listed beside the kinds of plugin
+OURS = "optimizer-harness "  # the distribution whose plugins need no word on where they come from
+LONGEST = 46  # characters of what a plugin says of itself, with which a line stays within 80 columns
+
 
 def command(
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="dataset, optimizer, ...")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KIND]", help="Only this kind: benchmark, dataset, optimizer, ...", autocompletion=completion.kinds
+        ),
+    ] = None,
+    long: Annotated[
+        bool, typer.Option("--long", help="Say all of it: whole sentences, the plugin's name, and where it comes from.")
+    ] = False,
     plugin: PluginFiles = None,
     block: Blocked = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the plugins found, with where each comes from."""
+    """List the plugins and the benchmark files that are here.
+
+    A line has the kind, the name and the first words of what the plugin says of itself: the docstring of its module.
+    """
     from harness.plugin.discovery import discover
 
     listing = list_plugins(discover(plugin or [], block or []), kind)
-    print_result(listing, lines(listing), as_json)
+    print_result(listing, lines(listing, long), as_json)
 
 
 def list_plugins(registry: Registry, kind: str | None = None) -> dict[str, Any]:
-    """Return plugins, catalogues and broken plugins as plain values; raises HarnessError for an unknown kind."""
+    """Return plugins, catalogues, installed benchmarks and broken plugins as plain values.
+
+    Raises HarnessError for an unknown kind.
+    """
+    from harness.benchmark.installed import first_sentence, installed_benchmarks
+
     kinds = _kinds(kind)
     plugins = [
         {
             "kind": kind,
             "name": name,
+            "summary": found.summary,
             "plugin": found.plugin,
             "origin": found.origin,
             "reference": found.offer.reference,
         }
-        for kind in kinds
+        for kind in KINDS
+        if kind in kinds
         for name, found in sorted(registry.offers[kind].items())
     ]
     catalogues = [
-        {"kind": catalogue.kind, "name": catalogue.name, "plugin": found.plugin, "origin": found.origin}
+        {
+            "kind": catalogue.kind,
+            "name": catalogue.name,
+            "summary": found.summary,
+            "plugin": found.plugin,
+            "origin": found.origin,
+        }
         for catalogue, found in registry.catalogues
         if catalogue.kind in kinds
     ]
+    files = installed_benchmarks() if BENCHMARK in kinds else {}
     return {
+        "benchmarks": [{"name": name, "file": str(file), "summary": first_sentence(file)} for name, file in files.items()],
         "plugins": plugins,
         "catalogues": catalogues,
         "broken": registry.broken,
         "blocked": sorted(registry.blocked),
-    }
+    }  # fmt: skip
 
 
-def _kinds(kind: str | None) -> Sequence[Any]:
+def _kinds(kind: str | None) -> Sequence[str]:
     """Return the kinds to list: all, or the one that was named, in the singular or in the plural."""
+    known = (BENCHMARK, *KINDS)
     if kind is None:
-        return KINDS
-    singular = "analysis" if kind == "analyses" else kind if kind in KINDS else kind.removesuffix("s")
-    if singular not in KINDS:
-        raise HarnessError(f"list: must be given a kind of plugin, got {shown(kind)}{did_you_mean(kind, KINDS)}")
+        return known
+    singular = "analysis" if kind == "analyses" else kind if kind in known else kind.removesuffix("s")
+    if singular not in known:
+        raise HarnessError(f"list: must be given a kind of plugin, got {shown(kind)}{did_you_mean(kind, known)}")
     return [singular]
 
 
-def lines(listing: Mapping[str, Any]) -> list[str]:
-    """Return the listing as aligned lines."""
-    rows = [(plugin["kind"], plugin["name"], plugin["plugin"], plugin["origin"]) for plugin in listing["plugins"]]
-    for catalogue in listing["catalogues"]:
-        kind, origin = catalogue["kind"], f"{catalogue['origin']}; every {catalogue['kind']} by its name"
-        rows.append((kind, f"{catalogue['name']}:*", catalogue["plugin"], origin))
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+def lines(listing: Mapping[str, Any], long: bool = False) -> list[str]:
+    """Return the listing as aligned lines; short ones say where a plugin comes from only if that is not the harness itself."""
+    rows = [(BENCHMARK, row["name"], row["summary"], row["file"], "") for row in listing["benchmarks"]]
+    rows += [_row(plugin, plugin["name"]) for plugin in listing["plugins"]]
+    rows += [_row(catalogue, f"{catalogue['name']}:*") for catalogue in listing["catalogues"]]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
     out = []
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        out.append("  ".join([*cells, row[3]]))
+    for kind, name, summary, plugin, origin in rows:
+        begins = f"{kind:{widths[0]}}  {name:{widths[1]}}"
+        if long:
+            out.append("  ".join(filter(None, (begins, summary, plugin, origin))))
+        else:
+            foreign = f" ({origin})" if origin and not origin.startswith(OURS) else ""
+            out.append(f"{begins}  {first_words(summary)}{foreign}".rstrip())
     out += [f"broken: {name}: {reason}" for name, reason in listing["broken"].items()]
     return out + [f"blocked: {name}" for name in listing["blocked"]]
+
+
+def _row(plugin: Mapping[str, Any], name: str) -> tuple[str, str, str, str, str]:
+    return plugin["kind"], name, plugin["summary"], plugin["plugin"], plugin["origin"]
+
+
+def first_words(sentence: str) -> str:
+    """Return as many whole words of a sentence as fit into a line of the list, with "..." where words are left out."""
+    if len(sentence) <= LONGEST:
+        return sentence
+    words = sentence[: LONGEST - 3].rsplit(" ", 1)[0].rstrip(" ,;:")
+    return f"{words}..."

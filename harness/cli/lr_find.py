@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness import __version__
 from harness.cli.options import (
     AsJson,
     BenchmarkFile,
@@ -39,23 +40,28 @@ def command(
     set_: Overrides = None,
     arm: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this arm; may be said again.")] = None,
     steps: Annotated[
-        int | None, typer.Option(min=20, max=100_000, help="Steps in all; 80 a decade where not said.")
+        int | None, typer.Option(min=20, max=100_000, help="Steps in all; by default 80 for each factor of ten.")
     ] = None,
     workload: WorkloadName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Suggest a learning rate per arm, by a range test; nothing is written but the picture."""
-    from harness.console.progress import Reporter
-    from harness.results.pictures.range_test import check_picture, write_picture
-    from harness.results.reports import quiet_libraries
-    from harness.running.prepare import Request
+    """Suggest a learning rate for every arm, by a range test.
 
-    if out:
-        check_picture(out)
-    more = (tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()))
-    request = Request(file, profile, data, Path("runs"), *more, workload=workload)
-    with interruption.listening():
-        tests = find_rates(request, Reporter(quiet=as_json), arm or (), steps)
+    Nothing is written but the picture that --out asks for.
+    """
+    from harness.console.progress import Reporter
+
+    with interruption.listening(), Reporter(quiet=as_json) as reporter:
+        reporter.start(f"harness {__version__}: lr-find {file}")
+        from harness.results.pictures.range_test import check_picture, write_picture
+        from harness.results.reports import quiet_libraries
+        from harness.running.prepare import Request
+
+        if out:
+            check_picture(out)
+        more = (tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()))
+        request = Request(file, profile, data, Path("runs"), *more, workload=workload)
+        tests = find_rates(request, reporter, arm or (), steps)
     print_result(document(tests), lines(tests), as_json)
     if out:
         with quiet_libraries():

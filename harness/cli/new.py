@@ -27,7 +27,7 @@ from harness.plugin.contracts import KINDS
 
 ALL = (*KINDS, "catalogue")
 LONGEST = 30  # characters of a name, with which every line written fits the style
-FLAGSHIP = Path("benchmarks", "dogscats.toml")
+FLAGSHIP = "dogscats"  # the benchmark in which a new plugin is tried
 _SETTINGS: Mapping[str, tuple[str, ...]] = {  # by kind: what makes a benchmark use one
     "dataset": ("data.dataset=newcomer", 'train.backbones=["mlp"]'),
     "task": ("train.task=newcomer",),
@@ -53,7 +53,10 @@ def command(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path(),
     package: Annotated[bool, typer.Option("--package", help="A whole distribution, ready to install.")] = False,
 ) -> None:
-    """Write a benchmark file, or a working plugin and its test, to begin from."""
+    """Write a benchmark file, or a plugin and its test.
+
+    Both work as they stand, and are meant to be changed.
+    """
     say_lines(lines(scaffold(kind, name, out, package)))
 
 
@@ -247,11 +250,10 @@ def _check_command(names: _Names, file: str = "") -> str:
 
 def _run_command(names: _Names, *options: str) -> str:
     """Return the command that runs a benchmark with the plugin in it."""
-    benchmark = FLAGSHIP if FLAGSHIP.is_file() else Path("FILE.toml")
     settings = []
     for setting in _SETTINGS[names.kind]:
         settings += ["--set", setting.replace("newcomer", names.offer)]
-    return shlex.join(["harness", "run", str(benchmark), *options, *settings])
+    return shlex.join(["harness", "run", FLAGSHIP, *options, *settings])
 
 
 def _with_article(kind: str) -> str:

@@ -9,28 +9,73 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli import completion
 from harness.console.escaping import say_lines
 
-BenchmarkFile = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The benchmark file.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
-AnyRunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or one of several workloads.")]
-Profile = Annotated[str | None, typer.Option(help="A [profiles.NAME] of the file, laid over it.")]
+BenchmarkFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE.toml", help="A benchmark file, or a name in 'harness list benchmarks'.",
+        autocompletion=completion.benchmarks,
+    ),
+]  # fmt: skip
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=completion.run_folders)]
+AnyRunFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN", help="A run folder, or one of several workloads.", autocompletion=completion.run_folders
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="A [profiles.NAME] of the file, laid over it.", autocompletion=completion.profiles
+    ),
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="quick|good|best", help="How much is searched and repeated, laid over the file."),
+]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option("--time-limit", metavar="TIME", help="The time for everything, such as 90m or 1h30m: the key budget."),
+]
 WorkloadName = Annotated[
-    str | None, typer.Option("--workload", metavar="NAME", help="Only this [[workload]] of the file.")
+    str | None,
+    typer.Option(
+        "--workload", metavar="NAME", help="Only this [[workload]] of the file.", autocompletion=completion.workloads
+    ),
 ]
 DataFolder = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder with the data, such as photos.")]
 RunsFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder that run folders go into.")]
-PluginFiles = Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE.py", help="A loose plugin file.")]
-Blocked = Annotated[list[str] | None, typer.Option("--block", metavar="NAME", help="Leave a plugin out, by its name.")]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file.")
+PluginFiles = Annotated[
+    list[Path] | None, typer.Option("--plugin", metavar="FILE.py", help="A loose plugin file; may be given again.")
 ]
+Blocked = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--block", metavar="NAME", help="Leave a plugin out, by its name; may be given again.",
+        autocompletion=completion.blockable,
+    ),
+]  # fmt: skip
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE",
+        help="Override a value of the file; may be given again. A list: --set 'train.optimizers=[\"sgd\", \"adam\"]'.",
+    ),
+]  # fmt: skip
 Reuse = Annotated[
     Path | None,
     typer.Option("--reuse", metavar="DIR", help="Take runs from here too: a run folder, or a folder of them."),
 ]
 NoReuse = Annotated[bool, typer.Option("--no-reuse", help="Take no runs from other run folders; train all of them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def with_time_limit(overrides: Sequence[str] | None, time_limit: str | None) -> tuple[str, ...]:
+    """Return the values of ``--set``, with the one that a ``--time-limit`` stands for."""
+    return (*(overrides or ()), *((f"budget={time_limit}",) if time_limit is not None else ()))
 
 
 def print_result(document: Mapping[str, Any], lines: Sequence[str], as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from harness import __version__
 from harness.cli.options import (
     AsJson,
     BenchmarkFile,
@@ -16,11 +17,14 @@ from harness.cli.options import (
     NoReuse,
     Overrides,
     PluginFiles,
+    PresetName,
     Profile,
     Reuse,
     RunsFolder,
+    TimeLimit,
     WorkloadName,
     print_result,
+    with_time_limit,
 )
 from harness.console.numbers import counted, duration
 from harness.errors import disk
@@ -37,29 +41,28 @@ def command(
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
     workload: WorkloadName = None,
+    preset: PresetName = None,
+    time_limit: TimeLimit = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
-    from harness.console.progress import Reporter
-    from harness.running.prepare import Request
-    from harness.running.workloads import estimate_file
+    """Say what a run would take, before anything is spent.
 
-    request = Request(
-        file,
-        profile,
-        data,
-        out,
-        tuple(plugin or ()),
-        tuple(block or ()),
-        tuple(set_ or ()),
-        reuse=reuse,
-        no_reuse=no_reuse,
-        workload=workload,
-    )
-    document = estimate_file(request, Reporter(quiet=as_json))
-    several = "workloads" in document
-    print_result(document, _lines_of_all(document) if several else lines(document), as_json)
-    rows = document["workloads"] if several else [document]
+    A few steps of every arm are timed on this machine: the trainings, the time that passes, and the room on the disk.
+    """
+    from harness.console.progress import Reporter
+
+    with Reporter(quiet=as_json) as reporter:
+        reporter.start(f"harness {__version__}: plan {file}")
+        from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
+        from harness.running.workloads import estimate_file
+
+        request = Request(
+            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(set_, time_limit), reuse=reuse,
+            no_reuse=no_reuse, workload=workload, preset=preset,
+        )  # fmt: skip
+        document = estimate_file(request, reporter)
+    print_result(document, estimate_lines(document), as_json)
+    rows = document.get("workloads", [document])
     raise typer.Exit(1 if any(map(_has_problem, rows)) else 0)
 
 
@@ -68,6 +71,11 @@ def _has_problem(row: Mapping[str, Any]) -> bool:
     if "problem" in row:
         return not row["optional"]
     return any(arm["problem"] for arm in row["arms"])
+
+
+def estimate_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return the estimate of a benchmark, or of several workloads, for a person."""
+    return _lines_of_all(document) if "workloads" in document else lines(document)
 
 
 def _lines_of_all(document: Mapping[str, Any]) -> list[str]:
@@ -105,6 +113,7 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     out.append(f"  this estimate took {duration(document['seconds_planning'])}")
     out.append(_total_line(document))
     out += [_most_line(document)] if document["most"]["replicates"] > document["replicates"] else []
+    out += [_budget_line(document)] if document["budget"]["asked"] is not None else []
     return [*out, *([f"warning: {document['little_room']}"] if document["little_room"] else [])]
 
 
@@ -156,6 +165,24 @@ def _most_line(document: Mapping[str, Any]) -> str:
         f"({counted(document['replicates'], 'replicate')}); all looks ({counted(most['replicates'], 'replicate')}): "
         f"at the most {counted(most['runs'], 'run')}, about {time} and {disk.size(most['bytes'])}"
     )
+
+
+def _budget_line(document: Mapping[str, Any]) -> str:
+    """Return in words what of the benchmark fits into its time limit."""
+    budget, looks = document["budget"], document["looks"]
+    asked = duration(budget["asked"])
+    used = f", of which {duration(budget['used'])} is used," if budget["used"] else ""
+    if not budget["replicates"]:
+        return (
+            f"budget, {asked}{used}: one whole replicate takes about {duration(budget['first_replicate'])} with its "
+            "measurements, so each search gets fewer trials"
+        )
+    fit = counted(budget["replicates"], "replicate")
+    reached = [look for look in looks if look <= budget["replicates"]]
+    if budget["replicates"] == looks[-1]:
+        return f"budget, {asked}{used}: all {fit} fit"
+    where = f"look {len(reached)} of {len(looks)} is reached" if reached else "the first look is not reached"
+    return f"budget, {asked}{used}: about {fit} of {looks[-1]} fit; {where}"
 
 
 def _total_line(document: Mapping[str, Any]) -> str:

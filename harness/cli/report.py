@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.options import AnyRunFolder, Blocked, PluginFiles
 from harness.console.escaping import say_lines
 from harness.errors import HarnessError
@@ -19,12 +20,22 @@ if TYPE_CHECKING:
 
 def command(
     folder: AnyRunFolder,
-    format_: Annotated[str, typer.Option("--format", metavar="NAMES", help="Formats, with commas between.")] = "html",
-    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to; the run folder where not said.")] = None,
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="NAMES", help="Formats, with commas between.", autocompletion=completion.reports
+        ),
+    ] = "html",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder to write into; without it, the run folder.")
+    ] = None,
     plugin: PluginFiles = None,
     block: Blocked = None,
 ) -> None:
-    """Write the reports again, from the records alone; of several workloads each run's and the common ones."""
+    """Write the reports again, from the records alone.
+
+    Of a folder of several workloads these are the reports of each run and the common ones.
+    """
     from harness.plugin.discovery import discover
     from harness.records.files import check_out_folder
     from harness.records.workloads import has_workloads

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness import __version__
 from harness.cli.options import (
     BenchmarkFile,
     Blocked,
@@ -15,10 +19,13 @@ from harness.cli.options import (
     NoReuse,
     Overrides,
     PluginFiles,
+    PresetName,
     Profile,
     Reuse,
     RunsFolder,
+    TimeLimit,
     WorkloadName,
+    with_time_limit,
 )
 
 if TYPE_CHECKING:
@@ -45,27 +52,50 @@ def command(
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
     workload: WorkloadName = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Show the run in the browser while it goes on, as 'harness watch' does.")
+    ] = False,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--listen", metavar="NAME", help="Tell a listener what is written down: tensorboard, mlflow, wandb."
+        ),
+    ] = None,
+    preset: PresetName = None,
+    time_limit: TimeLimit = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Train the best arm once more, on train and tune together.")
+    ] = False,
 ) -> None:
-    """Tune, compare and report; the same command again goes on where it was left."""
+    """Tune, compare and report.
+
+    The same command again goes on where it was left. The last lines say what came out, and where the report is.
+    """
+    from harness.cli.watch import watch_beside
     from harness.console import interruption
     from harness.console.progress import Reporter
-    from harness.running.prepare import Request
-    from harness.running.workloads import run_file
 
-    request = Request(
-        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry,
-        reuse, no_reuse, workload,
-    )  # fmt: skip
+    began = time.monotonic()
     with interruption.listening(), Reporter() as reporter:
-        code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines)
+        reporter.start(f"harness {__version__}: run {file}")
+        from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
+        from harness.running.workloads import run_file
+
+        settings = [*(set_ or ()), *([f"report.listeners={json.dumps(listen)}"] if listen else ())]
+        request = Request(
+            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(settings, time_limit), only_search,
+            extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,
+        )  # fmt: skip
+        opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None
+        code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines, opened)
     raise typer.Exit(code)
 
 
-def closing_lines(results: Results, registry: Registry, seconds: float) -> Sequence[str]:
-    """Return the few lines that a run ends with."""
+def closing_lines(results: Results, registry: Registry) -> Sequence[str]:
+    """Return the few lines on what came out, with which a run ends."""
     from harness.cli.show import describe_results, result_lines
 
-    return result_lines(describe_results(results.records, registry, results), seconds)
+    return result_lines(describe_results(results.records, registry, results))
 
 
 def common_lines(workloads: Workloads, folder: Path) -> Sequence[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.cli.options import AnyRunFolder, AsJson, Blocked, PluginFiles, print_result
-from harness.cli.run_state import is_over, left_out
-from harness.console.numbers import assignments, counted, duration, measure, plain
+from harness.console.columns import cut
+from harness.console.numbers import assignments, counted, measure, plain
+from harness.results.run_state import is_over, left_out
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHOW_VERSION = 1  # of the JSON document
 WIDTH = 80  # columns of the lines that a run ends with
-BEST = 3  # arms that these lines name
+BEST = 8  # arms that these lines name
 
 
 def command(folder: AnyRunFolder, plugin: PluginFiles = None, block: Blocked = None, as_json: AsJson = False) -> None:
@@ -237,8 +237,9 @@ def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
     return f"  {arm['arm']}: {reason}{f'; tuned to {tuned}' if tuned else ''}"
 
 
-def result_lines(document: Mapping[str, Any], seconds: float) -> list[str]:
-    """Return the results in the few lines of ``WIDTH`` columns that a run ends with: answer, verdict, the best arms."""
+def result_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return the results in the few lines of ``WIDTH`` columns that a run ends with: answer, verdict, the arms by rank."""
+    from harness.plugin.runs import short_arm_names
     from harness.verdict.reading import verdict_lines
 
     answer = document.get("headline", [])[1:2]  # after the question
@@ -246,31 +247,16 @@ def result_lines(document: Mapping[str, Any], seconds: float) -> list[str]:
     lines = []
     for text in (*answer, *verdict):
         lines += wrap(text, WIDTH, subsequent_indent="  ")
-    best = [arm for arm in _ranked(document) if _scores(document, arm)][:BEST]
-    names = _short_names([arm["arm"] for arm in document["arms"]])
-    width = max((len(names[arm["arm"]]) for arm in best), default=0)
-    for rank, arm in enumerate(best, 1):
+    scored = [arm for arm in _ranked(document) if _scores(document, arm)]
+    names = short_arm_names(arm["arm"] for arm in document["arms"])
+    width = max((len(names[arm["arm"]]) for arm in scored), default=0)
+    for rank, arm in enumerate(scored[:BEST], 1):
         scores = _scores(document, arm)
         score = f"test {document['metric']} {_score_text(document, scores)} ({counted(len(scores), 'seed')})"
-        lines.append(shorten(f"  {rank}. {names[arm['arm']]:{width}}  {score}", WIDTH))
-    hidden = len(document["arms"]) - len(best)
-    more = f"{counted(hidden, 'more arm')} and all details" if hidden else "all details"
-    return [*lines, f"took {duration(seconds)}; {more}: harness show {shlex.quote(document['run'])}"]
-
-
-def shorten(line: str, width: int) -> str:
-    """Return the line, cut to so many columns where it is longer."""
-    return line if len(line) <= width else f"{line[: width - 3]}..."
-
-
-def _short_names(arms: Sequence[str]) -> dict[str, str]:
-    """Return the arms' names without the parts that all of them share; the optimizer always stays."""
-    from harness.plugin.runs import split_arm_name
-
-    parts = {arm: split_arm_name(arm) for arm in arms}
-    different = [len(set(column)) > 1 for column in zip(*parts.values(), strict=True)]
-    kept = [position for position in range(3) if position == 1 or different[position]]
-    return {arm: "/".join(names[position] for position in kept) for arm, names in parts.items()}
+        lines.append(cut(f"  {rank}. {names[arm['arm']]:{width}}  {score}", WIDTH))
+    if hidden := len(document["arms"]) - len(scored[:BEST]):
+        lines.append(f"  and {counted(hidden, 'more arm')}")
+    return lines
 
 
 def _ranked(document: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.options import AnyRunFolder, AsJson, print_result
-from harness.cli.run_state import is_over, left_out
 from harness.console.numbers import counted
+from harness.results.run_state import is_over, left_out
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def command(folder: AnyRunFolder, as_json: AsJson = False) -> None:
-    """Say what of a run, or of several workloads, is done and what is left."""
+    """Say what of a run is done, and what is left.
+
+    Of a folder of several workloads it says so for each of them.
+    """
     from harness.records.workloads import has_workloads
 
     if has_workloads(folder):
@@ -64,6 +67,7 @@ def status(folder: Path) -> dict[str, Any]:
         "seconds": float(records.runs["seconds"].sum()),
         "left_out": left_out(records),
         "lacking": summary(records.find_lacking(whole=False)),
+        "reports": [str(file) for file in sorted(folder.glob("report.*")) if file.is_file()],
         "command": records.meta.command,
     }
 
@@ -108,7 +112,8 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
     for probe, counts in document["measurements"].items():
         lines.append(f"  {probe}: measurements {counts['done']}/{counts['total']}")
     lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in document["under_way"].items()]
-    return lines + [f"  {sentence}" for sentence in (*document["left_out"], document["lacking"]) if sentence]
+    lines += [f"  {sentence}" for sentence in (*document["left_out"], document["lacking"]) if sentence]
+    return lines + [f"  report: {report}" for report in document["reports"]]
 
 
 def _look_line(replicates: Mapping[str, Any]) -> list[str]:

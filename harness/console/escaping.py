@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, TextIO
 
+from harness.console.columns import columns_of, folded
 from harness.errors import LONGEST_LINE, on_one_line, printable, shortened
 
 PLAIN = {
@@ -137,11 +138,16 @@ def raw(stream: Any) -> Any:
 
 
 def say_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
-    """Print lines, to standard output where nothing else is said; one that has a line break in it stays one line."""
+    """Print lines, to standard output where nothing else is said; one that has a line break in it stays one line.
+
+    On a terminal a line that is longer than it has columns is broken between words.
+    """
+    columns = columns_of(stream or sys.stdout)
     for line in lines:
-        print(printable(line), file=stream)
+        for piece in folded(printable(line), columns):
+            print(piece, file=stream)
 
 
 def say_error(text: str) -> None:
     """Print an error's line, of bounded length, to standard error."""
-    print(f"error: {shortened(on_one_line(text), LONGEST_LINE)}", file=sys.stderr)
+    say_lines([f"error: {shortened(on_one_line(text), LONGEST_LINE)}"], sys.stderr)

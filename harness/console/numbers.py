@@ -11,7 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NOTHING = "\N{EN DASH}"  # stands where there is no number
+MINUS = "\N{MINUS SIGN}"
 SMALLEST_POINTS = 0.01  # the smallest difference of percentages that is written as a number
+SMALLEST = 0.0001  # the smallest number that is written as one; records and tables have every digit
+LARGEST = 1e9  # numbers from here on are written with a power of ten
+NEGLIGIBLE = 0.01  # of a margin: what is smaller is only said to be smaller than a thousandth
+MOST_DIGITS = 5  # significant digits that a narrow interval can ask for
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: Any) -> str:
@@ -20,16 +26,50 @@ def number(value: Any) -> str:
     A value that is no number is returned as its text.
 
     Example:
-        >>> number(0.123456), number(12345), number(None) == NOTHING
-        ('0.123', '12,345', True)
+        >>> number(0.123456), number(12345), number(0.00001), number(None) == NOTHING
+        ('0.123', '12,345', '< 0.0001', True)
     """
     if not isinstance(value, int | float) or isinstance(value, bool):
         return NOTHING if value is None else str(value)
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else str(value)
-    if abs(value) >= 1000 or (isinstance(value, int) and value):
-        return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.2e}"
-    return f"{value:#.3g}".removesuffix(".") if value else "0"
+    if 0 < abs(value) < SMALLEST:
+        return f"< {SMALLEST}" if value > 0 else f"> {MINUS}{SMALLEST}"
+    if abs(value) >= LARGEST:
+        return _with_power(float(value))
+    if abs(value) >= 999.5 or isinstance(value, int):
+        return signed(f"{value:,.0f}")
+    return signed(f"{value:#.3g}".removesuffix(".")) if value else "0"
+
+
+def signed(text: str) -> str:
+    """Return a number that is written already with a real minus sign, and without a sign where it is zero.
+
+    Example:
+        >>> signed("-0.50") == "\N{MINUS SIGN}0.50", signed("-0.00")
+        (True, '0.00')
+    """
+    plain_text = text.removeprefix("-")
+    if plain_text == text:
+        return text
+    return f"{MINUS}{plain_text}" if plain_text.strip("0.,") else plain_text
+
+
+def _with_power(value: float) -> str:
+    digits, _, power = f"{value:.2e}".partition("e")
+    return f"{signed(digits)} \N{MULTIPLICATION SIGN} 10{str(int(power)).translate(RAISED)}"
+
+
+def beside_margin(value: float, margin: float, unit: str = "") -> str:
+    """Return a value that is judged against a margin: what is below a hundredth of the margin is "< 0.001".
+
+    Example:
+        >>> beside_margin(0.000036, 0.02, "nats"), beside_margin(0.0123, 0.02, "nats")
+        ('< 0.001 nats', '0.0123 nats')
+    """
+    small = 0 < abs(value) < NEGLIGIBLE * margin and abs(value) < 0.001
+    text = "< 0.001" if small else number(float(value))
+    return f"{text} {unit}".rstrip()
 
 
 def plain(value: Any, unit: str, width: float = math.nan) -> str:
@@ -48,9 +88,11 @@ def plain(value: Any, unit: str, width: float = math.nan) -> str:
         return number(value)
     needed = -math.floor(math.log10(width)) if width > 0 and math.isfinite(width) else 0
     if unit == "%":
-        return f"{100 * value:.{min(max(2, needed - 2), 8)}f}"
+        return signed(f"{100 * value:.{min(max(2, needed - 2), 3)}f}")
     given = 2 - math.floor(math.log10(abs(value))) if value else 0
-    return f"{value:,.{needed}f}" if given < needed <= 8 else number(float(value))
+    decimals = min(needed, given + MOST_DIGITS - 3)
+    in_words = SMALLEST <= abs(value) < LARGEST
+    return signed(f"{value:,.{decimals}f}") if in_words and given < decimals <= 8 else number(float(value))
 
 
 def measure(value: Any, unit: str, width: float = math.nan) -> str:
@@ -102,8 +144,8 @@ def difference_interval(low: float, high: float, unit: str) -> str:
     """Return both ends of a difference's interval and its unit, and "" where ``low`` is NaN.
 
     Example:
-        >>> difference_interval(-0.002, 0.011, "%")
-        '-0.20 to 1.10 points'
+        >>> difference_interval(-0.002, 0.011, "%") == "\N{MINUS SIGN}0.20 to 1.10 points"
+        True
     """
     text = span(low, high, unit)
     return f"{text} points" if text and unit == "%" else interval(low, high, unit)

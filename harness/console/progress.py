@@ -14,14 +14,27 @@ from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from harness.console.ahead import Ahead
+from harness.console.columns import columns_of, cut, folded
 from harness.console.escaping import EscapingStream, raw, silence
 from harness.console.numbers import duration
 from harness.errors import printable
 
 TRAINING = "training"  # the phase in which the bar counts epochs
+WIDE = 110  # columns of a terminal that has room for both times that are left
+OF_NUMBERS = 58  # columns that the bar and its numbers take
 EVERY = 60.0  # seconds, off a terminal, after which a line says again how far the training is
 
 
@@ -39,7 +52,9 @@ class Reporter:
 
     def __init__(self, quiet: bool = False) -> None:
         self.ahead = Ahead()  # what the whole command has still to do
-        self.console = _Console(file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet)
+        self.console = _Console(
+            file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet, force_jupyter=False
+        )  # a notebook has plain lines
         self._bar: Progress | None = None
         self._said = 0.0
         self._said_training = time.monotonic()
@@ -47,17 +62,17 @@ class Reporter:
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
-                BarColumn(),
+                BarColumn(bar_width=None if self.console.width >= WIDE else 8),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[unit]}"),
                 TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(elapsed_when_finished=False),
-                TextColumn("{task.fields[ahead]}", markup=False),
+                _Left(wide=self.console.width >= WIDE),
                 console=self.console,
+                expand=self.console.width >= WIDE,
                 transient=True,  # when the work has ended, by itself or not, no bar stays on the screen
             )
-        self._task = self._bar.add_task("starting", total=None, visible=False, unit="", ahead="") if self._bar else None
+        fields = {"unit": "", "ahead": "", "seconds_ahead": 0.0}
+        self._task = self._bar.add_task("starting", total=None, visible=False, **fields) if self._bar else None
 
     def __enter__(self) -> Reporter:
         if self._bar:
@@ -74,10 +89,19 @@ class Reporter:
         if self._bar:
             self._bar.stop()
 
-    def say(self, text: str, style: str = "") -> None:
-        """Print a line above the bar."""
+    def start(self, what: str) -> None:
+        """Say at once what is begun: it takes seconds until torch is there, and longer until the data are open."""
+        self.say(what)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, visible=True)
+
+    def say(self, text: str, style: str = "", brief: bool = False) -> None:
+        """Print a line above the bar. On a terminal a long one is broken between words; a ``brief`` one loses its last words."""
+        columns = columns_of(self.console.file)
+        lines = [cut(printable(text), columns)] if brief else folded(printable(text), columns)
         try:
-            self.console.print(printable(text), style=style or None, markup=False)
+            for line in lines:
+                self.console.print(line, style=style or None, markup=False)
         except OSError:  # a full disk, say
             self.console.on_broken_pipe()
 
@@ -86,13 +110,14 @@ class Reporter:
 
         Off a terminal a line says it every minute.
         """
-        beside = f", {at_once} runs at once" if at_once > 1 else ""
         if self._bar is not None:
+            beside = f", {at_once} at once" if at_once > 1 else ""
             self._set_bar(TRAINING, f"{what}{beside}", done, total, "epochs")
         elif time.monotonic() - self._said_training > EVERY:
             self._said_training = time.monotonic()
-            ends = f"; everything is done in {self.ahead.text}" if self.ahead.text else ""
-            self.say(f"{done} of {total} epochs{beside}{ends}")
+            beside = f", {at_once} runs at once" if at_once > 1 else ""
+            ends = f", {self.ahead.text} left" if self.ahead.text else ""
+            self.say(f"{done:,} of {total:,} epochs{beside}{ends}")
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Say how far a phase (decoding, drawing, a probe) has come; a line every five seconds off a terminal.
@@ -113,9 +138,34 @@ class Reporter:
         self._phase = phase if done < total or phase == TRAINING else ""  # restarts come when all else has been trained
         ends = f"(everything: {self.ahead.text})" if self.ahead.text else ""
         self._bar.update(
-            self._task, description=printable(what), completed=done, total=total, unit=unit, ahead=ends,
-            visible=done < total,
+            self._task, description=_shortened(printable(what), self.console.width), completed=done, total=total, unit=unit,
+            ahead=ends, seconds_ahead=self.ahead.seconds, visible=done < total,
         )  # fmt: skip
+
+
+def _shortened(what: str, width: int) -> str:
+    """Return what is under way, so short on a narrow terminal that the numbers behind it stay whole."""
+    most = width - OF_NUMBERS
+    return what if len(what) <= most or width >= WIDE else f"{what[: most - 3]}..."
+
+
+class _Left(ProgressColumn):
+    """How long it still takes: the phase and everything on a wide terminal, and one of both on a narrow one."""
+
+    def __init__(self, wide: bool) -> None:
+        super().__init__()
+        self._wide = wide
+        self._phase = TimeRemainingColumn(elapsed_when_finished=False)
+
+    def render(self, task: Task) -> Text:
+        """Return the time of everything that is to come where it is known, else that of the phase."""
+        if task.total is None:  # nothing is counted yet
+            return Text()
+        phase = Text.assemble("left ", self._phase.render(task))
+        if self._wide:
+            return Text.assemble(phase, " ", task.fields["ahead"])
+        seconds = task.fields["seconds_ahead"]
+        return Text(f"left in all {duration(seconds)}") if seconds else phase
 
 
 class Watch:

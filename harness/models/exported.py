@@ -53,6 +53,12 @@ def describe_model(model: Model, frozen: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def write_model(folder: Path, description: Mapping[str, Any]) -> None:
+    """Write the ``model.json`` of an exported folder."""
+    text = json.dumps(description, indent=2, allow_nan=False) + "\n"
+    (folder / FILE).write_text(text, encoding="utf-8")
+
+
 def network_files(model: Model) -> dict[str, Path]:
     """Return the files of the model's trained weights, by the names that they have in an exported folder."""
     if len(model.files) == 1:

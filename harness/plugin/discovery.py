@@ -187,7 +187,21 @@ def _load_plugin(source: _Source, manager: pluggy.PluginManager, registry: Regis
     else:
         sha256 = fingerprint(Path(module.__file__ or ""), module.__name__)
     for kind, offer in offers:
-        registry.add(kind, Offered(offer, source.name, source.origin, sha256))
+        registry.add(kind, Offered(offer, source.name, source.origin, sha256, summary_of(module, offer.name)))
+
+
+def summary_of(module: ModuleType, name: str) -> str:
+    """Return the first sentence of a module's docstring, without the name before its colon; "" where there is none.
+
+    >>> module = ModuleType("unit", "Unit: every tensor moves by lr along its gradient. You et al. 2017.")
+    >>> summary_of(module, "unit")
+    'every tensor moves by lr along its gradient'
+    """
+    text = " ".join((module.__doc__ or "").split("\n\n", 1)[0].replace("``", "").split())
+    sentence = re.split(r"\.(?: |$)", text, maxsplit=1)[0]
+    title, _, rest = sentence.partition(": ")
+    same = re.sub(r"[\W_]", "", title).casefold() == re.sub(r"[\W_]", "", name).casefold()
+    return rest if same and rest else sentence
 
 
 def _reserve_name(source: _Source, registry: Registry) -> None:

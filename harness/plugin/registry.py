@@ -26,6 +26,7 @@ class Offered:
     plugin: str  # the plugin's name, by which it can be blocked
     origin: str  # a distribution or a file, for a person
     sha256: str  # of the plugin's source (see ``source_hash``)
+    summary: str = ""  # what it is in one sentence, from the docstring of its module
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Registry:
                 must = f"must name {_with_article(kind)} that works here"
                 raise UnknownName(f"{where}: {must}, got {shown(name)}: {error}") from error
             if offer is not None:
-                return Offered(offer, source.plugin, source.origin, source.sha256)
+                return replace(source, offer=offer)
         return None
 
     def in_library(self, kind: Kind, name: str) -> bool:

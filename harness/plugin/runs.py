@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -50,6 +50,18 @@ class ArmName(NamedTuple):
 def split_arm_name(arm: str) -> ArmName:
     """Return the parts of ``Arm.name``."""
     return ArmName(*arm.rsplit("/", 2))
+
+
+def short_arm_names(arms: Iterable[str]) -> dict[str, str]:
+    """Return the names of arms without the parts that all of them share; the optimizer always stays.
+
+    >>> short_arm_names(["mlp/sgd/cosine", "mlp/adam/cosine", "mlp/adam/linear"])
+    {'mlp/sgd/cosine': 'sgd/cosine', 'mlp/adam/cosine': 'adam/cosine', 'mlp/adam/linear': 'adam/linear'}
+    """
+    parts = {arm: split_arm_name(arm) for arm in arms}
+    different = [len(set(column)) > 1 for column in zip(*parts.values(), strict=True)]
+    kept = [position for position in range(3) if position == 1 or different[position]]
+    return {arm: "/".join(names[position] for position in kept) for arm, names in parts.items()}
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,7 @@ class Run:
     batch_norm: Literal["train", "frozen"] = "train"  # frozen: the statistics it began with are kept and used
     tta: bool = False  # the mean of predictions for an image and its mirror image is scored too
     snapshots: bool = False  # keeps the weights at the ends of its schedule's cycles, with their test predictions
+    class_weights: tuple[float, ...] = ()  # of each class in the loss; empty where all examples count alike
     label_noise: float = 0.0  # this part of the training targets is shuffled, always the same way
     follows: str = ""  # the run whose final weights it starts from
 
@@ -184,6 +197,8 @@ class Epoch:
     way: str = ""  # how a GPU takes the steps, and why not in a faster way; a line, empty on a CPU
     unrepeatable: tuple[str, ...] = ()  # the operations of the run that have no deterministic form on its GPU
     scale_free: Mapping[str, Any] | None = None  # the scale-free tensors of its network; with the first epoch alone
+    work: Mapping[str, Any] | None = None  # of a gradient evaluation of its arm; with the first epoch of seed 0 alone
+    gradients: int = 0  # gradient evaluations so far: one a step, or as many as the optimizer asks for
     ends_run = False
 
 

@@ -8,8 +8,9 @@ import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.plugin.contracts.tables import empty_table
+from harness.plugin.contracts.tables import empty_table, with_kinds
 from harness.plugin.meta import Meta
+from harness.plugin.rules import Rules
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,7 +19,10 @@ OF_ONE_PROCESS = ("traceback", "recipe", "stop_after")  # columns of runs that t
 
 
 def read_arms(db: sqlite3.Connection, meta: Meta) -> DataFrame:
-    """Return the arms, each with what its first search has chosen; parameters that the arm fixes are among those."""
+    """Return the arms, each with what its first search has chosen; parameters that the arm fixes are among those.
+
+    A parameter that is not in force beside what was chosen is not among them.
+    """
     import pandas as pd
 
     searches = pd.read_sql_query("SELECT * FROM searches WHERE replicate = 0 ORDER BY position", db)
@@ -26,9 +30,10 @@ def read_arms(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     fixed = _fixed_values(meta)
     tuned = []
     for arm, text in zip(arms["arm"], arms["tuned_params"], strict=True):
-        tuned.append({**fixed[arm], **json.loads(text)} if isinstance(text, str) else {})
+        chosen = {**fixed[arm], **json.loads(text)} if isinstance(text, str) else {}
+        tuned.append(_rules(meta.spaces[arm]).in_force(chosen))
     arms["tuned_params"] = pd.Series(tuned, index=arms.index, dtype=object)
-    return arms
+    return with_kinds("arms", arms)
 
 
 def read_trials(db: sqlite3.Connection, meta: Meta) -> DataFrame:
@@ -36,7 +41,7 @@ def read_trials(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     import pandas as pd
 
     query = """
-        SELECT asks.*, searches.arm, replicate, runs.state AS confirmation_state, runs.metrics AS confirmed
+        SELECT asks.*, searches.arm, replicate, asks.number IS searches.tuned_trial AS chosen, runs.state AS confirmation_state, runs.metrics AS confirmed
         FROM asks JOIN searches USING (study) LEFT JOIN runs ON runs.run_id = asks.confirmation ORDER BY study, number
     """
     trials = pd.read_sql_query(query, db).drop(columns=["trial_attrs", "study_attrs", "pruner_notes"])
@@ -52,16 +57,19 @@ def read_trials(db: sqlite3.Connection, meta: Meta) -> DataFrame:
 
 
 def first_searches(trials: DataFrame, meta: Meta) -> DataFrame:
-    """Return the trials of each arm's first search; parameters that the arm fixes are among a trial's."""
+    """Return the trials of each arm's first search; parameters that the arm fixes are among a trial's, where in force."""
     import pandas as pd
 
     first = trials[(trials["replicate"] == 0) & trials["arm"].isin(meta.arms)].reset_index(drop=True)
     fixed = _fixed_values(meta)
-    params = [{**fixed[arm], **chosen} for arm, chosen in zip(first["arm"], first["params"], strict=True)]
+    rules = {arm: _rules(space) for arm, space in meta.spaces.items()}
+    params = [
+        rules[arm].in_force({**fixed[arm], **chosen}) for arm, chosen in zip(first["arm"], first["params"], strict=True)
+    ]
     first["params"] = pd.Series(params, index=first.index, dtype=object)
     first["epochs"] = [chosen["epochs"] for chosen in params]
     first.insert(0, "arm", first.pop("arm"))
-    return first.drop(columns=["study", "replicate"])
+    return with_kinds("trials", first.drop(columns=["study", "replicate", "chosen"]))
 
 
 def further_searches(trials: DataFrame, meta: Meta) -> DataFrame:
@@ -73,6 +81,7 @@ def further_searches(trials: DataFrame, meta: Meta) -> DataFrame:
     further = trials[replicates | trials["arm"].isin(controls)].rename(columns={"study": "search"})
     further["control"] = further["arm"].where(further["arm"].isin(controls), "")
     further["arm"] = further["arm"].replace(controls)
+    further["chosen"] = further["chosen"].astype(bool)
     return further.reset_index(drop=True)
 
 
@@ -83,7 +92,7 @@ def read_runs(db: sqlite3.Connection, meta: Meta, measured: DataFrame) -> DataFr
     runs = _spread_metrics(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)])
     runs = _with_probes(runs, measured, meta)
     runs["precision"] = [json.loads(text)["precision"] for text in runs["recipe"]]
-    return runs.drop(columns=list(OF_ONE_PROCESS))
+    return with_kinds("runs", runs.drop(columns=list(OF_ONE_PROCESS)))
 
 
 def read_comparison(db: sqlite3.Connection, meta: Meta, measured: DataFrame) -> DataFrame:
@@ -102,7 +111,7 @@ def read_epochs(db: sqlite3.Connection, runs: DataFrame) -> DataFrame:
     import pandas as pd
 
     epochs = pd.read_sql_query("SELECT * FROM epochs ORDER BY run_id, epoch", db)
-    return runs[["run_id", "arm", "phase", "seed"]].merge(_spread_metrics(epochs), on="run_id")
+    return with_kinds("epochs", runs[["run_id", "arm", "phase", "seed"]].merge(_spread_metrics(epochs), on="run_id"))
 
 
 def read_range_tests(db: sqlite3.Connection, meta: Meta) -> DataFrame:
@@ -162,6 +171,11 @@ def _fixed_values(meta: Meta) -> dict[str, dict[str, Any]]:
     for arm, space in meta.spaces.items():
         fixed[arm] = {name: values["fixed"] for name, values in space.items() if _is_fixed(values)}
     return fixed
+
+
+def _rules(space: Mapping[str, Mapping[str, Any]]) -> Rules:
+    """Return which hyperparameters of a described space are in force beside others."""
+    return Rules({name: values["when"] for name, values in space.items() if "when" in values})
 
 
 def _is_fixed(values: Mapping[str, Any]) -> bool:

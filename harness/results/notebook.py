@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.console.numbers import measure
 from harness.console.safe_text import impersonal
-from harness.errors import arguments
+from harness.errors import RunFolderError, arguments
 from harness.plugin.contracts import Analysis, Results
+from harness.plugin.contracts.tables import COMMON, TABLES, meaning_of, metric_meaning
 from harness.plugin.discovery import discover
 from harness.plugin.meta import Meta
 from harness.plugin.registry import Registry
@@ -17,15 +18,22 @@ from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
 from harness.records.promised import summary
 from harness.results.analysis import analyse, own_tables
+from harness.results.figures import Figures
+from harness.results.frames import readable
 from harness.results.reports import headline_of
+from harness.results.summary import render_summary, verdict_line, verdicts_of
 from harness.results.tables import leaderboard
+from harness.results.top_losses import TopLosses, top_losses
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
 class Tables(Mapping[str, "DataFrame"]):
-    """The analyses' tables by name, each computed when it is first asked for; one that fails is not there."""
+    """The analyses' tables by name, each computed when it is first asked for; one that fails is not there.
+
+    A notebook shows which tables there are, and what each of their columns means; ``columns(name)`` returns that as a frame.
+    """
 
     def __init__(self, records: Records, registry: Registry) -> None:
         self.problems: list[str] = []  # analyses that failed so far, each named with its reason
@@ -58,24 +66,72 @@ class Tables(Mapping[str, "DataFrame"]):
         """Every analysis, also those that have not been computed yet."""
         return list(self._analyses)
 
+    def columns(self, name: str) -> DataFrame:
+        """Return the columns of a table, of the records or of an analysis: ``column``, ``kind`` and ``meaning``.
+
+        A meaning is "" where the analysis does not say it. Raises KeyError for a table that is not there.
+        """
+        import pandas as pd
+
+        table = readable(name, self._records) if name in TABLES else self[name]
+        rows = [(column, str(kind), self._meaning(name, str(column))) for column, kind in table.dtypes.items()]
+        return pd.DataFrame(rows, columns=["column", "kind", "meaning"])
+
+    def _meaning(self, name: str, column: str) -> str:
+        if name in TABLES:
+            return meaning_of(name, column)
+        own = self._analyses[name].columns.get(column, "")
+        return own or (COMMON[column].meaning if column in COMMON else metric_meaning(column))
+
+    def _repr_html_(self) -> str:
+        from markupsafe import Markup
+
+        parts = []
+        for name in (*TABLES, *self.names):
+            known = {**{key: self._meaning(name, key) for key in TABLES.get(name, ())}}
+            known |= dict(self._analyses[name].columns) if name in self._analyses else {}
+            parts.append(Markup("<details><summary>{}</summary>{}</details>").format(name, _listed(known)))
+        return str(Markup("").join(parts))
+
+
+def _listed(meanings: Mapping[str, str]) -> Any:
+    """Return columns with their meanings as a table of HTML."""
+    from markupsafe import Markup
+
+    cell = Markup("<tr><td style='text-align:left'><code>{}</code></td><td style='text-align:left'>{}</td></tr>")
+    rows = Markup("").join(cell.format(column, meaning) for column, meaning in meanings.items())
+    return Markup("<table>{}</table>").format(rows)
+
 
 class Loaded:
-    """A run folder: its records as frames, and the tables of the analyses.
+    """A run folder: its records as frames, the tables of the analyses, and the figures of the report.
 
-    ``arms``, ``trials``, ``runs``, ``epochs``, ``comparison``, ``measured``, ``range_tests``, ``paths`` and ``examples``
-    are those of ``records`` (docs/records.md says what is in them). The analyses' tables are in ``tables``, and are
-    attributes too where no other has the name: ``run.leaderboard``. A notebook shows the headline and the leaderboard.
+    ``arms``, ``trials``, ``runs``, ``epochs``, ``comparison``, ``measured``, ``range_tests``, ``paths``, ``examples`` and
+    ``repeated`` are those of ``records``, with a column ``params_NAME`` for each hyperparameter and with times as times;
+    ``tables.columns(NAME)`` says what each column means. The analyses' tables are in ``tables``, and are attributes too
+    where no other has the name: ``run.leaderboard``. A notebook shows the verdict, a picture, the doubts and the leaderboard.
     """
 
     def __init__(self, records: Records, registry: Registry) -> None:
         self.records = records
         self.tables = Tables(records, registry)
         self._registry = registry
+        self._frames: dict[str, DataFrame] = {}
 
     @property
     def name(self) -> str:
         """The benchmark's name."""
         return self.records.name
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.records.folder
+
+    @property
+    def report(self) -> Path:
+        """The report in HTML. It is there where the run has written it (``report.formats``)."""
+        return self.folder / "report.html"
 
     @property
     def meta(self) -> Meta:
@@ -90,15 +146,52 @@ class Loaded:
 
     @property
     def headline(self) -> tuple[str, ...]:
-        """The question, the answer and what limits it, a line each, as every report says them."""
-        return tuple(headline_of(Results(self.records, self.tables), self._registry).splitlines())
+        """The question, the answer, the verdict and what limits it, a line each, as ``harness show`` says them."""
+        question, *rest = self.answer or ("",)
+        verdict = verdict_line(verdicts_of(self.records, self.tables, self._registry))
+        return tuple(line for line in (question, *rest[:1], verdict, *rest[1:]) if line)
+
+    @property
+    def answer(self) -> list[str]:
+        """The question, the answer and what limits it, as every report says them."""
+        return headline_of(Results(self.records, self.tables), self._registry).splitlines()
+
+    @cached_property
+    def figures(self) -> Figures:
+        """The static figures of the report by name, as matplotlib has them; they are drawn when one is first asked for."""
+        return Figures(Results(self.records, self.tables), self._registry)
+
+    def top_losses(self, n: int = 12, arm: str | None = None) -> TopLosses:
+        """Return the test photos that an arm is most wrong about; a notebook shows them.
+
+        Args:
+            n: How many, at the most.
+            arm: The arm; the best one of the leaderboard where it is None.
+
+        Raises:
+            RunFolderError: The arm has no class probabilities, or there is no such arm.
+        """
+        n = arguments.whole("n", n, 1)
+        return top_losses(self.records, self._best_arm() if arm is None else self._known_arm(arm), n)
+
+    def _best_arm(self) -> str:
+        """Return the first arm of the leaderboard."""
+        results = own_tables(Results(self.records, self.tables), [leaderboard.ANALYSIS], self._registry)
+        board = results.tables.get(leaderboard.ANALYSIS.name)
+        if board is None or board.empty:
+            raise RunFolderError(f"{self.folder}: must have a leaderboard to name the best arm, got none; name an arm")
+        return str(board["arm"].iloc[0])
+
+    def _known_arm(self, arm: str) -> str:
+        return arguments.one_of("arm", arm, self.meta.arms)
 
     def __getattr__(self, name: str) -> DataFrame:
         if name.startswith("_") or name in ("records", "tables"):  # a copy asks before they are there
             raise AttributeError(name)
         if name in RECORD_TABLES:
-            table: DataFrame = getattr(self.records, name)
-            return table
+            if name not in self._frames:
+                self._frames[name] = readable(name, self.records)
+            return self._frames[name]
         if name in self.tables:
             return self.tables[name]
         if name in self.tables.names:
@@ -120,46 +213,18 @@ class Loaded:
         )
 
     def _repr_html_(self) -> str:
-        from markupsafe import Markup, escape
-
-        question, answer, *limits = [*self.headline, "", ""]
-        name = escape(self.name)
-        parts = [Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(name, answer or question)]
-        if notice := self.meta.data["notice"]:
-            parts.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
-        parts.append(self._render_leaderboard())
-        parts += [Markup("<p><small>{}</small></p>").format(line) for line in limits if line]
-        return str(Markup("").join(parts))
-
-    def _render_leaderboard(self) -> Any:
-        """Return the leaderboard of the deciding metric as an HTML table; nothing where there is none."""
-        from markupsafe import Markup
-
-        results = own_tables(Results(self.records, self.tables), [leaderboard.ANALYSIS], self._registry)
-        table = results.tables.get(leaderboard.ANALYSIS.name)
-        if table is None:
-            return Markup("")
-        metric = self.records.deciding.column
-        titles = ("arm", f"mean {metric.replace('_', ' ')}", "95 % from", "to", "seeds")
-        heads = Markup("").join(Markup("<th>{}</th>").format(title) for title in titles)
-        cells = Markup("<td style='text-align:left'>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>")
-        rows = []
-        for row in table[table["metric"] == metric].to_dict("records"):
-            numbers = [measure(row[column], row["unit"]) for column in ("mean", "low", "high")]
-            line = cells.format(row["arm"], *numbers, f"{row['n']} of {row['planned']}")
-            rows.append(Markup("<tr>{}</tr>").format(line))
-        body = Markup("").join(rows)
-        return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(heads, body)
+        return render_summary(self.records, self.tables, self._registry, self.answer)
 
 
-def load(run: str | Path) -> Loaded:
+def load(run: str | Path, plugins: Iterable[str | Path] = ()) -> Loaded:
     """Return a run folder as frames. Nothing is trained, and torch is not needed.
 
     Args:
         run: The run folder.
+        plugins: Loose plugin files, such as one with an analysis. They are run as code.
 
     Returns:
-        Its tables as attributes: ``run.epochs``, ``run.runs``, ``run.leaderboard``; docs/records.md has them all.
+        Its tables as attributes: ``run.epochs``, ``run.runs``, ``run.leaderboard``; docs/python.md has all of it.
 
     Raises:
         RunFolderError: It is no run folder, or a damaged one.
@@ -169,4 +234,6 @@ def load(run: str | Path) -> Loaded:
     >>> bool((best <= 1).all())
     True
     """
-    return Loaded(open_records(arguments.path("run", run)), discover())
+    folder = arguments.path("run", run)
+    files = [arguments.path("plugins", file) for file in arguments.items("plugins", plugins, "plugin files")]
+    return Loaded(open_records(folder), discover(files))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.console.safe_text import impersonal, impersonal_table
 from harness.errors import DataError, HarnessError, disk, encodable
@@ -28,7 +28,10 @@ from harness.records.promised import summary
 from harness.results.analysis import analyse, own_results
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from pandas import DataFrame
+
+T = TypeVar("T")
 
 HINT = "name another folder with 'harness report --out'"  # where a report cannot be written
 
@@ -119,6 +122,18 @@ def headline_of(results: Results, registry: Registry) -> str:
     return _rendered(offers[0], results, offers[0].headline).decode() if offers else ""
 
 
+def figures_of(results: Results, registry: Registry) -> dict[str, Figure]:
+    """Return the figures of the first report that has some, by name; none where none of the plugins offers any.
+
+    Raises PluginFailed where they cannot be drawn.
+    """
+    offers = [report for report in registry.all("report") if isinstance(report, Report) and report.figures is not None]
+    if not offers:
+        return {}
+    draw = offers[0].figures
+    return _made_by(offers[0], lambda own: dict(draw(own) if draw else {}), results)
+
+
 def results_of(folder: Path, registry: Registry) -> Results:
     """Return a run folder's records with the table of every analysis."""
     return _analysed(open_records(folder), registry)
@@ -129,7 +144,8 @@ def _analysed(records: Records, registry: Registry, attempts: Attempts | None = 
         analyses = [offer for offer in registry.all("analysis") if isinstance(offer, Analysis)]
         results = analyse(records, analyses, attempts)
     lacking = filter(None, [summary(records.lacking)])
-    problems = impersonal((*lacking, *records.changes, *results.problems))
+    left_out = records.meta.listeners.values()
+    problems = impersonal((*lacking, *records.changes, *left_out, *results.problems))
     return replace(results, problems=problems, blocked=tuple(sorted(registry.blocked)))
 
 
@@ -141,12 +157,21 @@ def _for_readers(records: Records) -> Records:
 
 def _rendered(report: Report, results: Results, render: Callable[[Results], str] | None = None) -> bytes:
     """Return the report's text, or what ``render`` makes, from results of its own; raises PluginFailed where there is none."""
-    who = f"report '{report.name}'"
-    with Boundary("report", report.name, "render", everything=True), kept(who), quiet_libraries():
-        text = (render or report.render)(own_results(results))
+
+    def encoded(own: Results) -> bytes:
+        text = (render or report.render)(own)
         if not isinstance(text, str):
             raise TypeError(f"render() must return a text, got {type(text).__name__}")
         return encodable(text).encode()  # paths of weights and plugins are in it
+
+    return _made_by(report, encoded, results)
+
+
+def _made_by(report: Report, make: Callable[[Results], T], results: Results) -> T:
+    """Return what a function of a report makes from results of its own; raises PluginFailed where it fails."""
+    who = f"report '{report.name}'"
+    with Boundary("report", report.name, "render", everything=True), kept(who), quiet_libraries():
+        return make(own_results(results))
 
 
 @contextmanager

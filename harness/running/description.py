@@ -29,7 +29,7 @@ def describe_run(store: Store, setting: Prepared) -> None:
         sections.as_plain(plan.benchmark),
         {
             "data": _data(setting),
-            "weights": _weights(setting),
+            "weights": weights_of(setting),
             "metrics": _metrics(setting),
             "metric": plan.metric,
             "search_metric": plan.searched.name,
@@ -76,7 +76,7 @@ def _data(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _weights(setting: Setting) -> dict[str, dict[str, Any]]:
+def weights_of(setting: Setting) -> dict[str, dict[str, Any]]:
     """Return by backbone what it starts from, and how much of it came from there."""
     weights = {}
     for name, file in setting.plan.weights.items():

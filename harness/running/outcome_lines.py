@@ -13,11 +13,16 @@ from harness.plugin.runs import Run
 from harness.records import Store, schema
 from harness.running.search import Search
 
+LABEL = 19  # columns for what a run is: "search 2, trial 4/8"
 
-def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str, taken_from: str = "") -> str:
-    """Return one line on how a run ended; ``row`` has its state, reason, metrics and seconds."""
-    origin = f", taken from {taken_from}" if taken_from else ""
-    settings = numbers.assignments({**run.optimizer, **run.scheduler, "epochs": run.epochs})
+
+def outcome_line(
+    plan: Plan, run: Run, row: Mapping[str, Any], label: str, arm: str = "", taken_from: str = ""
+) -> str:  # fmt: skip
+    """Return one line on how a run ended; ``row`` has its state, reason, metrics and seconds, ``arm`` is what it is called.
+
+    Hyperparameters stand with a trial only: its confirmation, and the seeds of the arm that chose it, have the same.
+    """
     if row["state"] == schema.DONE:
         column, unit = plan.searched.tune_column, plan.searched.unit
         if run.phase == "compare":
@@ -25,7 +30,16 @@ def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str, taken
         result = f"{column.replace('_', ' ')} {numbers.measure(row['metrics'][column], unit)}"
     else:
         result = f"{row['state']}: {row['reason']}" if row["reason"] else row["state"]
-    return f"{label:>12}  {run.arm.name}  {result}  ({settings}; {numbers.duration(row['seconds'])}{origin})"
+    words = [f"{label:>{LABEL}}", arm or run.arm.name, result, numbers.duration(row["seconds"])]
+    words += [f"taken from {taken_from}"] if taken_from else []
+    if run.phase == "search" and not row.get("confirms"):
+        words.append(numbers.assignments(_rate_first({**run.optimizer, **run.scheduler, "epochs": run.epochs})))
+    return "  ".join(words)
+
+
+def _rate_first(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with the learning rate before all others, which a narrow terminal may leave out."""
+    return {**{name: value for name, value in settings.items() if name == "lr"}, **settings}
 
 
 def taken_over_lines(taken: Iterable[tuple[str, int, str, str]]) -> list[str]:
@@ -46,27 +60,40 @@ def run_label(runs: Sequence[ComparisonRun], run: Run) -> str:
 
 
 def search_failures(searches: Sequence[Search]) -> list[str]:
-    """Return a line for every trial that failed, and for every search in which no trial ended well."""
+    """Return a line for every search with trials that failed, or in which none ended well; trials count from one."""
     lines = []
     for search in searches:
         failed = [trial for trial in search.trials if trial["state"] == schema.FAILED]
-        lines += [f"{search.study}: trial {trial['number']} failed: {trial['reason']}" for trial in failed[:1]]
-        if len(failed) > 1:
-            lines.append(f"{search.study}: {len(failed)} of {len(search.trials)} trials failed")
-        for outcome in search.failed_confirmations():
-            lines.append(f"{search.study}: the confirmation of trial {outcome['number']} failed: {outcome['reason']}")
+        if failed:
+            first = f"the first one, trial {failed[0]['number'] + 1}: {failed[0]['reason']}"
+            lines.append(
+                f"{search.study}: {len(failed)} of {numbers.counted(len(search.trials), 'trial')} failed; {first}"
+            )
+        lines += [
+            f"{search.study}: the confirmation of trial {outcome['number'] + 1} failed: {outcome['reason']}"
+            for outcome in search.failed_confirmations()
+        ]
         if search.finished and search.best() is None:
             lines.append(f"{search.study}: no trial ended well, so it cannot be compared")
     return lines
 
 
 def comparison_failures(runs: Sequence[ComparisonRun], store: Store) -> list[str]:
-    """Return a line for every run of the comparison without a result; that an optimizer's defaults fail is a finding."""
-    lines = []
+    """Return a line for every arm and way in which runs of its comparison ended without a result, with the first reason.
+
+    That an optimizer fails with its own defaults is a result, and not listed.
+    """
+    counts = Counter(entry.run.arm.name for entry in runs if entry.role != "untuned")
+    ended: dict[tuple[str, str], list[str]] = {}
     for entry in runs:
         row = store.run(entry.run.id)
         if row and row["reason"] and entry.role != "untuned":
-            lines.append(f"{entry.run.arm.name}: {run_label(runs, entry.run)} {row['state']}: {row['reason']}")
+            reason = f"{run_label(runs, entry.run)}: {row['reason']}"
+            ended.setdefault((entry.run.arm.name, row["state"]), []).append(reason)
+    lines = []
+    for (arm, state), reasons in ended.items():
+        of_all = f"{len(reasons)} of {numbers.counted(counts[arm], 'run')} of the comparison {state}"
+        lines.append(f"{arm}: {of_all}; {'the first one, ' if len(reasons) > 1 else ''}{reasons[0]}")
     return lines
 
 

@@ -27,29 +27,31 @@ from harness.running.forecast.estimate import estimate
 from harness.running.prepare import Request, plugins_of
 from harness.running.start import run
 
-Closing = Callable[[Results, Registry, float], Sequence[str]]
+Closing = Callable[[Results, Registry], Sequence[str]]
 ClosingTogether = Callable[[Workloads, Path], Sequence[str]]
 
 
 def run_file(
     request: Request, reporter: Reporter, command: Sequence[str] = (), closing: Closing | None = None,
-    closing_together: ClosingTogether | None = None,
+    closing_together: ClosingTogether | None = None, opened: Callable[[Path], object] = lambda folder: None,
 ) -> int:  # fmt: skip
     """Carry out a benchmark, or every workload of a file that has some, or the one that the request names.
 
     Returns 0, or 1 where something failed or a workload could not be opened that is not optional. Raises HarnessError where
     the input is wrong, and where no workload could be opened. ``closing`` makes the last lines of each workload, and
-    ``closing_together`` those of all.
+    ``closing_together`` those of all. ``opened`` is called with the run folder, or with the folder of the workloads, when
+    nothing more can be wrong with the file.
     """
     check_out_folder(request.out)
     loaded = _load(request, reporter)
     if loaded is None:
-        return run(request, reporter, command, closing)
+        return run(request, reporter, command, closing, lambda name: opened(request.place / name))
     file, registry = loaded
     folder = request.out / file.folder_name
     words = _Words(command, closing)
     with held(folder):
         _begin(folder, file, command)
+        opened(folder)
         outcomes = _look_by_look(_chosen(file, request), file, replace(request, common=folder.name), reporter, words)
         written = write_common_reports(folder, file.benchmarks[0].report.formats, registry)
     _say_end(reporter, written, folder, closing_together)
@@ -81,7 +83,7 @@ class _Outcome:
 
 def _load(request: Request, reporter: Reporter) -> tuple[WorkloadFile, Registry] | None:
     """Return the file of workloads, its names checked against the plugins; None for a file that is one benchmark."""
-    file = loading.load_workloads(request.file, request.profile, request.overrides)
+    file = loading.load_workloads(request.file, request.profile, request.overrides, request.preset)
     if request.workload is not None:
         find_workload(request.workload, file.workloads if file else (), str(request.file))
     if file is None:

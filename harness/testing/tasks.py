@@ -133,6 +133,29 @@ def on_device_is_the_metric(offer: Task) -> str:
 
 
 @torch_check
+def weighted_loss_weighs_classes(offer: Task) -> str:
+    """The loss with weights is the mean of the examples' losses, each times the weight of its class."""
+    if offer.weighted_loss is None:
+        raise NotApplicable("its loss takes no weights of classes")
+    examples = [example for example in _examples(offer) if not example.targets.is_floating_point()]
+    if not examples:
+        raise NotApplicable("it takes no classes")
+    for example in examples:
+        weights = 1.0 + torch.arange(int(example.targets.max()) + 1)
+        singles = torch.stack(
+            [offer.loss(example.outputs[i : i + 1], example.targets[i : i + 1]) for i in range(COUNT)]
+        )
+        expected = float((singles * weights[example.targets]).mean())
+        weighted = float(offer.weighted_loss(example.outputs, example.targets, weights))
+        require(
+            math.isclose(weighted, expected, rel_tol=1e-4, abs_tol=1e-6),
+            f"weighted_loss must be the mean of each loss times the weight of its class, {expected:.4g}, got {weighted:.4g} "
+            f"on {example.name}; divide by the number of examples, not by the sum of the weights",
+        )
+    return "on " + ", ".join(example.name for example in examples)
+
+
+@torch_check
 def verdict_has_its_metrics(offer: Task) -> str:
     """What the verdict takes for the loss falls, and where classes are compared, predictions are their probabilities."""
     if "loss" in offer.metrics:
@@ -225,6 +248,7 @@ QUICK = [
     metrics_tell_better,
     each_averages_to_metric,
     on_device_is_the_metric,
+    weighted_loss_weighs_classes,
     verdict_has_its_metrics,
 ]
 FULL: list[Any] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.plugin.runs import split_arm_name
@@ -19,6 +20,17 @@ def short_name(arm: str) -> str:
     """Return an arm's name without its network: ``OPTIMIZER/SCHEDULE``."""
     name = split_arm_name(arm)
     return f"{name.optimizer}/{name.scheduler}"
+
+
+def names_among(arms: Sequence[str]) -> dict[str, str]:
+    """Return a short name for every arm of one network: the parts in which the arms differ, else the optimizer.
+
+    >>> names_among(["net/sgd/cosine", "net/adam/cosine"])
+    {'net/sgd/cosine': 'sgd', 'net/adam/cosine': 'adam'}
+    """
+    parts = {arm: split_arm_name(arm) for arm in arms}
+    several = [name for name in ("optimizer", "scheduler") if len({getattr(part, name) for part in parts.values()}) > 1]
+    return {arm: "/".join(getattr(part, name) for name in several or ["optimizer"]) for arm, part in parts.items()}
 
 
 def optimizer_of(records: Records, arm: str) -> str:

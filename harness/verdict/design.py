@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from harness.records import Records
-from harness.verdict.arms import network_of
+from harness.verdict.arms import names_among, network_of, short_name
 from harness.verdict.protocol import Protocol
 from harness.verdict.replicates import CONTROLS, FRESH, ended_replicates, look_after
 
@@ -48,6 +48,10 @@ class Network:
     twins: Mapping[str, RunsBySeed]  # arm -> the runs with the same initial weights and another order of the data
     restarts: Mapping[str, RunsBySeed]  # arm -> the runs that went on from the peak of the schedule
     promised: frozenset[str] = frozenset()  # roles of the controls that the benchmark asked for, run or not
+
+    def name_of(self, arm: str) -> str:
+        """Return the short name of an arm, as every text about the network has it."""
+        return names_among(self.arms).get(arm) or short_name(arm)
 
     def at(self, look: int) -> Network:
         """Return the network as it stood at an earlier look."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.verdict.arms import short_name
 from harness.verdict.course import Course
 from harness.verdict.judging import CHANGED, UNEQUAL, UNLIKE, lost_text
 from harness.verdict.paired_numbers import FEWEST
@@ -15,15 +14,16 @@ KINDS = (
     "replicates",  # one search of each arm, or too few replicates for the first look: no verdict
     "chance",  # an arm has learned nothing
     "defaults",  # an arm is worse than its own defaults
-    "tuning",  # another alarm of an arm's search
     "lost",  # replicates that an arm has no result of
+    "tuning",  # another alarm of an arm's search
     "minimum",  # an arm is not at a minimum
     "steps",  # the arms took unequal numbers of steps
     "objective",  # each arm may have an objective of its own
+    "unmeasured",  # a facet without a number, with the command that measures it
     "control",  # a control that says what it should not, or has no result
-    "uncontrolled",  # a control that was not run
     "power",  # the design is too small to expect "supported" of identical arms
     "unfinished",  # looks that were not reached, and replicates since the last one, which decide nothing yet
+    "uncontrolled",  # a control that was not run
 )  # the gravest first
 BETWEEN = ": "  # of a doubt's kind and its text in a line
 A_LEADERBOARD = "this makes a leaderboard, not a comparison of minima"
@@ -33,6 +33,14 @@ OUTCOMES = {
     "chance": "is not shown to be better than a constant answer",
     "defaults": "is worse than its own defaults by more than half the margin",
 }  # of alarms that are doubts of their own
+TUNING = {
+    "edge": "its learning rate is at the edge of the searched range",
+    "rising": "its scores rise towards the edge of the searched learning rates",
+    "improving": "its search still improved at the end",
+    "diverged": "too many of its trials diverged",
+    "budget": "fewer of its trials ended well than of another arm",
+    "special case": "it lost to a special case of itself",
+}  # all other alarms in words
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ def read_doubts(column: str) -> list[Doubt]:
 
 
 def find_doubts(
-    course: Course, controls: Iterable[tuple[str, str]], quiet: Iterable[str], power: str
+    course: Course, controls: Iterable[tuple[str, str]], quiet: Iterable[str], power: str, missing: Mapping[str, str]
 ) -> tuple[Doubt, ...]:
     """Return the doubts about one network's verdict, the gravest first.
 
@@ -79,12 +87,14 @@ def find_doubts(
         course: The course of the verdict.
         controls: The name of each control, and what it came to.
         quiet: What a control says that raises no doubt.
-        power: Why the design is exploratory; "" where it is not.
+        power: Why the design is too small for the statement; "" where it is not.
+        missing: Why a facet was not measured and what would measure it, by facet.
     """
     doubts = [*_of_design(course), *_of_tuning(course), *_of_runs(course)]
+    doubts += [Doubt("unmeasured", f"{facet} was not measured: {reason}") for facet, reason in missing.items()]
     for name, text in controls:
         if text == NOT_RUN:
-            doubts.append(Doubt("uncontrolled", f"{name}: {text}"))
+            doubts.append(Doubt("uncontrolled", f"no {name} control was run"))
         elif text not in quiet:
             doubts.append(Doubt("control", f"{name}: {text}"))
     if power:
@@ -125,10 +135,10 @@ def _of_tuning(course: Course) -> Iterator[Doubt]:
     for arm, alarms in course.last.alarmed.items():
         for alarm, outcome in OUTCOMES.items():
             if alarm in alarms:
-                yield Doubt(alarm, f"{short_name(arm)} {outcome}")
-        others = [alarm for alarm in alarms if alarm not in OUTCOMES]
+                yield Doubt(alarm, f"{course.network.name_of(arm)} {outcome}")
+        others = [TUNING.get(alarm, alarm) for alarm in alarms if alarm not in OUTCOMES]
         if others:
-            yield Doubt("tuning", f"{short_name(arm)}: alarm {', '.join(others)}")
+            yield Doubt("tuning", f"{course.network.name_of(arm)} may be badly tuned: {' and '.join(others)}")
 
 
 def _of_runs(course: Course) -> Iterator[Doubt]:
@@ -139,7 +149,9 @@ def _of_runs(course: Course) -> Iterator[Doubt]:
             yield Doubt("lost", text)
     for arm, gate in last.gates.items():
         if not gate.passed:
-            yield Doubt("minimum", f"{short_name(arm)}: {gate.state}: {gate.reason}")
+            yield Doubt(
+                "minimum", f"{network.name_of(arm)} is not shown to be at a minimum: {gate.reason or gate.state}"
+            )
     if len(last.steps) > 1:
         yield Doubt("steps", f"{UNEQUAL} ({', '.join(map(str, sorted(last.steps)))}): {A_LEADERBOARD}")
     if not last.common:

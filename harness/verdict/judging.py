@@ -20,7 +20,6 @@ from itertools import product
 from harness.records import Records
 from harness.statistics.intervals import half_width, jackknife_se
 from harness.statistics.labels import Label, replicates_needed
-from harness.verdict.arms import short_name
 from harness.verdict.design import ARMS, Network
 from harness.verdict.entries import Entry
 from harness.verdict.gate import Gate
@@ -148,12 +147,12 @@ def _demoted(examined: Examined, entry: Entry) -> Entry:
     if facet == "loss":
         alarmed = [] if examined.tuning_settled else [arm for arm in arms if arm in examined.alarmed]
         if alarmed:
-            texts = [f"{short_name(arm)} ({', '.join(examined.alarmed[arm])})" for arm in alarmed]
+            texts = [f"{examined.network.name_of(arm)} ({', '.join(examined.alarmed[arm])})" for arm in alarmed]
             return replace(entry, demotions=_no_label(f"tuning: {'; '.join(texts)}"))
     else:
         failed = [arm for arm in arms if not examined.gates[arm].passed]
         if failed:
-            text = "; ".join(f"{short_name(arm)} is {examined.gates[arm].state}" for arm in failed)
+            text = "; ".join(f"{examined.network.name_of(arm)} is {examined.gates[arm].state}" for arm in failed)
             return replace(entry, demotions=_no_label(text), gated=True)
         if len(examined.steps) > 1 or not examined.common:
             return replace(entry, demotions=_no_label(UNEQUAL if examined.common else UNLIKE))
@@ -187,7 +186,7 @@ def lost_text(network: Network, arm: str, allowed: int = LOST) -> str:
     if sum(lost.values()) <= allowed:
         return ""
     counts = ", ".join(f"{count} {reason}" for reason, count in lost.items())
-    return f"{short_name(arm)} lost {sum(lost.values())} of {len(network.replicates)} replicates ({counts})"
+    return f"{network.name_of(arm)} lost {sum(lost.values())} of {len(network.replicates)} replicates ({counts})"
 
 
 def _by_controls(examined: Examined, entry: Entry) -> dict[Label, str]:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.plugin.runs import split_arm_name
 from harness.statistics.pairwise import Estimate
 from harness.statistics.posterior import posterior
-from harness.verdict.arms import short_name
 from harness.verdict.course import Course
 from harness.verdict.design import Network
 from harness.verdict.entries import Entry
@@ -55,13 +53,6 @@ def look_text(network: Network) -> str:
     look = f"look {network.look} of {len(protocol.looks)}" if network.look else "before the first look"
     searches = f"{count} search{'' if count == 1 else 'es'}"
     return f"{look}, {searches} x {protocol.seeds} seed{'' if protocol.seeds == 1 else 's'}"
-
-
-def arm_text(network: Network, arm: str) -> str:
-    """Return an arm's optimizer, with its schedule where another arm has the same one."""
-    optimizers = [split_arm_name(name).optimizer for name in network.arms]
-    own = split_arm_name(arm).optimizer
-    return own if optimizers.count(own) < 2 else short_name(arm)
 
 
 def compact(value: float, digits: int = 2) -> str:
@@ -121,13 +112,25 @@ def _in_margins(word: str) -> Callable[[Entry], tuple[bool, float]]:
 def _sentence(examined: Examined, entry: Entry, word: str) -> str:
     if entry.barred:
         return entry.judge_in_facet().detail
-    size, unit = _size_text(examined.network, entry)
+    size, unit = size_text(examined.network, entry)
+    if word == "similar" and entry.below_floor:
+        return f"{size}, but {_negligible(entry)}"
     return f"{size}; {_probability(entry, word, unit)}"
 
 
-def _size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], str]]:
+def _negligible(entry: Entry) -> str:
+    """Return why the size of a pair below the floor decides nothing: "at most .0004 nats, and below .002 nats no ratio matters"."""
+    protocol = entry.network.protocol
+    unit = entry.measure.distances_in(protocol).unit
+    most, floor = (
+        f"{compact(value)} {unit}".rstrip() for value in (entry.distance.high, entry.measure.floor_of(protocol))
+    )
+    return f"it is at most {most}, and below {floor} no ratio matters"
+
+
+def size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], str]]:
     """Return how far two arms are apart, in words, and a function that writes the margin in the same unit."""
-    one, other = (arm_text(network, arm) for arm in (entry.pair.one, entry.pair.other))
+    one, other = (network.name_of(arm) for arm in (entry.pair.one, entry.pair.other))
     measure, estimate = entry.measure, entry.estimate
     name = NAMES.get(measure.name, measure.name)
     if measure.scale == "difference" or (measure.is_log and entry.margin().two_sided):

@@ -28,6 +28,18 @@ def ended_replicates(records: Records, protocol: Protocol) -> int:
     return count
 
 
+def replicate_of_run(records: Records) -> dict[str, int]:
+    """Return the replicate of every comparison run that has one, by run_id; nobody may write to it."""
+    return records.once("replicate of run", lambda: _replicate_of_run(records))
+
+
+def _replicate_of_run(records: Records) -> dict[str, int]:
+    rows = records.comparison
+    if not len(rows):
+        return {}
+    return {str(run_id): int(number) for run_id, number in zip(rows["run_id"], rows["replicate"], strict=True)}
+
+
 def reached_look(records: Records, protocol: Protocol) -> int:
     """Return the number of the last look that was reached, from 1; 0 where too few replicates have ended for the first."""
     return look_after(ended_replicates(records, protocol), protocol)

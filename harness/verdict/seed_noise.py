@@ -15,6 +15,7 @@ import math
 from harness.plugin.meta import Deciding
 from harness.records import Records
 from harness.statistics.scale import scaled
+from harness.verdict.replicates import replicate_of_run
 
 BY_CHANCE = 0.05  # how often two seeds alone differ by more than seed noise
 
@@ -72,17 +73,9 @@ def _find_scores(records: Records, arm: str, metric: Deciding) -> dict[int, dict
     rows = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
     if metric.tune_column not in rows:
         return {}
-    numbers = records.once("replicate of run", lambda: _replicate_of_run(records))
+    numbers = replicate_of_run(records)
     scores: dict[int, dict[int, float]] = {}
     for run_id, seed, value in zip(rows["run_id"], rows["seed"], rows[metric.tune_column], strict=True):
         if math.isfinite(value):
             scores.setdefault(numbers.get(str(run_id), 0), {})[int(seed)] = metric.sign * float(value)
     return dict(sorted(scores.items()))
-
-
-def _replicate_of_run(records: Records) -> dict[str, int]:
-    """Return the replicate of every comparison run that has one, by run_id."""
-    rows = records.comparison
-    if not len(rows):
-        return {}
-    return {str(run_id): int(number) for run_id, number in zip(rows["run_id"], rows["replicate"], strict=True)}

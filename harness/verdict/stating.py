@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.statistics.labels import MOST_REPLICATES, Label, Statement, overall
-from harness.verdict.arms import short_name
+from harness.statistics.labels import Label, Statement, overall
 from harness.verdict.course import Course
 from harness.verdict.doubts import NOT_RUN, Doubt, find_doubts
 from harness.verdict.entries import DOUBLE, HALF, Entry
 from harness.verdict.judging import Examined, needed
-from harness.verdict.lines import lines_of
+from harness.verdict.lines import NAMES, lines_of, size_text
 from harness.verdict.measurements import MOVABLE, Missing
 from harness.verdict.measures import PROBES
 from harness.verdict.power import course_power
@@ -21,7 +20,10 @@ from harness.verdict.words import NO_WORD, NOT_CONNECTED, UPPER_BOUND
 
 QUIET = ("nowhere different", "told apart everywhere")  # of the A/A arm and of the known-different arm
 GATED = "not every arm is at a minimum"
+STRADDLES = "the interval reaches across the margin"
 NOT_MEASURED, NOT_APPLICABLE = "not measured", "not applicable"
+MOST_PAIRS = 3  # in a reason; further ones are counted
+MOST_ADVISED = 99  # replicates that anybody could run
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ def state(course: Course) -> Stated:
     words = {facet: facet_word(course, facet) for facet in facets}
     power, controls = course_power(course), {role: control_text(course.last, role) for role in CONTROLS}
     exploratory = course.network.protocol.exploratory(power)
+    statement = _statement(course, 1.0)
+    too_small = exploratory and statement == "inconclusive" and len(course.network.arms) > 1
     named = [(CONTROLS[role], text) for role, text in controls.items()]
     return Stated(
-        statement=_statement(course, 1.0),
+        statement=statement,
         half=_statement(course, HALF),
         double=_statement(course, DOUBLE),
         words=words,
@@ -60,13 +64,27 @@ def state(course: Course) -> Stated:
         different=controls["different"],
         exploratory=exploratory,
         lines=tuple(lines_of(course, words, facets)),
-        doubts=find_doubts(course, named, QUIET, _exploratory_text(power) if exploratory else ""),
+        doubts=find_doubts(
+            course, named, QUIET, _power_text(power) if too_small else "", _missing_facets(course, words)
+        ),
         reasons=tuple(_reasons(course, words)),
     )
 
 
-def _exploratory_text(power: float) -> str:
-    return f"exploratory: identical arms would be called similar with probability {power:.2f}"
+def _power_text(power: float) -> str:
+    """Return how seldom identical arms would be called similar by this design; that it is not known where it is not."""
+    often = f"only {100 * power:.0f} times in 100" if power >= 0.01 else "less than once in 100 times"
+    return f"too few replicates to expect the word similar: identical arms would get it {often}"
+
+
+def _missing_facets(course: Course, words: Mapping[str, str]) -> dict[str, str]:
+    """Return why a facet was not measured and what would measure it, by facet."""
+    reasons = {}
+    for facet, word in words.items():
+        if word == NOT_MEASURED:
+            entries = course.shown(facet).entries_of(facet)
+            reasons[facet] = next(e.compared.reason for e in entries if isinstance(e.compared, Missing))
+    return reasons
 
 
 def _look_of(course: Course, facet: str) -> int | None:
@@ -162,10 +180,7 @@ def _about_facet(course: Course, facet: str, word: str) -> Iterator[str]:
     """Yield the lines that explain a facet's word; "similar" needs none."""
     examined = course.shown(facet)
     entries = examined.entries_of(facet)
-    if word == NOT_MEASURED:
-        hint = next(entry.compared.reason for entry in entries if isinstance(entry.compared, Missing))
-        yield f"{facet}: not measured; {hint}"
-    elif word == NOT_APPLICABLE and facet in PROBES and len(course.network.arms) > 1:
+    if word == NOT_APPLICABLE and facet in PROBES and len(course.network.arms) > 1:
         yield f"{facet}: not applicable, because nothing of it is trained"
     elif word == NO_WORD:
         yield from _why_inconclusive(examined, facet)
@@ -173,47 +188,64 @@ def _about_facet(course: Course, facet: str, word: str) -> Iterator[str]:
         yield f"{facet}: {word}: {examined.movable:.0%} of the hidden units could be moved, fewer than {MOVABLE:.0%}"
     elif word == NOT_CONNECTED:
         apart = [e for e in entries if e.measure.scale == "barrier" and e.judge_in_facet().label == "different"]
-        yield f"{facet}: {word}, and no further apart than two searches of one arm: {'; '.join(map(_sized, apart))}"
+        yield f"{facet}: {word}, and no further apart than two searches of one arm: {_first_pairs(apart)}"
     elif word == "different":
         different = [entry for entry in entries if entry.judge_in_facet().label == "different"]
-        yield f"{facet}: different: {'; '.join(map(_sized, different))}"
+        yield f"{facet}: different: {_first_pairs(different)}"
         if course.word_overall(facet) == NO_WORD:
             yield f"{facet}: different when tested alone, but not after adjusting for all facets"
 
 
 def _why_inconclusive(examined: Examined, facet: str) -> list[str]:
     """Return a line per reason for which a facet's pairs are inconclusive, with the pairs and the replicates needed."""
-    pairs_of: dict[str, list[str]] = {}
+    entries_of: dict[str, list[Entry]] = {}
     for entry in examined.entries_of(facet):
         judged = entry.judge_in_facet()
         if judged.label != "inconclusive":
             continue
         if judged.detail in entry.demotions.values():
-            pairs_of.setdefault(GATED if entry.gated else judged.detail, [])
+            entries_of.setdefault(GATED if entry.gated else judged.detail, [])
         elif isinstance(entry.compared, Missing):
-            pairs_of.setdefault(entry.compared.reason, []).append(_pair_text(entry))
+            entries_of.setdefault(entry.compared.reason, []).append(entry)
         else:
-            pairs = pairs_of.setdefault(judged.detail or "the interval straddles the margin", [])
-            pairs.append(f"{_pair_text(entry)} ({_needed_text(examined, entry)})")
-    if not pairs_of:
+            entries_of.setdefault(judged.detail or STRADDLES, []).append(entry)
+    if not entries_of:
         return [f"{facet}: inconclusive, because its measures disagree"]
-    return [f"{facet}: {reason}" + (f": {'; '.join(pairs)}" if pairs else "") for reason, pairs in pairs_of.items()]
+    return [f"{facet}: {_with_pairs(examined, reason, entries)}" for reason, entries in entries_of.items()]
 
 
-def _pair_text(entry: Entry) -> str:
-    return f"{entry.measure.name} of {short_name(entry.pair.one)} and {short_name(entry.pair.other)}"
+def _with_pairs(examined: Examined, reason: str, entries: Sequence[Entry]) -> str:
+    """Return a reason with the first of its pairs, and how many replicates would settle all of them."""
+    counts = [needed(examined, entry) for entry in entries]
+    pairs = f": {_first_pairs(entries)}" if entries else ""
+    if not any(counts):
+        return f"{reason}{pairs}"
+    most = max(count or MOST_ADVISED + 1 for count in counts)
+    return f"{reason}{pairs}; " + (
+        f"about {most} replicates would settle it"
+        if most <= MOST_ADVISED
+        else "no affordable number of replicates would settle it"
+    )
 
 
-def _needed_text(examined: Examined, entry: Entry) -> str:
-    """Return how many replicates would settle a pair."""
-    count = needed(examined, entry)
-    if count:
-        return f"about {count} replicates would settle it"
-    return f"no number of replicates up to {MOST_REPLICATES} is sure to settle it"
+def _first_pairs(entries: Sequence[Entry]) -> str:
+    """Return the first pairs, those farthest beyond their margins first, and how many more there are."""
+    ordered = sorted(entries, key=lambda entry: -_in_margins(entry))
+    more = len(ordered) - MOST_PAIRS
+    texts = "; ".join(map(_sized, ordered[:MOST_PAIRS]))
+    return f"{texts}; and {more} more" if more > 0 else texts
+
+
+def _in_margins(entry: Entry) -> float:
+    """Return the size of a pair's estimate in margins; 0 where there is none."""
+    value = entry.estimate.value
+    size = abs(value) if entry.margin().two_sided else value
+    return size / entry.margin().size if math.isfinite(size) else 0.0
 
 
 def _sized(entry: Entry) -> str:
-    """Return a pair with its estimate, as a ratio where that is a logarithm."""
-    value = entry.estimate.value
-    size = f"x{math.exp(value):.3g}" if entry.measure.is_log else f"{value:.3g}"
-    return f"{_pair_text(entry)} {size}"
+    """Return a pair with its size and interval in words; the measure and the arms alone where nothing is estimated."""
+    if math.isfinite(entry.estimate.value) and math.isfinite(entry.estimate.low):
+        return size_text(entry.network, entry)[0]
+    one, other = (entry.network.name_of(arm) for arm in (entry.pair.one, entry.pair.other))
+    return f"{NAMES.get(entry.measure.name, entry.measure.name.replace('_', ' '))} of {one} and {other}"

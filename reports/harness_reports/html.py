@@ -6,22 +6,26 @@ plotly.js, which is unpacked when a reader opens the first interactive view.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from harness import Report, Results, hookimpl
 from harness_reports._draw.interactive import Views, digest, library, packed
-from harness_reports._page._doubts import doubts
+from harness_reports._draw.svg import collected
+from harness_reports._page._first import CLAIM, first_screen
 from harness_reports._page._section import Page, Section, sections
 from harness_reports._page._several import render_several
-from harness_reports._page._templates import environment, read
-from harness_reports._page._tiles import tiles
-from harness_reports._page._verdict import verdict
+from harness_reports._page._templates import environment, read, script
 from harness_reports._page._workloads import render_workloads
+from harness_reports._words.doubts import doubts, gravest, others
 from harness_reports._words.headline import headline
 from harness_reports._words.names import capitalized
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def render(results: Results) -> str:
@@ -31,19 +35,27 @@ def render(results: Results) -> str:
     bodies = [_fill_template(section, page, **data) for section, data in shown]
     styles = dict.fromkeys(chain.from_iterable(section.styles for section, _ in shown))
     head = headline(page.outcome)
+    remarks = doubts(page.outcome, head)
     parts = {
+        **first_screen(page, head),
         "name": page.records.name,
-        "headline": head,
-        "verdict": verdict(page.outcome),
-        "doubts": doubts(page, head),
+        "claim": CLAIM,
+        "doubts": gravest(remarks),
+        "more_doubts": len(others(remarks)),
         "banner": capitalized(page.records.meta.data["notice"]),
-        "tiles": tiles(page),
         "navigation": [section for section, _ in shown],
         "sections": bodies,
         "styles": [Markup(read(style)) for style in styles],
         "photos": Markup(page.thumbs.css),
     }
     return environment().get_template("_page.html.j2").render(parts | _allowed_scripts(page.views)) + "\n"
+
+
+def figures(results: Results) -> Mapping[str, Figure]:
+    """Return every static figure of the page by name, in the order of the page; its label is its title."""
+    with collected() as drawn:
+        render(results)
+    return drawn
 
 
 def _fill_template(section: Section, page: Page, **data: Any) -> Markup:
@@ -53,10 +65,10 @@ def _fill_template(section: Section, page: Page, **data: Any) -> Markup:
 
 def _allowed_scripts(views: Views) -> dict[str, Any]:
     """Return the script of the page, what its policy allows, and the views with plotly.js, "" where there is none."""
-    script = read("_page.js")
-    allowed = [digest(script), *([library().source] if len(views) else [])]
+    text = script()
+    allowed = [digest(text), *([library().source] if len(views) else [])]
     return {
-        "script": Markup(script),
+        "script": Markup(text),
         "scripts": Markup(" ".join(allowed)),
         "views": packed(views.json) if len(views) else "",
         "plotly": Markup(library().packed) if len(views) else "",
@@ -66,4 +78,13 @@ def _allowed_scripts(views: Views) -> dict[str, Any]:
 @hookimpl
 def harness_reports() -> list[Report]:
     """Offer html."""
-    return [Report(name="html", extension="html", render=render, compare=render_several, workloads=render_workloads)]
+    return [
+        Report(
+            name="html",
+            extension="html",
+            render=render,
+            compare=render_several,
+            workloads=render_workloads,
+            figures=figures,
+        )
+    ]

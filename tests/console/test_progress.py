@@ -85,7 +85,7 @@ def test_the_training_says_how_many_runs_train_at_once_and_when_everything_is_do
     reporter.ahead.expect("measurement", 72, of="connectivity")
     reporter.ahead.expect("measurement", 1, of="surface")
     reporter.move("arm", 1, 400, at_once=3)
-    assert task.description == "arm, 3 runs at once"
+    assert task.description == "arm, 3 at once"
     assert task.fields["ahead"] == "(everything: about 6 min 39 s and 73 measurements)"
     reporter.ahead.expect("measurement", 72, seconds=2.5, of="connectivity")
     reporter.ahead.expect("measurement", 0, of="surface")
@@ -106,7 +106,7 @@ def test_piped_the_training_says_every_minute_how_far_it_is(capsys, monkeypatch)
     clock.now += 61
     reporter.move("arm", 131, 330)
     assert capsys.readouterr().out.splitlines() == [
-        "61 of 330 epochs, 2 runs at once; everything is done in about 3 min 20 s",
-        "122 of 330 epochs, 2 runs at once; everything is done in about 3 min 20 s",
+        "61 of 330 epochs, 2 runs at once, about 3 min 20 s left",
+        "122 of 330 epochs, 2 runs at once, about 3 min 20 s left",
         "131 of 330 epochs",
     ]

@@ -184,7 +184,7 @@ def test_what_breaks_in_mid_search_is_one_line_and_the_same_command_goes_on(
         code, line = run()
     assert code == 2
     assert re.fullmatch(
-        r"error: search\.sampler: must go on for lesson_cnn/\w+/cosine, got IndexError: list index out of range at trial 1; "
+        r"error: search\.sampler: must go on for lesson_cnn/\w+/cosine, got IndexError: list index out of range at trial 2; "
         r"what is trained stays in \S+; choose other options in search\.sampler_options\n",
         line,
     )

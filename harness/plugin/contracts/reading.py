@@ -10,6 +10,7 @@ from harness.plugin.contracts.records import Records
 from harness.plugin.contracts.spaces import Space
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from pandas import DataFrame
 
@@ -53,7 +54,8 @@ class Probe:
 class Analysis:
     """A pure function: ``compute(records)`` returns a table, the same one for the same records. It may not import torch.
 
-    ``across(records_by_workload)`` returns the table of several workloads, for their common page.
+    ``across(records_by_workload)`` returns the table of several workloads, for their common page. ``columns`` says what each
+    column means, for a reader of the table: ``run.tables`` shows it.
 
     >>> def count_runs(records):
     ...     return records.compared().groupby("arm", as_index=False).size()
@@ -67,6 +69,7 @@ class Analysis:
         False  # its table names photos by ``split`` and ``row``; the run keeps small copies for the report
     )
     across: Callable[[Mapping[str, Records]], DataFrame] | None = None  # None: it is of single runs alone
+    columns: Mapping[str, str] = field(default_factory=dict)  # by column of the table: what it means, in a line
     reference: str = ""  # a paper or an address, for the report
 
 
@@ -169,6 +172,8 @@ class Report:
     - ``workloads(workloads)`` returns the common report of several workloads.
     - ``headline(results)`` returns a few lines for a terminal. ``harness show`` and a notebook begin with those of the first
       report that has it.
+    - ``figures(results)`` returns its figures as matplotlib figures, by name; the label of each is its title. A notebook has
+      those of the first report that has it, as ``run.figures``.
 
     >>> Report("text", "txt", render=lambda results: f"{len(results.tables)} tables").extension
     'txt'
@@ -181,4 +186,7 @@ class Report:
     compare: Callable[[Several], str] | None = None  # None: it cannot lay several runs side by side
     workloads: Callable[[Workloads], str] | None = None  # None: it has no common report of several workloads
     headline: Callable[[Results], str] | None = None  # None: it has no lines for a terminal
+    figures: Callable[[Results], Mapping[str, Figure]] | None = (
+        None  # None: it has no figures for a notebook or a paper
+    )
     reference: str = ""  # a paper or an address, for the report

@@ -13,6 +13,7 @@ from harness.training.lr_curve import WORDS, RangeTest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 DASHES: Mapping[str, Any] = {"steepest": (0, (1.5, 1.2)), "minimum_tenth": (0, (5, 1.5, 1.2, 1.5)), "valley": "solid"}
@@ -88,8 +89,8 @@ def check_picture(file: Path) -> None:
     check_out_file(file)
 
 
-def write_picture(file: Path, tests: Sequence[RangeTest]) -> None:
-    """Write a panel for every arm that has a curve; the same tests give the same bytes."""
+def draw_panels(tests: Sequence[RangeTest]) -> Figure:
+    """Return a figure with a panel for every arm that has a curve."""
     import matplotlib
     import seaborn
     from matplotlib.figure import Figure
@@ -97,7 +98,6 @@ def write_picture(file: Path, tests: Sequence[RangeTest]) -> None:
     drawn = [test for test in tests if test.curve is not None and len(test.curve.lr)]
     style: dict[Any, Any] = {
         **seaborn.axes_style("whitegrid"),
-        "svg.hashsalt": "harness",
         "text.parse_math": False,
         "font.size": 9,
         "grid.linewidth": 0.6,
@@ -120,7 +120,17 @@ def write_picture(file: Path, tests: Sequence[RangeTest]) -> None:
             axes.spines[["top", "right"]].set_visible(False)
         for axes in list(panels)[len(drawn) :]:
             axes.axis("off")
-        metadata = {"Date": None, "Creator": MARK} if file.suffix.lower() == ".svg" else {"Software": MARK}
-        content = io.BytesIO()
-        figure.savefig(content, format=file.suffix[1:].lower(), dpi=150, metadata=metadata)
+    return figure
+
+
+def write_picture(file: Path, tests: Sequence[RangeTest]) -> None:
+    """Write the panels as a picture; the same tests give the same bytes."""
+    import matplotlib
+
+    metadata = {"Date": None, "Creator": MARK} if file.suffix.lower() == ".svg" else {"Software": MARK}
+    content = io.BytesIO()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams["svg.hashsalt"] = "harness"
+        draw_panels(tests).savefig(content, format=file.suffix[1:].lower(), dpi=150, metadata=metadata)
     write(file, content.getvalue(), durable=False, hint="name another file with --out")

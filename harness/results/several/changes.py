@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.errors import arguments
 from harness.records import Records
-from harness.results.several.scores import SeedScore, seed_scores
+from harness.results.several.scores import SeedScore, means_of_draws, seed_scores
 from harness.statistics.intervals import (
     EQUAL,
     LEVEL,
@@ -90,19 +90,18 @@ def _compare(
     examples: int,
 ) -> dict[str, Any]:
     """Return the difference of the means; paired where every seed of the smaller run has a partner with an equal start."""
-    import numpy as np
-
     unknown = dict.fromkeys(("before", "after", "change", "low", "high", "p", "adjusted"), math.nan)
     if reason or not before or not after:
         return {**unknown, "how": reason or "no result", "seeds": 0, "same": False}
     pairs = [seed for seed in sorted(before) if seed in after and before[seed].start == after[seed].start]
     paired = len(pairs) >= 2 and len(pairs) == min(len(before), len(after))
-    earlier = np.array([before[seed].value for seed in (pairs if paired else sorted(before))])
-    later = np.array([after[seed].value for seed in (pairs if paired else sorted(after))])
+    earlier = means_of_draws(before, pairs if paired else sorted(before))
+    later = means_of_draws(after, pairs if paired else sorted(after))
+    seeds = len(pairs) if paired else min(len(before), len(after))
     test = by_pairs if paired else welch
     change = test(earlier, later, bounds, examples)
     return {
-        **unknown, "how": PAIRED if paired else WELCH, "seeds": min(len(earlier), len(later)),
+        **unknown, "how": PAIRED if paired else WELCH, "seeds": seeds,
         "before": float(earlier.mean()), "after": float(later.mean()), "change": change.value, "low": change.low,
         "high": change.high, "p": change.p, "same": change.same,
     }  # fmt: skip

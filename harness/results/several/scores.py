@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.plugin.runs import digest
 from harness.records import Records, schema
+from harness.results.tables.draws import draw_means, draw_of_seed
 from harness.statistics.intervals import mean_interval, standard_deviation
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import Series
 
 NOT_FINITE = "not finite"  # the state of an arm with a run that ended well and has no number to show for it
@@ -19,25 +22,26 @@ NOT_FINITE = "not finite"  # the state of an arm with a run that ended well and 
 
 @dataclass(frozen=True)
 class SeedScore:
-    """The deciding metric of one seed of an arm, and a hash of what the seed began with."""
+    """The deciding metric of one seed of an arm, a hash of what the seed began with, and its draw (None: the seed itself)."""
 
     value: float
     start: str
+    draw: int | None = None
 
 
 def list_scores(label: str, records: Records) -> Iterator[dict[str, Any]]:
-    """Yield a row per arm: the deciding test metric over the seeds that ended well, and what the arm was tuned to."""
-    import numpy as np
+    """Yield a row per arm: the deciding test metric over the seeds that ended well, and what the arm was tuned to.
 
+    The mean and its interval are over replicates, each the mean of its seeds, or over the seeds of a single replicate.
+    """
     planned = records.meta.planned_seeds
     column, compared = records.deciding.column, records.compared()
     limits = (records.bounds_of(column), records.examples_of(column))
     for arm in records.arms.to_dict("records"):
         scores = seed_scores(records, arm["arm"])
-        values = np.array([score.value for score in scores.values()], dtype=float)
-        n = len(values)
+        n, values = len(scores), means_of_draws(scores, list(scores))
         mean, sd = (float(values.mean()), float(standard_deviation(values))) if n else (math.nan, math.nan)
-        low, high = map(float, mean_interval(mean, sd, n, *limits))
+        low, high = map(float, mean_interval(mean, sd, len(values), *limits))
         states = compared.loc[compared["arm"] == arm["arm"], "state"]
         yield {
             "arm": arm["arm"], "run": label, "n": n, "planned": planned, "mean": mean, "low": low,
@@ -61,11 +65,19 @@ def seed_scores(records: Records, arm: str) -> dict[int, SeedScore]:
     if column not in runs:
         return {}
     done = runs[(runs["arm"] == arm) & (runs["state"] == schema.DONE)]
-    scores = {}
+    draw_of, scores = draw_of_seed(records), dict[int, SeedScore]()
     for seed, run_id, value in zip(done["seed"], done["run_id"], done[column], strict=True):
         if math.isfinite(value):
-            scores[int(seed)] = SeedScore(float(value), _hash_start(records.recipes[run_id]))
+            scores[int(seed)] = SeedScore(float(value), _hash_start(records.recipes[run_id]), draw_of[int(seed)])
     return scores
+
+
+def means_of_draws(scores: Mapping[int, SeedScore], seeds: Sequence[int]) -> NDArray[np.float64]:
+    """Return the mean score [D] of every draw of these seeds of an arm, in rising order of the draws."""
+    import numpy as np
+
+    draws = [seed if scores[seed].draw is None else scores[seed].draw for seed in seeds]
+    return draw_means(np.array([scores[seed].value for seed in seeds], dtype=float), np.array(draws, dtype=int))
 
 
 def _hash_start(recipe: Mapping[str, Any]) -> str:

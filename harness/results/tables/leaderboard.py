@@ -1,8 +1,9 @@
-"""The arms ranked: mean and 95 % interval over seeds of every final metric of the comparison.
+"""The arms ranked: mean and 95 % interval of every final metric of the comparison.
 
-The interval is over seeds alone: another draw of initial weights and batch orders. It does not cover the luck of the
-search, nor another sample of the data. Where all seeds have the same accuracy, their spread says nothing, and the interval is
-that of a proportion of the test examples. The column ``covers`` says which of the two it is.
+The interval is over replicates, each the mean of its seeds: it covers another search and other initial weights and batch
+orders. In a run of one replicate it is over seeds, and does not cover the luck of the search. It never covers another sample of
+the data. Where all of these have the same accuracy, their spread says nothing, and the interval is that of a proportion of the test
+examples. The column ``covers`` says which it is.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from harness.plugin.contracts import Analysis
 from harness.records import Records
+from harness.results.tables.draws import draw_means, draw_numbers, draw_word
 from harness.statistics.intervals import equal_numbers, mean_interval, standard_deviation
 from harness.verdict.constant_answer import constant_score
+from harness.verdict.judging import LOST
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 COLUMNS = (
-    "arm", "metric", "mean", "low", "high", "covers", "sd", "n", "failed", "diverged", "unusable", "planned", "min", "max",
+    "arm", "metric", "mean", "low", "high", "covers", "sd", "n", "draws", "failed", "diverged", "unusable", "planned", "min", "max",
     "goal", "unit", "state", "constant", "no_better",
 )  # fmt: skip
 SPLITS = ("test", "train", "tune")
@@ -29,10 +32,12 @@ MIRRORED = "tta_test"  # the test split with test-time augmentation, where the b
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and metric, the best arm in the deciding test metric first, arms without result last.
 
-    - ``n`` seeds of ``planned`` were used. ``failed`` and ``diverged`` seeds have no result, and an ``unusable`` one ended
+    An arm that lost more draws than a verdict allows comes after those that did not: what is left of it was chosen by the loss.
+
+    - ``n`` seeds of ``planned`` were used, which make ``draws`` replicates; in a run of one replicate each seed is a draw. ``failed`` and ``diverged`` seeds have no result, and an ``unusable`` one ended
       well without a finite value.
     - ``low`` and ``high`` bound the 95 % interval of the mean, within the metric's bounds. ``covers`` says which draw it is
-      about: "seeds" (Student's interval); "test examples" or "tune examples" (Clopper and Pearson's, where all seeds are equal
+      about: "replicates" or "seeds" (Student's interval); "test examples" or "tune examples" (Clopper and Pearson's, where all seeds are equal
       and the metric is a proportion); or "" where there is no interval, for one seed and for any other metric that is equal in
       all seeds.
     - ``state`` is done, partial (a seed is missing), failed (every seed), not tuned (no trial ended well) or waiting.
@@ -40,7 +45,7 @@ def compute(records: Records) -> DataFrame:
       ``no_better`` is true if the mean may be as low as that by chance: another draw of the examples makes such a difference
       once in twenty times.
 
-    Values are as recorded: a metric with unit "%" is a fraction of 1.
+    Values are as recorded: a metric with unit "%" is a fraction of 1. ``sd`` is the standard deviation of the draws.
     """
     import pandas as pd
 
@@ -63,11 +68,25 @@ def compute(records: Records) -> DataFrame:
 
 
 def ranked(records: Records) -> list[str]:
-    """Return the arms, best mean of the deciding test metric first; those without one follow in their own order."""
+    """Return the arms, best mean of the deciding test metric first; those without one follow in their own order.
+
+    Arms that lost more than one draw stand behind the others.
+    """
     metric, sign = records.deciding.name, -records.deciding.sign
     compared = records.compared()
-    means = {arm: _summary(records, compared[compared["arm"] == arm], f"test_{metric}") for arm in records.arms["arm"]}
-    return sorted(means, key=lambda arm: (means[arm]["n"] == 0, sign * means[arm]["mean"] if means[arm]["n"] else 0))
+    runs = {str(arm): compared[compared["arm"] == arm] for arm in records.arms["arm"]}
+    means = {arm: _summary(records, of_arm, f"test_{metric}") for arm, of_arm in runs.items()}
+    lost = {arm: _lost_draws(records, of_arm) > LOST for arm, of_arm in runs.items()}
+    return sorted(
+        means,
+        key=lambda arm: (means[arm]["n"] == 0, lost[arm], sign * means[arm]["mean"] if means[arm]["n"] else 0),
+    )
+
+
+def _lost_draws(records: Records, runs: DataFrame) -> int:
+    """Return how many draws of an arm have a run that failed or diverged."""
+    lost = runs[runs["state"].isin(["failed", "diverged"])]
+    return len(set(draw_numbers(records, lost)))
 
 
 def _metrics(records: Records) -> list[str]:
@@ -107,8 +126,10 @@ def _summary(records: Records, runs: DataFrame, name: str) -> dict[str, Any]:
     done = runs[runs["state"] == "done"]
     column: Series[Any] = done[name] if name in done else pd.Series(np.nan, index=done.index)
     recorded = column.to_numpy(dtype=float, na_value=np.nan)
-    values = recorded[np.isfinite(recorded)]
-    counts = {"n": len(values), "unusable": len(recorded) - len(values)}
+    finite = np.isfinite(recorded)
+    seeds = recorded[finite]
+    values = draw_means(seeds, draw_numbers(records, done).to_numpy()[finite])
+    counts = {"n": len(seeds), "draws": len(values), "unusable": len(recorded) - len(seeds)}
     if not len(values):
         return dict.fromkeys(("mean", "low", "high", "sd", "min", "max"), np.nan) | counts | {"covers": ""}
     with np.errstate(over="ignore", invalid="ignore"):  # a mean that overflows is shown as infinite
@@ -116,8 +137,8 @@ def _summary(records: Records, runs: DataFrame, name: str) -> dict[str, Any]:
         sd = standard_deviation(values)
         low, high = mean_interval(mean, sd, len(values), records.bounds_of(name), records.examples_of(name))
         equal = bool(equal_numbers(mean, sd))
-    covers = f"{name.removeprefix('tta_').partition('_')[0]} examples" if equal else "seeds"
-    numbers = {"mean": mean, "low": low, "high": high, "sd": sd, "min": values.min(), "max": values.max()}
+    covers = f"{name.removeprefix('tta_').partition('_')[0]} examples" if equal else f"{draw_word(records)}s"
+    numbers = {"mean": mean, "low": low, "high": high, "sd": sd, "min": seeds.min(), "max": seeds.max()}
     return {key: float(value) for key, value in numbers.items()} | counts | {"covers": covers if low == low else ""}
 
 
@@ -132,4 +153,20 @@ def _state(records: Records, arm: str, runs: DataFrame, planned: int) -> str:
     return "not tuned" if records.search_over(arm) and not (trials["state"] == "done").any() else "waiting"
 
 
-ANALYSIS = Analysis(name="leaderboard", compute=compute, reference="Student 1908, doi:10.2307/2331554")
+MEANINGS = {  # of the columns that are not the same in every table
+    "metric": "the metric, with its split",
+    "sd": "the standard deviation",
+    "n": "how many seeds were used",
+    "failed": "seeds that failed",
+    "diverged": "seeds that diverged",
+    "unusable": "seeds that ended well without a finite value",
+    "planned": "how many seeds were to be",
+    "min": "the lowest seed",
+    "max": "the highest seed",
+    "state": "done, partial, failed, not tuned or waiting",
+    "constant": "what the best constant answer scores",
+    "no_better": "whether the mean may be as low as that by chance",
+}
+ANALYSIS = Analysis(
+    name="leaderboard", compute=compute, reference="Student 1908, doi:10.2307/2331554", columns=MEANINGS
+)

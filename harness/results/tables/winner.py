@@ -2,11 +2,11 @@
 
 The arm with the best mean tune score over its comparison seeds is chosen; the test split has no say. Its own test mean is too
 good all the same: an arm also wins by the luck of its seeds, and a lucky seed is good on tune and on test. So the choice is
-repeated without each seed in turn: the arm is chosen by the tune scores of all other seeds, and scored on test by the run of
-the seed left out, which had no part in that choice. The mean of these scores is what the whole procedure, "take the arm that
+repeated without each replicate in turn (in a run of one replicate without each seed): the arm is chosen by the tune scores of all
+others, and scored on test by the runs of the one left out, which had no part in that choice. The mean of these scores is what the whole procedure, "take the arm that
 is best on tune and train it again", gives on new photos (Cawley and Talbot 2010, JMLR 11, 2079-2107; Varma and Simon 2006,
-doi:10.1186/1471-2105-7-91). Each choice has one seed less than the final one, which makes the score a little too low where
-seeds decide. The searches are not repeated: how lucky they were is not in the interval.
+doi:10.1186/1471-2105-7-91). Each choice has one replicate less than the final one, which makes the score a little too low where replicates decide. In a
+run of one replicate the search is not repeated: how lucky it was is not in the interval.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.plugin.contracts import Analysis
 from harness.records import Records
+from harness.results.tables.draws import draw_numbers, draw_of_seed, draw_word
 from harness.statistics.crossed import over_both, over_seeds
 from harness.statistics.intervals import EQUAL, clopper_pearson, half_width, jackknife_se
 
@@ -29,7 +30,7 @@ COLUMNS = (
     "naive", "optimism", "folds", "lost", "covers", "goal", "unit",
 )  # fmt: skip
 
-Runs = dict[str, dict[int, dict[str, Any]]]  # by arm and seed, in the order of the arms
+Runs = dict[str, dict[int, dict[str, Any]]]  # by arm, and by seed or draw, in the order of the arms
 
 
 def compute(records: Records) -> DataFrame:
@@ -47,7 +48,7 @@ def compute(records: Records) -> DataFrame:
       what that ``covers`` ("test examples" alone where no score differs);
     - ``naive``, the best test mean of any arm, which is reported too often;
     - ``optimism``, by how much that is too good, above zero whichever way the metric goes;
-    - ``folds``, the seeds left out one by one, of which ``lost`` have no score, because the run that was left out failed.
+    - ``folds``, the replicates (or seeds) left out one by one, of which ``lost`` have no score, because what was left out failed.
 
     Scores are as recorded: one with unit "%" is a fraction of 1.
     """
@@ -57,8 +58,10 @@ def compute(records: Records) -> DataFrame:
     runs = _runs(records, name)
     order = sorted(runs, key=lambda arm: -sign * _mean(runs[arm], "tune"))
     compared = records.compared()
-    seeds = sorted({int(seed) for seed in compared[compared["arm"].isin(order)]["seed"]})
-    picks = [_best(runs, sign, without=seed) for seed in seeds] if len(seeds) > 1 else []
+    of_arms = compared[compared["arm"].isin(order)]
+    folds = sorted({int(draw) for draw in draw_numbers(records, of_arms)})
+    by_draw = _runs_of_draws(records, runs)
+    picks = [_best(by_draw, sign, without=fold) for fold in folds] if len(folds) > 1 else []
     rows = []
     for arm in order:
         seed, best = max(runs[arm].items(), key=lambda item: (sign * item[1]["tune"], -item[0]))
@@ -70,7 +73,7 @@ def compute(records: Records) -> DataFrame:
             }
         )  # fmt: skip
     if rows:
-        rows[0] |= _nested(records, runs, seeds if len(seeds) > 1 else [], sign)
+        rows[0] |= _nested(records, by_draw, folds if len(folds) > 1 else [], sign)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = ("expected", "low", "high", "se", "naive", "optimism", "folds", "lost")
     return table.astype(dict.fromkeys(numbers, float))
@@ -88,14 +91,18 @@ def _nested(records: Records, runs: Runs, seeds: list[int], sign: int) -> dict[s
         return counts
     expected = over_seeds([run["test"] for run in scored])
     by_seeds, by_examples, df = max(expected.se, _jackknife(runs, seeds, sign)), 0.0, expected.df
-    known = len(scored) > 1 and all(run["run_id"] in records.scores for run in scored)
+    known = len(scored) > 1 and all(run_id in records.scores for run in scored for run_id in run["run_ids"])
     if known:
-        table = np.stack([records.scores[run["run_id"]].astype(np.float64) for run in scored])
+        means = [
+            np.stack([records.scores[run_id] for run_id in run["run_ids"]]).mean(axis=0, dtype=float) for run in scored
+        ]
+        table = np.stack(means)
         by_examples = over_both(table).se_examples
         spread = by_seeds**4 / df + by_examples**4 / (table.shape[1] - 1)
         df = (by_seeds**2 + by_examples**2) ** 2 / spread if spread > 0 else df
     se = math.hypot(by_seeds, by_examples)
-    covers = ("seeds and test examples" if known else "seeds") if math.isfinite(se) else ""
+    draws = f"{draw_word(records)}s"
+    covers = (f"{draws} and test examples" if known else draws) if math.isfinite(se) else ""
     low, high, covers = _interval(records, expected.mean, se, df, covers)
     return counts | {
         "expected": expected.mean, "low": low, "high": high, "se": se or math.nan,
@@ -116,7 +123,7 @@ def _interval(records: Records, mean: float, se: float, df: float, covers: str) 
     examples = records.examples_of(metric)
     half = float(half_width(se, df)) if se > EQUAL * abs(mean) else math.nan
     ends = [mean - half, mean + half]
-    few = covers == "seeds and test examples" and min(mean, 1 - mean) * examples < FEW
+    few = covers.endswith(" and test examples") and min(mean, 1 - mean) * examples < FEW
     if covers and examples and (few or math.isnan(half)):
         exact = [float(end) for end in clopper_pearson(mean, examples)]
         ends = [np.fmin(ends[0], exact[0]), np.fmax(ends[1], exact[1])]
@@ -125,8 +132,26 @@ def _interval(records: Records, mean: float, se: float, df: float, covers: str) 
     return low, high, covers if low == low else ""
 
 
+def _runs_of_draws(records: Records, runs: Runs) -> Runs:
+    """Return the means of tune and test scores of every arm by draw, with the ``run_ids`` that they are of."""
+    draw_of = draw_of_seed(records)
+    by_draw: Runs = {}
+    for arm, by_seed in runs.items():
+        grouped: dict[int, dict[int, dict[str, Any]]] = {}
+        for seed, run in by_seed.items():
+            grouped.setdefault(draw_of[seed], {})[seed] = run
+        by_draw[arm] = {
+            draw: {
+                "run_ids": [run["run_id"] for run in of_draw.values()],
+                **{split: _mean(of_draw, split) for split in ("tune", "test")},
+            }
+            for draw, of_draw in grouped.items()
+        }
+    return by_draw
+
+
 def _left_out_runs(runs: Runs, seeds: Sequence[int], sign: int) -> list[dict[str, Any]]:
-    """Return, for each seed left out, the run of that seed of the arm that the other seeds chose; without failed runs."""
+    """Return, for each draw left out, the runs of that draw of the arm that the other draws chose; without failed ones."""
     chosen = [(seed, _best(runs, sign, seed)) for seed in seeds]
     left_out = [runs[arm].get(seed) for seed, arm in chosen if arm]
     return [run for run in left_out if run is not None and math.isfinite(run["test"])]
@@ -179,4 +204,19 @@ def _runs(records: Records, name: str) -> Runs:
     return {arm: runs for arm, runs in by_arm.items() if runs}
 
 
-ANALYSIS = Analysis(name="winner", compute=compute, reference="Cawley and Talbot 2010, JMLR 11, 2079-2107")
+MEANINGS = {  # of the columns that are not the same in every table
+    "winner": "whether the arm is best on tune",
+    "tune": "its mean on tune",
+    "test": "its mean on test",
+    "chosen": "in how many folds it was chosen",
+    "seed": "its seed that is best on tune",
+    "run_id": "the run of that seed",
+    "expected": "the test score to expect of choosing so",
+    "naive": "the best test mean of any arm",
+    "optimism": "by how much that is too good",
+    "folds": "seeds that were left out one by one",
+    "lost": "folds without a score",
+}
+ANALYSIS = Analysis(
+    name="winner", compute=compute, reference="Cawley and Talbot 2010, JMLR 11, 2079-2107", columns=MEANINGS
+)

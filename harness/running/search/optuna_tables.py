@@ -50,8 +50,14 @@ def write_trials(
 
 
 def compared(trial: FrozenTrial) -> tuple[Any, ...]:
-    """Return what Optuna's dashboard shows of a trial. The distributions belong to it, for a range may have been extended."""
-    return trial.state, trial.params, trial.values, trial.intermediate_values, trial.distributions, trial.system_attrs
+    """Return what Optuna's dashboard shows of a trial. The distributions belong to it, for a range may have been extended.
+
+    A value that is no number is compared as text, because NaN is unequal to itself.
+    """
+    steps = {step: repr(value) for step, value in trial.intermediate_values.items()}
+    return (
+        trial.state, trial.params, trial.values, steps, trial.distributions, trial.system_attrs, trial.user_attrs,
+    )  # fmt: skip
 
 
 def _insert(storage: optuna.storages.RDBStorage, name: str, trials: Sequence[FrozenTrial], first: int) -> None:
@@ -86,10 +92,15 @@ def _rows(trials: Sequence[FrozenTrial], study_id: int, first_id: int, first: in
             rows["trial_intermediate_values"].append({"trial_id": trial_id, **about})
         for key, note in trial.system_attrs.items():
             rows["trial_system_attributes"].append({"trial_id": trial_id, "key": key, "value_json": json.dumps(note)})
+        for key, note in trial.user_attrs.items():
+            rows["trial_user_attributes"].append({"trial_id": trial_id, "key": key, "value_json": json.dumps(note)})
     return rows
 
 
-_TABLES = ("trials", "trial_params", "trial_values", "trial_intermediate_values", "trial_system_attributes")
+_TABLES = (
+    "trials", "trial_params", "trial_values", "trial_intermediate_values", "trial_system_attributes",
+    "trial_user_attributes",
+)  # fmt: skip
 
 
 def _stored(value: float) -> tuple[float | None, str]:

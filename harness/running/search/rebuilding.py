@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.benchmark.plan import Plan
 from harness.records import Store, schema
+from harness.running.search.dashboard import Shown
 from harness.running.search.optuna_study import OptunaStudy
 from harness.running.search.optuna_tables import write_trials
 from harness.running.search.samplers import directions, quiet_optuna
@@ -45,10 +46,18 @@ def study_in_memory(
 
 
 def write_study(
-    name: str, plan: Plan, space: Mapping[str, Any], store: Store, asks: Sequence[Ask], reported: Reported
-) -> None:
-    """Write a search that has ended into Optuna's tables, where it is not there yet. The harness never reads it there."""
-    trials = [_ended(ask, plan, space, reported(ask)) for ask in asks]
+    name: str, plan: Plan, space: Mapping[str, Any], store: Store, asks: Sequence[Ask], reported: Reported,
+    shown: Callable[[Ask], Shown],
+) -> None:  # fmt: skip
+    """Write a search that has ended into Optuna's tables, where it is not there yet. The harness never reads it there.
+
+    A trial has its whole curve there and the ids of its runs. The study of the search itself has what its pruner has seen.
+    """
+    trials = []
+    for ask in asks:
+        trial, more = _ended(ask, plan, space, reported(ask)), shown(ask)
+        trial.intermediate_values, trial.user_attrs = dict(more.curve), dict(more.notes)
+        trials.append(trial)
     write_trials(open_storage(store), name, directions(plan), trials)
 
 

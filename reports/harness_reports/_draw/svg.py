@@ -11,23 +11,36 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
 from harness_reports._draw.figure_data import lines_of, packed_data
+from harness_reports._draw.theme import GRID, INK, MUTED, PLAIN, painted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-INK, MUTED, GRID, SURFACE = "#0a0b0c", "#0a0b0d", "#0a0b0e", "#0a0b0f"
-VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", SURFACE: "var(--surface)"}
 MANY = 300  # marks of one group that are shapes with a text each; more of them are one picture without texts
 SHARPNESS = 144  # dots an inch of such a picture
 WIDE, NARROW = 4.1, 3.3  # inches of 96 CSS pixels, for two and for three figures side by side; a phone has 3.7
+
+
+class Tip(NamedTuple):
+    """What a mark says to a reader who points at it."""
+
+    says: str
+    seed: str = ""  # the run that it belongs to, in words; marks of one run are highlighted together
+
+
+def seed_tip(label: str, seed: int, says: str) -> Tip:
+    """Return what the mark of a seed of an arm says."""
+    run = f"{label}, seed {seed}"
+    return Tip(f"{run}: {says}", run)
 
 
 @contextmanager
@@ -48,6 +61,23 @@ def house_style() -> Iterator[None]:
         yield
 
 
+_collection: ContextVar[dict[str, Figure] | None] = ContextVar("collection", default=None)
+
+
+@contextmanager
+def collected() -> Iterator[dict[str, Figure]]:
+    """Give the figures that are drawn inside, by name, as matplotlib has them. No SVG is made of them.
+
+    Each has its title as its label, and plain colours in the place of the page's.
+    """
+    figures: dict[str, Figure] = {}
+    token = _collection.set(figures)
+    try:
+        yield figures
+    finally:
+        _collection.reset(token)
+
+
 def new_panel(height: float, width: float = WIDE) -> tuple[Figure, Axes]:
     """Return an empty figure of this height and width in inches, and its axes."""
     from matplotlib.figure import Figure
@@ -59,7 +89,7 @@ def new_panel(height: float, width: float = WIDE) -> tuple[Figure, Axes]:
 
 
 def to_svg(
-    figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]], data: DataFrame | None = None
+    figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str | Tip]], data: DataFrame | None = None
 ) -> Markup:
     """Return a figure as an ``<svg>`` element.
 
@@ -69,13 +99,20 @@ def to_svg(
     """
     import numpy as np
 
+    prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
+    collection = _collection.get()
+    if collection is not None:
+        if title:  # else it is a part of a legend
+            figure.set_label(title)
+            color_plainly(figure)
+            collection[prefix] = figure
+        return Markup("")
     for axes in figure.axes:
         for group in axes.collections:
             group.set_rasterized(group.get_rasterized() or len(np.asarray(group.get_offsets())) > MANY)
     file = io.StringIO()
     figure.savefig(file, format="svg", dpi=SHARPNESS, transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())
-    prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
     _strip_namespaces(root)
     _add_tips(root, tips)
     for element in root.iter():
@@ -84,6 +121,32 @@ def to_svg(
     if title:
         ElementTree.SubElement(root, "metadata").text = packed_data(lines_of(figure) if data is None else data)
     return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def color_plainly(figure: Figure) -> None:
+    """Give what is neutral in a figure the colours that the page has in the light."""
+    from matplotlib.text import Text
+
+    figure.draw_without_rendering()  # so that every tick is there
+    artists = figure.findobj()
+    boxes = [artist.get_bbox_patch() for artist in artists if isinstance(artist, Text)]
+    for artist in [*artists, *(box for box in boxes if box is not None)]:
+        for part in ("color", "edgecolor", "facecolor", "markeredgecolor", "markerfacecolor"):
+            get, put = (getattr(artist, f"{verb}_{part}", None) for verb in ("get", "set"))
+            if get and put and (plain := _plain_colors(get())) is not None:
+                put(plain)
+
+
+def _plain_colors(value: Any) -> Any:
+    """Return a colour, or several, with plain ones in the place of the page's; None where none is the page's."""
+    from matplotlib.colors import to_hex, to_rgba, to_rgba_array
+
+    rows = to_rgba_array(value)
+    names = [to_hex(row) for row in rows]
+    if not any(name in PLAIN for name in names):
+        return None
+    plain = [to_rgba(PLAIN.get(name, name), row[3]) for name, row in zip(names, rows, strict=True)]
+    return plain if len(plain) > 1 else plain[0]
 
 
 def _set_frame(root: ElementTree.Element, title: str) -> None:
@@ -105,12 +168,15 @@ def _strip_namespaces(root: ElementTree.Element) -> None:
                 element.remove(child)
 
 
-def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str]]) -> None:
+def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str | Tip]]) -> None:
     """Give every mark of a group a text that shows when a reader points at it."""
     for group in root.iter("g"):
         texts, marks = tips.get(group.get("id", ""), ()), list(group.iter("use"))
         for mark, text in zip(marks, texts, strict=bool(texts) and len(texts) <= MANY):
-            ElementTree.SubElement(mark, "title").text = text
+            tip = text if isinstance(text, Tip) else Tip(text)
+            ElementTree.SubElement(mark, "title").text = tip.says
+            if tip.seed:
+                mark.set("data-seed", tip.seed)
 
 
 def _rewritten_attribute(key: str, value: str, prefix: str) -> str:
@@ -125,5 +191,5 @@ def _rewritten_attribute(key: str, value: str, prefix: str) -> str:
     if key == "style":
         value = re.sub(r"font: [^;]*?([\d.]+px)[^;]*", r"font-size: \1", value)  # matplotlib before 3.11
         value = re.sub(r"font-family: [^;]*;? ?", "", value)
-        value = re.sub("#0a0b0[c-f]", lambda match: VARIABLES[match[0]], value)
+        value = painted(value)
     return value

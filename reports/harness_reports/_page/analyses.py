@@ -15,4 +15,4 @@ def analyses(page: Page) -> dict[str, Any] | None:
     return {"tables": tables} if tables else None
 
 
-SECTION = Section(id="analyses", title="Other analyses", place=150, data=analyses, template="analyses.html.j2")
+SECTION = Section(id="analyses", title="Others", place=150, data=analyses, template="analyses.html.j2")

@@ -3,89 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
 from harness_reports._draw.budgets import BEST_SO_FAR, budget_panel, duel_panel, thinned
 from harness_reports._draw.explore import budget_curves
 from harness_reports._page._section import Page, Section
-from harness_reports._words import alarms
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from harness_reports._words.outcome import Outcome
-
-HEADS = {
-    "edge": "learning rate at the edge",
-    "rising": "scores rise to that edge",
-    "improving": "still improving at the end",
-    "diverged": "diverged trials",
-    "budget": "fewer trials that ended well",
-    "special case": "lost to its special case",
-    "defaults": "below its own defaults",
-    "chance": "no better than a constant answer",
-}
-
 
 def budget_and_tuning(page: Page) -> dict[str, Any] | None:
     """Return what the section shows; None where there is nothing to show."""
-    parts = {"alarms": _alarm_table(page), "budget": _budget_panels(page), "sensitivity": sensitivity(page)}
+    parts = {"budget": _budget_panels(page), "sensitivity": sensitivity(page)}
     return parts if any(parts.values()) else None
-
-
-# --- the alarms ----------------------------------------------------------------------------------------------
-
-
-def _alarm_table(page: Page) -> dict[str, Any] | None:
-    """Return a row per arm with a cell per alarm; None where the analysis is missing."""
-    rows, outcome = page.outcome.rows("alarms"), page.outcome
-    if not rows:
-        return None
-    by_arm: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in rows:
-        by_arm.setdefault(str(row["arm"]), {})[row["alarm"]] = row
-    judged = {row["alarm"] for row in rows if row["state"] != "not judged"}
-    kinds = [kind for kind in HEADS if kind in judged]
-    lines = []
-    for arm, look in page.looks.items():
-        if arm in by_arm:
-            of_arm = by_arm[arm]
-            noise = next(iter(of_arm.values()))["noise"]
-            lines.append(
-                {
-                    "look": look,
-                    "doubt": any(row["state"] == "alarm" for row in of_arm.values()),
-                    "noise": numbers.difference(noise, outcome.searched.unit) if noise >= 0 else numbers.NOTHING,
-                    "cells": [_alarm_cell(of_arm[kind], outcome) for kind in kinds if kind in of_arm],
-                }
-            )
-    return {"heads": [HEADS[kind] for kind in kinds], "label": alarms.LABEL, "rows": lines}
-
-
-def _alarm_cell(row: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
-    """Return one alarm of an arm in words, and whether it is raised."""
-    unit = (outcome.deciding if row["alarm"] in alarms.GRAVE else outcome.searched).unit
-    text = numbers.NOTHING if row["state"] == "not judged" else _alarm_value(row["alarm"], row["value"], unit)
-    return {"text": text, "alarm": row["state"] == "alarm"}
-
-
-def _alarm_value(alarm: str, value: float, unit: str) -> str:
-    """Return the value of an alarm in words."""
-    if alarm == "diverged":
-        return f"{100 * value:.0f} %"
-    if alarm == "rising":
-        return f"p {numbers.number(1 - value)}" if value else "no"
-    if alarm == "special case":
-        return f"t {numbers.number(value)}"
-    if alarm == "chance" and value:
-        return f"{numbers.difference(abs(value), unit)} {'better' if value < 0 else 'worse'}"
-    if alarm == "chance":
-        return "equal"
-    if value == math.inf:
-        return "nothing else ended well"
-    return f"by {numbers.difference(value, unit)}" if value > 0 else "no"
 
 
 # --- the budget ----------------------------------------------------------------------------------------------
@@ -180,9 +112,9 @@ def _importances_in_words(parts: DataFrame) -> str:
 
 SECTION = Section(
     id="budget",
-    title="Budget and tuning",
-    place=60,
+    title="Budget",
+    place=65,
     data=budget_and_tuning,
     template="budget.html.j2",
-    tables=("alarms", "budget", "duels", "regions", "importances"),
+    tables=("budget", "duels", "regions", "importances"),
 )

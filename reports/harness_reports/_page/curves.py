@@ -26,6 +26,4 @@ def curves(page: Page) -> dict[str, Any]:
     return {"figures": figures, "views": views}
 
 
-SECTION = Section(
-    id="curves", title="Learning curves", place=20, data=curves, template="curves.html.j2", tables=("curves",)
-)
+SECTION = Section(id="curves", title="Curves", place=20, data=curves, template="curves.html.j2", tables=("curves",))

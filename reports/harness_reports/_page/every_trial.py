@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from markupsafe import Markup
@@ -22,28 +22,49 @@ OWN_COLUMNS = ("lr", "epochs")  # parameters that have a column of their own
 def every_trial(page: Page) -> dict[str, Any]:
     """Return ``rows``, the first trials as strings, ``all``, how many there are, and ``json``, all of them for the script."""
     records, unit = page.records, page.outcome.searched.unit
-    chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
-    curves, arms, states = small_curves(records), list(page.looks), list(dict.fromkeys(records.trials["state"]))
-    names = _parameter_names(records, arms)
+    trials, arms = all_trials(records), list(page.looks)
+    curves, states = small_curves(records, {trial["run_id"] for trial in trials}), _different(trials, "state")
+    names = _parameter_names(trials, arms)
     rows: list[dict[str, Any]] = []
     compact: list[list[Any]] = []
-    for trial in records.trials.to_dict("records"):
+    for trial in trials:
         arm, curve = str(trial["arm"]), curves.get(trial["run_id"], [])
-        trial["chosen"] = trial["number"] == chosen.get(arm)
         shown = _shown_numbers(trial, unit)
         if len(rows) < MOST_ROWS:
             rows.append(_html_row(trial, shown, page.looks[arm], curve))
         compact.append(_compact_row(trial, shown, [arms.index(arm), states.index(trial["state"])], names[arm], curve))
-    legend = [{"label": page.looks[arm].label, "color": page.looks[arm].color, "params": names[arm]} for arm in arms]
+    legend = [{"label": page.looks[arm].label, "color": page.looks[arm].paint, "params": names[arm]} for arm in arms]
     json = embedded({"arms": legend, "states": states, "rows": compact})
-    return {"rows": rows, "all": len(compact), "json": packed(json)}
+    replicates = numbers.counted(records.meta.planned_replicates, "replicate")
+    return {"rows": rows, "all": len(compact), "json": packed(json), "replicates": replicates}
 
 
-def _parameter_names(records: Records, arms: list[str]) -> dict[str, list[str]]:
+def all_trials(records: Records) -> list[dict[str, Any]]:
+    """Return the trials of every search of every arm, with ``replicate``, ``number`` from 1 and whether each was ``chosen``."""
+    chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
+    own = records.repeated[records.repeated["control"] == ""]
+    searches: dict[str, list[dict[str, Any]]] = {str(arm): [] for arm in records.arms["arm"]}
+    for trial in records.trials.to_dict("records"):
+        first = {"replicate": 0, "chosen": trial["number"] == chosen.get(trial["arm"])}
+        searches[str(trial["arm"])].append({**trial, **first})
+    for trial in own.sort_values(["replicate", "number"], kind="stable").to_dict("records"):
+        searches[str(trial["arm"])].append({**trial, "epochs": trial["params"].get("epochs")})
+    return [
+        {**trial, "number": int(trial["number"]) + 1, "replicate": int(trial["replicate"]) + 1}
+        for of_arm in searches.values()
+        for trial in of_arm
+    ]
+
+
+def _different(trials: list[dict[str, Any]], key: str) -> list[Any]:
+    return list(dict.fromkeys(trial[key] for trial in trials))
+
+
+def _parameter_names(trials: list[dict[str, Any]], arms: list[str]) -> dict[str, list[str]]:
     """Return the names of the parameters that an arm's trials have, those with a column of their own left out."""
     names: dict[str, dict[str, None]] = {arm: {} for arm in arms}
-    for arm, params in zip(records.trials["arm"], records.trials["params"], strict=True):
-        names[str(arm)] |= dict.fromkeys(name for name in params if name not in OWN_COLUMNS)
+    for trial in trials:
+        names[str(trial["arm"])] |= dict.fromkeys(name for name in trial["params"] if name not in OWN_COLUMNS)
     return {arm: list(of_arm) for arm, of_arm in names.items()}
 
 
@@ -69,12 +90,12 @@ def _html_row(trial: Mapping[Any, Any], shown: Mapping[str, str], look: ArmLook,
     params = {name: value for name, value in trial["params"].items() if name not in OWN_COLUMNS}
     return {
         "arm": look.label,
-        **{key: trial[key] for key in ("number", "chosen", "epochs", "state")},
+        **{key: trial[key] for key in ("number", "replicate", "chosen", "epochs", "state")},
         **shown,
         "params": numbers.settings(params),
         "reason": trial["reason"] or "",
         "run": trial["run_id"],
-        "curve": small_curve(curve, look.color),
+        "curve": small_curve(curve, look.paint),
     }
 
 
@@ -88,20 +109,20 @@ def _compact_row(
     value, confirmed, rate, seconds = (_six_digits(number) for number in own)
     settings = [numbers.setting(params[name]) if name in params else "" for name in names]
     return [
-        arm, trial["number"], state, [value, shown["score"]], [confirmed, shown["confirmed"]], [rate, shown["lr"]], trial["epochs"],
+        arm, trial["replicate"], trial["number"], state, [value, shown["score"]], [confirmed, shown["confirmed"]], [rate, shown["lr"]], trial["epochs"],
         [seconds, shown["seconds"]], settings, trial["reason"] or "", trial["run_id"], curve, int(trial["chosen"]),
     ]  # fmt: skip
 
 
-def small_curves(records: Records) -> dict[str, list[int]]:
-    """Return the tune metric of every trial by epoch, by run: a height between the lowest and the highest of all trials.
+def small_curves(records: Records, runs: Collection[str]) -> dict[str, list[int]]:
+    """Return the tune metric of these runs by epoch, by run: a height between the lowest and the highest of all of them.
 
     Values beyond ``FAR`` times the distance between the quartiles lie at the border, so that one that ran away does not make the
     others flat.
     """
     import numpy as np
 
-    metric, runs = records.searched.tune_column, set(records.trials["run_id"])
+    metric = records.searched.tune_column
     if metric not in records.epochs:
         return {}
     epochs = records.epochs[records.epochs["run_id"].isin(runs)].sort_values(["run_id", "epoch"], kind="stable")
@@ -128,7 +149,9 @@ def small_curve(heights: list[int], color: str) -> Markup:
     step = 100 / (len(heights) - 1) if len(heights) > 1 else 0.0
     points = [f"{i * step:.1f},{24 - height * 24 / HEIGHTS:.1f}" for i, height in enumerate(heights)]
     points += [f"1,{points[0].split(',')[1]}"] if len(points) == 1 else []
-    polyline = '<svg viewBox="-2 -2 104 28" class="spark"><polyline points="{}" stroke="{}"/></svg>'
+    polyline = (
+        '<svg viewBox="-2 -2 104 28" class="spark" aria-hidden="true"><polyline points="{}" style="stroke:{}"/></svg>'
+    )
     return Markup(polyline).format(" ".join(points), color)
 
 
@@ -142,4 +165,4 @@ def _six_digits(value: Any) -> float | None:
     return None if finite is None else float(f"{finite:.6g}")
 
 
-SECTION = Section(id="every-trial", title="Every trial", place=50, data=every_trial, template="every_trial.html.j2")
+SECTION = Section(id="every-trial", title="Trials", place=60, data=every_trial, template="every_trial.html.j2")

@@ -1,4 +1,4 @@
-"""What the tuning was worth: untuned beside tuned, luck in tuning, the best pipeline, and score against seconds."""
+"""What the searches came to: luck in tuning, the best pipeline, and score against seconds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ def fairness(page: Page) -> dict[str, Any] | None:
     """Return what the section shows; None where there is nothing to show."""
     parts = {
         "extensions": extensions(page),
-        "untuned": _untuned_rows(page),
         "replicates": _replicate_rows(page),
         "pareto": _pareto_panels(page),
         "winner": winner(page),
@@ -60,25 +59,6 @@ def extensions(page: Page) -> list[dict[str, Any]]:
                 "why": numbers.joined([REASONS.get(alarm, alarm) for alarm in extension["why"]]),
                 "what": numbers.joined([*changes, f"{extra} more"]),
                 "after": numbers.counted(sum(extension["after"]), "trial"),
-            }
-        )
-    return rows
-
-
-def _untuned_rows(page: Page) -> list[dict[str, Any]]:
-    """Return a row per arm: its score with its optimizer's defaults, its score after tuning, and the difference."""
-    rows = []
-    for row in _arm_rows(page, "untuned"):
-        unit, seeds = row["unit"], numbers.counted(int(row["seeds"]), "seed")
-        equal = "the same in every seed" if row["seeds"] > 1 else ""
-        rows.append(
-            {
-                "look": page.looks[row["arm"]],
-                "untuned": numbers.measure(row["untuned"], unit),
-                "seeds": f"{seeds}, {row['failed']} failed" if row["failed"] else seeds,
-                "tuned": numbers.measure(row["tuned"], unit),
-                "gain": _difference_text(row["gain"], unit),
-                "interval": numbers.difference_interval(row["low"], row["high"], unit) or equal,
             }
         )
     return rows
@@ -117,6 +97,7 @@ def winner(page: Page) -> dict[str, Any] | None:
         "expected": expected,
         "interval": numbers.interval(first["low"], first["high"], unit),
         "covers": first["covers"],
+        "refit": _refit_text(page),
         "naive": numbers.measure(first["naive"], unit),
         "optimism": _difference_text(first["optimism"], unit),
         "lost": int(first["lost"]) if first["lost"] == first["lost"] else 0,
@@ -130,6 +111,18 @@ def winner(page: Page) -> dict[str, Any] | None:
             for row in rows
         ],
     }
+
+
+def _refit_text(page: Page) -> str:
+    """Return which network was trained on train and tune together; "" where none was."""
+    refit = page.records.meta.refit
+    if not refit:
+        return ""
+    label = page.looks[refit["arm"]].label if refit["arm"] in page.looks else refit["arm"]
+    return (
+        f"{label}, seed {refit['seed']}, was trained again on {refit['examples']:,} examples of train and tune together. It is "
+        "in no table here; “harness predict” and “harness export” use it with “--arm refit”."
+    )
 
 
 def _difference_text(value: float, unit: str) -> str:
@@ -154,14 +147,14 @@ def _pareto_panels(page: Page) -> dict[str, Any] | None:
 def _trial_row(page: Page, row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a trial that nothing beats."""
     score, seconds = page.outcome.searched.text(row["score"]), numbers.duration(float(row["seconds"]))
-    return {"look": page.looks[row["arm"]], "number": row["number"], "score": score, "seconds": seconds}
+    return {"look": page.looks[row["arm"]], "number": int(row["number"]) + 1, "score": score, "seconds": seconds}
 
 
 SECTION = Section(
     id="fairness",
-    title="What tuning was worth",
-    place=80,
+    title="Searches",
+    place=70,
     data=fairness,
     template="fairness.html.j2",
-    tables=("untuned", "replicates", "pareto", "winner"),
+    tables=("replicates", "pareto", "winner"),
 )

@@ -208,4 +208,4 @@ def _data_uri(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{b64encode(content).decode()}"
 
 
-SECTION = Section(id="inside", title="Inside the networks", place=140, data=inside, template="inside.html.j2")
+SECTION = Section(id="inside", title="Inside", place=45, data=inside, template="inside.html.j2")

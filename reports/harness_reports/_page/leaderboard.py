@@ -8,7 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from harness import numbers
-from harness_reports._draw.scores import seed_dots
+from harness.results.tables.draws import draw_word
+from harness_reports._draw.scores import says_nothing, seed_dots
 from harness_reports._page._confirmations import confirmations
 from harness_reports._page._grid import grid
 from harness_reports._page._section import Page, Section
@@ -34,6 +35,7 @@ def leaderboard(page: Page) -> dict[str, Any]:
         "confirmed": confirmations(page),
         "epochs": comparison_length(records.meta.benchmark),
         "shared": shared_parts(records),
+        "draws": f"{draw_word(records)}s",
     }
 
 
@@ -93,30 +95,26 @@ def _lead_rows(page: Page) -> list[dict[str, Any]]:
     rows = []
     for lead in page.outcome.leads:
         unit, has_interval = lead["unit"], lead["low"] == lead["low"]
-        parts = [(lead["se_seeds"], "seeds"), (lead["se_examples"], "test examples")]
+        parts = [(lead["se_seeds"], f"more {lead['draw']}s"), (lead["se_examples"], "more test examples")]
+        points = "points" if unit == "%" else unit
         rows.append(
             {
                 "look": page.looks[lead["arm"]],
                 "best": page.looks[lead["best"]],
                 "doubt": alarms.LABEL if lead["arm"] in doubted else "",
-                "lead": numbers.difference(lead["lead"], unit),
-                "interval": numbers.difference_interval(lead["low"], lead["high"], unit)
-                if has_interval
-                else numbers.NOTHING,
-                "detectable": _difference_text(lead["detectable"], unit),
+                "unit": f", {points}" if points else "",
+                "lead": numbers.plain(lead["lead"], unit),
+                "interval": numbers.span(lead["low"], lead["high"], unit) if has_interval else numbers.NOTHING,
+                "detectable": numbers.plain(lead["detectable"], unit),
                 "covers": lead["covers"] or numbers.NOTHING,
-                "mostly": max(parts)[1] if lead["covers"] == "seeds and test examples" else numbers.NOTHING,
+                "mostly": max(parts)[1] if lead["covers"].endswith(" and test examples") else numbers.NOTHING,
             }
         )
     return rows
 
 
-def _difference_text(value: float, unit: str) -> str:
-    return numbers.difference(value, unit) if value == value else numbers.NOTHING
-
-
 def _dot_figures(page: Page) -> list[Markup]:
-    """Return the plots of every seed: the deciding metric and the loss, on test and on train."""
+    """Return the plots of every seed beyond that of the first screen: the deciding metric on train, and the loss on both."""
     board, metric = page.outcome.table("leaderboard"), page.outcome.deciding.name
     if board is None or not board["n"].any():
         return []
@@ -124,9 +122,9 @@ def _dot_figures(page: Page) -> list[Markup]:
     done = runs[runs["state"] == "done"]
     shown = shown_metrics(page.records, board)
     figures: list[Markup] = []
-    for column in dict.fromkeys((f"test_{metric}", f"train_{metric}", "test_loss", "train_loss")):
+    for column in dict.fromkeys((f"train_{metric}", "test_loss", "train_loss")):
         rows = table_rows(board[board["metric"] == column]) if column in shown else []
-        if any(row["n"] for row in rows):
+        if any(row["n"] for row in rows) and not says_nothing(done, column, rows[0]["unit"]):
             figures.append(seed_dots(done, rows, page.looks, metric_title(column), f"dots-{len(figures)}"))
     return figures
 

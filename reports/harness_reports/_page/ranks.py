@@ -39,5 +39,5 @@ def _ranked_looks(page: Page, table: DataFrame) -> dict[str, ArmLook]:
 
 
 SECTION = Section(
-    id="ranks", title="Ranks", place=90, data=ranks, template="ranks.html.j2", tables=("ranks", "rank_pairs")
+    id="ranks", title="Ranks", place=25, data=ranks, template="ranks.html.j2", tables=("ranks", "rank_pairs")
 )

@@ -11,6 +11,7 @@ from harness_reports._page._range_tests import range_tests
 from harness_reports._page._schedules import schedules, snapshots
 from harness_reports._page._section import Page, Section
 from harness_reports._page.budget import sensitivity
+from harness_reports._words.benchmark import first_search
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,6 +25,7 @@ def rates(page: Page) -> dict[str, Any]:
         "analysed": "sensitivity" in page.results.tables,
         "panels": (panels := rate_panels(page)),
         "without": _without_rate(page),
+        "search_words": first_search(page.records),
         "with_regions": bool(sensitivity(page)),
         "view": learning_rates(page.outcome, page.looks, page.views) if panels else "",
         "range_tests": range_tests(page),
@@ -72,8 +74,8 @@ def _panel_caption(trials: DataFrame, scale: Scale) -> str:
 
 SECTION = Section(
     id="rates",
-    title="Learning rates",
-    place=30,
+    title="Rates",
+    place=50,
     data=rates,
     template="rates.html.j2",
     tables=("sensitivity", "regions", "snapshots"),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers
+from harness_reports._draw.axes import set_ticks
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.profiles import profile_figure, set_parts_axis
 from harness_reports._draw.svg import house_style, new_panel, to_svg
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 UNITS = ("epochs", "steps", "seconds")
 DRAWN_UNITS = ("epochs", "seconds")
 UNTUNED, WORST = "untuned sgd's mean", "worst arm's mean"  # rules that set a target
+MOST_NAMED = 4  # arms in the line above the fold
 MOST_BANDS = 2  # arms in a panel; the bands of more hide each other, and the table has the intervals
 WHO_SET_IT = {
     UNTUNED: "what SGD with its defaults ends with, untuned, in the mean over its seeds",
@@ -45,7 +48,17 @@ def targets(page: Page) -> dict[str, Any] | None:
         until = float(table.loc[table["unit"] == unit, "until"].max())
         figures.append(_reached_figure(steps[steps["unit"] == unit], page.looks, unit, until))
     target, profiles = _target_in_words(page, table), _profile_scores(page)
-    return {"target": target, "heads": UNITS, "rows": rows, "figures": figures, "profiles": profiles}
+    reached = numbers.joined([f"{row['look'].label} {row['reached']}" for row in rows[:MOST_NAMED]])
+    more = f" and {len(rows) - MOST_NAMED} more arms" if len(rows) > MOST_NAMED else ""
+    summary = f"How many seeds reached it, and when: {reached}{more}"
+    return {
+        "summary": summary,
+        "target": target,
+        "heads": UNITS,
+        "rows": rows,
+        "figures": figures,
+        "profiles": profiles,
+    }
 
 
 def _target_in_words(page: Page, table: DataFrame) -> str:
@@ -109,9 +122,10 @@ def _reached_figure(steps: DataFrame, looks: Mapping[str, ArmLook], unit: str, u
                 axes.fill_between(times, low, high, step="post", color=look.color, alpha=0.09, lw=0)
         set_parts_axis(axes, "seeds that have reached it (%)")
         axes.set_xlim(left=0)
+        set_ticks(axes)
         axes.set_xlabel(unit)
         title = f"Part of the seeds that have reached the target against {unit}"
-        return to_svg(figure, f"reached-{unit}", title, {}, steps)
+        return to_svg(figure, f"reached-{unit}", title, {}, named_arms(steps, looks))
 
 
 def _profile_scores(page: Page) -> dict[str, Any] | None:
@@ -131,8 +145,8 @@ def _profile_scores(page: Page) -> dict[str, Any] | None:
 
 SECTION = Section(
     id="targets",
-    title="Time to target",
-    place=70,
+    title="Target",
+    place=75,
     data=targets,
     template="targets.html.j2",
     tables=("times", "reached", "targets", "profiles"),

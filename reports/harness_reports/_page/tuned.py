@@ -9,7 +9,7 @@ from typing import Any
 from harness import numbers
 from harness_reports._draw.searches import search_views
 from harness_reports._page._section import Page, Section
-from harness_reports._words.benchmark import comparison_length
+from harness_reports._words.benchmark import comparison_length, first_search
 from harness_reports._words.ranges import Range, at_edge, read_range
 
 
@@ -18,6 +18,7 @@ def tuned(page: Page) -> dict[str, Any]:
     return {
         "arms": [_arm_card(page, arm) for arm in page.looks],
         "searches": search_views(page.outcome, page.looks, page.views),
+        "search_words": first_search(page.records),
         "epochs": comparison_length(page.records.meta.benchmark),
     }
 
@@ -36,7 +37,7 @@ def _arm_card(page: Page, arm: str) -> dict[str, Any]:
     says = "nothing chosen"
     if params:
         score = page.outcome.searched.text(float(row["tuned_value"]))
-        says = f"trial {int(row['tuned_trial'])}, {page.outcome.trial_title} {score}{_confirmed(page, row)}"
+        says = f"trial {int(row['tuned_trial']) + 1}, {page.outcome.trial_title} {score}{_confirmed(page, row)}"
     reference = records.meta.references.get(row["optimizer"], "")
     return {"arm": arm, "look": page.looks[arm], "rows": rows, "says": says, "reference": reference}
 
@@ -60,6 +61,4 @@ def _parameter_row(name: str, searched: Range, params: Mapping[str, Any]) -> dic
     }
 
 
-SECTION = Section(
-    id="tuned", title="Tuned parameters", place=40, data=tuned, template="tuned.html.j2", tables=("importances",)
-)
+SECTION = Section(id="tuned", title="Tuned", place=55, data=tuned, template="tuned.html.j2", tables=("importances",))

@@ -15,6 +15,16 @@ def search_budget(search: Mapping[str, Any]) -> str:
     return f"{search['budget']:g} {search['unit']}{' of training' if search['unit'] == 'seconds' else ''}"
 
 
+def first_search(records: Records) -> str:
+    """Return which searches are shown where one of each arm is: the search, or the first of several replicates."""
+    replicates = records.meta.planned_replicates
+    return (
+        "the search of each arm"
+        if replicates == 1
+        else f"the search of each arm in the first of {replicates} replicates"
+    )
+
+
 def comparison_length(benchmark: Mapping[str, Any]) -> str:
     """Return how long the comparison trains: "40 epochs", and in brackets the heads that have a number of their own."""
     exceptions = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+DRAWS_ALONE = ("seeds", "replicates")  # what an interval covers that covers no test examples
 SEEDS_ALONE = "the sample of test examples is not accounted for"
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness import numbers
+from harness.verdict.reading import read_verdicts
 from harness_reports._words import alarms, constant
-from harness_reports._words.coverage import SEEDS_ALONE, sampled_examples
+from harness_reports._words.coverage import DRAWS_ALONE, SEEDS_ALONE, sampled_examples
 from harness_reports._words.names import PARTS, differing_parts, metric_title
 from harness_reports._words.outcome import Outcome
 
@@ -19,6 +20,15 @@ NOT_TESTED = (
     "Not tested yet: whether the arms reached the same minimum. The arms are ranked here, with how sure the ranking is; "
     "equal scores would not mean equal solutions."
 )
+NO_LEAD = "No arm leads"
+LEADERBOARD = "A leaderboard, no verdict"
+STATEMENTS = {
+    "supported": "The same minima, as far as this run can tell",
+    "value only": "Equally good, but not the same minima",
+    "refuted": "Not equally good",
+    "inconclusive": "Not settled",
+    "mixed": "The networks disagree",
+}  # a verdict's statement, as the answer begins
 NOT_COMPARED = (
     "Minima are not compared: each arm may have an objective of its own (search.objective = free), so the arms are ranked and "
     "nothing more."
@@ -38,19 +48,62 @@ class Headline:
     answer: str
     detail: str
     caveat: str = NOT_TESTED  # "" where the verdict says what was tested
+    power: str = ""  # how small a difference the run could have seen
     doubts: tuple[str, ...] = ()  # a sentence for each of the gravest alarms; they come first among the doubts
 
 
 def headline(outcome: Outcome) -> Headline:
-    """Return the question, and an answer that names a best arm only where its lead over every other excludes zero.
+    """Return the question, and an answer that holds the verdict, the lead and the arms without a result.
 
-    An arm whose tuning is in doubt is never called worse; it is "inconclusive (tuning)".
+    A best arm is named only where its lead over every other excludes zero. An arm whose tuning is in doubt is never called worse;
+    it is "inconclusive (tuning)".
     """
     ranked = _ranking_headline(outcome)
-    ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()))
+    ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()), power=_power(outcome))
+    begins = _beginning(outcome)
+    answer = _joined_answer(begins, ranked.answer) if begins else ranked.answer
+    ranked = replace(ranked, answer=f"{answer.removesuffix('.')}{_lost_arms(outcome)}")
     if outcome.records.meta.benchmark["search"].get("objective", "common") != "common":
         return replace(ranked, caveat=NOT_COMPARED)
     return ranked if outcome.table("verdict") is None else replace(ranked, caveat="")
+
+
+def _joined_answer(begins: str, ranked: str) -> str:
+    """Return what the verdict says and what the ranking says as one sentence."""
+    if ranked.startswith(f"{NO_LEAD}: "):
+        ranked = f"no arm leads, and {ranked.removeprefix(f'{NO_LEAD}: ')}"
+    return f"{begins}: {ranked[:1].lower() + ranked[1:] if ranked.startswith('No ') else ranked}"
+
+
+def _beginning(outcome: Outcome) -> str:
+    """Return what the verdict says, as the beginning of the answer; "" where nothing is compared."""
+    verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
+    if not verdicts or len(outcome.labels) < 2:
+        return ""
+    pooled = verdicts[0].pooled
+    free = outcome.records.meta.benchmark["search"].get("objective", "common") != "common"
+    if free or int(pooled["replicates_promised"]) == 1:
+        return LEADERBOARD
+    return STATEMENTS[str(pooled["statement"])]
+
+
+def _lost_arms(outcome: Outcome) -> str:
+    """Return the arms without a result and those that lost runs, as the end of the answer; "" where there are none."""
+    rows = outcome.deciding_rows or []
+    without = [outcome.labels[row["arm"]] for row in rows if not row["n"] and row["failed"] + row["diverged"]]
+    partly = [row for row in rows if row["n"] and row["failed"] + row["diverged"]]
+    ending = ""
+    if without and len(without) < len(rows):
+        ending += f"; {_some_names(without)} failed in every run"
+    if partly:
+        lost = [
+            f"{outcome.labels[row['arm']]} lost {row['failed'] + row['diverged']} of {row['planned']} runs"
+            for row in partly
+        ]
+        ending += f"; {numbers.joined(lost[:MOST_NAMED])}" + (
+            f" and {len(lost) - MOST_NAMED} more lost some" if len(lost) > MOST_NAMED else ""
+        )
+    return ending
 
 
 def _ranking_headline(outcome: Outcome) -> Headline:
@@ -100,6 +153,8 @@ def _question(outcome: Outcome) -> str:
     differing = differing_parts(outcome.records)
     parts = ["schedule" if part == "scheduler" else part for part in PARTS if part in differing]
     arms = numbers.joined(labels) if len(labels) <= 6 else f"{len(labels)} arms"
+    if outcome.table("verdict") is not None:
+        return f"Do {arms} reach almost the same minima when they are tuned alike?"
     return f"Does it matter which {numbers.joined(parts) or 'arm'} is used? {arms}, tuned alike and compared."
 
 
@@ -113,8 +168,8 @@ def _answer(outcome: Outcome, best: Row) -> str:
     behind = [row for row in leads if row["low"] > 0 and row["arm"] not in doubted]
     unsure = [labels[row["arm"]] for row in [*([best] if ties else []), *leads] if row["arm"] in doubted]
     ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure else ""
-    if any(row["covers"] == "seeds" for row in leads):
-        ending += f"; over seeds alone: {SEEDS_ALONE}"
+    if alone := next((row["covers"] for row in leads if row["covers"] in DRAWS_ALONE), ""):
+        ending += f"; over {alone} alone: {SEEDS_ALONE}"
     if not ties:
         lead = ""
         if behind:
@@ -124,22 +179,27 @@ def _answer(outcome: Outcome, best: Row) -> str:
     rest = f"; {_some_names(names)} {'is' if len(names) == 1 else 'are'} behind" if names else ""
     group = [labels[best["arm"]], *(labels[row["arm"]] for row in ties)]
     tied_arms = _some_names(group) if len(ties) < len(leads) else f"the {numbers.counted(len(group), 'arm')}"
-    return f"No arm leads: {_why_tied(tied_arms, ties, best)}{rest}{ending}"
+    return f"{NO_LEAD}: {_why_tied(tied_arms, ties, best)}{rest}{ending}"
 
 
 def _why_tied(arms: str, ties: Sequence[Row], best: Row) -> str:
     """Return why these arms are not told apart."""
     unit, title = best["unit"], metric_title(best["metric"])
-    if any(row["seeds"] < FEWEST_SEEDS for row in ties):
-        return f"without two seeds in common, nothing tells {arms} apart"
+    if any(row["draws"] < FEWEST_SEEDS for row in ties):
+        return f"without two {_draw_word(ties[0])}s in common, nothing tells {arms} apart"
     if all(_equal_means(row, best) for row in ties):
         halves = [_half_width(row) for row in ties if row["low"] == row["low"]]
         return f"{arms} have the same mean {title}{f' (± {numbers.difference(max(halves), unit)})' if halves else ''}"
     if any(row["low"] != row["low"] for row in ties):
-        return f"every seed has the same difference, so nothing tells {arms} apart"
+        return f"every {_draw_word(ties[0])} has the same difference, so nothing tells {arms} apart"
     largest_lead = numbers.difference(max(abs(row["lead"]) for row in ties), unit)
     widest = numbers.difference(max(_half_width(row) for row in ties), unit)
     return f"{arms} lie within {largest_lead} in mean {title}, less than this run can tell apart (± {widest})"
+
+
+def _draw_word(lead: Row) -> str:
+    """Return what a lead is over: replicates, or the seeds of a single one."""
+    return str(lead["draw"])
 
 
 def _half_width(row: Row) -> float:
@@ -151,16 +211,22 @@ def _half_width(row: Row) -> float:
 
 def _detail(outcome: Outcome, best: Row) -> str:
     """Return the lead over the next arm, what its interval covers, the smallest lead to be seen, and the tuning doubts."""
-    lead, order = outcome.leads[0], _order_of_arms(outcome, best)
+    lead, order, draw = outcome.leads[0], _order_of_arms(outcome, best), _draw_word(outcome.leads[0])
     doubts = _doubt_sentences(outcome)
     if lead["low"] != lead["low"]:
-        reason = "it takes two seeds that ended well in both to know how seeds differ"
-        if lead["seeds"] >= FEWEST_SEEDS:
-            reason = "the difference is the same in every seed, which says nothing of other seeds"
+        reason = f"it takes two {draw}s that ended well in both to know how {draw}s differ"
+        if lead["draws"] >= FEWEST_SEEDS:
+            reason = f"the difference is the same in every {draw}, which says nothing of other {draw}s"
         return f"{order}, with no interval: {reason}.{doubts}"
     ends = numbers.difference_interval(lead["low"], lead["high"], best["unit"])
     covers = f"{_coverage(lead)}; {_uncovered(outcome)}."
-    return f"{order} (95 % interval of the lead {ends}). {covers} {_detectable(lead, best['unit'])}{doubts}"
+    clear = all(row["low"] > 0 for row in outcome.leads)  # then the answer has named the lead
+    begins = (
+        f"The 95 % interval of the lead over {outcome.labels[lead['arm']]} is {ends}."
+        if clear and lead["arm"] not in alarms.tuning_doubts(outcome)
+        else f"{order} (95 % interval of the lead {ends})."
+    )
+    return f"{begins} {covers}{doubts}"
 
 
 def _order_of_arms(outcome: Outcome, best: Row) -> str:
@@ -169,7 +235,7 @@ def _order_of_arms(outcome: Outcome, best: Row) -> str:
     if _equal_means(lead, best):
         equal = [labels[best["arm"]], *(labels[row["arm"]] for row in leads if _equal_means(row, best))]
         return f"{_some_names(equal)} have the same mean {metric_title(best['metric'])}, {_mean_text(best)}"
-    place = "behind" if lead["lead"] >= 0 else "ahead over the seeds that both have"
+    place = "behind" if lead["lead"] >= 0 else f"ahead over the {_draw_word(lead)}s that both have"
     if lead["lead"] >= 0 and lead["arm"] in alarms.tuning_doubts(outcome):
         place = "apart"  # an arm whose tuning is in doubt is not called worse
     size = numbers.difference(abs(lead["lead"]), best["unit"])
@@ -191,31 +257,33 @@ def _doubt_sentences(outcome: Outcome) -> str:
 
 def _coverage(lead: Row) -> str:
     """Return what the interval of a lead covers."""
-    seeds, examples = numbers.counted(lead["seeds"], "seed"), numbers.counted(lead["examples"], "test example")
+    draw, examples = _draw_word(lead), numbers.counted(lead["examples"], "test example")
+    draws = numbers.counted(lead["draws"], draw)
     if lead["covers"] == "test examples":
-        return f"The interval covers another draw of {examples}, but not of seeds, which all agree"
-    if lead["covers"] == "seeds":
-        return f"The interval covers another draw of {seeds}, but {SEEDS_ALONE}"
-    return f"The interval covers another draw of {seeds} and of {examples}"
+        return f"The interval covers another draw of {examples}, but not of {draw}s, which all agree"
+    if lead["covers"] in DRAWS_ALONE:
+        return f"The interval covers another draw of {draws}, but {SEEDS_ALONE}"
+    return f"The interval covers another draw of {draws} and of {examples}"
 
 
 def _uncovered(outcome: Outcome) -> str:
     """Return what the interval of a lead does not cover."""
-    meta = outcome.records.meta
-    if meta.planned_replicates == 1:
+    if outcome.records.meta.planned_replicates == 1:
         return "it covers neither another search nor other training data"
-    if meta.benchmark["compare"]["seeds"] == 1:
-        return "every seed has a search of its own; the interval does not cover other training data"
-    return "it leaves out of account that the seeds of a replicate share a search, and it does not cover other training data"
+    return "every replicate has a search of its own; the interval does not cover other training data"
 
 
-def _detectable(lead: Row, unit: str) -> str:
-    """Return the smallest difference that this run could have detected."""
+def _power(outcome: Outcome) -> str:
+    """Return the smallest lead that this run could have seen; "" where no lead has an interval."""
+    leads = [lead for lead in outcome.leads if lead["low"] == lead["low"]]
+    if not leads:
+        return ""
+    lead, labels = leads[0], outcome.labels
+    pair = f"{labels[lead['best']]} and {labels[lead['arm']]}"
     least = lead["detectable"]
-    size = (
-        f"is {numbers.difference(least, unit)}" if least == least else "is larger than any: there are too few examples"
-    )
-    return f"The smallest difference between these two that this run could detect, four times in five, {size}."
+    if least != least:
+        return f"There are too few examples to see any difference between {pair}."
+    return f"A true difference between {pair} of less than {numbers.difference(least, lead['unit'])} may well have been missed."
 
 
 # --- parts of sentences --------------------------------------------------------------------------------------
@@ -252,5 +320,5 @@ def _certainty_of_mean(row: Row) -> str:
     ends = numbers.interval(row["low"], row["high"], row["unit"])
     if examples := sampled_examples(row["covers"]):
         return f"95 % interval {ends}; it covers the sample of {examples}, not seeds: all {row['n']} are equal{lost}."
-    seeds = numbers.counted(row["n"], "seed")
-    return f"95 % interval {ends} over {seeds}{lost}; it covers seeds, not the sample of test examples."
+    draws, seeds = str(row["covers"]), numbers.counted(row["n"], "seed")
+    return f"95 % interval {ends} over {seeds}{lost}; it covers {draws}, not the sample of test examples."

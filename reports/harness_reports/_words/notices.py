@@ -22,17 +22,19 @@ class Notice:
 
     level: Literal["bad", "warn", "note"]
     text: str
+    kind: str = "note"  # what it is about, one of ``doubts.ORDER``
+    arm: str = ""  # the label of the arm that it is about, "" for none
 
 
 def notices(outcome: Outcome) -> list[Notice]:
     """Return everything that went wrong, is missing or may mislead, the gravest first."""
     records = outcome.records
     unsorted = [
-        *(Notice("bad", text) for text in alarms.grave_doubts(outcome).values()),
-        *(Notice("bad", problem) for problem in outcome.results.problems),
+        *_about_grave_alarms(outcome),
+        *(Notice("bad", problem, "problem") for problem in outcome.results.problems),
         *(Notice("note", line) for line in outcome.results.left_out),
         *_about_comparison(outcome),
-        *(Notice("warn", f"{note}.") for note in fairness_notes(records)),
+        *(Notice("warn", f"{note}.", "setup") for note in fairness_notes(records)),
         *(Notice("note", f"{line}.") for line in records.meta.penalty_lines()),
         *_about_values(outcome),
         *_about_tuning(outcome),
@@ -45,6 +47,15 @@ def notices(outcome: Outcome) -> list[Notice]:
     return sorted(unsorted, key=lambda notice: LEVELS.index(notice.level))
 
 
+def _about_grave_alarms(outcome: Outcome) -> list[Notice]:
+    """Return the arms that lie below their own defaults or are no better than a constant answer."""
+    at_chance = alarms.alarmed_arms(outcome, "chance")
+    return [
+        Notice("bad", text, "chance" if arm in at_chance else "defaults", outcome.labels.get(arm, arm))
+        for arm, text in alarms.grave_doubts(outcome).items()
+    ]
+
+
 def fairness_notes(records: Records) -> list[str]:
     """Return what a check of the optimizers and schedules showed before anything was trained, a line each."""
     return [str(note) for note in records.meta.fairness.get("notes", [])]
@@ -54,20 +65,21 @@ def _about_comparison(outcome: Outcome) -> list[Notice]:
     """Return what happened to the seeds of each arm."""
     runs, seeds = outcome.records.compared(), outcome.records.meta.planned_seeds
     if runs.empty:
-        return [Notice("warn", "The comparison has not been run: no arm has been retrained yet.")]
+        return [Notice("warn", "The comparison has not been run: no arm has been retrained yet.", "unfinished")]
     planned, notices = numbers.counted(seeds, "seed"), []
     for arm, label in outcome.labels.items():
         arm_runs = runs[runs["arm"] == arm]
         for state in ("failed", "diverged"):
             lost = arm_runs[arm_runs["state"] == state]
             if len(lost):
-                notices.append(Notice("bad", f"{label}: {len(lost)} of {planned} {state}: {lost['reason'].iloc[0]}"))
+                text = f"{label}: {len(lost)} of {planned} {state}: {lost['reason'].iloc[0]}"
+                notices.append(Notice("bad", text, "lost", label))
         missing = seeds - int(arm_runs["state"].isin(["done", "failed", "diverged"]).sum())
         if missing and not _cannot_be_tuned(outcome.records, arm):
-            notices.append(Notice("warn", f"{label}: {missing} of {planned} not run yet."))
+            notices.append(Notice("warn", f"{label}: {missing} of {planned} not run yet.", "unfinished", label))
     if outcome.records.meta.planned_replicates == 1:
         text = "One replicate, so one search of each arm: nothing is known about how another search would come out."
-        notices.append(Notice("warn", text))
+        notices.append(Notice("warn", text, "replicates"))
     return notices
 
 
@@ -84,7 +96,7 @@ def _about_values(outcome: Outcome) -> list[Notice]:
         seeds = f"{rows['unusable'].max()} of {numbers.counted(int(rows['planned'].max()), 'seed')}"
         metrics = numbers.joined([metric_title(metric) for metric in rows["metric"]])
         text = f"{outcome.labels[arm]}: {seeds} without a finite value of {metrics}, left out of the mean."
-        notices.append(Notice("warn", text))
+        notices.append(Notice("warn", text, "values", outcome.labels[arm]))
     return notices
 
 
@@ -94,7 +106,7 @@ def _about_tuning(outcome: Outcome) -> list[Notice]:
     for arm, reasons in alarms.tuning_doubts(outcome).items():
         if arm not in grave:
             text = f"{outcome.labels[arm]} is {alarms.LABEL}, not worse: {numbers.joined(reasons)}."
-            notices.append(Notice("warn", text))
+            notices.append(Notice("warn", text, "tuning", outcome.labels[arm]))
     return notices
 
 
@@ -110,7 +122,7 @@ def _about_searches(outcome: Outcome) -> list[Notice]:
             diverged.append(f"{label} {many} of {records.trials_wanted(arm)}")
         if arm not in alarmed and at_edge(records, arm, tuned[arm]):
             text = f"{label}: the tuned learning rate lies in the outer tenth of the searched range"
-            notices.append(Notice("warn", f"{text}; the best one may lie outside."))
+            notices.append(Notice("warn", f"{text}; the best one may lie outside.", "trials", label))
     if diverged:
         notices.append(Notice("note", f"Trials that diverged: {numbers.joined(diverged)}."))
     return notices
@@ -122,12 +134,13 @@ def _about_trials(records: Records, arm: str, label: str) -> list[Notice]:
     by_state, planned = trials["state"].value_counts(), numbers.counted(planned_trials, "trial")
     notices = []
     if _cannot_be_tuned(records, arm):
-        notices.append(Notice("bad", f"{label}: no trial ended well, so it could not be compared."))
+        text = f"{label}: no trial ended well, so it could not be compared."
+        notices.append(Notice("bad", text, "lost", label))
     if failed := int(by_state.get("failed", 0)):
         reason = trials.loc[trials["state"] == "failed", "reason"].iloc[0]
-        notices.append(Notice("bad", f"{label}: {failed} of {planned} failed: {reason}"))
+        notices.append(Notice("bad", f"{label}: {failed} of {planned} failed: {reason}", "trials", label))
     if missing := planned_trials - len(trials) + int(by_state.get("waiting", 0)):
-        notices.append(Notice("warn", f"{label}: {missing} of {planned} not run yet."))
+        notices.append(Notice("warn", f"{label}: {missing} of {planned} not run yet.", "unfinished", label))
     if combinations := records.exhausted(arm):
         trials_asked = numbers.counted(len(trials), "trial")
         budget = search_budget(records.meta.benchmark["search"])
@@ -152,7 +165,7 @@ def _about_confirmations(outcome: Outcome) -> list[Notice]:
                 f"{confirmation['largest']:.2g} in a probability: what the cache holds is wrong, or from other weights. "
                 "Do not trust these scores."
             )
-            notices.append(Notice("bad", text))
+            notices.append(Notice("bad", text, "problem", outcome.labels[arm]))
     return notices
 
 
@@ -161,7 +174,8 @@ def _about_data(records: Records) -> list[Notice]:
     notices = []
     if left_out := records.meta.data["left_out"]:
         first = "; ".join(left_out[:3]) + ("; …" if len(left_out) > 3 else "")
-        notices.append(Notice("warn", f"{numbers.counted(len(left_out), 'unreadable example')} left out: {first}"))
+        text = f"{numbers.counted(len(left_out), 'unreadable example')} left out: {first}"
+        notices.append(Notice("warn", text, "data"))
     if skipped := records.meta.data["skipped"]:
         reasons = ", ".join(f"{many} {reason}" for reason, many in skipped.items())
         text = f"{numbers.counted(sum(skipped.values()), 'file')} of the data passed over: {reasons}."
@@ -174,13 +188,13 @@ def _about_data(records: Records) -> list[Notice]:
 def _about_environment(records: Records) -> list[Notice]:
     """Return which plugins could not be loaded, and whether the runs come from several environments."""
     notices = [
-        Notice("warn", f"Plugin {plugin} could not be loaded and was left out: {reason}")
+        Notice("warn", f"Plugin {plugin} could not be loaded and was left out: {reason}", "setup")
         for plugin, reason in records.meta.broken_plugins.items()
     ]
     ended = records.runs[records.runs["state"] != "waiting"]
     if (environments := ended["environment"].nunique()) > 1:
         text = f"The runs come from {environments} environments (machine or versions); the versions shown are the driver's."
-        notices.append(Notice("warn", text))
+        notices.append(Notice("warn", text, "setup"))
     if sentence := _unrepeatable(records):
         notices.append(Notice("note", sentence))
     return notices + _about_taken_runs(records)
@@ -233,7 +247,7 @@ def _about_baseline(records: Records) -> list[Notice]:
     imported, measured = set(baseline["compare_runs"]), records.measured
     if len(measured) and not any(set(measured[column]) & imported for column in ("one", "other", "third")):
         text += " What needs their weights was not measured."
-    return [Notice("warn" if baseline["warnings"] else "note", text)]
+    return [Notice("warn" if baseline["warnings"] else "note", text, "setup")]
 
 
 def _where_baseline_is_from(baseline: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
+from harness.results.tables.draws import draw_means, draw_numbers
 from harness.results.tables.leaderboard import ranked
 from harness.statistics.intervals import mean_interval, standard_deviation
 
@@ -19,7 +20,7 @@ COLUMNS = ("arm", "metric", "unit", "seeds", "split", "examples", "mean", "low",
 def compute(records: Records) -> DataFrame:
     """Return two rows per arm, the best arm first: ``split`` is "test" and "test without excluded".
 
-    ``mean`` is over seeds, with its 95 % interval as the leaderboard has it. There are no rows where no test example is excluded,
+    ``mean`` is over draws, with its 95 % interval as the leaderboard has it. There are no rows where no test example is excluded,
     or where the metric has no scores per example (``Metric.each``).
     """
     import numpy as np
@@ -41,19 +42,24 @@ def _row(records: Records, arm: str, split: str, inside: NDArray[np.bool_]) -> t
     import numpy as np
 
     metric, compared = records.deciding.column, records.compared()
-    run_ids = compared.loc[compared["arm"] == arm, "run_id"]
-    scores = [records.scores[run] for run in run_ids if run in records.scores]
+    runs = compared[(compared["arm"] == arm) & compared["run_id"].isin(list(records.scores))]
+    scores = [float(records.scores[run][inside].mean(dtype=np.float64)) for run in runs["run_id"]]
     place = (metric, records.deciding.unit, len(scores), split, int(inside.sum()))
     if not scores:
         return *place, np.nan, np.nan, np.nan
-    means = np.array([float(of_run[inside].mean(dtype=np.float64)) for of_run in scores])
+    means = draw_means(np.array(scores), draw_numbers(records, runs).to_numpy())
     examples = int(inside.sum()) if records.examples_of(metric) else 0
     sd = standard_deviation(means)
     low, high = map(float, mean_interval(means.mean(), sd, len(means), records.bounds_of(metric), examples))
     return *place, float(means.mean()), low, high
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "split": "test, or test without excluded",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer cleaned."""
-    return [Analysis(name="cleaned", compute=compute)]
+    return [Analysis(name="cleaned", compute=compute, columns=MEANINGS)]

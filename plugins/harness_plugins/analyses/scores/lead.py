@@ -1,7 +1,8 @@
-"""The lead of the best arm over every other, with an interval that covers seeds and test examples alike.
+"""The lead of the best arm over every other, with an interval that covers replicates and test examples alike.
 
-Both arms see the same seeds and the same examples, so their differences form a table of seeds by examples, of which
-``harness.statistics.crossed`` has the mean, its standard error and its degrees of freedom.
+Both arms see the same seeds and the same examples, so their differences form a table of seeds by examples. The seeds of one
+replicate share its search, so they count as one row, their mean; in a run of one replicate every seed is a row.
+``harness.statistics.crossed`` has the mean of that table, its standard error and its degrees of freedom.
 
 No exact test can tell two accuracies apart that differ on fewer than six examples. Where they differ on none, all variances are
 zero, and the lead on 70 photos would be "0.00 points, 0.00 to 0.00". So if so few examples differ, the interval is joined with
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
+from harness.results.tables.draws import draw_means, draw_of_seed, draw_word
 from harness.results.tables.leaderboard import ranked
 from harness.statistics.crossed import POWER, CrossedMean, over_both, over_seeds
 from harness.statistics.intervals import (
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 COLUMNS = (
-    "arm", "best", "metric", "lead", "low", "high", "detectable", "se", "se_seeds", "se_examples", "df", "seeds",
-    "examples", "covers", "unit",
+    "arm", "best", "metric", "lead", "low", "high", "detectable", "se", "se_seeds", "se_examples", "df", "draw", "draws",
+    "seeds", "examples", "covers", "unit",
 )  # fmt: skip
 Finite = tuple[str, float]  # a run_id and its value of the deciding test metric
 NO_INTERVAL = (math.nan, math.nan)
@@ -47,10 +49,11 @@ def compute(records: Records) -> DataFrame:
     """Return a row per arm other than the best, in their order: the best arm's ``lead`` in the deciding test metric.
 
     A lead is above zero where the best is better, whichever way the metric goes. ``low`` and ``high`` bound its 95 %
-    interval, which is not adjusted for the number of arms, over the ``seeds`` that ended well in both arms; NaN for fewer than
-    two. ``detectable`` is the lead that this run would have found four times in five. ``covers`` is "seeds and test examples";
-    "seeds" where the records have no scores per example; "test examples" where the difference is the same in all seeds, so that
-    nothing says how these scatter; or "" where there is no interval.
+    interval, which is not adjusted for the number of arms, over the ``draws`` that have ``seeds`` that ended well in both arms;
+    NaN for fewer than two. A ``draw`` is a "replicate", or a "seed" where there is one replicate. ``detectable`` is the lead that
+    this run would have found four times in five. ``covers`` is "replicates and test examples"; "replicates" where the records
+    have no scores per example (or "seeds", where these are the draws); "test examples" where the difference is the same in all
+    draws, so that nothing says how these scatter; or "" where there is no interval.
     """
     import pandas as pd
 
@@ -64,12 +67,18 @@ def compute(records: Records) -> DataFrame:
 
 def _lead_row(records: Records, best: Mapping[int, Finite], arm: Mapping[int, Finite]) -> dict[str, Any]:
     """Return the columns of one arm: by how much the best arm leads over the seeds that both have."""
+    import numpy as np
+
     deciding, sign = records.deciding, records.deciding.sign
     seeds = [seed for seed in best if seed in arm]
+    draw_of, draw = draw_of_seed(records), draw_word(records)
+    draws = np.array([draw_of[seed] for seed in seeds], dtype=int)
     table = _differences(records, [(best[seed], arm[seed]) for seed in seeds])
-    best_values, arm_values = ([runs[seed][1] for seed in seeds] for runs in (best, arm))
+    values = np.array([(best[seed][1], arm[seed][1]) for seed in seeds], dtype=float).reshape(len(seeds), 2)
+    best_values, arm_values = draw_means(values, draws).T.tolist()
     mean, examples = NO_SEEDS, 0
     if table is not None:
+        table = draw_means(table, draws)
         mean, examples = over_both(table), table.shape[1]
     elif seeds:
         mean = over_seeds([one - other for one, other in zip(best_values, arm_values, strict=True)])
@@ -78,7 +87,7 @@ def _lead_row(records: Records, best: Mapping[int, Finite], arm: Mapping[int, Fi
     return {
         "metric": deciding.column, "lead": sign * mean.mean, "low": low, "high": high, "detectable": certainty.detectable,
         "se": mean.se or math.nan, "se_seeds": mean.se_seeds, "se_examples": mean.se_examples, "df": mean.df,
-        "seeds": len(seeds), "examples": certainty.examples or examples, "covers": certainty.covers, "unit": deciding.unit,
+        "draw": draw, "draws": len(best_values), "seeds": len(seeds), "examples": certainty.examples or examples, "covers": certainty.covers, "unit": deciding.unit,
     }  # fmt: skip
 
 
@@ -98,8 +107,8 @@ def certainty_of(
 ) -> Certainty:
     """Return how sure a mean difference is, one less other, whichever way the metric goes.
 
-    ``table`` has the differences [S, N] by seed and example, None without scores per example; ``one`` and ``other`` are the
-    values [S] of the two arms.
+    ``table`` has the differences [D, N] by draw and example, None without scores per example; ``one`` and ``other`` are the
+    values [D] of the two arms.
     """
     import numpy as np
 
@@ -109,11 +118,12 @@ def certainty_of(
         examples = table.shape[1]
     if math.isnan(mean.se):
         return Certainty(math.nan, math.nan, math.nan, "")
-    flat = mean.se <= EQUAL * max(map(abs, (*one, *other)))  # the same difference in all seeds
+    flat = mean.se <= EQUAL * max(map(abs, (*one, *other)))  # the same difference in all draws
     exact = _exact_interval(table) if examples and table is not None else None
     share = detectable_share(examples, POWER) if examples else math.nan
     ends, detectable = (mean.mean - mean.half, mean.mean + mean.half), mean.detectable
-    covers = "seeds" if table is None else "seeds and test examples"
+    draws = f"{draw_word(records)}s"
+    covers = draws if table is None else f"{draws} and test examples"
     if flat:
         of_proportions = newcombe(float(np.mean(one)), float(np.mean(other)), examples) if examples else NO_INTERVAL
         ends, detectable, covers = exact or of_proportions, share, "test examples" if examples else ""
@@ -153,7 +163,19 @@ def _differences(records: Records, pairs: list[tuple[Finite, Finite]]) -> NDArra
     return np.stack([scores[one].astype(np.float64) - scores[other] for (one, _), (other, _) in pairs])
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "best": "the arm with the best mean",
+    "lead": "by how much the best arm is better",
+    "detectable": "the lead that this run would have found four times in five",
+    "se_seeds": "the part of the standard error that is due to seeds or replicates",
+    "se_examples": "the part that is due to test examples",
+    "df": "the degrees of freedom of the interval",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer lead."""
-    return [Analysis(name="lead", compute=compute, reference="Searle, Casella and McCulloch 1992, ch. 4")]
+    return [
+        Analysis(name="lead", compute=compute, reference="Searle, Casella and McCulloch 1992, ch. 4", columns=MEANINGS)
+    ]

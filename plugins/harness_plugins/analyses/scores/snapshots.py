@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
+from harness.results.tables.draws import draw_means, draw_numbers
 from harness.statistics.intervals import difference_interval, mean_interval, standard_deviation
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame, Series
 
 COLUMNS = ("arm", "what", "epoch", "metric", "unit", "seeds", "mean", "low", "high")
@@ -20,8 +23,9 @@ COLUMNS = ("arm", "what", "epoch", "metric", "unit", "seeds", "mean", "low", "hi
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and snapshot, then the rows "final", "ensemble", and "gain" of the ensemble over the final weights.
 
-    Each is the mean over seeds of the deciding metric on test, with its 95 % interval, NaN for one seed. The interval is
-    Student's over seeds, or where these are all equal, that of a proportion of the test examples. ``epoch`` is the one after
+    Each is the mean of the deciding metric on test, with its 95 % interval, NaN for one draw. The interval is Student's over
+    replicates, each the mean of its seeds, or over the seeds of a single replicate. Where these are all equal, it is that of a
+    proportion of the test examples. ``epoch`` is the one after
     which the weights were kept; the ensemble and the gain have none. An arm that kept no snapshots has no rows.
     """
     import pandas as pd
@@ -48,27 +52,35 @@ def _arm_rows(records: Records, arm: str, runs: DataFrame, ensemble: str) -> lis
     columns = [(f"snapshot {i}", epochs[i - 1], column) for i, column in enumerate(snapshots, 1)]
     columns += [("final", epochs[-1], final), ("ensemble", np.nan, ensemble)]
     metric = (final, records.deciding.unit)
-    rows = [(arm, what, epoch, *metric, *_mean(records, runs[column])) for what, epoch, column in columns]
-    return [*rows, (arm, "gain", np.nan, *metric, *_gain(records, runs[ensemble], runs[final]))]
+    draws = draw_numbers(records, runs).to_numpy()
+    rows = [(arm, what, epoch, *metric, *_mean(records, runs[column], draws)) for what, epoch, column in columns]
+    return [*rows, (arm, "gain", np.nan, *metric, *_gain(records, runs[ensemble], runs[final], draws))]
 
 
-def _mean(records: Records, scores: Series[Any]) -> tuple[int, float, float, float]:
-    """Return how many seeds there are, and the mean of their scores with its interval."""
-    metric, values = records.deciding.column, scores.to_numpy(dtype=float)
+def _mean(records: Records, scores: Series[Any], draws: NDArray[np.int64]) -> tuple[int, float, float, float]:
+    """Return how many seeds there are, and the mean of their draws with its interval."""
+    metric, values = records.deciding.column, draw_means(scores.to_numpy(dtype=float), draws)
     sd, bounds = standard_deviation(values), records.bounds_of(metric)
     low, high = mean_interval(values.mean(), sd, len(values), bounds, records.examples_of(metric))
-    return len(values), float(values.mean()), float(low), float(high)
+    return len(scores), float(values.mean()), float(low), float(high)
 
 
-def _gain(records: Records, ensemble: Series[Any], final: Series[Any]) -> tuple[int, float, float, float]:
-    """Return how many seeds there are, and the mean difference of their scores with its interval."""
+def _gain(
+    records: Records, ensemble: Series[Any], final: Series[Any], draws: NDArray[np.int64]
+) -> tuple[int, float, float, float]:
+    """Return how many seeds there are, and the mean difference of their draws with its interval."""
     metric = records.deciding.column
     bounds, examples = records.bounds_of(metric), records.examples_of(metric)
-    one, other = ensemble.to_numpy(dtype=float), final.to_numpy(dtype=float)
-    return len(final), float((ensemble - final).mean()), *difference_interval(one, other, bounds, examples)
+    one, other = (draw_means(scores.to_numpy(dtype=float), draws) for scores in (ensemble, final))
+    return len(final), float((one - other).mean()), *difference_interval(one, other, bounds, examples)
+
+
+MEANINGS = {  # of the columns that are not the same in every table
+    "what": "a snapshot, final, ensemble, or gain of the ensemble over the final weights",
+}
 
 
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer snapshots."""
-    return [Analysis(name="snapshots", compute=compute, reference="arXiv:1704.00109")]
+    return [Analysis(name="snapshots", compute=compute, reference="arXiv:1704.00109", columns=MEANINGS)]

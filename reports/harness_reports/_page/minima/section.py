@@ -69,7 +69,7 @@ def _of_network(page: Page, name: str, place: int, tables: Mapping[str, DataFram
 SECTION = Section(
     id="minima",
     title="Minima",
-    place=100,
+    place=40,
     data=minima,
     template="minima/minima.html.j2",
     tables=(*TABLES, "gate"),

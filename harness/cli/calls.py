@@ -1,0 +1,329 @@
+"""What the commands do, for Python: ``harness.run``, ``harness.plan``, ``harness.lr_find`` and ``harness.predict``.
+
+They print the lines that the commands print, and they raise the errors that the commands print as one line. They return
+values that a notebook shows. None of them ends the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.benchmark import loading
+from harness.benchmark.overrides import overrides_of
+from harness.benchmark.workloads import names_of
+from harness.cli.answers import Estimate, RangeTests
+from harness.console import interruption
+from harness.console.escaping import escaped_output
+from harness.console.progress import Reporter
+from harness.errors import BenchmarkError, arguments
+from harness.errors.disk import refused
+from harness.records.workloads import run_folders
+from harness.results.notebook import Loaded
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from harness.running.prepare import Request
+
+Paths = Iterable[str | Path]
+
+
+def run(
+    file: str | Path,
+    profile: str | None = None,
+    data: str | Path | None = None,
+    out: str | Path = "runs",
+    plugins: Paths = (),
+    block: Iterable[str] = (),
+    set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
+    workload: str | None = None,
+    only_search: bool = False,
+    extend: bool = False,
+    retry: bool = False,
+    reuse: str | Path | None = None,
+    no_reuse: bool = False,
+    quiet: bool = False,
+) -> Loaded:
+    """Tune, compare and report, as ``harness run`` does; the same call again goes on where it was left.
+
+    Args:
+        file: The benchmark file. Of a file with workloads, name one.
+        profile: A ``[profiles.NAME]`` of the file, laid over it.
+        data: The folder with the data, such as photos.
+        out: The folder that run folders go into.
+        plugins: Loose plugin files. They are run as code.
+        block: Plugins to leave out, by name.
+        set: Values that replace those of the file, by key: ``{"search.trials": 4}``.
+        workload: One of the file's workloads.
+        only_search: Whether to stop before the comparison.
+        extend: Whether to widen the range or the budget of arms whose search raised an alarm.
+        retry: Whether to try again what was given up because the process died in it.
+        reuse: A run folder, or a folder of them, to take finished runs from too.
+        no_reuse: Whether to train everything, even what another run folder has.
+        quiet: Whether to print nothing.
+
+    Returns:
+        The run, as ``harness.load`` returns it. What went wrong in it is in its report, and was printed.
+
+    Raises:
+        HarnessError: The input is wrong, in one line. What was trained before stays in the run folder.
+
+    >>> run("nowhere.toml")
+    Traceback (most recent call last):
+        ...
+    harness.errors.BenchmarkError: nowhere.toml: must be a benchmark file (TOML), got nothing there; check the path
+    """
+    from harness.cli.run import closing_lines
+    from harness.results.notebook import load
+    from harness.running.workloads import run_file
+
+    more = {
+        "only_search": arguments.flag("only_search", only_search),
+        "extend": arguments.flag("extend", extend),
+        "retry": arguments.flag("retry", retry),
+        "reuse": _optional_path("reuse", reuse),
+        "no_reuse": arguments.flag("no_reuse", no_reuse),
+    }
+    request = _request(file, profile, data, out, plugins, block, set, workload, **more)
+    suite = loading.load_workloads(request.file, request.profile, request.overrides)
+    if suite and workload is None:
+        names = ", ".join(names_of(suite.workloads))
+        raise BenchmarkError(
+            f"{request.file}: must be one benchmark for harness.run, got the workloads {names}; name one with "
+            "workload=NAME, or type 'harness run', which carries out all of them"
+        )
+    folders: list[Path] = []
+    with _talking(quiet) as reporter:
+        run_file(request, reporter, _command("run", request), closing_lines, opened=folders.append)
+    folder = run_folders(folders[0])[str(workload)] if suite else folders[0]
+    return load(folder, request.plugins)
+
+
+def plan(
+    file: str | Path,
+    profile: str | None = None,
+    data: str | Path | None = None,
+    out: str | Path = "runs",
+    plugins: Paths = (),
+    block: Iterable[str] = (),
+    set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
+    workload: str | None = None,
+    reuse: str | Path | None = None,
+    no_reuse: bool = False,
+    quiet: bool = False,
+) -> Estimate:
+    """Return what a run would do, how long it would take here and how much disk, from a few timed steps.
+
+    Args:
+        file: The benchmark file.
+        profile: A ``[profiles.NAME]`` of the file, laid over it.
+        data: The folder with the data, such as photos.
+        out: The folder that run folders would go into.
+        plugins: Loose plugin files. They are run as code.
+        block: Plugins to leave out, by name.
+        set: Values that replace those of the file, by key: ``{"search.trials": 4}``.
+        workload: One of the file's workloads; all of them where it is None.
+        reuse: A run folder, or a folder of them, that finished runs would be taken from too.
+        no_reuse: Whether everything would be trained, even what another run folder has.
+        quiet: Whether to print nothing on the way.
+
+    Returns:
+        The estimate. It shows itself as the lines of ``harness plan``; ``document`` has its numbers.
+
+    Raises:
+        HarnessError: The input is wrong, in one line.
+
+    >>> plan("nowhere.toml")
+    Traceback (most recent call last):
+        ...
+    harness.errors.BenchmarkError: nowhere.toml: must be a benchmark file (TOML), got nothing there; check the path
+    """
+    from harness.cli.plan import estimate_lines
+    from harness.running.workloads import estimate_file
+
+    more = {"reuse": _optional_path("reuse", reuse), "no_reuse": arguments.flag("no_reuse", no_reuse)}
+    request = _request(file, profile, data, out, plugins, block, set, workload, **more)
+    with _talking(quiet) as reporter:
+        document = estimate_file(request, reporter)
+    return Estimate(document, tuple(estimate_lines(document)))
+
+
+def lr_find(
+    file: str | Path,
+    profile: str | None = None,
+    data: str | Path | None = None,
+    plugins: Paths = (),
+    block: Iterable[str] = (),
+    set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
+    workload: str | None = None,
+    arms: Iterable[str] = (),
+    steps: int | None = None,
+    quiet: bool = False,
+) -> RangeTests:
+    """Suggest a learning rate for each arm, by a range test, as ``harness lr-find`` does. Nothing is written.
+
+    Args:
+        file: The benchmark file.
+        profile: A ``[profiles.NAME]`` of the file, laid over it.
+        data: The folder with the data, such as photos.
+        plugins: Loose plugin files. They are run as code.
+        block: Plugins to leave out, by name.
+        set: Values that replace those of the file, by key: ``{"train.optimizers": ["sgd"]}``.
+        workload: One of the file's workloads.
+        arms: Only these arms; all where none is named.
+        steps: The steps of each test, 20 or more; 80 a decade where it is None.
+        quiet: Whether to print nothing on the way.
+
+    Returns:
+        A range test for each arm. It shows itself as a table and, in a notebook, with the curves.
+
+    Raises:
+        HarnessError: The input is wrong, in one line.
+
+    >>> lr_find("nowhere.toml")
+    Traceback (most recent call last):
+        ...
+    harness.errors.BenchmarkError: nowhere.toml: must be a benchmark file (TOML), got nothing there; check the path
+    """
+    from harness.cli.lr_find import find_rates
+
+    request = _request(file, profile, data, "runs", plugins, block, set, workload)
+    names = [arguments.text("arms", arm) for arm in arguments.items("arms", arms, "names of arms")]
+    steps = None if steps is None else arguments.whole("steps", steps, 20, 100_000)
+    with _talking(quiet) as reporter:
+        return RangeTests(tuple(find_rates(request, reporter, names, steps)))
+
+
+def predict(
+    model: str | Path | Loaded,
+    photos: str | Path,
+    out: str | Path | None = None,
+    arm: str | None = None,
+    ensemble: bool = False,
+    snapshots: bool = False,
+    tta: bool = False,
+    clip: tuple[float, float] = (0.0, 1.0),
+    ids: str = "name",
+    plugins: Paths = (),
+    set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
+    quiet: bool = False,
+) -> DataFrame:
+    """Predict photos without labels with a run's best model, or with an exported one, as ``harness predict`` does.
+
+    Args:
+        model: A run, its folder, or the folder of an exported model.
+        photos: A folder, or a zip, of photos.
+        out: A file for the table, as ``harness predict`` writes it; none where it is None.
+        arm: The arm that predicts; the one that is best on tune where it is None.
+        ensemble: Whether to average over all seeds of the arm.
+        snapshots: Whether to average over the ends of the schedule's cycles.
+        tta: Whether to average over views of each photo: as it is, mirrored, and four corners.
+        clip: The lowest and the highest probability that is returned.
+        ids: What names a photo: "name", or "number" for N of N.jpg.
+        plugins: Loose plugin files. They are run as code.
+        set: ``train.device``, ``train.precision``, ``train.threads`` or ``train.pretrained``, by key.
+        quiet: Whether to print nothing.
+
+    Returns:
+        A row for each photo, in order: ``id``, and a probability for each class, or ``label`` for that of the dogs.
+
+    Raises:
+        HarnessError: Model, photos or options are not right, in one line.
+
+    >>> predict("nowhere", "photos")
+    Traceback (most recent call last):
+        ...
+    harness.errors.RunFolderError: nowhere: must be a run folder, got nothing there; check the path
+    """
+    from harness.models import predict as predicting
+
+    folder = model.folder if isinstance(model, Loaded) else arguments.path("model", model)
+    request = predicting.PredictionRequest(
+        folder,
+        arguments.path("photos", photos),
+        *([] if out is None else [arguments.path("out", out)]),
+        arm=_optional_text("arm", arm),
+        ensemble=arguments.flag("ensemble", ensemble),
+        tta=arguments.flag("tta", tta),
+        clip=arguments.ends("clip", clip),
+        plugins=_paths("plugins", plugins),
+        overrides=overrides_of(set),
+        snapshots=arguments.flag("snapshots", snapshots),
+        ids=arguments.text("ids", ids),
+    )
+    with _talking(quiet) as reporter:
+        if out is not None:
+            predicting.predict(request, reporter)
+            return predicting.read_table(request.out)
+        return predicting.predict_table(request, reporter)
+
+
+# --- inside
+
+
+@contextmanager
+def _talking(quiet: bool) -> Iterator[Reporter]:
+    """Give what prints the lines of a command, as the command line has it: escaped, and Ctrl-C is never lost."""
+    quiet = arguments.flag("quiet", quiet)
+    with escaped_output(), interruption.listening(), Reporter(quiet=quiet) as reporter:
+        try:
+            yield reporter
+        except OSError as error:
+            raise refused(error, must="be usable") from error
+
+
+def _request(
+    file: object, profile: object, data: object, out: object, plugins: object, block: object, values: object,
+    workload: object, **more: Any,
+) -> Request:  # fmt: skip
+    """Return the request of a call; raises TypeError or ValueError in one line that names a wrong argument."""
+    from harness.running.prepare import Request
+
+    return Request(
+        arguments.path("file", file),
+        _optional_text("profile", profile),
+        _optional_path("data", data),
+        arguments.path("out", out),
+        _paths("plugins", plugins),
+        tuple(arguments.text("block", name) for name in arguments.items("block", block, "names of plugins")),
+        overrides_of(values),
+        workload=_optional_text("workload", workload),
+        **more,
+    )
+
+
+def _command(name: str, request: Request) -> list[str]:
+    """Return the words that one would type for a request."""
+    words = ["harness", name, str(request.file)]
+    options: list[tuple[str, object]] = [
+        ("--profile", request.profile), ("--data", request.data), ("--workload", request.workload),
+        ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
+        *(("--plugin", plugin) for plugin in request.plugins), *(("--block", plugin) for plugin in request.block),
+        *(("--set", override) for override in request.overrides),
+    ]  # fmt: skip
+    for option, value in options:
+        words += [option, str(value)] if value is not None else []
+    flags = {
+        "--only-search": request.only_search, "--extend": request.extend, "--retry": request.retry,
+        "--no-reuse": request.no_reuse,
+    }  # fmt: skip
+    return [*words, *(flag for flag, is_on in flags.items() if is_on)]
+
+
+def _optional(check: Callable[[str, object], Any], name: str, value: object) -> Any:
+    return None if value is None else check(name, value)
+
+
+def _optional_path(name: str, value: object) -> Path | None:
+    return _optional(arguments.path, name, value)  # type: ignore[no-any-return]
+
+
+def _optional_text(name: str, value: object) -> str | None:
+    return _optional(arguments.text, name, value)  # type: ignore[no-any-return]
+
+
+def _paths(name: str, values: object) -> tuple[Path, ...]:
+    return tuple(arguments.path(name, value) for value in arguments.items(name, values, "plugin files"))

@@ -1,0 +1,178 @@
+"""``harness.fit``: one training of one network with one setting, without a search and without a run folder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.benchmark.overrides import overrides_of
+from harness.benchmark.plan import Setting
+from harness.benchmark.toml import toml_key
+from harness.console import interruption
+from harness.console.escaping import escaped_output
+from harness.console.numbers import duration, measure, number
+from harness.console.progress import Reporter
+from harness.errors import Diverged, HarnessError, arguments
+from harness.errors.disk import refused
+from harness.plugin.runs import Done, Epoch, Failed, Run
+from harness.running.fitted import Fitted
+from harness.running.prepare import Prepared, Request, prepare
+from harness.running.workbench import Bench
+
+ARGUMENTS = {
+    "train.backbones": "backbone", "train.optimizers": "optimizer", "train.schedulers": "schedule",
+    "compare.epochs": "epochs", "data.dataset": "dataset",
+}  # the keys of the benchmark file that arguments of ``fit`` stand for  # fmt: skip
+ALONE = {
+    "search.objective": "free", "compare.untuned": 0, "compare.probes": [], "compare.looks": [1], "compare.seeds": 1,
+    "report.paths": False,
+}  # nothing is compared: the optimizer may have a weight decay of its own, and nothing is measured  # fmt: skip
+PATHS = ("train.pretrained", "data.exclude", "data.labels")  # values that may be paths, from where the caller works
+
+
+def fit(
+    backbone: str = "lesson_cnn",
+    optimizer: str = "adam",
+    lr: float | None = None,
+    epochs: int = 3,
+    schedule: str = "one_cycle",
+    data: str | Path | None = None,
+    dataset: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
+    plugins: Iterable[str | Path] = (),
+    quiet: bool = False,
+) -> Fitted:
+    """Train one network once, with the settings that you name, and test it.
+
+    The training is the one that a benchmark's comparison runs have, so equal settings give equal weights. Nothing is
+    searched, nothing is compared, and nothing is written.
+
+    Args:
+        backbone: The network. ``harness list backbone`` names those that are installed.
+        optimizer: The optimizer.
+        lr: The learning rate; the optimizer's own default where it is None.
+        epochs: How many passes over the train split.
+        schedule: How the learning rate changes.
+        data: A folder with photos; None for a dataset that needs none, which draws its own cats and dogs.
+        dataset: The dataset; "folder" for a folder with photos, else "dogscats".
+        params: Other hyperparameters of the optimizer, by name: ``{"momentum": 0.9}``.
+        seed: The seed of the initial weights, of the order of the examples and of all else that is random.
+        set: Values of the benchmark file, by key: ``{"data.size": 64, "train.augment": ["flip"]}``.
+        plugins: Loose plugin files. They are run as code.
+        quiet: Whether to print nothing.
+
+    Returns:
+        The trained network: its ``epochs`` and ``metrics``, and methods that predict photos and show the most wrong ones.
+
+    Raises:
+        Diverged: The loss left the finite numbers.
+        HarnessError: A name or a value is wrong, or a plugin failed, in one line.
+
+    >>> drawn = {"data.size": 8, "data.options": {"train": 32, "tune": 16, "test": 32}, "train.threads": 1}
+    >>> model = fit("linear", "sgd", lr=0.1, epochs=2, schedule="constant", set=drawn, quiet=True)
+    >>> model.epochs["epoch"].tolist(), 0 <= model.metrics["test_accuracy"] <= 1
+    ([1, 2], True)
+    """
+    overrides = _overrides(backbone, optimizer, lr, epochs, schedule, data, dataset, params, set)
+    files = [arguments.path("plugins", file) for file in arguments.items("plugins", plugins, "plugin files")]
+    seed = arguments.whole("seed", seed, 0, 2**31 - 1)
+    folder = None if data is None else arguments.path("data", data)
+    quiet = arguments.flag("quiet", quiet)
+    with escaped_output(), interruption.listening(), Reporter(quiet=quiet) as reporter, _named_as_arguments():
+        setting = _open(overrides, folder, tuple(files), reporter)
+        competitor = setting.plan.competitors[0]
+        run = setting.compare_run(competitor, {}, seed)
+        return Fitted.of(setting, run, tuple(files), *_train(setting, run, reporter))
+
+
+def _overrides(
+    backbone: object, optimizer: object, lr: object, epochs: object, schedule: object, data: object, dataset: object,
+    params: object, values: object,
+) -> tuple[str, ...]:  # fmt: skip
+    """Return the values of the benchmark file that a call means, as ``--set`` has them; what the caller sets comes last."""
+    name = arguments.text("optimizer", optimizer)
+    given = arguments.mapping(
+        "params", params or {}, "a mapping from hyperparameters to values, such as {'momentum': 0.9}"
+    )
+    pinned = dict(given) if lr is None else {"lr": arguments.number("lr", lr, 0, 1e12), **given}
+    default = "dogscats" if data is None else "folder"
+    named = {
+        "train.backbones": [arguments.text("backbone", backbone)],
+        "train.optimizers": [name],
+        "train.schedulers": [arguments.text("schedule", schedule)],
+        "compare.epochs": arguments.whole("epochs", epochs, 1),
+        "data.dataset": default if dataset is None else arguments.text("dataset", dataset),
+        **{f"search.space.{toml_key(name)}.{toml_key(str(key))}": value for key, value in pinned.items()},
+    }
+    more = dict(arguments.mapping("set", values or {}, "a mapping from keys to values, such as {'data.size': 64}"))
+    for key in PATHS:
+        if isinstance(more.get(key), str | Path) and Path(more[key]).exists():
+            more[key] = str(Path(more[key]).resolve())
+    return overrides_of({**ALONE, **named, **more})
+
+
+def _open(overrides: tuple[str, ...], data: Path | None, plugins: tuple[Path, ...], reporter: Reporter) -> Prepared:
+    """Return the benchmark of one arm that the values make, checked and opened; no file of it stays."""
+    with tempfile.TemporaryDirectory(prefix="harness-fit-") as folder:
+        file = Path(folder) / "fit.toml"
+        file.write_text('name = "fit"\n', encoding="utf-8")
+        return prepare(Request(file, data=data, plugins=plugins, overrides=overrides), reporter)
+
+
+def _train(setting: Setting, run: Run, reporter: Reporter) -> tuple[list[Epoch], Done]:
+    """Train a run in this process; return its epochs and its end. Raises Diverged or HarnessError where it does not end well."""
+    from harness.training.loop import execute
+
+    epochs: list[Epoch] = []
+    for event in execute(run, Bench(setting, lambda run_id: None)):
+        interruption.check()
+        match event:
+            case Epoch():
+                epochs.append(event)
+                reporter.move(run.arm.name, event.number, run.epochs)
+                reporter.say(_epoch_line(setting, run, event))
+            case Failed():
+                raise (Diverged if event.kind == "diverged" else HarnessError)(
+                    f"{run.arm.name}: must train to its end, got {event.reason}"
+                )
+            case Done():
+                reporter.say(_end_line(setting, run, event, epochs))
+                return epochs, event
+    raise HarnessError(f"{run.arm.name}: must train to its end, got a training that stopped")
+
+
+def _epoch_line(setting: Setting, run: Run, epoch: Epoch) -> str:
+    """Return how an epoch ended, in a line."""
+    plan, metrics = setting.plan, epoch.metrics
+    name, unit = plan.metric, plan.goal.unit
+    score = measure(metrics.get(f"tune_{name}"), unit)
+    loss = number(metrics.get("running_loss"))
+    return f"epoch {epoch.number}/{run.epochs}: running loss {loss}, tune {name} {score}, {duration(epoch.seconds)}"
+
+
+def _end_line(setting: Setting, run: Run, done: Done, epochs: list[Epoch]) -> str:
+    """Return what was trained, for how long, and how it does on the test split."""
+    plan = setting.plan
+    score = measure(done.metrics.get(f"test_{plan.metric}"), plan.goal.unit)
+    seconds = duration(epochs[-1].seconds) if epochs else "no time"
+    return f"{run.arm.name}: test {plan.metric} {score} after {run.epochs} epochs ({seconds} of training)"
+
+
+@contextmanager
+def _named_as_arguments() -> Iterator[None]:
+    """Name in an error the argument that stands for a key of the benchmark file; an error of the disk is one line too."""
+    try:
+        yield
+    except OSError as error:
+        raise refused(error, must="be usable") from error
+    except HarnessError as error:
+        text = str(error)
+        for key, argument in ARGUMENTS.items():
+            if text.startswith(f"--set: {key}: "):
+                raise type(error)(text.replace(f"--set: {key}", argument, 1)) from error
+        raise

@@ -1,0 +1,227 @@
+"""Why a reader might doubt a report: what the verdict, the alarms, the runs and the probes say against it, the gravest first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from harness import numbers
+from harness.verdict.reading import read_verdicts
+from harness_reports._words.headline import Headline
+from harness_reports._words.names import capitalized, metric_title
+from harness_reports._words.notices import notices
+from harness_reports._words.outcome import Outcome
+
+ORDER = (
+    "changed",  # what was registered is not what was measured
+    "replicates",  # one search of each arm, or too few replicates for the first look
+    "objective",  # each arm may have an objective of its own
+    "steps",  # the arms took unequal numbers of steps
+    "chance",  # an arm is no better than a constant answer
+    "defaults",  # an arm is worse than its own defaults by more than half the margin
+    "lost",  # an arm failed, or lost runs
+    "below",  # an arm is worse than its own defaults, by less
+    "problem",  # a part of the report failed, or its scores are wrong
+    "minimum",  # an arm is not at a minimum
+    "unmeasured",  # what was not measured, with the command that measures it
+    "tuning",  # another alarm of an arm's search
+    "control",  # a control that says what it should not
+    "power",  # how large a difference had to be
+    "values",  # runs without a finite value
+    "trials",  # trials that failed, or a learning rate near the edge
+    "data",  # examples that could not be read
+    "setup",  # plugins, environments, imported arms
+    "unfinished",  # what has not been run yet
+    "uncontrolled",  # a control that was not run
+    "note",  # good to know
+)  # the gravest first
+TOLD_BETTER = ("chance", "defaults", "tuning")  # doubts of a verdict that the alarms tell with their sizes
+LEVELS = {"control": "warn", "power": "note", "unmeasured": "warn", "unfinished": "note", "uncontrolled": "note"}
+CONTROLS = {"A/A": "one optimizer tuned twice (A/A)", "known different": "an arm that is known to be different"}
+MOST_OF_A_KIND = 1  # doubts about arms that are told one by one; further arms are named behind the first
+MOST_NAMED = 4
+MOST_SHOWN = 5  # doubts on the first screen
+ADD = "to compare.probes:"  # before the command that measures a facet whose probe was not asked for
+REPLICATES = 6  # of the shortest design with a verdict
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One doubt in a sentence."""
+
+    kind: str  # one of ``ORDER``
+    level: str  # "bad", "warn" or "note"
+    text: str
+    arm: str = ""  # the label of the arm that it is about
+
+
+def doubts(outcome: Outcome, headline: Headline) -> list[Remark]:
+    """Return every doubt, the gravest first; no two say the same."""
+    found = [
+        *_of_verdict(outcome),
+        *_of_controls(outcome),
+        *_below_defaults(outcome),
+        *_of_notices(outcome),
+        *_of_caveat(outcome, headline),
+        *_of_probes(outcome),
+        *_of_power(outcome, headline),
+    ]
+    return _without_repeats(sorted(found, key=lambda remark: ORDER.index(remark.kind)))
+
+
+def gravest(remarks: list[Remark]) -> list[Remark]:
+    """Return at most ``MOST_SHOWN`` doubts, the gravest first; those of one kind about many arms are one doubt."""
+    grave = [remark for remark in _grouped(remarks) if remark.kind != "note"]
+    return grave[:MOST_SHOWN]
+
+
+def others(remarks: list[Remark]) -> list[Remark]:
+    """Return the doubts that ``gravest`` does not tell in full."""
+    told = [remark.text for remark in gravest(remarks)]
+    return [remark for remark in remarks if not any(text.startswith(remark.text) for text in told)]
+
+
+# --- where doubts come from ----------------------------------------------------------------------------------
+
+
+def _of_verdict(outcome: Outcome) -> Iterator[Remark]:
+    """Yield the doubts about the standing verdict, those aside that the alarms and the runs tell better."""
+    verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
+    networks = verdicts[0].networks if verdicts else ()
+    known = {notice.arm for notice in notices(outcome) if notice.kind == "lost"}
+    names = {part for label in outcome.labels.values() for part in (label, label.rpartition("/")[2]) if part}
+    names |= {str(name) for name in outcome.records.arms["optimizer"]}
+    addable: dict[str, list[str]] = {}
+    for network in networks:
+        for doubt in network.doubts:
+            arm = doubt.text.partition(" ")[0].rstrip(":")
+            if (doubt.kind in TOLD_BETTER and outcome.rows("alarms")) or (doubt.kind == "lost" and arm in known):
+                continue
+            if doubt.kind == "uncontrolled":
+                continue
+            if doubt.kind == "unmeasured" and ADD in doubt.text:
+                addable.setdefault(doubt.text.rpartition(f"{ADD} ")[2], []).append(doubt.text.partition(" ")[0])
+                continue
+            about = f" ({network.network})" if len(networks) > 1 else ""
+            begins = doubt.text if any(doubt.text.startswith(name) for name in names) else capitalized(doubt.text)
+            text = f"{begins}{about}."
+            if doubt.kind == "replicates" and int(network.row["replicates"]) == 1:
+                text = _one_search_text(outcome)
+            level = LEVELS.get(doubt.kind, "bad" if doubt.kind in ("changed", "replicates", "lost") else "warn")
+            yield Remark(doubt.kind, level, text, arm if doubt.kind in ("lost", "minimum") else "")
+    for command, facets in addable.items():
+        which = list(dict.fromkeys(facets))
+        text = f"{capitalized(numbers.joined(which))} {'was' if len(which) == 1 else 'were'} not measured. To measure: {command}"
+        yield Remark("unmeasured", "warn", text)
+
+
+def _of_controls(outcome: Outcome) -> Iterator[Remark]:
+    """Yield in one sentence which controls were not run."""
+    verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
+    kinds = {
+        doubt.text
+        for network in (verdicts[0].networks if verdicts else ())
+        for doubt in network.doubts
+        if doubt.kind == "uncontrolled"
+    }
+    missing = (
+        []
+        if len(outcome.labels) < 2
+        else [words for name, words in CONTROLS.items() if any(name in text for text in kinds)]
+    )
+    if missing:
+        text = f"No control was run: {' and '.join(missing)}. Controls show whether the rules work on these data."
+        yield Remark("uncontrolled", "note", text)
+
+
+def _one_search_text(outcome: Outcome) -> str:
+    """Return that one search of each arm gives no verdict, with the command that gives one."""
+    command = outcome.records.again("compare.looks", [REPLICATES])
+    if len(outcome.labels) < 2:
+        return f"One search: how well another search would do is not known. {REPLICATES} searches tell: {command}"
+    return (
+        f"One search of each arm: this run ranks the arms and cannot tell a good optimizer from a lucky search. "
+        f"{REPLICATES} searches of each can: {command}"
+    )
+
+
+def _below_defaults(outcome: Outcome) -> Iterator[Remark]:
+    """Yield the arms whose own defaults score higher on test than they do, if no alarm says so already."""
+    told = {notice.arm for notice in notices(outcome) if notice.kind == "defaults"}
+    for row in outcome.rows("untuned"):
+        label = outcome.labels.get(row["arm"], "")
+        if label and label not in told and row["gain"] < 0:
+            tuned, untuned = (numbers.measure(row[key], row["unit"]) for key in ("tuned", "untuned"))
+            text = f"{label} scores {tuned} tuned and {untuned} with its own defaults: its search was worth nothing on test."
+            yield Remark("below", "warn", text, label)
+
+
+def _of_notices(outcome: Outcome) -> Iterator[Remark]:
+    """Yield everything that went wrong, is missing or may mislead; what the verdict says already is left out."""
+    with_verdict = outcome.table("verdict") is not None
+    for notice in notices(outcome):
+        if not (with_verdict and notice.kind == "replicates"):
+            yield Remark(notice.kind, notice.level, notice.text, notice.arm)
+
+
+def _of_caveat(outcome: Outcome, headline: Headline) -> Iterator[Remark]:
+    if headline.caveat and outcome.table("verdict") is None and len(outcome.labels) > 1:
+        yield Remark("unmeasured", "warn", headline.caveat)
+
+
+def _of_probes(outcome: Outcome) -> Iterator[Remark]:
+    """Yield what the probes left out, a sentence each."""
+    for name, probe in outcome.records.meta.probes.items():
+        title = metric_title(name).capitalize()
+        if left_out := str(probe.get("left_out") or ""):
+            yield Remark("unmeasured", "warn", left_out)
+        elif subset := str(probe.get("subset") or ""):
+            yield Remark("note", "note", f"{title}: {subset}")
+        if problems := list(probe.get("problems") or ()):
+            failed = numbers.counted(len(problems), "measurement")
+            yield Remark("unmeasured", "warn", f"{title}: {failed} failed: {problems[0]}")
+        done, planned = int(probe.get("done", 0)), int(probe.get("planned", 0))
+        if done < planned:
+            yield Remark("unfinished", "note", f"{title}: {done:,} of {planned:,} planned were done.")
+
+
+def _of_power(outcome: Outcome, headline: Headline) -> Iterator[Remark]:
+    """Yield how small a difference this run could have seen: a doubt where no arm leads, else good to know."""
+    if headline.power:
+        tied = any(not lead["low"] > 0 for lead in outcome.leads)
+        yield Remark("power" if tied else "note", "note", headline.power)
+
+
+# --- few words -----------------------------------------------------------------------------------------------
+
+
+def _grouped(remarks: list[Remark]) -> list[Remark]:
+    """Return the doubts with those about many arms in one: the first in full, and the names of the other arms."""
+    shown: list[Remark] = []
+    for kind in dict.fromkeys(remark.kind for remark in remarks):
+        alike = [remark for remark in remarks if remark.kind == kind]
+        arms = list(dict.fromkeys(remark.arm for remark in alike if remark.arm))
+        if len(arms) <= MOST_OF_A_KIND or kind == "note":
+            shown += alike
+            continue
+        first = next(remark for remark in alike if remark.arm)
+        others = arms[1 : 1 + MOST_NAMED]
+        more = [f"{len(arms) - 1 - MOST_NAMED} more arms"] if len(arms) - 1 > MOST_NAMED else []
+        text = f"{first.text} There is the same kind of doubt about {numbers.joined([*others, *more])}."
+        shown += [replace(first, text=text), *(remark for remark in alike if not remark.arm)]
+    return shown
+
+
+def _without_repeats(remarks: list[Remark]) -> list[Remark]:
+    """Return the doubts without those whose words stand in an earlier one."""
+    kept: list[Remark] = []
+    for remark in remarks:
+        words = _words_of(remark.text)
+        if not any(words in _words_of(earlier.text) for earlier in kept):
+            kept.append(remark)
+    return kept
+
+
+def _words_of(text: str) -> str:
+    return re.sub(r"\W+", " ", text).strip().lower()
