@@ -20,7 +20,10 @@ from harness.plugin.contracts import DataRequest as DataRequest
 from harness.plugin.contracts import Dataset as Dataset
 from harness.plugin.contracts import Download as Download
 from harness.plugin.contracts import Executor as Executor
+from harness.plugin.contracts import Listener as Listener
+from harness.plugin.contracts import ListenerRequest as ListenerRequest
 from harness.plugin.contracts import Metric as Metric
+from harness.plugin.contracts import Occurrence as Occurrence
 from harness.plugin.contracts import Opening as Opening
 from harness.plugin.contracts import Optimizer as Optimizer
 from harness.plugin.contracts import Parts as Parts

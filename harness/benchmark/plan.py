@@ -14,6 +14,7 @@ from harness.benchmark.checks.names import (
     check_class_weights,
     check_formats,
     check_layer_groups,
+    check_listeners,
     check_metrics,
     check_options,
     check_probes,
@@ -31,6 +32,7 @@ from harness.plugin.contracts import (
     Dataset,
     Executor,
     Kind,
+    Listener,
     Metric,
     Optimizer,
     Probe,
@@ -65,6 +67,7 @@ class Plan:
     backbones: Mapping[str, Backbone]
     weights: Mapping[str, Weights]  # by backbone; empty in the regime "scratch"
     probe_versions: Mapping[str, str]  # by probe: hash of its source and options; a corrected one measures again
+    listeners: tuple[Listener, ...] = ()  # with their options
     imported: tuple[Competitor, ...] = ()  # arms of a baseline, trained elsewhere, whose networks can be measured here
 
     @property
@@ -180,7 +183,7 @@ class Setting:
         snapshots: bool = False,
     ) -> Run:  # fmt: skip
         train = competitor.benchmark.train
-        chosen = {**competitor.fixed, **params}
+        chosen = competitor.rules.in_force({**competitor.fixed, **params})
         chosen.pop("epochs", None)
         batch_size = int(chosen.pop("batch_size", train.batch_size))
         layer_factor = float(chosen.pop("layer_factor", train.layer_factor))
@@ -262,6 +265,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         backbones=networks.backbones,
         weights=networks.weights,
         probe_versions=_probe_versions(benchmark, registry),
+        listeners=check_listeners(benchmark, source, registry),
     )
 
 
@@ -285,6 +289,7 @@ def check_profile(benchmark: Benchmark, source: Source, registry: Registry) -> N
         for name in names:
             _check_part(kind, key, name, benchmark, source, registry)
     check_snapshots(benchmark, source, registry)
+    check_listeners(benchmark, source, registry)
     _resolve_executor(benchmark, source, registry)
     _resolve_probes(benchmark, source, registry)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,10 +19,13 @@ from harness.cli.options import (
     NoReuse,
     Overrides,
     PluginFiles,
+    PresetName,
     Profile,
     Reuse,
     RunsFolder,
+    TimeLimit,
     WorkloadName,
+    with_time_limit,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +55,17 @@ def command(
     open_: Annotated[
         bool, typer.Option("--open", help="Show the run in the browser while it goes on, as 'harness watch' does.")
     ] = False,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--listen", metavar="NAME", help="Tell a listener what is written down: tensorboard, mlflow, wandb."
+        ),
+    ] = None,
+    preset: PresetName = None,
+    time_limit: TimeLimit = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Train the best arm once more, on train and tune together.")
+    ] = False,
 ) -> None:
     """Tune, compare and report.
 
@@ -59,14 +75,16 @@ def command(
     from harness.console import interruption
     from harness.console.progress import Reporter
 
+    began = time.monotonic()
     with interruption.listening(), Reporter() as reporter:
         reporter.start(f"harness {__version__}: run {file}")
         from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
         from harness.running.workloads import run_file
 
+        settings = [*(set_ or ()), *([f"report.listeners={json.dumps(listen)}"] if listen else ())]
         request = Request(
-            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend,
-            retry, reuse, no_reuse, workload,
+            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(settings, time_limit), only_search,
+            extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,
         )  # fmt: skip
         opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None
         code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines, opened)
