@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 import harness
-from harness import Arm, Meta, Optimizer, Photo, Run, open_archive, testing
+from harness import Arm, DataRequest, Meta, Optimizer, Photo, Run, open_archive, testing
 from harness.errors import HarnessError
 from harness.models import exported
 from harness.results import several
@@ -87,7 +87,13 @@ MAY_PASS = {  # by function and argument: what of the nonsense is a value of its
     ("is_rubbish", "name"): {"text", "empty text", "nul"},
     ("spreadsheet_table", "table"): {"table"},
     ("typed", "words"): {"empty list"},
+    ("photo_dataset", "name"): {"text", "empty text", "nul"},
+    ("photo_dataset", "options"): {"mapping"},
+    ("photo_dataset", "limits"): {"mapping"},
     ("photo_members", "within"): {"text", "nul"},
+    ("table_data", "name"): {"text", "empty text", "nul"},
+    ("table_data", "source"): {"text", "empty text", "nul"},
+    ("table_data", "classes"): {"empty list"},
     ("read_weights", "names"): {"empty list"},
     ("standing_first", "hashes"): {"empty list"},
     ("exported.is_export", "folder"): {"text"},
@@ -175,6 +181,7 @@ def valid(monkeypatch, tmp_path, registry):
         "meta": Meta(benchmark={}, data={}, metrics={}, metric="", search_metric="", arms=[], spaces={}),
         "offer": registry.get("optimizer", "sgd", Optimizer),
         "job": run_of(),
+        "request": DataRequest(None, False, size=8, tune=0.25, seed=0, on_bad_image="error", options={}),
         "workbench": SimpleNamespace(parts=lambda run: fail(), state=lambda run: None),
         "axes": Figure().subplots(),
         "walks": pd.DataFrame({"arm": ["a"], "landscape": ["Beale"], "step": [0], "x": [0.0], "y": [0.0]}),
