@@ -18,7 +18,7 @@ from harness_reports._draw.svg import collected
 from harness_reports._page._first import CLAIM, first_screen
 from harness_reports._page._section import Page, Section, sections
 from harness_reports._page._several import render_several
-from harness_reports._page._templates import environment, read
+from harness_reports._page._templates import environment, read, script
 from harness_reports._page._workloads import render_workloads
 from harness_reports._words.doubts import doubts, gravest, others
 from harness_reports._words.headline import headline
@@ -65,10 +65,10 @@ def _fill_template(section: Section, page: Page, **data: Any) -> Markup:
 
 def _allowed_scripts(views: Views) -> dict[str, Any]:
     """Return the script of the page, what its policy allows, and the views with plotly.js, "" where there is none."""
-    script = read("_page.js")
-    allowed = [digest(script), *([library().source] if len(views) else [])]
+    text = script()
+    allowed = [digest(text), *([library().source] if len(views) else [])]
     return {
-        "script": Markup(script),
+        "script": Markup(text),
         "scripts": Markup(" ".join(allowed)),
         "views": packed(views.json) if len(views) else "",
         "plotly": Markup(library().packed) if len(views) else "",
