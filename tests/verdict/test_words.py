@@ -226,7 +226,9 @@ def test_the_line_of_what_lies_below_the_floor_says_that_its_size_does_not_matte
     found = stated(world(replicates=12, shift=shift, probes=("sharpness",)).records())
     line = found["lines"].splitlines()[4]
     assert found["geometry"] == "similar"
-    assert line.startswith("geometry: similar (look 1 of 1, 12 searches x 2 seeds): adam sharper than sgd by a factor of ")
+    assert line.startswith(
+        "geometry: similar (look 1 of 1, 12 searches x 2 seeds): adam sharper than sgd by a factor of "
+    )
     assert " nats, and below " in line
     assert line.endswith(" nats no ratio matters")
     assert "P(" not in line
