@@ -30,7 +30,7 @@ def without_absent(source: Source, defaults: Table) -> Source:
     _drop_options(cut)
     _drop_baseline(cut)
     _drop_listener_options(cut)
-    notices = []
+    notices = list(source.notices)
     if cut.dropped:
         names = ", ".join(".".join(key) for key in cut.dropped)
         notices.append(f"settings of the file that are left out, because what they are for takes no part: {names}")
@@ -48,13 +48,15 @@ def names_in(source: Source, defaults: Table, *key: str) -> set[str]:
 
 
 def _drop_spaces(cut: _Cut) -> None:
-    """Leave out the search spaces of optimizers and schedules that take no part."""
+    """Leave out the search spaces, and the constraints, of optimizers and schedules that take no part."""
+    known = cut.written_names("optimizers", "schedulers", "aliases")
+    for part in cut.table_keys("search", "constraints"):
+        if part not in cut.chosen_names("optimizers", "schedulers"):
+            cut.drop_key(known, part, "search", "constraints", part)
     for above in ((), *(("heads", head) for head in cut.table_keys("heads"))):
         for part in cut.table_keys(*above, "search", "space"):
             if part not in cut.chosen_names("optimizers", "schedulers"):
-                cut.drop_key(
-                    cut.written_names("optimizers", "schedulers", "aliases"), part, *above, "search", "space", part
-                )
+                cut.drop_key(known, part, *above, "search", "space", part)
 
 
 def _drop_aliases(cut: _Cut) -> None:

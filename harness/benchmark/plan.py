@@ -183,7 +183,7 @@ class Setting:
         snapshots: bool = False,
     ) -> Run:  # fmt: skip
         train = competitor.benchmark.train
-        chosen = {**competitor.fixed, **params}
+        chosen = competitor.rules.in_force({**competitor.fixed, **params})
         chosen.pop("epochs", None)
         batch_size = int(chosen.pop("batch_size", train.batch_size))
         layer_factor = float(chosen.pop("layer_factor", train.layer_factor))

@@ -198,7 +198,9 @@ def _data_text(model: Mapping[str, Any]) -> str:
     data, notice = model["data"], model["notice"]
     counts = ", ".join(f"{count:,} {markdown_text(split)}" for split, count in data["counts"].items())
     remark = f"**{markdown_text(notice)}** So nobody knows how well it does on photos." if notice else "Photos."
-    return f"{markdown_code(data['name'])}, fingerprint {markdown_code(data['fingerprint'][:16])}: {counts}. {remark}"
+    refit = model.get("refit")
+    trained = f" This network was trained on train and tune together, {refit['examples']:,} in all." if refit else ""
+    return f"{markdown_code(data['name'])}, fingerprint {markdown_code(data['fingerprint'][:16])}: {counts}. {remark}{trained}"
 
 
 def _training_text(model: Mapping[str, Any]) -> str:

@@ -147,6 +147,9 @@ class Meta:
     compare_runs: Sequence[str] | None = None  # those that rank the arms; None before the comparison is planned
     baseline: Mapping[str, Any] | None = None  # what another run's file brought in
 
+    budget: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # asked: seconds that the run may take, or None; used: those that it has taken; units: of each search, None for all
     looks: Mapping[str, Any] = field(
         default_factory=dict
     )  # replicates: how many the run goes to; ended: why it goes no further, "" before that; left_out: a sentence
@@ -161,6 +164,9 @@ class Meta:
     listeners: Mapping[str, str] = field(default_factory=dict)  # by listener that was left out: why
     paths_of: Mapping[str, Any] | None = None  # settings: by arm the hyperparameters that its walks have
     folds: Mapping[str, Any] | None = None  # arm, count and runs of the out-of-fold predictions
+    refit: Mapping[str, Any] | None = (
+        None  # arm, run_id and seed of the run on train and tune, and the run it is ``of``
+    )
     likeness: Mapping[str, Any] | None = None  # the photos that are nearly alike
     examples: Mapping[str, Any] | None = None  # fingerprint: of the data whose photos the table ``examples`` names
 

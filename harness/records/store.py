@@ -87,11 +87,11 @@ class Store(SearchTables, ResultTables):
                 ],
             )  # fmt: skip
 
-    def seconds_trained(self) -> float:
-        """Return the seconds of training of all runs that were trained for this run folder, added up over all workers."""
+    def epochs_trained(self) -> int:
+        """Return how many epochs the runs of this run folder have, without those of imported arms."""
         imported = (self.noted("baseline") or {}).get("names", ())
-        rows = self.db.execute("SELECT arm, sum(seconds) FROM runs WHERE taken_from = '' GROUP BY arm").fetchall()
-        return float(sum(seconds or 0.0 for arm, seconds in rows if arm not in imported))
+        query = "SELECT arm, count(*) FROM epochs JOIN runs USING (run_id) GROUP BY arm"
+        return sum(many for arm, many in self.db.execute(query).fetchall() if arm not in imported)
 
     def append(self, run_id: str, event: Event, decision: PrunerDecision | None = None) -> None:
         """Write one event, with what the pruner says of it.

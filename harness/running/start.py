@@ -6,6 +6,7 @@ import contextlib
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,7 @@ from harness.records import Store
 from harness.records.files import check_out_folder
 from harness.results.reports import Written, write_reports
 from harness.running.after.collect import collect
+from harness.running.after.refit import refit
 from harness.running.baseline import bring_in
 from harness.running.campaign import Campaign
 from harness.running.description import describe_run
@@ -31,6 +33,7 @@ from harness.running.prepare import Prepared, Request, prepare
 from harness.running.reuse import EarlierRuns, earlier_runs, reusable_folders
 from harness.running.search.centring import centre
 from harness.running.search.extension import ROUNDS, extend, extended
+from harness.running.time_limit import TimeLimit, limit_of
 
 
 def run(
@@ -45,13 +48,13 @@ def run(
     ``closing`` makes the lines on what came out, from the results and the plugins. ``opened`` is called with the name of the
     run folder when nothing more can be wrong with the input.
     """
-    began = time.monotonic()
+    began = request.began or time.monotonic()
     check_out_folder(request.out)
     reusable_folders(request.out, request.reuse, request.no_reuse)  # refuses a wrong --reuse before anything is opened
     setting = prepare(request, reporter, journal=True)
     with contextlib.closing(setting.attempts):
         opened(setting.folder_name)
-        failures, written, audience = _run_in_folder(setting, request, reporter, command)
+        failures, written, audience = _run_in_folder(setting, replace(request, began=began), reporter, command)
     failures += [*written.failures, *take_notes()]  # a report may have changed settings too
     said = set(audience.left_out.values())
     failures = [line for line in failures if line not in said]
@@ -96,10 +99,12 @@ def _train_in_folder(
     ):
         audience.open()
         executor = _executor_of(setting, store, closing)
+        limit = TimeLimit(limit_of(setting.plan.benchmark), store, request.began)
+        closing.callback(limit.write)
         centred = centre(setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             setting = extended(centred, store)
-            failures = _carry_out(setting, request, store, reporter, command, earlier, executor)
+            failures = _carry_out(setting, request, store, reporter, command, earlier, executor, limit)
             if not request.extend or not _extend(setting, store, rounds_left, reporter):
                 break
         audience.catch_up()
@@ -130,7 +135,7 @@ def _extend(setting: Prepared, store: Store, rounds_left: int, reporter: Reporte
 
 def _carry_out(
     setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str], earlier: EarlierRuns,
-    executor: Callable[[], GuardedExecutor],
+    executor: Callable[[], GuardedExecutor], limit: TimeLimit,
 ) -> list[str]:  # fmt: skip
     """Carry out what is left of the benchmark; return a line for whatever went wrong."""
     store.restore()
@@ -138,11 +143,14 @@ def _carry_out(
     if line := _unequal_classes_line(store.noted("constant")):
         reporter.say(line, style="yellow")
     bring_in(setting.imported, store)
-    campaign = Campaign(setting, request, store, reporter, command, earlier, executor)
+    campaign = Campaign(setting, request, store, reporter, command, earlier, executor, limit)
     failures = campaign.carry_out()
     for line in campaign.driver.undefined():
         reporter.say(f"note: {line}")
     failures += collect(setting, campaign.driver, store, setting.registry, reporter)
+    if request.refit and campaign.driver.compared:
+        failure = refit(setting, campaign.driver, store, reporter, executor, limit)
+        failures += [failure] if failure else []
     store.note_changes(take_notes())
     return failures + store.changes()
 

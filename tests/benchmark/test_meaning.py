@@ -80,10 +80,10 @@ OUT = {
     "train.executor", "train.executor_options", "train.threads", "train.workers", "train.crew",
     "train.max_seconds", "train.max_memory",
     "data.exclude",
-    "compare.looks", "compare.seeds", "compare.budget",
+    "compare.looks", "compare.seeds", "budget",
     "compare.untuned", "compare.twins", "compare.aa", "compare.label_noise", "compare.gate",
-    "compare.fit", "compare.probes", "compare.probe_options", "compare.probe_sizes", "compare.probe_budget",
-    "compare.probe_budgets", "compare.snapshots", "compare.confirm", "compare.folds",
+    "compare.fit", "compare.probes", "compare.probe_options", "compare.probe_sizes",
+    "compare.snapshots", "compare.confirm", "compare.folds",
     "plugins", "block",
 }  # fmt: skip
 SECTIONS_OUT = {"verdict", "baseline", "report"}
@@ -103,7 +103,8 @@ def test_run_folders_keep_their_names():
             "name": "any",
             "train": {"regime": "features", "heads": ["linear", "mlp"]},
             "search": {"space": {"sgd": {"lr": 0.1}}},
-            "compare": {"probe_budget": 3.0, "probe_options": {"sharpness": {"steps": 1}}},
+            "budget": "1h",
+            "compare": {"probe_options": {"sharpness": {"steps": 1}}},
             "heads": {"linear": {"train": {"l2": 0.1}}},
         }
     )

@@ -145,7 +145,7 @@ def check_probes(benchmark: Benchmark, probes: tuple[Probe, ...], source: Source
     """Refuse settings for probes that take no part, for probes of the wrong kind, and for options that a probe has not."""
     compare = benchmark.compare
     named = names_in(source, {}, "compare", "probes") | {probe.name for probe in probes}
-    for setting in ("probe_options", "probe_sizes", "probe_budgets"):
+    for setting in ("probe_options", "probe_sizes"):
         for name in getattr(compare, setting):
             key = ("compare", setting, name)
             place = source.where(*key)
