@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import Blocked, PluginFiles
-from harness.console.escaping import say_lines
+from harness.console.escaping import say_begun, say_lines
 
 
 def command(
@@ -23,6 +23,7 @@ def command(
 
     It has name, date, state, verdict and answer of each run, and a link to its report.
     """
+    say_begun(f"pages of {folder}")
     from harness.plugin.discovery import discover
     from harness.results.index import write_index
 
