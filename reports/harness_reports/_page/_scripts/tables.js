@@ -26,9 +26,9 @@ const shown = (cell) => own(cell).map((node) => node.textContent).join("").repla
 const beside = (cell) => all("small, .state", cell).map((node) => node.textContent.trim()).filter(Boolean);
 const titleOf = (head) => shown(head).replace(/\s*[↕↑↓]$/, "");
 
-/** Return what a table holds, in words: its caption, its name, or the heading above it. */
+/** Return what a table holds, in words: its name, its caption, or the heading above it. */
 function nameOf(table) {
-  const given = table.caption?.textContent.trim() || table.dataset.name;
+  const given = table.dataset.name || table.caption?.textContent.trim();
   if (given) return given;
   const above = all("h2, h3, h4, summary", table.closest("section") || document).filter((head) => head.compareDocumentPosition(table) & Node.DOCUMENT_POSITION_FOLLOWING);
   return above.length ? shown(above.at(-1)) : "table";
@@ -143,8 +143,8 @@ function enliven(table, rows, name, { lines, columns } = {}) {
   const turn = (step) => () => { state.page += step; show(); };
   const back = button("‹ Back", { className: "turn" }, turn(-1));
   const on = button("Next ›", { className: "turn" }, turn(1));
-  const example = ranges.length ? `, or ${ranges.at(Math.min(1, ranges.length - 1)).title} > 0.1` : "";
-  const filter = make("input", { type: "search", placeholder: `Words${example}`, ariaLabel: `Filter ${name}`, title: ranges.length ? `Words, and ranges of ${ranges.map((column) => column.title).join(", ")}` : "Words" });
+  const short = ranges.map((column) => column.names.at(-1)).find((title) => title.length < 9);
+  const filter = make("input", { type: "search", placeholder: short ? `Words, or ${short} > 0.1` : ranges.length ? "Words, or a range" : "Words", ariaLabel: `Filter ${name}`, title: ranges.length ? `Words, and ranges of ${ranges.map((column) => column.title).join(", ")}` : "Words" });
   let found = rows;
 
   function choose() {
@@ -199,7 +199,7 @@ function enliven(table, rows, name, { lines, columns } = {}) {
   });
   const keep = () => save(`${slug(document.body.dataset.name)}-${slug(name)}.csv`, "text/csv", csv(lines ? lines(found) : linesOf(titles, found)));
   const rest = button("CSV", { className: "save", title: `Save ${name} as CSV`, ariaLabel: `Save ${name} as CSV` }, keep);
-  const bar = make("div", { className: "bar" }, ...(rows.length > FEW ? [filter, many, back, on] : []), rest);
+  const bar = make("div", { className: rows.length > FEW ? "bar" : "bar lone" }, ...(rows.length > FEW ? [filter, many, back, on] : []), rest);
   (table.closest(".scroll") || table).before(bar);
   show();
 }

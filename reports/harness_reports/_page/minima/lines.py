@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness_reports._draw.axes import axis_length, name_y_axis
 from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.svg import NARROW, WIDE, house_style, new_panel, to_svg
-from harness_reports._draw.theme import INK, MUTED
+from harness_reports._draw.theme import INK, MUTED, SURFACE
 from harness_reports._page.minima.signs import Sign
 
 if TYPE_CHECKING:
@@ -118,5 +118,11 @@ def depth_figure(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Mark
 def _add_legend(axes: Axes) -> None:
     """Add a legend where a line has a name."""
     if axes.get_legend_handles_labels()[0]:
-        look: dict[str, Any] = {"frameon": False, "fontsize": 8, "labelcolor": INK, "handlelength": 2.4}
-        axes.legend(loc="upper left", borderaxespad=0.1, ncols=2, columnspacing=1.2, **look)
+        look: dict[str, Any] = {
+            "facecolor": SURFACE,
+            "edgecolor": "none",
+            "framealpha": 0.9,
+            "fontsize": 8,
+            "labelcolor": INK,
+        }
+        axes.legend(loc="upper left", borderaxespad=0.1, ncols=2, columnspacing=1.2, handlelength=2.4, **look)
