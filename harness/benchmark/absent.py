@@ -29,7 +29,8 @@ def without_absent(source: Source, defaults: Table) -> Source:
     _drop_regimes(cut)
     _drop_options(cut)
     _drop_baseline(cut)
-    notices = []
+    _drop_listener_options(cut)
+    notices = list(source.notices)
     if cut.dropped:
         names = ", ".join(".".join(key) for key in cut.dropped)
         notices.append(f"settings of the file that are left out, because what they are for takes no part: {names}")
@@ -47,13 +48,15 @@ def names_in(source: Source, defaults: Table, *key: str) -> set[str]:
 
 
 def _drop_spaces(cut: _Cut) -> None:
-    """Leave out the search spaces of optimizers and schedules that take no part."""
+    """Leave out the search spaces, and the constraints, of optimizers and schedules that take no part."""
+    known = cut.written_names("optimizers", "schedulers", "aliases")
+    for part in cut.table_keys("search", "constraints"):
+        if part not in cut.chosen_names("optimizers", "schedulers"):
+            cut.drop_key(known, part, "search", "constraints", part)
     for above in ((), *(("heads", head) for head in cut.table_keys("heads"))):
         for part in cut.table_keys(*above, "search", "space"):
             if part not in cut.chosen_names("optimizers", "schedulers"):
-                cut.drop_key(
-                    cut.written_names("optimizers", "schedulers", "aliases"), part, *above, "search", "space", part
-                )
+                cut.drop_key(known, part, *above, "search", "space", part)
 
 
 def _drop_aliases(cut: _Cut) -> None:
@@ -101,6 +104,13 @@ def _drop_baseline(cut: _Cut) -> None:
     if cut.changed_by_set("baseline", "file") and not cut.value("baseline", "file"):
         for key in ("arms", "environment"):
             cut.drop_key([key], key, "baseline", key)
+
+
+def _drop_listener_options(cut: _Cut) -> None:
+    """Leave out the options of listeners that take no part, because ``--listen`` or another profile names others."""
+    for name in cut.table_keys("report", "listener_options"):
+        if name not in _names_of(cut.value("report", "listeners")):
+            cut.drop_key(cut.names_anywhere("report", "listeners"), name, "report", "listener_options", name)
 
 
 def _replace_aa(cut: _Cut) -> list[str]:
@@ -159,6 +169,10 @@ class _Cut:
         for key in keys:
             names |= names_in(self._source, self._defaults, "train", key)
         return names
+
+    def names_anywhere(self, *key: str) -> set[str]:
+        """Return the names that a key has anywhere in the file, its workloads and profiles included, or by default."""
+        return names_in(self._source, self._defaults, *key)
 
     def replaced(self, choice: Path_, key: Path_) -> bool:
         """Return whether a workload or a profile made another choice than the file, and left the key to the file."""

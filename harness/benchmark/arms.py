@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.benchmark.sections import Benchmark
-from harness.benchmark.spaces import arm_space
+from harness.benchmark.spaces import arm_space, middle_of
 from harness.benchmark.toml import Source
 from harness.errors import did_you_mean, shown
 from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Space, Weights
 from harness.plugin.registry import Registry
+from harness.plugin.rules import NO_RULES, Rules, allowed_near
 from harness.plugin.runs import Arm
 
 UNSCHEDULED = "constant"  # the schedule of an optimizer that needs none
@@ -34,6 +35,7 @@ class Competitor:
     benchmark: Benchmark  # as it holds for the arm's head
     role: Role = "arm"  # others are controls: they run beside the arms, and are never ranked with them
     of: str = ""  # the arm that a control belongs to
+    rules: Rules = NO_RULES  # what of its space is in force, and what holds between hyperparameters
     extra: float = 0.0  # what its search's budget was extended by, in the benchmark's unit
 
     @property
@@ -45,6 +47,11 @@ class Competitor:
     def entered(self) -> str:
         """The name that ``train.optimizers`` and ``[search.space]`` have for its optimizer."""
         return self.arm.alias if self.role == "arm" and self.arm.alias else self.arm.optimizer
+
+    def allowed(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the setting near to a wanted one that its rules allow, without what is not in force."""
+        near = allowed_near(self.space, self.rules, wanted)
+        return self.rules.in_force(wanted) if near is None else near  # where there is none, the arm was refused
 
 
 @dataclass(frozen=True)
@@ -83,15 +90,16 @@ def _resolve_arm(arm: Arm, networks: Networks, benchmark: Benchmark, source: Sou
     optimizer = registry.get("optimizer", arm.optimizer, Optimizer)
     scheduler = registry.get("scheduler", arm.scheduler, Scheduler)
     entered = arm.alias or arm.optimizer
-    space, fixed = arm_space(benchmark, arm.head, (entered, optimizer), (arm.scheduler, scheduler), source)
+    tried = arm_space(benchmark, arm.head, (entered, optimizer), (arm.scheduler, scheduler), source)
     return Competitor(
         arm=arm,
         network=networks.heads[arm.head] if arm.head else networks.backbones[arm.backbone],
         weights=networks.weights.get(arm.backbone),
         optimizer=optimizer,
         scheduler=scheduler,
-        space=space,
-        fixed=fixed,
+        space=tried.space,
+        fixed=tried.fixed,
+        rules=tried.rules,
         plugins=registry.source_hashes(arm, benchmark.train.task),
         benchmark=benchmark,
     )
@@ -140,14 +148,29 @@ def describe_space(competitor: Competitor) -> dict[str, dict[str, Any]]:
             described[name] = {"choices": list(distribution.choices)}
         else:
             described[name] = {key: getattr(distribution, key) for key in ("low", "high", "log")}
-    return described | {name: {"fixed": value} for name, value in competitor.fixed.items()}
+    described |= {name: {"fixed": value} for name, value in competitor.fixed.items()}
+    for name in described:
+        if condition := competitor.rules.when.get(name):
+            described[name]["when"] = {above: list(values) for above, values in condition.items()}
+        if texts := [each.text for each in competitor.rules.constraints if name in each.names]:
+            described[name]["constraints"] = texts
+    return described
 
 
 def ends(competitor: Competitor, which: int) -> dict[str, Any]:
-    """Return the low end of everything that is searched, or, for 1, the high end; the first or the last of choices."""
-    return {name: _end_of(distribution, which) for name, distribution in competitor.space.items()}
+    """Return the low end of everything that is searched, or, for 1, the high end; the first or the last of choices.
+
+    Where the arm's rules do not allow that, it is the setting near to it that they allow.
+    """
+    return competitor.allowed({name: end_of(space, which) for name, space in competitor.space.items()})
 
 
-def _end_of(distribution: Any, which: int) -> Any:
+def middle(competitor: Competitor) -> dict[str, Any]:
+    """Return the setting in the middle of everything that is searched, or the one near to it that the rules allow."""
+    return competitor.allowed({name: middle_of(space) for name, space in competitor.space.items()})
+
+
+def end_of(distribution: Any, which: int) -> Any:
+    """Return the low end of a distribution, or, for 1, the high end; the first or the last of choices."""
     choices = getattr(distribution, "choices", None)
     return choices[-which] if choices else (distribution.low, distribution.high)[which]

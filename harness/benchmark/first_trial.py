@@ -16,11 +16,12 @@ def first_trial(competitor: Competitor) -> dict[str, Any]:
     """Return the parameters of an arm's first trial: a default, or the value of the space that is nearest to it.
 
     What the file pins stays pinned, and is not among them. The epochs are those of the longest trial. A parameter
-    without a default is left to the sampler.
+    without a default is left to the sampler. Where that breaks a constraint, it is the setting near to it that breaks none;
+    what is not in force is left out.
     """
     defaults = _defaults(competitor)
     trial = {name: _nearest(space, defaults.get(name)) for name, space in competitor.space.items()}
-    return {name: value for name, value in trial.items() if value is not None}
+    return competitor.allowed({name: value for name, value in trial.items() if value is not None})
 
 
 def moved_defaults(competitor: Competitor) -> dict[str, tuple[Any, Any]]:

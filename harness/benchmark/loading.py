@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.benchmark.absent import without_absent
 from harness.benchmark.checks.file import check_file
 from harness.benchmark.sections import Benchmark, as_plain, identity
-from harness.benchmark.toml import Source, read, refusal
+from harness.benchmark.toml import Source, read, read_overrides, refusal
 from harness.benchmark.validation import check_values, validate
 from harness.benchmark.workloads import Workload, names_of
 from harness.errors import BenchmarkError, HarnessError, shown
@@ -18,24 +18,30 @@ from harness.plugin.runs import digest
 
 
 def load(
-    file: Path, profile: str | None = None, overrides: tuple[str, ...] | list[str] = (), workload: str | None = None
-) -> tuple[Benchmark, Source]:
+    file: Path, profile: str | None = None, overrides: tuple[str, ...] | list[str] = (), workload: str | None = None,
+    preset: str | None = None,
+) -> tuple[Benchmark, Source]:  # fmt: skip
     """Return the checked benchmark and where each of its values was written; raises BenchmarkError.
 
     The file must be right as it stands and with each of its profiles, whichever is chosen. Of a file with workloads one
     must be chosen.
     """
-    source = read(file, profile, overrides, workload)
+    source = read(file, profile, overrides, workload, preset)
     if source.workloads and workload is None:
         names = ", ".join(names_of(source.workloads))
         raise refusal(f"{file}: --workload", "name a workload of the file", "none", f"it has {names}")
     with in_workload(workload):
         benchmark, source = _check_source(source)
         for name in (None, *source.profiles):
-            if name != profile or overrides:
+            if name != profile or overrides or preset is not None:
                 with in_profile(name):
                     _check_source(read(file, name, workload=workload))
     return benchmark, source
+
+
+def without_file(name: str, overrides: tuple[str, ...] = ()) -> Benchmark:
+    """Return the checked benchmark of no file: the defaults, and the ``key=value`` overrides; raises BenchmarkError."""
+    return _check_source(read_overrides(name, overrides))[0]
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,15 @@ class WorkloadFile:
         return f"{self.name}-{digest([identity(benchmark) for benchmark in self.benchmarks])[:8]}"
 
 
-def load_workloads(file: Path, profile: str | None = None, overrides: tuple[str, ...] = ()) -> WorkloadFile | None:
+def load_workloads(
+    file: Path, profile: str | None = None, overrides: tuple[str, ...] = (), preset: str | None = None
+) -> WorkloadFile | None:
     """Return all workloads of a file, checked; None for a file without any. Raises BenchmarkError."""
-    source = read(file, profile, overrides)
+    source = read(file, profile, overrides, preset=preset)
     if not source.workloads:
         return None
     named = validate(Benchmark, {key: source.values[key] for key in ("name",) if key in source.values}, source)
-    loaded = [load(file, profile, overrides, workload.name) for workload in source.workloads]
+    loaded = [load(file, profile, overrides, workload.name, preset) for workload in source.workloads]
     benchmarks, sources = zip(*loaded, strict=True)
     return WorkloadFile(named.name, tuple(source.workloads), benchmarks, sources)
 

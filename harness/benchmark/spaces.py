@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source, refusal
-from harness.errors import BenchmarkError
+from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.plugin.contracts import Optimizer, Scheduler
+from harness.plugin.rules import (
+    DRAWS,
+    Constraint,
+    Rules,
+    allowed_near,
+    as_values,
+    circle_of,
+    constraint_fault,
+    is_among,
+)
 from harness.plugin.validate import fault, takes_fractions
 
 if TYPE_CHECKING:
@@ -21,13 +32,22 @@ DECAY, DECAYS = (
 )  # searched on a logarithmic scale where each arm has an objective of its own
 
 
+class ArmSpace(NamedTuple):
+    """What an arm's search tries, what the file fixes, and the rules for both."""
+
+    space: Mapping[str, BaseDistribution]
+    fixed: Mapping[str, Any]
+    rules: Rules
+
+
 def arm_space(
     benchmark: Benchmark, head: str, optimizer: tuple[str, Optimizer], scheduler: tuple[str, Scheduler], source: Source
-) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
-    """Return what an arm's search tries, and what the file fixes; raises BenchmarkError for what a plugin's limits refuse.
+) -> ArmSpace:
+    """Return what an arm's search tries; raises BenchmarkError for what a plugin's limits or rules refuse.
 
     ``benchmark`` is as it holds for the head. ``optimizer`` and ``scheduler`` come with the names that the file has for
-    them. With ``search.objective = "free"`` the weight decay is searched too, for every optimizer that has one.
+    them. With ``search.objective = "free"`` the weight decay is searched too, for every optimizer that has one. What is
+    never in force is left out.
     """
     space: dict[str, BaseDistribution] = {**_own_decay(benchmark, optimizer[1]), **optimizer[1].space}
     space |= {f"{SCHEDULE}{name}": distribution for name, distribution in scheduler[1].space.items()}
@@ -37,7 +57,125 @@ def arm_space(
             space.pop(f"{prefix}{name}", None)
             table = fixed if isinstance(value, str | int | float | bool) else space
             table[f"{prefix}{name}"] = value
-    return space | _common_space(benchmark), fixed
+    constants = {**optimizer[1].settings({}), **_prefixed(SCHEDULE, scheduler[1].settings({})), **fixed}
+    when = _conditions(benchmark, head, optimizer, scheduler, {**constants, **space}, source)
+    others = {name: value for name, value in constants.items() if name not in space}
+    for name in [name for name in (*space, *fixed) if name in when]:
+        if _is_never(name, when, space, others):
+            space.pop(name, None)
+            fixed.pop(name, None)
+    when = _still_open(when, space, others)
+    rules = Rules(when, _constraints(benchmark, optimizer, scheduler, source, others, space), others)
+    arm = ArmSpace(space | _common_space(benchmark), fixed, rules)
+    _check_possible(arm, optimizer[0], source)
+    return arm
+
+
+def _prefixed(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}{name}": value for name, value in values.items()}
+
+
+Condition = dict[str, tuple[Any, ...]]  # by hyperparameter: the values that it must have
+
+
+def _conditions(
+    benchmark: Benchmark, head: str, optimizer: tuple[str, Optimizer], scheduler: tuple[str, Scheduler],
+    known: Mapping[str, Any], source: Source,
+) -> dict[str, Condition]:  # fmt: skip
+    """Return under which other values a hyperparameter is in force: as the file says, else as its plugin does."""
+    above = ("heads", head) if head in benchmark.heads else ()
+    conditions: dict[str, Condition] = {}
+    for prefix, (part, plugin) in (("", optimizer), (SCHEDULE, scheduler)):
+        declared: dict[str, Mapping[str, Any]] = dict(plugin.when)
+        for name, entry in benchmark.search.space.get(part, {}).items():
+            if isinstance(entry, dict) and entry.get("when") is not None:
+                declared[name] = entry["when"]
+                key = (*above, "search", "space", part, name, "when")
+                if unknown := [other for other in entry["when"] if f"{prefix}{other}" not in known or other == name]:
+                    hint = did_you_mean(unknown[0], [each.removeprefix(prefix) for each in known])
+                    must = f"be for other hyperparameters of '{part}'"
+                    raise source.refusal(key, must, shown(unknown[0]), hint)
+        if circle := circle_of(declared):
+            key = (*above, "search", "space", part)
+            raise source.refusal(key, "have conditions that end somewhere", f"a circle through {circle!r}")
+        for name, others in declared.items():
+            if others:
+                values = {f"{prefix}{other}": as_values(value) for other, value in others.items()}
+                conditions[f"{prefix}{name}"] = values
+    return conditions
+
+
+def _is_never(
+    name: str, when: Mapping[str, Condition], space: Mapping[str, Any], others: Mapping[str, Any]
+) -> bool:  # fmt: skip
+    """Return whether a hyperparameter is in force under no setting that can be tried."""
+    for above, values in when.get(name, {}).items():
+        if _is_never(above, when, space, others):
+            return True
+        if above not in space:
+            if not is_among(others.get(above), values):
+                return True
+        elif (choices := getattr(space[above], "choices", None)) and not any(is_among(one, values) for one in choices):
+            return True
+    return False
+
+
+def _still_open(
+    when: Mapping[str, Condition], space: Mapping[str, Any], others: Mapping[str, Any]
+) -> dict[str, Condition]:  # fmt: skip
+    """Return the conditions that the search decides; those that always hold are left out."""
+    kept: dict[str, Condition] = {}
+    for name, condition in when.items():
+        deciding = {above: values for above, values in condition.items() if above in space}
+        if deciding and (name in space or name in others):
+            kept[name] = deciding
+    return kept
+
+
+def _constraints(
+    benchmark: Benchmark, optimizer: tuple[str, Optimizer], scheduler: tuple[str, Scheduler], source: Source,
+    others: Mapping[str, Any], space: Mapping[str, Any],
+) -> tuple[Constraint, ...]:  # fmt: skip
+    """Return what holds between hyperparameters: as the file says, else as their plugin does."""
+    constraints: list[Constraint] = []
+    for prefix, (part, plugin) in (("", optimizer), (SCHEDULE, scheduler)):
+        texts = benchmark.search.constraints.get(part)
+        for text in plugin.constraints if texts is None else texts:
+            constraint, key = Constraint(text, prefix), ("search", "constraints", part)
+            if texts is not None and (wrong := constraint_fault(text)):
+                raise BenchmarkError(f"{source.where(*key)}:{wrong}")
+            known = {*space, *others, *_prefixed(prefix, plugin.limits), *_prefixed(prefix, plugin.space)}
+            if texts is not None and (unknown := [name for name in constraint.names if name not in known]):
+                names = [name.removeprefix(prefix) for name in known]
+                hint = did_you_mean(unknown[0].removeprefix(prefix), names)
+                must = f"name hyperparameters of '{part}'"
+                raise source.refusal(key, must, f"{shown(unknown[0].removeprefix(prefix))} in {shown(text)}", hint)
+            if any(name in space for name in constraint.names):
+                constraints.append(constraint)
+    return tuple(constraints)
+
+
+def _check_possible(arm: ArmSpace, optimizer: str, source: Source) -> None:
+    """Refuse a space in which no setting keeps the constraints."""
+    middle = {name: middle_of(distribution) for name, distribution in arm.space.items()}
+    if allowed_near(arm.space, arm.rules, middle) is not None:
+        return
+    text = arm.rules.broken(arm.rules.in_force(middle))
+    raise source.refusal(
+        ("search", "space", optimizer),
+        f"have settings that keep the constraint {text!r}",
+        f"none in {DRAWS:,} that were drawn",
+        "widen a range, or pin what the constraint names",
+    )
+
+
+def middle_of(distribution: Any) -> Any:
+    """Return the value in the middle of a distribution, on its scale; the first of choices."""
+    if hasattr(distribution, "choices"):
+        return distribution.choices[0]
+    low, high = distribution.low, distribution.high
+    value = (low * high) ** 0.5 if distribution.log else low + (high - low) * 0.5
+    return int(value) if isinstance(low, int) else value
 
 
 def _own_decay(benchmark: Benchmark, optimizer: Optimizer) -> dict[str, BaseDistribution]:
@@ -93,6 +231,7 @@ def _parse_entry(entry: Any, plugin: Optimizer | Scheduler, name: str, where: st
             raise BenchmarkError(f"{where}:{wrong}")
     if not isinstance(entry, dict):
         return entry
+    entry = {key: value for key, value in entry.items() if key != "when"}
     if "choices" in entry:
         return CategoricalDistribution(entry["choices"])
     are_integers = (

@@ -20,6 +20,7 @@ from harness.benchmark.installed import find_benchmark, hint_for
 from harness.benchmark.lines import KEY, find_lines, split_key
 from harness.benchmark.lines import Path_ as Path_
 from harness.benchmark.lines import refusal as refusal
+from harness.benchmark.presets import PRESET, preset_line, preset_table
 from harness.benchmark.workloads import WORKLOAD, Workload, checked_workloads, find_workload
 from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, printable, shown
 
@@ -55,11 +56,14 @@ class Source:
         return refusal(self.where(*key), must, got, hint)
 
 
-def read(file: Path, profile: str | None = None, overrides: Sequence[str] = (), workload: str | None = None) -> Source:
-    """Return the file's values with a workload, a profile and then ``key=value`` overrides laid over them.
+def read(
+    file: Path, profile: str | None = None, overrides: Sequence[str] = (), workload: str | None = None,
+    preset: str | None = None,
+) -> Source:  # fmt: skip
+    """Return the file's values with a workload, a profile, a preset and then ``key=value`` overrides laid over them.
 
     A name of a file that came with the harness stands for that file. Raises BenchmarkError where there is no such file, it is
-    not TOML, or there is no such workload or profile.
+    not TOML, or there is no such workload, profile or preset.
     """
     file = find_benchmark(file)
     text = _read_text(file)
@@ -80,11 +84,30 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = (), 
             hint = did_you_mean(profile, profiles) or "the file has none"
             raise refusal(f"{file}: --profile", "name a profile of the file", shown(profile), hint)
         _lay_table(profiles[profile], ("profiles", profile), values, places, laid)
+    notices = _lay_preset(preset, values, places, laid) if preset is not None else ()
     chosen = copy_table(values)
     places = _lay_overrides(overrides, values, places)
     if workload is not None:  # the name of the file is that of all its workloads
         values["name"], places[("name",)] = workload, places.get((*table.key, "name"), str(file))
-    return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads)
+    return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads, notices)
+
+
+def _lay_preset(
+    name: str, values: dict[str, Any], places: dict[Path_, str], laid: dict[str, Any]
+) -> tuple[str, ...]:  # fmt: skip
+    """Lay a preset over the values, and return the line that says what it changes."""
+    table = preset_table(name, values)
+    for below in (values, laid):
+        _merge_tables(copy_table(table), below)
+    for section, keys in table.items():
+        places |= dict.fromkeys(((section, key) for key in keys), PRESET)
+    return (preset_line(name, table, to_toml),)
+
+
+def read_overrides(name: str, overrides: Sequence[str]) -> Source:
+    """Return the values of a benchmark that no file has: its name, and the ``key=value`` overrides."""
+    values: dict[str, Any] = {"name": name}
+    return Source("command line", values, _lay_overrides(overrides, values, {}))
 
 
 def _lay_table(

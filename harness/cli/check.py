@@ -19,7 +19,7 @@ from harness.plugin.contracts import KINDS, Catalogue, Kind, Optimizer
 
 if TYPE_CHECKING:
     from harness.plugin.registry import Offered, Registry
-    from harness.testing import Check, Outcome
+    from harness.testing import Check, Like, Outcome
 
 WIDTH = 23  # of the longest name of a check
 REFERENCES = ("sgd", "adam")  # drawn next to the optimizers that are checked
@@ -42,6 +42,12 @@ def command(
         Path | None,
         typer.Option(metavar="PICTURE", help="Draw an optimizer's path in two dimensions there, as .svg or .png."),
     ] = None,
+    like: Annotated[
+        str | None, typer.Option(metavar="OPTIMIZER", help="Compare an optimizer's steps with these, in float64.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter for --like.")
+    ] = None,
     plugin: PluginFiles = None,
     block: Blocked = None,
     as_json: AsJson = False,
@@ -50,9 +56,12 @@ def command(
 
     Every check is one line.
     """
-    plugins = find_plugins(plugin_, kind, plugin or [], block or [])
+    files = plugin or []
+    plugins = find_plugins(plugin_, kind, files, block or [])
     optimizers = find_optimizers(plugins, plot) if plot else {}
-    code = print_results(run_checks(plugins, quick), as_json)
+    places = [*files, Path(plugin_)] if plugin_.endswith(".py") else files
+    reference = find_reference(plugins, like, set_ or [], places, block or [])
+    code = print_results(run_checks(plugins, quick, reference), as_json)
     if plot:
         draw_paths(optimizers, plot)
         if not as_json:
@@ -143,13 +152,43 @@ def _kinds(kind: str | None) -> Sequence[Kind]:
     return [known for known in KINDS if kind in (None, known)]
 
 
-def run_checks(plugins: Sequence[tuple[Kind, Offered]], quick: bool) -> Iterator[Checked]:
+def find_reference(
+    plugins: Sequence[tuple[Kind, Offered]],
+    name: str | None,
+    settings: Sequence[str],
+    files: Sequence[Path] = (),
+    block: Sequence[str] = (),
+) -> Like | None:
+    """Return what the optimizers are compared with; raises HarnessError where none is checked, or no such one is known."""
+    from harness.benchmark.toml import parse_override
+    from harness.plugin.discovery import discover
+    from harness.testing import Like
+    from harness.testing.optimizers.parity import check_settings
+
+    if name is None:
+        if settings:
+            raise HarnessError(f"--set: must go with --like, got {shown(settings[0])} alone; add --like torch:Adam")
+        return None
+    if not any(kind == "optimizer" for kind, _ in plugins):
+        raise HarnessError("--like: must be for an optimizer, got none among the plugins checked")
+    reference = discover(files, block).get("optimizer", name, Optimizer, "--like")
+    like = Like(reference, {".".join(key): value for key, value in map(parse_override, settings)})
+    for _, plugin in plugins:
+        if isinstance(plugin.offer, Optimizer):
+            check_settings(plugin.offer, like)
+    return like
+
+
+def run_checks(
+    plugins: Sequence[tuple[Kind, Offered]], quick: bool, reference: Like | None = None
+) -> Iterator[Checked]:
     """Yield the outcome of every check, one by one."""
     from harness.testing import checks
 
     for kind, plugin in plugins:
         assert not isinstance(plugin.offer, Catalogue)
-        for check in checks(plugin.offer, True if quick else None):
+        like = reference if kind == "optimizer" else None
+        for check in checks(plugin.offer, True if quick else None, like):
             yield Checked(kind, plugin.offer.name, check, check.outcome())
 
 

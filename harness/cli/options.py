@@ -32,6 +32,14 @@ Profile = Annotated[
         metavar="NAME", help="A [profiles.NAME] of the file, laid over it.", autocompletion=completion.profiles
     ),
 ]
+PresetName = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="quick|good|best", help="How much is searched and repeated, laid over the file."),
+]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option("--time-limit", metavar="TIME", help="The time for everything, such as 90m or 1h30m: the key budget."),
+]
 WorkloadName = Annotated[
     str | None,
     typer.Option(
@@ -63,6 +71,11 @@ Reuse = Annotated[
 ]
 NoReuse = Annotated[bool, typer.Option("--no-reuse", help="Take no runs from other run folders; train all of them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def with_time_limit(overrides: Sequence[str] | None, time_limit: str | None) -> tuple[str, ...]:
+    """Return the values of ``--set``, with the one that a ``--time-limit`` stands for."""
+    return (*(overrides or ()), *((f"budget={time_limit}",) if time_limit is not None else ()))
 
 
 def print_result(document: Mapping[str, Any], lines: Sequence[str], as_json: bool) -> None:

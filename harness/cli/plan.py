@@ -17,11 +17,14 @@ from harness.cli.options import (
     NoReuse,
     Overrides,
     PluginFiles,
+    PresetName,
     Profile,
     Reuse,
     RunsFolder,
+    TimeLimit,
     WorkloadName,
     print_result,
+    with_time_limit,
 )
 from harness.console.numbers import counted, duration
 from harness.errors import disk
@@ -38,6 +41,8 @@ def command(
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
     workload: WorkloadName = None,
+    preset: PresetName = None,
+    time_limit: TimeLimit = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would take, before anything is spent.
@@ -52,8 +57,8 @@ def command(
         from harness.running.workloads import estimate_file
 
         request = Request(
-            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), reuse=reuse,
-            no_reuse=no_reuse, workload=workload,
+            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(set_, time_limit), reuse=reuse,
+            no_reuse=no_reuse, workload=workload, preset=preset,
         )  # fmt: skip
         document = estimate_file(request, reporter)
     print_result(document, estimate_lines(document), as_json)
@@ -108,6 +113,7 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     out.append(f"  this estimate took {duration(document['seconds_planning'])}")
     out.append(_total_line(document))
     out += [_most_line(document)] if document["most"]["replicates"] > document["replicates"] else []
+    out += [_budget_line(document)] if document["budget"]["asked"] is not None else []
     return [*out, *([f"warning: {document['little_room']}"] if document["little_room"] else [])]
 
 
@@ -159,6 +165,24 @@ def _most_line(document: Mapping[str, Any]) -> str:
         f"({counted(document['replicates'], 'replicate')}); all looks ({counted(most['replicates'], 'replicate')}): "
         f"at the most {counted(most['runs'], 'run')}, about {time} and {disk.size(most['bytes'])}"
     )
+
+
+def _budget_line(document: Mapping[str, Any]) -> str:
+    """Return in words what of the benchmark fits into its time limit."""
+    budget, looks = document["budget"], document["looks"]
+    asked = duration(budget["asked"])
+    used = f", of which {duration(budget['used'])} is used," if budget["used"] else ""
+    if not budget["replicates"]:
+        return (
+            f"budget, {asked}{used}: one whole replicate takes about {duration(budget['first_replicate'])} with its "
+            "measurements, so each search gets fewer trials"
+        )
+    fit = counted(budget["replicates"], "replicate")
+    reached = [look for look in looks if look <= budget["replicates"]]
+    if budget["replicates"] == looks[-1]:
+        return f"budget, {asked}{used}: all {fit} fit"
+    where = f"look {len(reached)} of {len(looks)} is reached" if reached else "the first look is not reached"
+    return f"budget, {asked}{used}: about {fit} of {looks[-1]} fit; {where}"
 
 
 def _total_line(document: Mapping[str, Any]) -> str:

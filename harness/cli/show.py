@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.cli.options import AnyRunFolder, AsJson, Blocked, PluginFiles, print_result
-from harness.cli.run_state import is_over, left_out
 from harness.console.columns import cut
 from harness.console.numbers import assignments, counted, measure, plain
+from harness.results.run_state import is_over, left_out
 
 if TYPE_CHECKING:
     from pandas import DataFrame

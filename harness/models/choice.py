@@ -12,6 +12,8 @@ from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.models.trained import Model, origin_of
 from harness.records import Records, schema
 
+REFIT = "refit"  # what is typed for the run on train and tune together
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -28,9 +30,12 @@ class Choice:
 def choose_model(records: Records, arm: str | None = None, ensemble: bool = False, snapshots: bool = False) -> Choice:
     """Return the arm whose finished comparison runs have the best mean on the tune split, and of it the best run, or all.
 
-    With ``snapshots`` it is the best of the arms that kept some. The test split has no influence. Raises RunFolderError where
-    none has finished or none was kept, and BenchmarkError for an unknown ``arm``.
+    With ``snapshots`` it is the best of the arms that kept some. The test split has no influence. The ``arm`` "refit" is the run
+    that was trained on train and tune together. Raises RunFolderError where none has finished or none was kept, and
+    BenchmarkError for an unknown ``arm``.
     """
+    if arm == REFIT:
+        return _refitted(records, ensemble or snapshots)
     arms = list(records.meta.arms)
     if arm is not None and arm not in arms:
         raise BenchmarkError(f"--arm: must be an arm of the run, got {shown(arm)}{did_you_mean(arm, arms)}")
@@ -57,6 +62,20 @@ def choose_model(records: Records, arm: str | None = None, ensemble: bool = Fals
     backbone, head = _split_network(records, best)
     networks = _name_networks(runs["seed"], ensemble, snapshots)
     return Choice(best, backbone, head, tuple(runs["run_id"]), f"{best}, {networks} ({reason})", snapshots)
+
+
+def _refitted(records: Records, several: bool) -> Choice:
+    """Return the run that was trained on train and tune together; raises RunFolderError where there is none."""
+    refit = records.meta.refit
+    if refit is None:
+        hint = "'harness run FILE.toml --refit' trains one"
+        raise RunFolderError(f"{records.folder}: must have a refit for --arm {REFIT}, got none; {hint}")
+    if several:
+        raise BenchmarkError(f"--arm {REFIT}: must be one network, got --ensemble or --snapshots; leave it out")
+    arm = str(refit["arm"])
+    backbone, head = _split_network(records, arm)
+    why = f"{arm}, seed {refit['seed']}, trained again on {refit['examples']:,} examples of train and tune"
+    return Choice(arm, backbone, head, (str(refit["run_id"]),), why)
 
 
 def _split_network(records: Records, arm: str) -> tuple[str, str]:

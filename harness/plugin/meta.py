@@ -134,6 +134,10 @@ class Meta:
         default_factory=dict
     )  # by network: its scale-free ``tensors``, each with its unit; ``groups``; ``problem``; ``l2``, and what that is on, ``l2_on``
 
+    work: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # by arm: the operations of a gradient evaluation, of its ``network`` for an example and its optimizer's ``own``; ``weights``
+
     range_tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: where its search is centred
     exhausted: Mapping[str, int] = field(default_factory=dict)  # by search that tried all: its number of combinations
     counted: Mapping[str, int] = field(default_factory=dict)  # by search whose budget is not in trials: how many count
@@ -143,6 +147,9 @@ class Meta:
     compare_runs: Sequence[str] | None = None  # those that rank the arms; None before the comparison is planned
     baseline: Mapping[str, Any] | None = None  # what another run's file brought in
 
+    budget: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # asked: seconds that the run may take, or None; used: those that it has taken; units: of each search, None for all
     looks: Mapping[str, Any] = field(
         default_factory=dict
     )  # replicates: how many the run goes to; ended: why it goes no further, "" before that; left_out: a sentence
@@ -154,8 +161,12 @@ class Meta:
     confirmations: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # by arm: cached features against whole
+    listeners: Mapping[str, str] = field(default_factory=dict)  # by listener that was left out: why
     paths_of: Mapping[str, Any] | None = None  # settings: by arm the hyperparameters that its walks have
     folds: Mapping[str, Any] | None = None  # arm, count and runs of the out-of-fold predictions
+    refit: Mapping[str, Any] | None = (
+        None  # arm, run_id and seed of the run on train and tune, and the run it is ``of``
+    )
     likeness: Mapping[str, Any] | None = None  # the photos that are nearly alike
     examples: Mapping[str, Any] | None = None  # fingerprint: of the data whose photos the table ``examples`` names
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.errors import repr_of, shown
 from harness.plugin.contracts import KINDS, NEEDS, Analysis, Catalogue, Download, Metric, Offer, Report
+from harness.plugin.rules import constraint_fault, declared_fault
 
 RECORD_TABLES = (
     "arms",
@@ -37,7 +38,7 @@ def check(offer: Offer | Catalogue, found: bool = False) -> str:
     rules = {**_RULES, "name": _found_name} if found else _RULES
     if isinstance(offer, Analysis):
         rules = {**rules, "name": _analysis_name}
-    wrong = _first_fault(offer, rules) or _outside_its_limits(offer) or _cannot_be_given(offer)
+    wrong = _first_fault(offer, rules) or _outside_its_limits(offer) or _cannot_be_given(offer) or _wrong_rules(offer)
     return wrong and f"{type(offer).__name__.lower()} {brief(offer.name)}: {wrong}"
 
 
@@ -150,6 +151,13 @@ def _outside_its_limits(offer: Any) -> str:
     return ""
 
 
+def _wrong_rules(offer: Any) -> str:
+    """Return the fault of the rules that an offer declares for its space, or ``""``."""
+    if not getattr(offer, "when", None) and not getattr(offer, "constraints", None):
+        return ""
+    return declared_fault(offer.space, offer.defaults, offer.when, offer.constraints)
+
+
 def _cannot_be_given(offer: Any) -> str:
     """Return the fault of an optimizer whose ``build`` does not take what it needs, or ``""``."""
     needs = getattr(offer, "needs", ())
@@ -241,6 +249,17 @@ def _named(value: Any) -> str:
     return _must_be(ok, "a mapping with texts as keys", value)
 
 
+def _when(value: Any) -> str:
+    ok = isinstance(value, Mapping) and all(isinstance(others, Mapping) and others for others in value.values())
+    return _named(value) or _must_be(ok, "a mapping of mappings, {'x': {'amsgrad': True}}", value)
+
+
+def _constraints(value: Any) -> str:
+    if not isinstance(value, list | tuple):
+        return _must_be(False, "a tuple of texts, ('beta2 > beta1',)", value)
+    return next(filter(None, map(constraint_fault, value)), "")
+
+
 def _meanings(value: Any) -> str:
     is_known = isinstance(value, Mapping) and all(
         isinstance(text, str) and text.strip() and text.isprintable() for pair in value.items() for text in pair
@@ -314,7 +333,7 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
     **dict.fromkeys(("reference", "unit"), _text),
     **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "resumes", "per_epoch", "qualified"), _flag),
     "needs": _needs,
-    **dict.fromkeys(("thumbnails", "costly", "convex", "takes_folder"), _flag),
+    **dict.fromkeys(("thumbnails", "costly", "convex", "takes_folder", "labels"), _flag),
     "networks": _one_to_three,
     "threads": _whole,
     "captured": _named_or_none,
@@ -328,6 +347,7 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
             "groups",
             "plain",
             "around",
+            "weighted_loss",
             "each",
             "cycle_ends",
             "table",
@@ -346,6 +366,8 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
     "kind": _kind,
     "goal": _goal,
     "space": _space,
+    "when": _when,
+    "constraints": _constraints,
     "limits": _space,
     "bounds": _bounds,
     "metrics": _metrics,

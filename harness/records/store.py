@@ -87,11 +87,11 @@ class Store(SearchTables, ResultTables):
                 ],
             )  # fmt: skip
 
-    def seconds_trained(self) -> float:
-        """Return the seconds of training of all runs that were trained for this run folder, added up over all workers."""
+    def epochs_trained(self) -> int:
+        """Return how many epochs the runs of this run folder have, without those of imported arms."""
         imported = (self.noted("baseline") or {}).get("names", ())
-        rows = self.db.execute("SELECT arm, sum(seconds) FROM runs WHERE taken_from = '' GROUP BY arm").fetchall()
-        return float(sum(seconds or 0.0 for arm, seconds in rows if arm not in imported))
+        query = "SELECT arm, count(*) FROM epochs JOIN runs USING (run_id) GROUP BY arm"
+        return sum(many for arm, many in self.db.execute(query).fetchall() if arm not in imported)
 
     def append(self, run_id: str, event: Event, decision: PrunerDecision | None = None) -> None:
         """Write one event, with what the pruner says of it.
@@ -104,6 +104,8 @@ class Store(SearchTables, ResultTables):
                 self.note_unrepeatable(event.unrepeatable, run_id)
                 if event.scale_free is not None:
                     self.note_scale_free(event.scale_free, self._recipe(run_id))
+                if event.work is not None:
+                    self.note_work(event.work, self._recipe(run_id))
                 self._append_epoch(run_id, event, decision)
             case Done():
                 written = self._write_files(run_id, event)
@@ -136,8 +138,16 @@ class Store(SearchTables, ResultTables):
             save_tensors(snapshot[0], epoch.snapshot())
         with self._transaction():
             self.db.execute(
-                "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, epoch.number, epoch.steps, epoch.lr, epoch.seconds, _json(epoch.metrics)),
+                "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run_id,
+                    epoch.number,
+                    epoch.steps,
+                    epoch.gradients,
+                    epoch.lr,
+                    epoch.seconds,
+                    _json(epoch.metrics),
+                ),
             )
             self.db.execute(
                 "UPDATE runs SET seconds = ?, started = coalesce(started, ?) WHERE run_id = ?",
@@ -182,14 +192,16 @@ class Store(SearchTables, ResultTables):
             files.copy(schema.inside(earlier.folder, place), schema.inside(self.folder, place), sha256)
         with self._transaction():
             self.note_scale_free(earlier.scale_free, json.loads(row["recipe"]))
+            self.note_work(earlier.work, json.loads(row["recipe"]))
             self.db.execute("DELETE FROM epochs WHERE run_id = ?", (run_id,))
             self.db.executemany(
-                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         run_id,
                         epoch["epoch"],
                         epoch["steps"],
+                        epoch["gradients"],
                         epoch["lr"],
                         epoch["seconds"],
                         json.dumps(epoch["metrics"]),

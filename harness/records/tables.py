@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.plugin.contracts.tables import empty_table, with_kinds
 from harness.plugin.meta import Meta
+from harness.plugin.rules import Rules
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,7 +19,10 @@ OF_ONE_PROCESS = ("traceback", "recipe", "stop_after")  # columns of runs that t
 
 
 def read_arms(db: sqlite3.Connection, meta: Meta) -> DataFrame:
-    """Return the arms, each with what its first search has chosen; parameters that the arm fixes are among those."""
+    """Return the arms, each with what its first search has chosen; parameters that the arm fixes are among those.
+
+    A parameter that is not in force beside what was chosen is not among them.
+    """
     import pandas as pd
 
     searches = pd.read_sql_query("SELECT * FROM searches WHERE replicate = 0 ORDER BY position", db)
@@ -26,7 +30,8 @@ def read_arms(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     fixed = _fixed_values(meta)
     tuned = []
     for arm, text in zip(arms["arm"], arms["tuned_params"], strict=True):
-        tuned.append({**fixed[arm], **json.loads(text)} if isinstance(text, str) else {})
+        chosen = {**fixed[arm], **json.loads(text)} if isinstance(text, str) else {}
+        tuned.append(_rules(meta.spaces[arm]).in_force(chosen))
     arms["tuned_params"] = pd.Series(tuned, index=arms.index, dtype=object)
     return with_kinds("arms", arms)
 
@@ -52,12 +57,15 @@ def read_trials(db: sqlite3.Connection, meta: Meta) -> DataFrame:
 
 
 def first_searches(trials: DataFrame, meta: Meta) -> DataFrame:
-    """Return the trials of each arm's first search; parameters that the arm fixes are among a trial's."""
+    """Return the trials of each arm's first search; parameters that the arm fixes are among a trial's, where in force."""
     import pandas as pd
 
     first = trials[(trials["replicate"] == 0) & trials["arm"].isin(meta.arms)].reset_index(drop=True)
     fixed = _fixed_values(meta)
-    params = [{**fixed[arm], **chosen} for arm, chosen in zip(first["arm"], first["params"], strict=True)]
+    rules = {arm: _rules(space) for arm, space in meta.spaces.items()}
+    params = [
+        rules[arm].in_force({**fixed[arm], **chosen}) for arm, chosen in zip(first["arm"], first["params"], strict=True)
+    ]
     first["params"] = pd.Series(params, index=first.index, dtype=object)
     first["epochs"] = [chosen["epochs"] for chosen in params]
     first.insert(0, "arm", first.pop("arm"))
@@ -163,6 +171,11 @@ def _fixed_values(meta: Meta) -> dict[str, dict[str, Any]]:
     for arm, space in meta.spaces.items():
         fixed[arm] = {name: values["fixed"] for name, values in space.items() if _is_fixed(values)}
     return fixed
+
+
+def _rules(space: Mapping[str, Mapping[str, Any]]) -> Rules:
+    """Return which hyperparameters of a described space are in force beside others."""
+    return Rules({name: values["when"] for name, values in space.items() if "when" in values})
 
 
 def _is_fixed(values: Mapping[str, Any]) -> bool:

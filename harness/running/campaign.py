@@ -18,14 +18,15 @@ from harness.plugin.boundary import Boundary, PluginFailed
 from harness.records import Records, Store, open_records
 from harness.running.after.imported import imported_runs
 from harness.running.after.late_probes import expect_measurements, measure_solutions
-from harness.running.after.probe_costs import foretell, planned_cells
+from harness.running.after.probe_costs import foretell, planned_cells, wanted_measurements
 from harness.running.disk_space import room_for, warning
 from harness.running.driver import Driver
 from harness.running.executor import GuardedExecutor
 from harness.running.forecast.timing import SECONDS_OF_REPORT
-from harness.running.looks import Allowance, decided, look_of, next_look, replicates_of_baseline
+from harness.running.looks import decided, look_of, next_look, replicates_of_baseline
 from harness.running.prepare import Prepared, Request
 from harness.running.reuse import EarlierRuns
+from harness.running.time_limit import TimeLimit
 from harness.training import device
 from harness.verdict.looks import settled
 from harness.verdict.protocol import Registered, registered_protocols
@@ -39,7 +40,7 @@ class Campaign:
 
     def __init__(
         self, setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str],
-        earlier: EarlierRuns, executor: Callable[[], GuardedExecutor],
+        earlier: EarlierRuns, executor: Callable[[], GuardedExecutor], limit: TimeLimit,
     ) -> None:  # fmt: skip
         self._setting = setting
         self._store = store
@@ -47,10 +48,13 @@ class Campaign:
         self._command = command
         self._looks = setting.plan.benchmark.compare.looks
         self._most_looks = request.most_looks or len(self._looks)
-        self._allowance = Allowance(setting, store)
+        self._limit = limit
         self.driver = Driver(
-            setting, store, reporter, request.only_search, earlier, executor, may_begin=self._allowance.lasts
+            setting, store, reporter, request.only_search, earlier, executor, limit, self._seconds_measuring
         )
+        compare = setting.plan.benchmark.compare
+        self.driver.epochs_after = (compare.folds + request.refit) * compare.epochs
+        self._measuring: dict[int, float] = {}  # by replicates: the seconds that their measurements take
         self._failures: list[str] = []
         self._worked = False  # whether there was anything to do
 
@@ -86,8 +90,18 @@ class Campaign:
         self._worked = self._worked or bool(measurements or self.driver.left())
         if self.driver.compared:
             self._failures += measure_solutions(
-                self._setting, self._cells(), self._store, self._reporter, lambda: self.driver.executor
+                self._setting, self._cells(), self._store, self._reporter, lambda: self.driver.executor, self._limit
             )
+
+    def _seconds_measuring(self, replicates: int) -> float:
+        """Return what the measurements of so many replicates take, as far as it is known what one of them does."""
+        if self.driver.only_search or not self._limit.probes:
+            return 0.0
+        if replicates not in self._measuring:
+            wanted = wanted_measurements(self._setting, self._planned(replicates))
+            seconds = sum(many * self._limit.probes.get(probe, 0.0) for probe, many in wanted.items())
+            self._measuring[replicates] = seconds / self.driver.executor.workers
+        return self._measuring[replicates]
 
     def _cells(self) -> list[Any]:
         return [*self.driver.comparison, *imported_runs(self._setting, self._store)]
@@ -122,7 +136,7 @@ class Campaign:
         if little_room := warning(room_for(setting, replicates), store.folder):
             self._reporter.say(f"warning: {little_room}", style="yellow")
         if not self.driver.only_search and not self.driver.compared:
-            for line in foretell(setting, replicates, self._command):
+            for line in foretell(setting, replicates, self._limit):
                 self._reporter.say(line)
 
     # --- at a look
@@ -130,8 +144,8 @@ class Campaign:
     def _after(self, replicates: int) -> int | None:
         """Return the replicates of the look that follows; None where the run is over, for a reason that is noted."""
         following = next_look(self._looks, replicates)
-        if self.driver.barred:
-            self._end_by_limit(replicates, replicates - self.driver.barred, replicates)
+        if self.driver.put_off or self._limit.units is not None:
+            self._end_by_limit(replicates, replicates)
             return None
         if following is None:
             self._end(replicates, "this was the last look", "last look")
@@ -145,9 +159,9 @@ class Campaign:
         elif most is not None and most < following:
             why = f"the baseline has {counted(most, 'replicate')}, too few for the next look"
             self._end(replicates, why, "baseline", records)
-        elif not self._allowance.lasts():
+        elif not self._limit.fits(self._seconds_to(following, replicates)):
             self._say_look(replicates, "the next look needs more replicates", records)
-            self._end_by_limit(replicates, replicates, following)
+            self._end_by_limit(replicates, following)
         else:
             more = following - replicates
             begin = "begins" if more == 1 else "begin"
@@ -191,9 +205,25 @@ class Campaign:
             self._say_look(replicates, why, records)
         self._note(replicates, word)
 
-    def _end_by_limit(self, replicates: int, begun: int, wanted: int) -> None:
-        """Say and note that the user's limit leaves no further replicate."""
-        sentence = self._allowance.sentence(begun, wanted, self._command or self._store.noted("command") or ())
+    def _seconds_to(self, following: int, replicates: int) -> float:
+        """Return about what the replicates up to the next look take: each as long as those before it did in the mean."""
+        per_epoch = self._limit.per_epoch or 0.0
+        trained = per_epoch * self._store.epochs_trained() * (following - replicates) / replicates
+        return trained + self._seconds_measuring(following) - self._seconds_measuring(replicates)
+
+    def _end_by_limit(self, replicates: int, wanted: int) -> None:
+        """Say and note what the time limit has left out, and the command that goes on."""
+        compared = replicates - self.driver.put_off
+        per_epoch, limit = self._limit.per_epoch or 0.0, self._limit
+        needed = per_epoch * self.driver.epochs_wanted(wanted) + self._seconds_measuring(wanted)
+        words = []
+        if limit.units is not None:
+            unit = self._setting.plan.benchmark.search.unit
+            words.append(f"each search has {limit.units:g} of {self.driver.searches[0].whole:g} {unit}")
+        if compared < wanted:
+            words.append(f"{counted(compared, 'replicate')} of {wanted} {'is' if compared == 1 else 'are'} compared")
+        remedy = limit.remedy(needed, self._command or self._store.noted("command") or ())
+        sentence = f"budget, {limit.words}, has room for no more: {'; '.join(words)}; to go on: {remedy}"
         self._reporter.say(sentence, style="yellow")
         self._note(replicates, "budget", sentence)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
 
-from harness.benchmark.comparison import ComparisonRun, epochs_longer
+from harness.benchmark.comparison import ComparisonRun, count_comparison_runs, epochs_longer
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError
@@ -23,6 +23,9 @@ from harness.running.phases import Comparison, Restart, Retrain, Tune
 from harness.running.registration import register_protocol
 from harness.running.reuse import EarlierRuns
 from harness.running.search import Search
+from harness.running.search.budget import expected
+from harness.running.time_limit import TimeLimit
+from harness.running.what_fits import Before, Fitting
 from harness.running.workbench import Bench
 from harness.running.workers.opening import opening_of
 
@@ -35,7 +38,7 @@ class Driver:
     def __init__(
         self, setting: Setting, store: Store, reporter: Reporter, only_search: bool = False,
         earlier: EarlierRuns | None = None, executor: Callable[[], GuardedExecutor] | None = None,
-        may_begin: Callable[[], bool] = lambda: True,
+        limit: TimeLimit | None = None, measuring: Callable[[int], float] = lambda replicates: 0.0,
     ) -> None:  # fmt: skip
         self.setting = setting
         self.store = store
@@ -45,9 +48,11 @@ class Driver:
         self.tunes: list[Tune] = []  # by replicate
         self.retrains: list[Retrain] = []
         self.restart: Restart | None = None
+        self.epochs_after = 0  # of runs beside the comparison, which follow it
         self.protocol = ""  # the hash of the protocol, once it is registered
         self._open_executor = executor or partial(open_executor, setting, store)
-        self._may_begin = may_begin  # returns whether the user's limit allows one more replicate
+        self._limit = limit or TimeLimit(None, store)
+        self._fitting = Fitting(setting, self._limit, self.epochs_left, measuring, self._before)
         self._comparison = Comparison(setting, store)
         self._epochs_done = 0  # in this session
         self._epochs_in_all = 0  # those done, and those left when a run ended last
@@ -75,11 +80,14 @@ class Driver:
         """Go on to so many replicates; enter in the records whatever can be entered already."""
         for replicate in range(len(self.tunes), replicates):
             say = self.reporter.say
-            tune = Tune(self.setting, self.store, replicate, say, self._say_trial, self._may_begin)
+            tune = Tune(self.setting, self.store, replicate, say, self._say_trial, self._fitting)
             tune.open()
             self.tunes.append(tune)
             register, say_end = self._register, self._say_end
-            self.retrains.append(Retrain(self.setting, self.store, tune, self._comparison, register, say_end))
+            retrain = Retrain(self.setting, self.store, tune, self._comparison, register, say_end, self._fitting)
+            self.retrains.append(retrain)
+        for tune in self.tunes:
+            self._fitting.may_ask(tune)
         if not self.only_search:
             for retrain in self.retrains:
                 if not retrain.entered:
@@ -90,6 +98,7 @@ class Driver:
 
     def drive(self) -> None:
         """Carry out everything that is left."""
+        self._limit.work_begins()
         with Watch(self.reporter) as watch:
             loop = EventLoop(
                 self.executor,
@@ -122,9 +131,30 @@ class Driver:
         return self.restart is not None and self.restart.entered and not self.left()
 
     @property
-    def barred(self) -> int:
-        """How many of the replicates do not begin, because the user's limit is used up."""
-        return sum(tune.barred for tune in self.tunes)
+    def put_off(self) -> int:
+        """How many of the replicates are put off, because the time limit has no room for them."""
+        return sum(tune.put_off for tune in self.tunes)
+
+    def _before(self, tune: Tune) -> Before:
+        """Return what comes before a replicate."""
+        before: Sequence[Tune | Retrain] = self.tunes if self.only_search else self.retrains
+        return Before(self.tunes[0], not all(phase.finished for phase in before[: tune.replicate]))
+
+    def epochs_wanted(self, replicates: int) -> float:
+        """Return about how many epochs are left up to so many replicates, if every search gets its whole budget."""
+        arms, aa = self.setting.plan.competitors, self.setting.plan.controls_of("aa")
+        whole = sum(expected(arm, replicates)[1] for arm in (*arms, *aa))
+        runs = count_comparison_runs(self.setting, replicates)
+        epochs = sum(arm.benchmark.compare.epochs for arm in arms) / len(arms)
+        return max(0.0, whole + runs * epochs - self.store.epochs_trained())
+
+    def epochs_left(self, replicates: int) -> float:
+        """Return about how many epochs are still to train up to so many replicates, with all that follows them."""
+        left = sum(tune.epochs_left for tune in self.tunes[:replicates])
+        if self.only_search:
+            return left
+        left += sum(retrain.epochs_left for retrain in self.retrains[:replicates])
+        return left + (self.restart.epochs_left if self.restart else 0) + self.epochs_after
 
     @property
     def searches(self) -> list[Search]:
@@ -161,9 +191,12 @@ class Driver:
         An epoch takes one off those that are left. So they are counted anew only where a run has ended.
         """
         self._began = self._began or time.monotonic()
+        if event is not None and event.ends_run and self._limit.is_set:
+            self._limit.write()
         if event is None or event.ends_run:
             self._epochs_in_all = self._epochs_done + self._epochs_left(loop)
         if isinstance(run, Run) and isinstance(event, Epoch):
+            self._limit.epoch_ended()
             self._epochs_done += 1
             left = self._epochs_in_all - self._epochs_done
             self.reporter.ahead.expect("epoch", left, (time.monotonic() - self._began) / self._epochs_done)
@@ -195,7 +228,7 @@ class Driver:
         """Return how many epochs are still to train; for a trial not yet asked, those that are to be expected of it."""
         left = sum(work.run.epochs - work.epochs for work in loop.under_way.values())
         for tune in self.tunes:
-            left += sum(search.epochs_left(loop.under_way) for search in tune.searches if not tune.barred)
+            left += sum(search.epochs_left(loop.under_way) for search in tune.searches if not tune.put_off)
         return left if self.only_search else left + self._epochs_compared()
 
     def _epochs_compared(self) -> int:
@@ -205,8 +238,8 @@ class Driver:
         phases: list[tuple[Retrain | Restart, int]] = [(retrain, mean) for retrain in self.retrains]
         phases += [(self.restart, epochs_longer(mean))] if self.restart else []
         left = 0
-        for phase, expected in phases:
-            left += sum(run.epochs for run in phase.waiting) if phase.entered else phase.left * expected
+        for phase, epochs in phases:
+            left += sum(run.epochs for run in phase.waiting) if phase.entered else phase.left * epochs
         return left
         return left
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.benchmark.arms import Competitor, ends
+from harness.benchmark.arms import Competitor, end_of, ends
 from harness.benchmark.plan import Setting
 from harness.benchmark.spaces import COMMON, SCHEDULE
 from harness.errors import PluginError
@@ -143,9 +143,10 @@ def _rehearsing(optimizer: Optimizer) -> Boundary:
 
 def _own_penalty(setting: Setting, competitor: Competitor) -> _Penalty | None:
     """Return the weight decay that an optimizer has of its own; None where it has none."""
-    optimizer, low, high = competitor.optimizer, ends(competitor, 0), ends(competitor, 1)
+    optimizer = competitor.optimizer
     for name in filter(is_penalty, competitor.space):
-        return _Penalty(f"{name} in its space, {low[name]!r} to {high[name]!r}", name)
+        low, high = (end_of(competitor.space[name], which) for which in (0, 1))
+        return _Penalty(f"{name} in its space, {low!r} to {high!r}", name)
     for name, value in optimizer.settings(competitor.fixed).items():
         if is_penalty(name, value):
             return _Penalty(f"{name} = {value!r} in its defaults", name)
@@ -183,7 +184,7 @@ def _find_moved_entries(setting: Setting, competitor: Competitor, registry: Regi
 def _holders(competitor: Competitor, low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, str]:
     """Return the searched hyperparameter that each entry of the groups holds, whatever the two are called."""
     holders: dict[str, str] = {}
-    for name in {*low} - {*competitor.fixed}:
+    for name in ({*low} & {*high}) - {*competitor.fixed}:
         with suppress(PluginFailed), _rehearsing(competitor.optimizer):  # the two ends need not go together
             holders |= dict.fromkeys(entries_of(competitor.optimizer, low, {**low, name: high[name]}), name)
     return holders
@@ -258,7 +259,7 @@ def _equal_settings(first: Competitor, second: Competitor) -> tuple[dict[str, An
 
 def _equate(name: str, pair: tuple[Competitor, Competitor], settings: list[dict[str, Any]]) -> None:
     """Give a hyperparameter one value in the settings of each of a pair that searches it."""
-    highest = [ends(competitor, 1)[name] if name in competitor.space else None for competitor in pair]
+    highest = [end_of(competitor.space[name], 1) if name in competitor.space else None for competitor in pair]
     searched = [name in competitor.space for competitor in pair]
     unsearched = [
         values[name]

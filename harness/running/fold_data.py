@@ -1,4 +1,4 @@
-"""The folds of the train split: which rows each has, and the data on which its run is trained.
+"""The folds of the train split, and the joined splits of a refit: the data on which runs beside the comparison are trained.
 
 The driver and every worker compute the same folds, from the data alone.
 """
@@ -40,6 +40,23 @@ def cut(data: Data, rows: NDArray[np.intp], count: int) -> Data:
     held = _rows(data.train, rows)
     fingerprint = fold_fingerprint(data, rows, count)
     return replace(data, train=_rows(data.train, remaining), tune=held, test=held, fingerprint=fingerprint)
+
+
+def joined_fingerprint(data: Data) -> str:
+    """Return the fingerprint of the data whose train and tune splits are joined."""
+    return digest([data.fingerprint, "train and tune"])
+
+
+def joined(data: Data) -> Data:
+    """Return the data with the examples of the tune split among those that are trained on; tune and test stay."""
+    import numpy as np
+
+    train = Split(
+        np.concatenate([data.train.inputs, data.tune.inputs]),
+        np.concatenate([data.train.targets, data.tune.targets]),
+        (*data.train.names, *data.tune.names),
+    ).read_only()
+    return replace(data, train=train, fingerprint=joined_fingerprint(data))
 
 
 def _rows(split: Split, rows: NDArray[np.intp]) -> Split:

@@ -44,10 +44,12 @@ class Materials:
     staffing: Staffing = field(default_factory=Staffing)
 
     def data_of(self, run: Run) -> Data:
-        """Return the data that a run names: all of it, or a fold's; raises PluginError where it is none of these."""
+        """Return the data that a run names: this benchmark's, a refit's or a fold's; raises PluginError for any other."""
         data = self.features[run.arm.backbone] if run.arm.head else self.data
         if run.data == data.fingerprint:
             return data
+        if run.data == fold_data.joined_fingerprint(data):
+            return fold_data.joined(data)
         count = self.fold_count
         for rows in self._fold_rows:
             if run.data == fold_data.fold_fingerprint(data, rows, count):

@@ -17,6 +17,7 @@ from harness.benchmark.comparison import (
     ComparisonRun,
     arms_to_restart,
     count_replicate_runs,
+    epochs_longer,
     replicate_runs,
     restart_runs,
 )
@@ -27,6 +28,7 @@ from harness.records.attempts import of_run
 from harness.records.earlier import EarlierRun
 from harness.running.event_loop import Unpruned, has_ended
 from harness.running.search import GO_ON, Search, study_name
+from harness.running.what_fits import Fitting
 from harness.training.device import environment
 
 Say = Callable[[str, str], object]  # a line, and its style
@@ -37,15 +39,17 @@ class Tune:
 
     def __init__(
         self, setting: Setting, store: Store, replicate: int, say: Say, say_trial: Callable[..., object],
-        may_begin: Callable[[], bool] = lambda: True,
+        fitting: Fitting | None = None,
     ) -> None:  # fmt: skip
         self.searches: list[Search] = []  # once it is open
+        self.put_off = False  # a time limit has no room for it
+        self.granted = False  # a time limit has room for it
         self.replicate = replicate
         self._setting = setting
         self._store = store
         self._say = say
         self._say_trial = say_trial  # takes the search, the run and the trial that ended with it
-        self._may_begin = may_begin  # returns False where the user's limit leaves no further replicate
+        self._fitting = fitting
         self._asked_by: dict[str, Search] = {}  # by the id of a run
         self._chosen: set[str] = set()  # studies whose choice stands in the records
 
@@ -65,11 +69,6 @@ class Tune:
         return any(search.asked for search in self.searches)
 
     @property
-    def barred(self) -> bool:
-        """Whether the replicate does not begin any more."""
-        return not self.begun and not self._may_begin()
-
-    @property
     def finished(self) -> bool:
         """Whether all searches have ended."""
         return all(search.finished for search in self.searches)
@@ -77,7 +76,12 @@ class Tune:
     @property
     def left(self) -> int:
         """How many trainings are still to do, at the most: those of trials not yet asked included."""
-        return 0 if self.barred else sum(search.left + search.confirmations_left for search in self.searches)
+        return 0 if self.put_off else sum(search.left + search.confirmations_left for search in self.searches)
+
+    @property
+    def epochs_left(self) -> int:
+        """About how many epochs are still to train."""
+        return 0 if self.put_off else sum(search.epochs_left(()) for search in self.searches)
 
     @property
     def chosen(self) -> Mapping[str, Mapping[str, Any] | None]:
@@ -86,7 +90,7 @@ class Tune:
 
     def next(self) -> Run | None:
         """Return the next run of the search that has asked least."""
-        if self.barred:
+        if self.put_off or (self._fitting and not self._fitting.may_ask(self)):
             return None
         for search in sorted(self.searches, key=lambda search: search.asked):
             if runs := search.ask(1):
@@ -216,11 +220,12 @@ class Retrain(Entered):
     def __init__(
         self, setting: Setting, store: Store, tune: Tune, comparison: Comparison,
         register: Callable[[Sequence[ComparisonRun]], object],
-        say_end: Callable[[Run], object],
+        say_end: Callable[[Run], object], fitting: Fitting | None = None,
     ) -> None:  # fmt: skip
         super().__init__(store, say_end)
         self._setting = setting
         self._tune = tune
+        self._fitting = fitting
         self._comparison = comparison
         self._register = register  # writes the protocol down, before the runs of the comparison
         self._ended_before = 0
@@ -233,23 +238,34 @@ class Retrain(Entered):
     @property
     def finished(self) -> bool:
         """Whether all runs are entered and have ended, or the replicate does not begin any more."""
-        return (self.entered and self.all_ended) or self._tune.barred
+        return (self.entered and self.all_ended) or self._tune.put_off
 
     @property
     def left(self) -> int:
         """How many runs are still to do."""
         if self.entered:
             return len(self.waiting)
-        return 0 if self._tune.barred else self._expected - self._ended_before
+        return 0 if self._tune.put_off else self._expected - self._ended_before
+
+    @property
+    def epochs_left(self) -> int:
+        """How many epochs are still to train; of runs that are not entered yet, those to be expected."""
+        if self.entered:
+            under_way = [run for run in self._under_way.values() if not has_ended(self._store, run)]
+            return sum(run.epochs for run in (*self.waiting, *under_way))
+        return self.left * _mean_epochs(self._setting)
 
     @property
     def _expected(self) -> int:
         return count_replicate_runs(self._setting, self._tune.replicate)
 
     def enter(self) -> None:
-        """Enter the runs, if the replicate's searches have ended."""
-        if not self.entered and self._tune.finished:
+        """Enter the runs, if the replicate's searches have ended, and a time limit has room for what is left of them."""
+        if not self.entered and self._tune.finished and not self._tune.put_off:
             entries = replicate_runs(self._setting, self._tune.chosen, self._tune.replicate)
+            all_ended = all(has_ended(self._store, entry.run) for entry in entries)
+            if self._fitting and not all_ended and not self._fitting.may_compare(self._tune):
+                return
             self._register(entries)
             self.entered = True
             self.waiting = self._comparison.enter(entries, self._tune.replicate)
@@ -282,12 +298,16 @@ class Restart(Entered):
         """How many runs are still to do, at the most."""
         if self.entered:
             return len(self.waiting)
+        if all(retrain.finished and not retrain.entered for retrain in self._retrains):
+            return 0  # no replicate is compared
         ended = sum(has_ended(self._store, entry.run) for entry in self._restarts())
         return len(self.waiting) + len(arms_to_restart(self._setting)) - ended
 
     def enter(self) -> None:
         """Enter the restarts; where weights that they start from were damaged meanwhile, their runs come first."""
         if self.entered or not self.all_ended or not all(retrain.finished for retrain in self._retrains):
+            return
+        if not any(retrain.entered for retrain in self._retrains):
             return
         new = self._restarts()
         if damaged := self._store.restore({str(entry.run.follows) for entry in new}):
@@ -297,5 +317,18 @@ class Restart(Entered):
         self.entered = True
         self.waiting = self._comparison.enter_restarts(new)
 
+    @property
+    def epochs_left(self) -> int:
+        """How many epochs are still to train, at the most."""
+        if self.entered:
+            return sum(run.epochs for run in self.waiting)
+        return self.left * epochs_longer(_mean_epochs(self._setting))
+
     def _restarts(self) -> list[ComparisonRun]:
         return restart_runs(self._setting, self._comparison.done())
+
+
+def _mean_epochs(setting: Setting) -> int:
+    """Return the epochs of a comparison run, in the mean over the arms."""
+    arms = setting.plan.competitors
+    return sum(arm.benchmark.compare.epochs for arm in arms) // len(arms)

@@ -53,6 +53,9 @@ class Request:
     no_reuse: bool = False  # train everything here
     workload: str | None = None  # one of the file's workloads
     common: str = ""  # the folder of all its workloads, in ``out``; "" where the file itself is the benchmark
+    preset: str | None = None  # how much is searched and repeated, laid over the file
+    refit: bool = False  # the best arm is trained once more, on all data
+    began: float | None = None  # the reading of ``time.monotonic`` from which a time limit counts; None for now
     most_looks: int | None = None  # after so many looks the call ends, and a later one goes on; None for all
 
     @property
@@ -76,7 +79,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
 
     With a ``journal``, what is under way is noted beside the run folder from here on.
     """
-    benchmark, source = loading.load(request.file, request.profile, request.overrides, request.workload)
+    benchmark, source = loading.load(request.file, request.profile, request.overrides, request.workload, request.preset)
     for notice in source.notices:
         reporter.say(f"note: {notice}")
     registry = plugins_of(request, benchmark, reporter)

@@ -25,7 +25,7 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
     arms = [str(arm) for arm in (*(store.noted("arms") or ()), *imported.get("arms", ()))]
     protocol = protocols.resolve(
         as_plain(plan.benchmark), arms, tuple(plan.task.metrics), plan.probe_versions, store.noted("extensions") or (),
-        len(setting.data.classes),
+        len(setting.data.classes), (store.noted("budget") or {}).get("units"),
     )  # fmt: skip
     protocols.register(store, protocol, store.compared(imported.get("names", ())) + ended_elsewhere)
     if protocol.hash in {entry["hash"] for entry in registered}:

@@ -110,7 +110,8 @@ def _possible_search_ids(
     """Yield the ids of the trials of an arm that have these hyperparameters, and of their confirmations."""
     search = setting.plan.benchmark.search
     trials = itertools.product(range(replicates), range(search.seeds))
-    has = {name: _has(space, params.get(name)) for name, space in competitor.space.items()}
+    in_force = [name for name in competitor.space if competitor.rules.is_in_force(name, params)]
+    has = {name: _has(competitor.space[name], params.get(name)) for name in in_force}
     if all(has.values()):
         yield from (setting.search_run(competitor, params, replicate, seed).id for replicate, seed in trials)
     if search.confirm and all(inside for name, inside in has.items() if name != "epochs"):

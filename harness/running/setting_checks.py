@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.arms import Competitor, ends
+from harness.benchmark.arms import Competitor, end_of, ends
 from harness.benchmark.plan import Setting
 from harness.benchmark.toml import refusal
 from harness.errors import did_you_mean
@@ -56,11 +56,12 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
 
 
 def _tried(competitor: Competitor) -> Iterator[dict[str, Any]]:
-    """Yield the low ends of what is searched, the high ones, and every choice beside the low ends."""
-    low = ends(competitor, 0)
-    yield from (low, ends(competitor, 1))
+    """Yield the low ends of what is searched, the high ones, and every choice beside the low ends, as the rules allow."""
+    lowest = {name: end_of(space, 0) for name, space in competitor.space.items()}
+    yield from (ends(competitor, 0), ends(competitor, 1))
     for name, space in competitor.space.items():
-        yield from ({**low, name: choice} for choice in getattr(space, "choices", ())[1:-1])
+        for choice in getattr(space, "choices", ())[1 : None if competitor.rules.when else -1]:
+            yield competitor.allowed({**lowest, name: choice})
 
 
 def _rehearse(competitor: Competitor, optimizer: Any, schedule: Schedule, weight: torch.nn.Parameter) -> None:

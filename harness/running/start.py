@@ -6,9 +6,11 @@ import contextlib
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from harness.benchmark.sections import as_plain
 from harness.console.numbers import duration, measure
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Results
@@ -18,16 +20,20 @@ from harness.records import Store
 from harness.records.files import check_out_folder
 from harness.results.reports import Written, write_reports
 from harness.running.after.collect import collect
+from harness.running.after.refit import refit
 from harness.running.baseline import bring_in
 from harness.running.campaign import Campaign
 from harness.running.description import describe_run
 from harness.running.disk_space import naming_need
 from harness.running.driver import open_executor
 from harness.running.executor import GuardedExecutor
+from harness.running.listening.audience import Audience
+from harness.running.listening.last_words import last_occurrences
 from harness.running.prepare import Prepared, Request, prepare
 from harness.running.reuse import EarlierRuns, earlier_runs, reusable_folders
 from harness.running.search.centring import centre
 from harness.running.search.extension import ROUNDS, extend, extended
+from harness.running.time_limit import TimeLimit, limit_of
 
 
 def run(
@@ -42,14 +48,16 @@ def run(
     ``closing`` makes the lines on what came out, from the results and the plugins. ``opened`` is called with the name of the
     run folder when nothing more can be wrong with the input.
     """
-    began = time.monotonic()
+    began = request.began or time.monotonic()
     check_out_folder(request.out)
     reusable_folders(request.out, request.reuse, request.no_reuse)  # refuses a wrong --reuse before anything is opened
     setting = prepare(request, reporter, journal=True)
     with contextlib.closing(setting.attempts):
         opened(setting.folder_name)
-        failures, written = _run_in_folder(setting, request, reporter, command)
+        failures, written, audience = _run_in_folder(setting, replace(request, began=began), reporter, command)
     failures += [*written.failures, *take_notes()]  # a report may have changed settings too
+    said = set(audience.left_out.values())
+    failures = [line for line in failures if line not in said]
     for line in closing(written.results, setting.registry) if closing else ():
         reporter.say(line)
     for line in failures:
@@ -60,13 +68,28 @@ def run(
     )
     for path in written.files:
         reporter.say(f"report: {path}")
-    return 1 if failures else 0
+    return 1 if failures or audience.failures else 0
 
 
 def _run_in_folder(
     setting: Prepared, request: Request, reporter: Reporter, command: Sequence[str]
-) -> tuple[list[str], Written]:
-    """Carry the benchmark out in its run folder; return a line for whatever went wrong, and the reports."""
+) -> tuple[list[str], Written, Audience]:
+    """Carry the benchmark out in its run folder; return a line for whatever went wrong, the reports, and the listeners."""
+    folder = request.place / setting.folder_name
+    plan = setting.plan
+    with contextlib.ExitStack() as seats:
+        audience = Audience(plan.listeners, folder, as_plain(plan.benchmark), setting.registry, reporter.say)
+        seats.callback(audience.close)
+        failures = _train_in_folder(setting, request, reporter, command, audience)
+        written = write_reports(folder, plan.benchmark.report.formats, setting.registry, attempts=setting.attempts)
+        audience.finish(list(last_occurrences(written)))
+    return failures, written, audience
+
+
+def _train_in_folder(
+    setting: Prepared, request: Request, reporter: Reporter, command: Sequence[str], audience: Audience
+) -> list[str]:
+    """Do all that is written into the records; return a line for whatever went wrong."""
     folder = request.place / setting.folder_name
     earlier = earlier_runs(setting, folder, reusable_folders(request.out, request.reuse, request.no_reuse))
     with (
@@ -74,16 +97,20 @@ def _run_in_folder(
         Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), setting.attempts) as store,
         contextlib.ExitStack() as closing,
     ):
+        audience.open()
         executor = _executor_of(setting, store, closing)
+        limit = TimeLimit(limit_of(setting.plan.benchmark), store, request.began)
+        closing.callback(limit.write)
         centred = centre(setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             setting = extended(centred, store)
-            failures = _carry_out(setting, request, store, reporter, command, earlier, executor)
+            failures = _carry_out(setting, request, store, reporter, command, earlier, executor, limit)
             if not request.extend or not _extend(setting, store, rounds_left, reporter):
                 break
-    return failures, write_reports(
-        folder, setting.plan.benchmark.report.formats, setting.registry, attempts=setting.attempts
-    )
+        audience.catch_up()
+        if audience.left_out or store.noted("listeners"):
+            store.note("listeners", audience.left_out)
+    return failures
 
 
 def _executor_of(setting: Prepared, store: Store, closing: contextlib.ExitStack) -> Callable[[], GuardedExecutor]:
@@ -108,7 +135,7 @@ def _extend(setting: Prepared, store: Store, rounds_left: int, reporter: Reporte
 
 def _carry_out(
     setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str], earlier: EarlierRuns,
-    executor: Callable[[], GuardedExecutor],
+    executor: Callable[[], GuardedExecutor], limit: TimeLimit,
 ) -> list[str]:  # fmt: skip
     """Carry out what is left of the benchmark; return a line for whatever went wrong."""
     store.restore()
@@ -116,11 +143,14 @@ def _carry_out(
     if line := _unequal_classes_line(store.noted("constant")):
         reporter.say(line, style="yellow")
     bring_in(setting.imported, store)
-    campaign = Campaign(setting, request, store, reporter, command, earlier, executor)
+    campaign = Campaign(setting, request, store, reporter, command, earlier, executor, limit)
     failures = campaign.carry_out()
     for line in campaign.driver.undefined():
         reporter.say(f"note: {line}")
     failures += collect(setting, campaign.driver, store, setting.registry, reporter)
+    if request.refit and campaign.driver.compared:
+        failure = refit(setting, campaign.driver, store, reporter, executor, limit)
+        failures += [failure] if failure else []
     store.note_changes(take_notes())
     return failures + store.changes()
 

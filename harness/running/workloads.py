@@ -83,7 +83,7 @@ class _Outcome:
 
 def _load(request: Request, reporter: Reporter) -> tuple[WorkloadFile, Registry] | None:
     """Return the file of workloads, its names checked against the plugins; None for a file that is one benchmark."""
-    file = loading.load_workloads(request.file, request.profile, request.overrides)
+    file = loading.load_workloads(request.file, request.profile, request.overrides, request.preset)
     if request.workload is not None:
         find_workload(request.workload, file.workloads if file else (), str(request.file))
     if file is None:

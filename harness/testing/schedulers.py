@@ -26,7 +26,7 @@ TOTALS = (1, 2, 7, 100)  # steps of a run
 @torch_check
 def builds(offer: Scheduler) -> str:
     """It builds from its defaults and from the ends of its space, for short runs too, and steps to their end."""
-    for name, settings in ends(offer.space, offer.defaults).items():
+    for name, settings in ends(offer).items():
         for total in TOTALS:
             try:
                 _rates(offer, total, settings)
@@ -40,7 +40,7 @@ def builds(offer: Scheduler) -> str:
 @torch_check
 def non_negative(offer: Scheduler) -> str:
     """No rate is below zero or not a number, at any end of its space, up to the one after the last step."""
-    for name, settings in ends(offer.space, offer.defaults).items():
+    for name, settings in ends(offer).items():
         for total in TOTALS:
             for number, rate in enumerate(_rates(offer, total, settings), 1):
                 require(
@@ -117,7 +117,7 @@ def moves_lr_alone(offer: Scheduler) -> str:
         Optimizer("sgd", torch.optim.SGD, {}, {"lr": PEAK, "momentum": 0.9}),
         Optimizer("adam", torch.optim.Adam, {}, {"lr": PEAK}),
     ):
-        for settings in ends(offer.space, offer.defaults).values():
+        for settings in ends(offer).values():
             seen |= moved_entries(optimizer, {}, offer, settings)
     if not seen:
         return ""
@@ -130,7 +130,7 @@ def cycle_ends(offer: Scheduler) -> str:
     """What it says of its cycles' ends are step numbers, rising, the last one the run's."""
     if offer.cycle_ends is None:
         raise NotApplicable("it declares no cycles")
-    for name, settings in ends(offer.space, offer.defaults).items():
+    for name, settings in ends(offer).items():
         for total in TOTALS:
             steps = list(offer.cycle_ends(total, **offer.settings(settings)))
             require(

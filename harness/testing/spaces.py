@@ -5,11 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.plugin.contracts import Space
+from harness.plugin.contracts import Optimizer, Scheduler, Space
+from harness.plugin.rules import Constraint, Rules, allowed_near, as_values
 
 
-def ends(space: Space, defaults: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return settings by what they are: the defaults, everything low, everything high, and each choice there is."""
+def ends(offer: Optimizer | Scheduler) -> dict[str, dict[str, Any]]:
+    """Return settings by what they are: the defaults, everything low, everything high, and each choice there is.
+
+    Where the offer's rules do not allow one of them, it is the setting near to it that they allow.
+    """
+    rules = rules_of(offer)
+    wanted = _ends(offer.space, offer.defaults)
+    allowed = {name: allowed_near(offer.space, rules, setting) for name, setting in wanted.items() if setting}
+    return {name: setting if not setting else allowed[name] or setting for name, setting in wanted.items()}
+
+
+def rules_of(offer: Optimizer | Scheduler) -> Rules:
+    """Return the rules that an offer declares for its space."""
+    when = {}
+    for name, others in offer.when.items():
+        when[name] = {above: as_values(values) for above, values in others.items() if above in offer.space}
+    others = {name: value for name, value in offer.defaults.items() if name not in offer.space}
+    return Rules(when, tuple(map(Constraint, offer.constraints)), others)
+
+
+def _ends(space: Space, defaults: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     settings: dict[str, dict[str, Any]] = {"the defaults": {}}
     if space:
         settings["the low end"] = {name: _choices(d)[0] for name, d in space.items()}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from harness.errors import arguments, did_you_mean
-from harness.plugin.contracts import OFFERS, Kind, Offer
+from harness.plugin.contracts import OFFERS, Kind, Offer, Optimizer
+from harness.testing.likeness import Like
 from harness.testing.outcomes import Check, require
 
 MODULES: Mapping[Kind, str] = {
@@ -16,16 +18,25 @@ MODULES: Mapping[Kind, str] = {
 }  # fmt: skip
 
 
-def checks(offer: Offer, quick: bool | None = None) -> list[Check]:
-    """Return the checks of an offer, in a fixed order: all, the quick ones (True) or the others (False)."""
+def checks(offer: Offer, quick: bool | None = None, like: Like | None = None) -> list[Check]:
+    """Return the checks of an offer, in a fixed order: all, the quick ones (True) or the others (False).
+
+    With ``like`` a last one compares the steps of an optimizer with those of a reference.
+    """
     arguments.instance("offer", offer, tuple(OFFERS.values()), "an Optimizer, a Backbone or another value of a plugin")
     if quick is not None:
         arguments.flag("quick", quick)
+    if like is not None:
+        arguments.instance("like", like, (Like,), "a Like, which has a reference and settings")
+        arguments.instance("offer", offer, (Optimizer,), "an Optimizer, where there is a reference")
     suite = _suite(offer)
     reasons: Mapping[str, str] = getattr(offer, "known_failures", {})
     checks_of_offer = [Check(name, offer, test, fast, reasons.get(name, "")) for name, (test, fast) in suite.items()]
     if reasons:
         checks_of_offer.append(Check("known_failures", offer, lambda _: _names_are_checks(reasons, suite)))
+    if like is not None:
+        parity = import_module("harness.testing.optimizers.parity").parity
+        checks_of_offer.append(Check("parity", offer, partial(parity, like=like), True, reasons.get("parity", "")))
     return [check for check in checks_of_offer if quick is None or check.quick == quick]
 
 

@@ -114,7 +114,7 @@ class Protocol:
         Where there are any, the measurements were replaced, and those in the records cannot be judged by this protocol. A key
         that decides nothing is left out.
         """
-        now = _flat(_design(meta.benchmark, _versions(meta), meta.extensions))
+        now = _flat(_design(meta.benchmark, _versions(meta), meta.extensions, meta.budget.get("units")))
         then = _flat(self.design)
         unknown = {
             key for key in then.keys() ^ now.keys() if key.endswith(".version")
@@ -148,11 +148,13 @@ def resolve(
     versions: Mapping[str, str] | None = None,
     extensions: Sequence[Mapping[str, Any]] = (),
     classes: int = 0,
+    fitted: float | None = None,
 ) -> Protocol:
     """Return the protocol of a resolved benchmark (plain values), its arms, and the names of the task's metrics.
 
     Its design has the ``versions`` of the probes by name, as far as they are known, and the ``extensions`` of
-    searches that were noted so far. ``classes`` is how many classes the data have, 0 where numbers are learned.
+    searches that were noted so far. ``classes`` is how many classes the data have, 0 where numbers are learned. ``fitted`` is
+    how much of its budget each search got, where a time limit had no room for all of it.
     """
     verdict = benchmark["verdict"]
     of_classes = FEW_CLASSES if 0 < classes <= FEW else CLASSES
@@ -167,13 +169,14 @@ def resolve(
         arms=tuple(arms),
         primaries=dict(of_classes if "accuracy" in metrics else NUMBERS),
         scatter={key: float(size) for key, size in verdict.get("scatter", {}).items() if size},
-        design=_design(benchmark, versions or {}, extensions),
+        design=_design(benchmark, versions or {}, extensions, fitted),
     )
 
 
 def _design(
-    benchmark: Mapping[str, Any], versions: Mapping[str, str], extensions: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+    benchmark: Mapping[str, Any], versions: Mapping[str, str], extensions: Sequence[Mapping[str, Any]],
+    fitted: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return what decides a verdict besides its rules: the search, the controls, and the probes of the primary measures."""
     compare = benchmark["compare"]
     probes: dict[str, dict[str, Any]] = {}
@@ -184,8 +187,11 @@ def _design(
                 probes[probe]["size"] = compare["probe_sizes"][probe]
             if probe in versions:
                 probes[probe]["version"] = versions[probe][:VERSION]
+    design = _design_keys(benchmark)
+    if fitted is not None:
+        design["search"]["fitted"] = fitted
     return {
-        **_design_keys(benchmark),
+        **design,
         "probes": probes,
         "extensions": [dict(extension) for extension in extensions],
     }
@@ -260,7 +266,10 @@ def registered_protocols(meta: Meta) -> list[Registered]:
     if "verdict" not in meta.benchmark:
         return []
     classes = len(meta.data.get("classes") or ())
-    described = resolve(meta.benchmark, meta.arms, tuple(meta.metrics), _versions(meta), meta.extensions, classes)
+    fitted = meta.budget.get("units")
+    described = resolve(
+        meta.benchmark, meta.arms, tuple(meta.metrics), _versions(meta), meta.extensions, classes, fitted
+    )
     return [Registered(described, NEVER)]
 
 

@@ -394,14 +394,14 @@ def differences(monkeypatch, here, there):
 
 
 FREE = {
-    "search": {"metric", "seed", "space"},
+    "search": {"metric", "seed", "space", "constraints"},
     "train": {
         "pretrained", "heads", "backbones", "optimizers", "schedulers", "aliases", "device", "precision", "threads",
         "executor", "executor_options", "workers", "crew", "max_seconds", "max_memory",
     },
     "compare": {
         "metric", "untuned", "twins", "aa", "label_noise", "gate", "fit", "probes", "probe_options", "probe_sizes",
-        "probe_budget", "probe_budgets", "snapshots", "confirm", "folds",
+        "snapshots", "confirm", "folds",
     },
 }  # fmt: skip
 
@@ -411,19 +411,18 @@ def test_what_decides_nothing_is_free_and_what_decides_is_not(section, all_three
     """Every key of the model. The set above says a second time what the keys' own meanings say."""
     benchmark = Benchmark.model_validate(all_three.meta.benchmark)
     plain = as_plain(benchmark)
-    settings = {"probe_budget": None, **plain[section]} if section == "compare" else plain[section]
-    for key, value in settings.items():
+    for key, value in plain[section].items():
         there = {**plain, section: {**plain[section], key: 600.0 if value is None else another(value)}}
         monkeypatch.setattr(match, "_benchmark", lambda *_, there=there: there)
         refused = match._setting_differences(None, SimpleNamespace(benchmark=benchmark), "here")
         assert bool(refused) == (key not in FREE[section]), f"{section}.{key}"
 
 
-@pytest.mark.parametrize("setting", ["probe_budget=600", "probe_budgets.connectivity=300", "probes=['connectivity']"])
-def test_a_limit_on_probes_decides_nothing_so_a_baseline_may_have_another(file, tmp_path, setting):
+@pytest.mark.parametrize("setting", ["budget=10m", "compare.probes=['connectivity']"])
+def test_a_time_limit_decides_nothing_so_a_baseline_may_have_another(file, tmp_path, setting):
     text = f'[baseline]\nfile = "{file}"\narms = ["adam"]'
     (tmp_path / "b.toml").write_text(BENCHMARK.format(optimizers='"sgd"') + text)
-    overrides = ("compare.probes=['connectivity']", f"compare.{setting}")
+    overrides = ("compare.probes=['connectivity']", setting)
     ready = prepare(Request(tmp_path / "b.toml", out=tmp_path, overrides=overrides), QUIET)
     assert ready.imported.arms == (ADAM,)
 

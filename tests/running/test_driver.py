@@ -9,8 +9,10 @@ from harness.plugin.runs import Done, Epoch, Failed, State
 from harness.records import Store
 from harness.running.driver import Driver
 from harness.running.event_loop import EventLoop
+from harness.running.forecast.timing import SECONDS_OF_REPORT
 from harness.running.prepare import Request, prepare
 from harness.running.reuse import EarlierRuns
+from harness.running.time_limit import TimeLimit
 
 
 @pytest.fixture
@@ -173,15 +175,41 @@ def test_replicates_are_appended_to_a_driver_and_restarts_are_made_once(opened):
     assert [entry.role for entry in driver.comparison][-2:] == ["restart"] * 2
 
 
-def test_a_replicate_that_is_barred_is_not_begun_and_leaves_nothing_to_do(opened):
+def limited(opened, seconds, replicates=2, **more):
+    """Return a driver under a time limit, whose clock ticks once an epoch, and its runs in their order."""
     driver, store = opened
-    limited = Driver(driver.setting, store, Reporter(), may_begin=lambda: store.seconds_trained() < 0.05).go_on_to(2)
-    assert limited.barred == 0
+    limit = TimeLimit(seconds + SECONDS_OF_REPORT, store, 0.0, clock=lambda: float(store.epochs_trained()))
+    new = Driver(driver.setting, store, Reporter(), limit=limit, **more).go_on_to(replicates)
     executor = Made()
-    EventLoop(executor, limited.phases, store, Reporter(), EarlierRuns()).carry_out()
-    assert {replicate for _, replicate in kinds_of(executor.order, driver.setting)} == {0}
-    assert (limited.left(), limited.barred, limited.compared) == (0, 1, True)
-    assert store.seconds_trained() > 0.05
+    EventLoop(
+        executor, new.phases, store, Reporter(), EarlierRuns(),
+        after_event=lambda run, event: limit.epoch_ended() if isinstance(event, Epoch) else None,
+    ).carry_out()  # fmt: skip
+    limit.write()
+    return new, kinds_of(executor.order, driver.setting)
+
+
+def test_a_replicate_that_does_not_fit_is_put_off_and_leaves_nothing_to_do(opened):
+    new, kinds = limited(opened, 12)
+    assert {replicate for _, replicate in kinds} == {0}
+    assert (new.left(), new.put_off, new.compared) == (0, 1, True)
+    again, kinds = limited(opened, 12)
+    assert (kinds, again.left(), again.put_off, again.compared) == ([], 0, 1, True)
+    more, kinds = limited(opened, 1000)
+    assert {replicate for kind, replicate in kinds if kind != "restart"} == {1}
+    assert (more.left(), more.put_off, more.compared) == (0, 0, True)
+
+
+def test_without_time_nothing_begins(opened):
+    new, kinds = limited(opened, -1)
+    assert kinds == []
+    assert (new.left(), new.put_off, new.compared) == (0, 2, False)
+
+
+def test_what_a_measurement_takes_counts(opened):
+    new, kinds = limited(opened, 60, measuring=lambda replicates: 40.0 * replicates)
+    assert {replicate for _, replicate in kinds} == {0}
+    assert new.put_off == 1
 
 
 class Failing(Made):

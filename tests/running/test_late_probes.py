@@ -15,16 +15,19 @@ import pytest
 from harness.benchmark.comparison import comparison_runs
 from harness.benchmark.loading import load
 from harness.benchmark.plan import Setting, resolve
+from harness.benchmark.sections.base import seconds_of
 from harness.console.progress import Reporter
 from harness.errors import HarnessError, PluginError
 from harness.plugin.contracts import Data, Executor, Probe, Split
 from harness.plugin.runs import Done, Failed, Interrupted
 from harness.records import Store
-from harness.running.after import measuring, probe_limits, probing
+from harness.running.after import measuring, probing
 from harness.running.after.late_probes import measure_solutions
 from harness.running.after.probe_costs import planned_cells
 from harness.running.after.probe_work import work_of
 from harness.running.driver import open_executor
+from harness.running.forecast.timing import SECONDS_OF_REPORT
+from harness.running.time_limit import TimeLimit
 from harness.running.workbench import Bench
 from harness.training.device import Device
 from harness.training.loop import execute
@@ -212,15 +215,17 @@ def measured(setting, tmp_path, monkeypatch):
 
     def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None, executor=made.plan.executor):
         monkeypatch.setattr(measuring, "time", SimpleNamespace(perf_counter=slow.perf_counter))
-        limits = {"probe_budget": budget, "probe_sizes": sizes or {}}
-        compare = made.plan.benchmark.compare.model_copy(update=limits)
+        compare = made.plan.benchmark.compare.model_copy(update={"probe_sizes": sizes or {}})
         benchmark = made.plan.benchmark.model_copy(update={"compare": compare})
         probe = probe_of(networks, slow.measure)
         plan = replace(
             made.plan, benchmark=benchmark, probes=(probe,), probe_versions={"fake": version}, executor=executor
         )
         asked = replace(made, plan=plan)
-        lines = measure_solutions(asked, of, store, Heard(quiet=True), lambda: open_executor(asked, store))
+        seconds = None if budget is None else budget + SECONDS_OF_REPORT  # which is left for the report
+        limit = TimeLimit(seconds, store, 0.0, clock=slow.perf_counter)
+        lines = measure_solutions(asked, of, store, Heard(quiet=True), lambda: open_executor(asked, store), limit)
+        limit.write()
         return lines, store.noted("probes")["fake"]
 
     yield SimpleNamespace(go=go, store=store, said=said, cells=found, setting=made)
@@ -281,11 +286,11 @@ def test_a_limit_in_seconds_is_kept_and_the_command_that_adds_the_rest_is_said_a
     assert slow.now <= budget + probing.TIMED - 1
     assert about["subset"] == f"12 of {ALL} pairs of networks: every replicate paired with the one before it"
     assert about["left_out"] == (
-        f"probe fake: only {about['subset']}, because compare.probe_budget is {budget} s; to measure "
-        "the 12 pairs of networks that are missing: harness run 'my file.toml' --set compare.probe_budgets.fake=36"
+        f"probe fake: only {about['subset']}, because the budget of {budget + 6}s has no room for more; to measure "
+        "the 12 pairs of networks that are missing: harness run 'my file.toml' --time-limit 33s"
     )
     assert about["left_out"] in measured.said
-    assert any(f"as many of them as fit into compare.probe_budget, {budget} s" in line for line in measured.said)
+    assert any(line.endswith("; as many of them as fit into the budget") for line in measured.said)
 
 
 def test_what_is_too_dear_at_all_is_left_out_and_said(measured):
@@ -293,9 +298,10 @@ def test_what_is_too_dear_at_all_is_left_out_and_said(measured):
     lines, about = measured.go(slow, budget=11.5)
     assert (lines, about["done"], about["planned"]) == ([], 0, 0)
     assert about["left_out"] == (
-        "probe fake was left out: 12 pairs of networks, the fewest that treat all arms alike, take about 12 s, and "
-        "compare.probe_budget is 11.5 s; to measure them: harness run ... --set compare.probe_budgets.fake=41"
+        "probe fake was left out: 12 pairs of networks are the fewest that treat all arms alike, and the budget of 17.5s has "
+        f"no room for more; to measure them: harness run ... --time-limit {about['left_out'].rpartition(' ')[2]}"
     )
+    assert seconds_of(about["left_out"].rpartition(" ")[2]) > 11.5 + SECONDS_OF_REPORT
     assert measured.said[-1] == about["left_out"]
     assert measured.store.measured("fake", "1" * 16) == set()
     again = Slow()
@@ -325,8 +331,9 @@ def test_later_replicates_that_do_not_fit_into_the_limit_take_nothing_from_those
     assert measured.store.measured("fake", "1" * 16) == before  # without those that were made to be timed
     assert (lines, about["done"], about["planned"], about["groups"]) == ([], 12, 12, 0)
     assert about["left_out"] == (
-        f"probe fake: 12 pairs of networks of later replicates left out, because compare.probe_budget is {budget:g} s; "
-        f"to measure them: harness run ... --set compare.probe_budgets.fake={about['left_out'].rpartition('=')[2]}"
+        "probe fake: 12 pairs of networks of later replicates left out, because the budget of "
+        f"{budget + SECONDS_OF_REPORT:g}s has no room for more; to measure them: harness run ... --time-limit "
+        f"{about['left_out'].rpartition(' ')[2]}"
     )
     _, about = measured.go(Slow(), 100)
     assert about["done"] == len(measured.store.measured("fake", "1" * 16)) == ALL
@@ -352,15 +359,6 @@ def test_a_lower_limit_throws_nothing_away(measured):
     _, about = measured.go(Slow(), 5)
     assert measured.store.measured("fake", "1" * 16) == before
     assert about["done"] == len(before) == 12
-
-
-@pytest.mark.parametrize(
-    ("needed", "proposed"), [(0.01, 10), (6, 10), (24, 36), (67, 110), (94.2, 150), (328, 500), (66_667, 110_000)]
-)
-def test_a_limit_that_is_proposed_has_room_and_two_digits(needed, proposed):
-    key, value = probe_limits.more_seconds(probe_of(2), needed)
-    assert (key, value) == ("compare.probe_budgets.fake", proposed)
-    assert value >= probe_limits.ROOM * needed
 
 
 def test_what_is_measured_is_not_measured_again(measured):
@@ -480,8 +478,7 @@ def test_no_benchmark_file_of_ours_has_a_limit_in_seconds(repository):
         table = tomllib.loads(file.read_text(encoding="utf-8"))
         workloads = [workload["name"] for workload in table.get("workload", [])] or [None]
         for profile, workload in product((None, *table.get("profiles", {})), workloads):
-            compare = load(file, profile, workload=workload)[0].compare
-            assert (compare.probe_budget, compare.probe_budgets) == (None, {})
+            assert load(file, profile, workload=workload)[0].budget is None
 
 
 # --- by workers ----------------------------------------------------------------------------------------------
@@ -588,17 +585,12 @@ def test_an_executor_that_leaves_measurements_out_is_refused(measured):
     ("more", "message"),
     [
         ("probe_options = { hesian = { } }", r"compare\.probe_options\.hesian: .*'hesian'; did you mean 'hessian'"),
-        ("probe_budgets = { hesian = 3.0 }", r"compare\.probe_budgets\.hesian: .*'hesian'; did you mean 'hessian'"),
         ("probe_sizes = { hesian = 3 }", r"compare\.probe_sizes\.hesian: .*'hesian'; did you mean 'hessian'"),
         (
             "probe_sizes = { hessian = 0 }",
             r"compare\.probe_sizes\.hessian: must be a whole number >= 1 and <= 1000000, got 0",
         ),
         ("probe_sizes = { gradient_norm = 3 }", r"probe_sizes\.gradient_norm: must be for a costly probe"),
-        (
-            "probe_budget = 0.0",
-            r"compare\.probe_budget: must be a number > 0",
-        ),
     ],
 )
 def test_a_probe_that_nobody_offers_is_refused(benchmark_file, registry, more, message):
@@ -644,7 +636,12 @@ def test_a_probe_that_is_not_costly_measures_every_solution(setting):
     assert [{run.init_seed for runs in group for run in runs} for group in work.groups] == [{0}, {1}, {2}, {3}]
 
 
-def test_a_limit_in_seconds_is_for_costly_probes_alone(setting):
-    made = setting(more="probe_budget = 3.0\n")
-    assert probe_limits.limit_of(made, CHEAP)[0] is None
-    assert probe_limits.limit_of(made, probe_of(1))[0] == 3.0
+def test_a_time_limit_is_for_costly_probes_alone(setting, tmp_path):
+    made = setting()
+    with Store(tmp_path / "run") as store:
+        limit = TimeLimit(3.0, store)
+        limits = [
+            probing.Probing(probe, made, work_of(probe, made, every(made)), store, Reporter(quiet=True), limit).limit
+            for probe in (CHEAP, probe_of(1))
+        ]
+    assert limits == [None, 3.0]

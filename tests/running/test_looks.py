@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -10,12 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.cli.run_state import is_over
 from harness.cli.status import status, status_lines
 from harness.console.progress import Reporter
 from harness.records import Store, open_records
+from harness.results.run_state import is_over
 from harness.running import campaign as module
-from harness.running import driver, looks
+from harness.running import driver, looks, time_limit
 from harness.running.baseline import pack
 from harness.running.prepare import Request
 from harness.running.start import run
@@ -214,19 +215,24 @@ def test_a_look_that_fails_is_named_and_ends_the_run(carry_out):
 # --- limits --------------------------------------------------------------------------------------------------
 
 
-def test_a_budget_that_is_used_up_begins_no_replicate_and_names_the_command_that_goes_on(carry_out):
-    limit = ("looks = [1]", "looks = [2, 3]\nbudget = 1e-9")
-    made = carry_out(limit)
+def test_a_budget_that_is_used_up_begins_no_replicate_and_names_the_command_that_goes_on(carry_out, monkeypatch):
+    """The clock ticks once an epoch. A replicate has two trials and two runs of two epochs: seven at the most."""
+    with monkeypatch.context() as patch:
+        patch.setattr(time_limit.TimeLimit, "used", property(lambda limit: float(limit._store.epochs_trained())))
+        patch.setattr(time_limit.TimeLimit, "per_epoch", property(lambda limit: 1.0))
+        made = carry_out(("looks = [1]", "looks = [2, 3]"), ('name = "tiny"', 'name = "tiny"\nbudget = 17'))
     assert made.code == 0
     assert replicates_of(made) == [0]
-    (line,) = [line for line in made.lines if line.startswith("compare.budget")]
-    assert "is used up: no further replicate begins after 1 replicate; to go on: harness run" in line
-    assert "--set compare.budget=" in line
+    (line,) = [line for line in made.lines if line.startswith("budget")]
+    assert line.startswith("budget, 17s, has room for no more: 1 replicate of 2 is compared; to go on: harness run ")
+    assert re.search(r" --time-limit \d+s$", line)
     document = status(made.folder)
     assert document["left_out"] == [line]
     assert document["replicates"] == {"ended": 1, "total": 2, "looks": [2, 3]}
     assert "  replicates 1/2 to look 1 of 2" in status_lines(document)
-    more = carry_out(("looks = [1]", "looks = [2, 3]\nbudget = 1e9"))
+    assert made.records.meta.budget["asked"] == 17
+    assert made.records.meta.budget["used"] > 0
+    more = carry_out(("looks = [1]", "looks = [2, 3]"), ('name = "tiny"', 'name = "tiny"\nbudget = "300h"'))
     assert replicates_of(more) == [0, 1, 2]
     assert more.records.meta.looks["left_out"] == ""
     free = carry_out(("looks = [1]", "looks = [2, 3]"), out="free")
@@ -236,12 +242,36 @@ def test_a_budget_that_is_used_up_begins_no_replicate_and_names_the_command_that
     }
 
 
-def test_a_replicate_that_has_begun_is_finished_whatever_the_budget(carry_out):
+def test_what_has_ended_stays_whatever_the_budget(carry_out):
     made = carry_out(("looks = [1]", "looks = [1, 3]"))
     assert replicates_of(made) == [0, 1, 2]
-    again = carry_out(("looks = [1]", "looks = [1, 3]\nbudget = 1e-9"))
+    again = carry_out(("looks = [1]", "looks = [1, 3]"), ('name = "tiny"', 'name = "tiny"\nbudget = 1e-9'))
     assert replicates_of(again) == [0, 1, 2]
-    assert not any(line.startswith("compare.budget") for line in again.lines)
+    assert not any(line.startswith("budget") for line in again.lines)
+
+
+def test_where_no_replicate_fits_whole_every_search_gets_equally_few_trials(carry_out, monkeypatch):
+    more = (("trials = 1", "trials = 6"), ("epochs = [1, 2]", "epochs = [1]"))
+    with monkeypatch.context() as patch:
+        patch.setattr(time_limit.TimeLimit, "used", property(lambda limit: float(limit._store.epochs_trained())))
+        patch.setattr(time_limit.TimeLimit, "per_epoch", property(lambda limit: 1.0))
+        made = carry_out(*more, ('name = "tiny"', 'name = "tiny"\nbudget = 16'))
+    # ten epochs beside the report's six seconds: three trials of each arm, and two runs of two epochs
+    assert made.records.trials.groupby("arm")["number"].count().tolist() == [3, 3]
+    assert replicates_of(made) == [0]
+    assert made.records.meta.budget["units"] == 3
+    design = made.records.meta.protocols[-1]["protocol"]["design"]["search"]
+    assert (design["trials"], design["fitted"]) == (6, 3)
+    (line,) = [line for line in made.lines if line.startswith("budget")]
+    assert line.startswith("budget, 16s, has room for no more: each search has 3 of 6 trials; to go on: harness run ")
+    whole = carry_out(*more)
+    assert whole.folder == made.folder
+    assert whole.records.trials.groupby("arm")["number"].count().tolist() == [6, 6]
+    free = carry_out(*more, out="free")
+    kept = ("asks", "measured")
+    assert {table: contents_of()(whole.folder)[table] for table in kept} == {
+        table: contents_of()(free.folder)[table] for table in kept
+    }
 
 
 def test_no_look_goes_beyond_the_replicates_of_a_baseline(carry_out, tmp_path):

@@ -137,10 +137,12 @@ def test_the_design_is_part_of_what_is_promised(file, change):
     assert two.changed(meta) == []
 
 
-@pytest.mark.parametrize("limit", ["compare.probe_budget=5", "compare.probe_budgets.sharpness=5"])
-def test_a_limit_in_seconds_decides_nothing(file, limit):
-    probed = 'compare.probes=["sharpness"]'
-    assert protocol(file, probed, limit).hash == protocol(file, probed).hash
+def test_a_time_limit_decides_nothing_and_what_it_left_of_the_searches_is_part_of_it(file):
+    assert protocol(file, "budget=1h").hash == protocol(file).hash
+    plain = as_plain(load(file)[0])
+    whole, part = (resolve(plain, ["a/sgd/b"], ["accuracy"], fitted=fitted) for fitted in (None, 3.0))
+    assert part.plain()["design"]["search"] == {**whole.plain()["design"]["search"], "fitted": 3.0}
+    assert part.hash != whole.hash
 
 
 def test_the_budget_counts_in_its_own_unit(file):

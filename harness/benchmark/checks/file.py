@@ -53,6 +53,10 @@ def check_heads(benchmark: Benchmark, source: Source) -> None:
 def check_spaces(benchmark: Benchmark, source: Source, *above: str) -> None:
     """Refuse a line of ``[search.space]`` that nothing would search, and a penalty that is one arm's own."""
     parts = {*benchmark.train.optimizers, *benchmark.train.schedulers}
+    for part in benchmark.search.constraints:
+        if part not in parts:
+            key, hint = ("search", "constraints", part), did_you_mean(part, parts)
+            raise source.refusal(key, "be for an arm's optimizer or scheduler", shown(part), hint)
     for part, space in benchmark.search.space.items():
         key = (*above, "search", "space", part)
         if part not in parts:

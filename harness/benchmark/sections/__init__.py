@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from harness.benchmark.meaning import OUTSIDE, Effect, Meaning, select_values
-from harness.benchmark.sections.base import ArmName, Name, PathName, Section, Unrepeated
+from harness.benchmark.meaning import BESIDE, OUTSIDE, Effect, Meaning, select_values
+from harness.benchmark.sections.base import (
+    ArmName,
+    Name,
+    PathName,
+    Seconds,
+    Section,
+    TimeText,
+    Unrepeated,
+    seconds_of,
+)
 from harness.benchmark.sections.compare import CompareSection
 from harness.benchmark.sections.heads import HeadSection
 from harness.benchmark.sections.report import BaselineSection, ReportSection, Target
@@ -63,6 +72,17 @@ class Benchmark(Section):
         Unrepeated,
         Meaning("Installed plugins to leave out, by their names.", ["some-plugin"], OUTSIDE),
     ] = []
+    budget: Annotated[
+        Seconds | TimeText | None,
+        Meaning(
+            "The time that the run may take in all, from its beginning to its reports: seconds, or a text such as `1h30m`. "
+            "Search, comparison and probes share it. No replicate, trial or pair of networks begins that does not fit, and "
+            "all arms are treated alike. It is a total over all calls: the same command with more time goes on. "
+            "`--time-limit` is the same.",
+            "1h30m",
+            BESIDE,
+        ),
+    ] = None
     data: DataSection = DataSection()
     train: TrainSection = TrainSection()
     search: SearchSection = SearchSection()
@@ -81,6 +101,13 @@ class Benchmark(Section):
     ] = {}
     baseline: BaselineSection = BaselineSection()
     report: ReportSection = ReportSection()
+
+    @field_validator("budget")
+    @classmethod
+    def _some_time(cls, budget: float | str | None) -> float | str | None:
+        if budget is not None and not seconds_of(budget) > 0:
+            raise ValueError(f'must be a number of seconds above 0 or a time such as "90m", got {budget!r}')
+        return budget
 
     def of_head(self, head: str) -> Benchmark:
         """Return the benchmark as it holds for a head: with that head's own settings, where it has some."""

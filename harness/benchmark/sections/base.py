@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -34,7 +35,40 @@ CountOrNone = Annotated[int, Field(ge=0, le=1_000_000)]  # 0: none
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]  # numpy and torch both take these
 Seconds = Annotated[float, Field(gt=0, le=1e9)]  # thirty years
 Penalty = Annotated[float, Field(ge=0, le=100)]  # beyond that all weights are zero
+ClassWeight = Annotated[float, Field(gt=0, le=1e6)]  # of an example's loss
 Factor = Annotated[float, Field(ge=1e-4, le=1)]  # of a learning rate; below that a layer stands still
+
+_TIME = r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?"
+TimeText = Annotated[
+    str,
+    Field(pattern=f"^{_TIME}$", min_length=1, max_length=40, description='a time such as "90m" or "1h30m"'),
+]
+
+
+def seconds_of(time: str | float) -> float:
+    """Return the seconds of a time, which is a number of them or a text.
+
+    >>> seconds_of("1h30m"), seconds_of(90)
+    (5400.0, 90.0)
+    """
+    if not isinstance(time, str):
+        return float(time)
+    match = re.fullmatch(_TIME, time)
+    hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0.0, 0.0, 0.0)
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def time_text(seconds: float) -> str:
+    """Return a time as a text that ``seconds_of`` reads.
+
+    >>> time_text(5400), time_text(90), time_text(7200)
+    ('1h30m', '1m30s', '2h')
+    """
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = [f"{hours:g}h" * (hours > 0), f"{minutes:g}m" * (minutes > 0), f"{rest:.6g}s" * (rest > 0)]
+    return "".join(parts) or "0s"
+
 
 ENDS = (-1e12, 1e12)  # of any hyperparameter: float32 has no decimals beyond them
 Hyperparameter = Annotated[float, Field(ge=ENDS[0], le=ENDS[1])]
@@ -51,4 +85,5 @@ Alias = Annotated[
 PathName = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 PathOrNone = Annotated[str, Field(max_length=LONGEST)]  # empty: none
 Names = Annotated[list[Name], Field(max_length=100), Unrepeated]
+ConstraintText = Annotated[str, Field(min_length=3, max_length=200)]  # "beta2 > beta1"
 Options = Annotated[dict[Name, Any], Field(max_length=100)]  # by option; its plugin says which values it takes

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from harness.benchmark.keys import NameOf
 from harness.benchmark.meaning import APART, BESIDE, CONTROL, MEASURED, RECIPE, RULE, Effect, Meaning
-from harness.benchmark.sections.base import Count, CountOrNone, Name, Names, Options, Seconds, Section
+from harness.benchmark.sections.base import Count, CountOrNone, Name, Names, Options, Section
 
 
 class CompareSection(Section):
@@ -35,15 +35,6 @@ class CompareSection(Section):
             Effect("total", "equal", "rule", compared=True),
         ),
     ] = 2
-    budget: Annotated[
-        Seconds | None,
-        Meaning(
-            "A limit in seconds of training, added up over all workers. When it is used up, no further replicate begins. "
-            "The same command with a larger limit goes on.",
-            3600.0,
-            BESIDE,
-        ),
-    ] = None
     epochs: Annotated[
         Count,
         Meaning("The epochs of every retraining, the same for all arms: enough to reach a minimum.", 100, RECIPE),
@@ -137,20 +128,6 @@ class CompareSection(Section):
             {"connectivity": 72},
             MEASURED,
         ),
-    ] = {}
-    probe_budget: Annotated[
-        Seconds | None,
-        Meaning(
-            "A limit in seconds for each costly probe, added up over all workers. With a limit, the speed of the machine "
-            "decides how much is measured.",
-            600.0,
-            BESIDE,
-        ),
-    ] = None
-    probe_budgets: Annotated[
-        dict[Name, Seconds],
-        Field(max_length=100),
-        Meaning("The same limit for single probes, by the probe's name.", {"connectivity": 300.0}, BESIDE),
     ] = {}
     tta: Annotated[
         bool,

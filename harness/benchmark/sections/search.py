@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from harness.benchmark.keys import NameOf
 from harness.benchmark.meaning import APART, ARMS, BUDGET, DESIGN, RECIPE, Meaning
 from harness.benchmark.sections.base import (
+    ConstraintText,
     Count,
     Factor,
     Hyperparameter,
@@ -192,6 +193,16 @@ class SearchSection(Section):
             ARMS,
         ),
     ] = {}
+    constraints: Annotated[
+        dict[Name, Annotated[list[ConstraintText], Field(max_length=100)]],
+        Field(max_length=200),
+        Meaning(
+            "What holds between the hyperparameters of an optimizer, an alias or a schedule, in place of what its plugin "
+            "says. No setting that breaks a constraint is tried. The empty list takes the plugin's constraints away.",
+            {"adam": ["beta2 > beta1"]},
+            ARMS,
+        ),
+    ] = {}
 
     @field_validator("epochs")
     @classmethod
@@ -215,6 +226,9 @@ class SearchSection(Section):
         return factors
 
 
+When = dict[Name, bool | Hyperparameter | PathOrNone | list[bool | Hyperparameter | PathOrNone]]
+
+
 class Range(Section):
     """A hyperparameter that is searched between two ends, in ``[search.space.NAME]``."""
 
@@ -230,6 +244,16 @@ class Range(Section):
             ARMS,
         ),
     ] = None
+    when: Annotated[
+        Annotated[When, Field(max_length=100)] | None,
+        Meaning(
+            "The values that other hyperparameters must have for this one to be in force: one value, or a list of them. "
+            "Elsewhere it is neither tried nor passed on. Left out, the plugin's own condition stays, and `{}` takes it "
+            "away.",
+            {"amsgrad": True},
+            ARMS,
+        ),
+    ] = None
 
 
 class Choices(Section):
@@ -241,3 +265,7 @@ class Choices(Section):
         Unrepeated,
         Meaning("The values that are tried.", [True, False], ARMS),
     ]
+    when: Annotated[
+        Annotated[When, Field(max_length=100)] | None,
+        Meaning("The same as for a range.", {"amsgrad": True}, ARMS),
+    ] = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.plugin.contracts.data import Data
-from harness.plugin.contracts.spaces import Space
+from harness.plugin.contracts.spaces import Space, When
 from harness.plugin.meta import sign_of
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def _copy(array: Any) -> Any:
 class Task:
     """What is to be learned: a loss, what a prediction is, and how predictions are scored.
 
-    The first metric ranks the arms, unless the benchmark names another.
+    The first metric ranks the arms, unless the benchmark names another. A task with a ``weighted_loss`` can be trained with
+    a weight for each class (``train.class_weights``). With weights of 1 it is the loss.
 
     >>> import torch
     >>> task = Task(
@@ -101,6 +102,9 @@ class Task:
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (outputs [B, K], targets [B, ...]) -> mean over B
     predict: Callable[[torch.Tensor], torch.Tensor]  # outputs [B, K] -> predictions [B, ...], float32
     metrics: Mapping[str, Metric]  # by name, one at least
+    weighted_loss: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor] | None = (
+        None  # (outputs [B, K], targets [B], weights [K]) -> mean over B of each loss times the weight of its class
+    )
     reference: str = ""  # a paper or an address, for the report
 
 
@@ -163,6 +167,10 @@ class Optimizer:
     ``defaults``, is refused, and so is one outside of the limits. The training loop asks nothing else of an optimizer,
     except what its flags declare.
 
+    ``when`` says that a hyperparameter is in force only where others have some values (one, or a tuple of them): elsewhere it
+    is neither searched nor passed to ``build``. ``constraints`` are texts that compare hyperparameters: no search tries a
+    setting that breaks one.
+
     ``needs`` names what of the run ``build`` gets too, as keywords of these names (``NEEDS``): ``network``, the whole
     network, in which the parameters that are not trained have ``requires_grad`` False; ``total_steps``, how many steps it
     will take; ``examples``, how many training examples there are.
@@ -179,6 +187,8 @@ class Optimizer:
     space: Space  # what the search chooses, and from where
     defaults: Mapping[str, Any] = field(default_factory=dict)  # what is passed where nothing was chosen
     limits: Space = field(default_factory=dict)  # what a benchmark may set: ``Float(0.0, 0.9999)`` for a momentum
+    when: When = field(default_factory=dict)  # what is in force only beside others: ``{"x": {"amsgrad": True}}``
+    constraints: Sequence[str] = ()  # what holds between hyperparameters: ``("beta2 > beta1",)``
     closure: bool = False  # ``step(closure)`` evaluates the objective itself, as often as it likes (LBFGS, SAM)
     switches: bool = (
         False  # it has ``train()`` and ``eval()``: it evaluates other weights than it trains (Schedule-Free)
@@ -244,6 +254,8 @@ class Scheduler:
     space: Space = field(default_factory=dict)  # what the search chooses, and from where
     defaults: Mapping[str, Any] = field(default_factory=dict)  # what is passed where nothing was chosen
     limits: Space = field(default_factory=dict)  # what a benchmark may set
+    when: When = field(default_factory=dict)  # what is in force only beside others: ``{"power": {"shape": "poly"}}``
+    constraints: Sequence[str] = ()  # what holds between hyperparameters: ``("floor < peak",)``
     per_epoch: bool = False  # it is stepped once an epoch, with the epoch's running loss, instead of once a batch
     cycle_ends: Callable[..., Sequence[int]] | None = None  # None: it does not restart
     known_failures: Mapping[str, str] = field(

@@ -6,23 +6,20 @@ one goes on where it was left. They take no part in the comparison. Stone 1974, 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
-from harness.console.numbers import counted
 from harness.console.progress import Reporter
 from harness.plugin.runs import Run
 from harness.records import Store, schema
 from harness.records.checked import load_arrays, save_arrays
 from harness.running import fold_data
-from harness.running.event_loop import EventLoop, Unpruned
+from harness.running.after.beside import is_done, train_beside
 from harness.running.executor import GuardedExecutor
 from harness.running.reuse import EarlierRuns
-from harness.training.device import environment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,10 +44,11 @@ def predict_out_of_fold(
     run_ids = [fold.run.id for fold in folds]
     file = schema.out_of_fold(store.folder)
     recorded = store.is_recorded("folds", {"runs": run_ids})
-    if recorded and file.is_file() and all(_is_done(store, run_id) for run_id in run_ids):
+    if recorded and file.is_file() and all(is_done(store, run_id) for run_id in run_ids):
         return ""
     reporter.say(f"predicting the train split out of {count} folds, with {competitor.name}")
-    _carry_out(setting, folds, store, reporter, earlier, executor)
+    runs = [fold.run for fold in folds]
+    train_beside(setting, runs, store, reporter, earlier, executor, keep_weights=False)
     for fold in folds:
         row = store.run(fold.run.id)
         if row is None or row["state"] != schema.DONE:
@@ -67,42 +65,6 @@ def _fold(setting: Setting, competitor: Competitor, params: Mapping[str, Any], r
     run = replace(setting.compare_run(competitor, params, seed=0), snapshots=False, tta=False)
     data = setting.data_of(competitor.arm)
     return Fold(rows, replace(run, data=fold_data.fold_fingerprint(data, rows, count)))
-
-
-class _Folds(Unpruned):
-    """The phase that trains the folds' runs which are not done yet."""
-
-    def __init__(self, runs: Iterable[Run]) -> None:
-        self._waiting = deque(runs)
-
-    def next(self) -> Run | None:
-        """Return the next fold's run."""
-        return self._waiting.popleft() if self._waiting else None
-
-    def ended(self, run: Run) -> None:
-        """Take no note: the records have it all."""
-
-
-def _carry_out(
-    setting: Setting, folds: list[Fold], store: Store, reporter: Reporter, earlier: EarlierRuns,
-    executor: Callable[[], GuardedExecutor],
-) -> None:  # fmt: skip
-    """Carry out the folds' runs that are not done yet; nobody asks for their weights."""
-    store.add_runs([fold.run for fold in folds], str(environment(setting.device)["hash"]))
-    store.restore([fold.run.id for fold in folds])
-    waiting = [fold.run for fold in folds if not _is_done(store, fold.run.id)]
-    for run in waiting:  # one that failed before is tried again
-        store.reopen(run.id)
-    phase = _Folds(waiting)
-    loop = EventLoop(executor(), [phase], store, reporter, earlier, keep_weights=False)
-    loop.carry_out()
-    if loop.taken:
-        reporter.say(f"{loop.taken} of the {counted(len(folds), 'fold')} were trained before, in another run folder")
-
-
-def _is_done(store: Store, run_id: str) -> bool:
-    row = store.run(run_id)
-    return row is not None and row["state"] == schema.DONE and schema.prediction(store.folder, run_id).is_file()
 
 
 def _assembled(folds: list[Fold], store: Store, count: int) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from harness.running.after.probing import Probing
 from harness.running.event_loop import EventLoop
 from harness.running.executor import GuardedExecutor
 from harness.running.reuse import EarlierRuns
+from harness.running.time_limit import TimeLimit, limit_of
 
 
 def measure_solutions(
@@ -27,9 +28,10 @@ def measure_solutions(
     store: Store,
     reporter: Reporter,
     executor: Callable[[], GuardedExecutor],
+    limit: TimeLimit | None = None,
 ) -> list[str]:
-    """Carry out every probe; return a line for each that failed. What a limit in seconds leaves out is no failure."""
-    at_work = _probings(setting, _ended(comparison, store), store, reporter)
+    """Carry out every probe; return a line for each that failed. What a time limit leaves out is no failure."""
+    at_work = _probings(setting, _ended(comparison, store), store, reporter, limit)
     _expect(at_work)
     if any(probing.has_work for probing in at_work):
         _measure(at_work, store, reporter, executor())
@@ -64,9 +66,13 @@ def _ended(comparison: Sequence[ComparisonRun], store: Store) -> list[Comparison
     return [planned for planned in comparison if (store.run(planned.run.id) or {}).get("state") == schema.DONE]
 
 
-def _probings(setting: Setting, runs: Sequence[ComparisonRun], store: Store, reporter: Reporter) -> list[Probing]:
+def _probings(
+    setting: Setting, runs: Sequence[ComparisonRun], store: Store, reporter: Reporter, limit: TimeLimit | None = None
+) -> list[Probing]:
     """Return the work of every probe."""
-    return [Probing(probe, setting, work_of(probe, setting, runs), store, reporter) for probe in setting.plan.probes]
+    limit = limit or TimeLimit(limit_of(setting.plan.benchmark), store)
+    works = [(probe, work_of(probe, setting, runs)) for probe in setting.plan.probes]
+    return [Probing(probe, setting, work, store, reporter, limit) for probe, work in works]
 
 
 def _measure(at_work: Sequence[Probing], store: Store, reporter: Reporter, executor: GuardedExecutor) -> None:

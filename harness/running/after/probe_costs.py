@@ -6,44 +6,36 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.benchmark.arms import middle
 from harness.benchmark.comparison import ComparisonRun, comparison_runs, restart_runs
 from harness.benchmark.plan import Setting
-from harness.console.safe_text import command_with
 from harness.data.images import Progress
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
 from harness.running.after.measuring import Runs, first_timed
-from harness.running.after.probe_limits import limit_of, more_seconds, seconds_allowed, seconds_needed
-from harness.running.after.probe_work import Work, work_of
+from harness.running.after.probe_work import seconds_needed, work_of
+from harness.running.time_limit import TimeLimit
 from harness.running.workbench import Bench
 
+PART_FOR_TIMING = 0.05  # of a time limit, for timing probes
 DEAR = 5.0  # seconds: a measurement that takes longer is not repeated to be timed warm
 
 
 def planned_cells(setting: Setting, replicates: int) -> list[ComparisonRun]:
     """Return the comparison of so many replicates, as it will be if every search chooses the middle of the space."""
     searched = (*setting.plan.competitors, *setting.plan.controls_of("aa"))
-    chosen = {arm.name: {name: inside(space) for name, space in arm.space.items()} for arm in searched}
+    chosen = {arm.name: middle(arm) for arm in searched}
     planned = comparison_runs(setting, [chosen] * replicates)
     return [*planned, *restart_runs(setting, planned)]
-
-
-def inside(space: Any, place: float = 0.5) -> Any:
-    """Return a value inside a distribution, at a part of the way from its low end to its high one; a choice is the first."""
-    if hasattr(space, "choices"):
-        return space.choices[0]
-    low, high = space.low, space.high
-    value = low ** (1 - place) * high**place if space.log else low + (high - low) * place
-    return int(value) if isinstance(low, int) else value
 
 
 def probe_costs(
     setting: Setting, planned: Sequence[ComparisonRun], progress: Progress = lambda what, done, total: None
 ) -> list[dict[str, Any]]:
-    """Return a row per probe: how many measurements there are, are asked for and will be made, and what they take.
+    """Return a row per probe: how many measurements there are and are asked for, and what they take.
 
     A probe that fails on networks that are not trained is not timed, and ``problem`` says why. ``part`` says which of
-    all measurements ``compare.probe_sizes`` asks for, "" where all, and ``left_out`` what a limit in seconds leaves out.
+    all measurements ``compare.probe_sizes`` asks for, "" where all.
     """
     rows = []
     for probe in setting.plan.probes:
@@ -55,76 +47,66 @@ def probe_costs(
 def wanted_of(
     setting: Setting, planned: Sequence[ComparisonRun], timed: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Return rows of probes that were ``timed``, for other networks: as many measurements as are asked for and fit."""
+    """Return rows of probes that were ``timed``, for other networks."""
     rows = []
     for probe, row in zip(setting.plan.probes, timed, strict=True):
-        work, each = work_of(probe, setting, planned), row["seconds_each"]
-        fits = len(work.wanted)
-        if row["budget"] is not None and each:
-            fits = min(fits, int(row["budget"] / each))
-        rows.append({**row, "wanted": len(work.wanted), "fits": fits, "seconds": fits * each})
+        wanted = len(work_of(probe, setting, planned).wanted)
+        rows.append({**row, "wanted": wanted, "seconds": wanted * row["seconds_each"]})
     return rows
 
 
-def foretell(setting: Setting, replicates: int, command: Sequence[str] = ()) -> list[str]:
-    """Return a line for each probe that will not measure everything; only those with a limit in seconds are timed."""
-    planned, lines = planned_cells(setting, replicates), []
+def foretell(setting: Setting, replicates: int, limit: TimeLimit) -> list[str]:
+    """Return a line for each probe that will not measure everything; under a time limit each is timed, and noted there.
+
+    The timing ends when it has taken a twentieth of the limit: the other probes count as nothing until they have measured.
+    """
+    planned, lines, began = planned_cells(setting, replicates), [], time.monotonic()
     for probe in setting.plan.probes:
         work = work_of(probe, setting, planned)
-        timed = limit_of(setting, probe)[0] is not None
+        late = time.monotonic() - began > PART_FOR_TIMING * (limit.seconds or 0.0)
+        timed = limit.is_set and probe.name not in limit.probes and not late
         if timed or work.part(work.asked):
-            row = _cost(probe, setting, planned, timed, command)
-            lines += [probe_line(row)] if row["part"] or row["left_out"] or row["problem"] else []
+            row = _cost(probe, setting, planned, timed)
+            lines += [probe_line(row)] if row["part"] or row["problem"] else []
+            if row["timed"]:
+                limit.probes[probe.name] = row["seconds_each"]
     return lines
 
 
+def wanted_measurements(setting: Setting, planned: Sequence[ComparisonRun]) -> dict[str, int]:
+    """Return by probe how many measurements are asked for on the networks of these runs."""
+    return {probe.name: len(work_of(probe, setting, planned).wanted) for probe in setting.plan.probes}
+
+
 def _cost(
-    probe: Probe, setting: Setting, planned: Sequence[ComparisonRun], timed: bool = True, command: Sequence[str] = ()
-) -> dict[str, Any]:
+    probe: Probe, setting: Setting, planned: Sequence[ComparisonRun], timed: bool = True
+) -> dict[str, Any]:  # fmt: skip
     work = work_of(probe, setting, planned)
-    limit, key = limit_of(setting, probe)
     each, problem = _price(probe, setting, work.wanted) if timed else (0.0, "")
-    groups = 0
-    while groups < work.asked and (limit is None or len(work.first(groups + 1)) * each <= limit):
-        groups += 1
-    fits = len(work.first(groups))
+    wanted = len(work.wanted)
     return {
         "probe": probe.name,
         "unit": work.unit,
         "possible": len(work.all),
-        "wanted": len(work.wanted),
-        "counted": work.count(len(work.wanted)),
+        "wanted": wanted,
+        "counted": work.count(wanted),
         "part": work.part(work.asked),
-        "groups": groups,
         "timed": timed and not problem,
         "seconds_each": each,
-        "budget": limit,
-        "fits": fits,
-        "seconds": fits * each,
-        "left_out": _left_out(probe, work, fits, each, f"{key}, {seconds_allowed(limit)}", command) if limit else "",
+        "seconds": wanted * each,
         "problem": problem,
     }
 
 
-def _left_out(probe: Probe, work: Work, fits: int, each: float, limit: str, command: Sequence[str]) -> str:
-    """Return what does not fit into a limit in seconds, and the setting under which it would; "" where all fits."""
-    count = len(work.wanted)
-    if fits == count:
-        return ""
-    remedy = command_with(command, *more_seconds(probe, count * each))
-    what = f"only {fits} of them fit" if fits else "too few of them fit, so that the probe is left out"
-    return f"{what}, into {limit}; to measure all of them: {remedy}"
-
-
 def probe_line(row: dict[str, Any]) -> str:
-    """Return for a person what a probe will measure, what that takes, and what is left out."""
+    """Return for a person what a probe will measure, and what that takes."""
     line = f"probe {row['probe']}: {row['part'] or row['counted']}"
     line += " (compare.probe_sizes)" if row["part"] else ""
     if row["problem"]:
         return f"{line}, not timed: {row['problem']}"
     if row["timed"]:
-        line += f", at about {row['seconds_each']:.2g} s each: {seconds_needed(row['wanted'] * row['seconds_each'])}"
-    return f"{line}; {row['left_out']}" if row["left_out"] else line
+        line += f", at about {row['seconds_each']:.2g} s each: {seconds_needed(row['seconds'])}"
+    return line
 
 
 def _price(probe: Probe, setting: Setting, every: Sequence[Runs]) -> tuple[float, str]:

@@ -9,6 +9,7 @@ comes later brings pairs of its own, and changes nothing among those that were t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -25,6 +26,11 @@ UNITS = {
     3: ("triple of networks", "triples of networks"),
 }  # what a measurement looks at, by its number of networks: one of them, and several
 COMPARED = ("fresh", "aa", "different")  # the roles of the runs whose networks are compared
+
+
+def seconds_needed(seconds: float) -> str:
+    """Return seconds in words, rounded up."""
+    return f"{math.ceil(seconds):,} s" if seconds >= 10 else f"{math.ceil(10 * seconds) / 10:g} s"
 
 
 @dataclass(frozen=True)

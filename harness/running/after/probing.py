@@ -1,9 +1,8 @@
 """One probe at work: the measurements that it hands out, group by group, and its note, which says how far it has come.
 
-Each probe says what its measurements cost as soon as a few have been made. Where the user has set a limit in seconds
-(``compare.probe_budget``), a costly probe makes as many of them as fit. The seconds are those of the measurements, added up
-over the workers. What is measured is noted group by group, so a run that goes on after a kill measures the same, and only
-the measurements that were under way are lost.
+Each probe says what its measurements cost as soon as a few have been made. Under a time limit (``budget``) a costly probe
+begins a group only where all of it fits beside the first groups of the other probes and the report. What is measured is noted
+group by group, so a run that goes on after a kill measures the same, and only the measurements that were under way are lost.
 """
 
 from __future__ import annotations
@@ -18,13 +17,12 @@ from typing import Any
 
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
-from harness.console.safe_text import command_with
 from harness.plugin.contracts import Probe
 from harness.plugin.runs import Failed, Measured, Measurement, digest
 from harness.records import Store
 from harness.running.after.measuring import Key, Runs, first_timed, key_of, networks_in_words
-from harness.running.after.probe_limits import limit_of, more_seconds, seconds_allowed, seconds_needed
-from harness.running.after.probe_work import Work
+from harness.running.after.probe_work import Work, seconds_needed
+from harness.running.time_limit import TimeLimit
 
 TIMED = 3  # measurements of each network with one worker, the first of which warms up; one more for each further worker
 MOST_PROBLEMS = 20  # that are kept of a probe
@@ -40,12 +38,13 @@ class Probing:
     work: Work
     store: Store
     reporter: Reporter
+    time_limit: TimeLimit
     failed: set[Key] = field(default_factory=set)  # in this call; the next one tries them again
     handed_out: dict[Key, float] = field(default_factory=dict)  # measurements under way, and when they were handed out
     _workers: int = 1
     _timed: dict[Key, float | None] = field(default_factory=dict)  # the first ones: their seconds, None until they end
     _waiting: deque[Runs] = field(default_factory=deque)  # of the groups that were begun
-    _is_full: bool = False  # there is no further group, or a limit has no room for it
+    _is_full: bool = False  # there is no further group, or the time limit has no room for it
     _seconds: list[float] = field(default_factory=list)  # of the measurements since the last group was begun
     _left_at_first: int = 0  # measurements that were still to be made when it began
 
@@ -54,15 +53,10 @@ class Probing:
         """The version of the probe, as the records have it."""
         return self.setting.plan.probe_versions[self.probe.name][:VERSION]
 
-    @cached_property
+    @property
     def limit(self) -> float | None:
-        """The limit in seconds that the user has set; None for none."""
-        return limit_of(self.setting, self.probe)[0]
-
-    @cached_property
-    def key(self) -> str:
-        """The key of the benchmark file that sets the limit."""
-        return limit_of(self.setting, self.probe)[1]
+        """The seconds that the run may take in all, where the probe is costly; None for no limit."""
+        return self.time_limit.seconds if self.probe.costly else None
 
     @cached_property
     def note(self) -> dict[str, Any]:
@@ -106,9 +100,13 @@ class Probing:
         self._left_at_first = self.left
         if not self.has_work:
             return
+        self._reserve()
         if not self.note["groups"]:
             first = first_timed(self._missing(self.work.groups[0]), TIMED + workers - 1)
             timed = [runs for measurements in first.values() for runs in measurements]
+            if not self._has_room(len(timed), self.time_limit.probes.get(self.probe.name, 0.0)):
+                self._is_full = True
+                return
             self._timed = {key_of(runs): None for runs in timed}
             self._write(timed=[*self.note["timed"], *self._timed])
             self._waiting.extend(timed)
@@ -151,6 +149,7 @@ class Probing:
             self._timed[key] = seconds
             if None not in self._timed.values():
                 self._write(seconds_each=self._estimate())
+                self._reserve()
                 self._say_cost()
         self.expect()
         self.reporter.preparing(f"{self.probe.name}: {self.work.unit}", self._count_done(), self.note["planned"])
@@ -166,6 +165,9 @@ class Probing:
             if self._seconds and self.note["groups"]:
                 self._write(seconds_each=sum(self._seconds) / len(self._seconds))
             self._write_end()
+        self.time_limit.reserve(self._purpose, 0.0)
+        if self.note["seconds_each"]:
+            self.time_limit.probes[self.probe.name] = self.note["seconds_each"]
         if self.note["left_out"]:
             self.reporter.say(self.note["left_out"], style="yellow")
         yield from (f"probe '{self.probe.name}' failed: {problem}" for problem in self.note["problems"][:1])
@@ -209,9 +211,7 @@ class Probing:
     def _say_cost(self) -> None:
         """Say what all measurements take."""
         each, left = self.note["seconds_each"], self._left_at_first
-        self.reporter.say(
-            _cost_line(self.probe, self.work.count(left), left, each, self.limit, self.key, self._workers)
-        )
+        self.reporter.say(_cost_line(self.probe, self.work.count(left), left, each, self.limit, self._workers))
 
     def _begin_group(self) -> bool:
         """Begin the next group that has something to measure; False where there is none, or a limit has no room for it."""
@@ -219,15 +219,29 @@ class Probing:
             if self._seconds and number:
                 self._write(seconds_each=sum(self._seconds) / len(self._seconds))
             left = self._missing(self.work.groups[number])
-            needed = self.note["seconds"] + self.note["seconds_each"] * len(left)
-            if self.limit is not None and left and needed > self.limit:
+            if left and not self._has_room(len(left), self.note["seconds_each"]):
                 return False
             self._write(groups=number + 1, planned=len(self.work.first(number + 1)))
+            self._reserve()
             if left:
                 self._seconds = []
                 self._waiting.extend(left)
                 return True
         return False
+
+    @property
+    def _purpose(self) -> str:
+        return f"probe {self.probe.name}"
+
+    def _reserve(self) -> None:
+        """Keep time free for the first group, until it has begun; other probes then leave it."""
+        each = self.note["seconds_each"] or self.time_limit.probes.get(self.probe.name, 0.0)
+        first = self._missing(self.work.groups[0]) if self.work.groups and not self.note["groups"] else ()
+        self.time_limit.reserve(self._purpose, each * len(first) / self._workers)
+
+    def _has_room(self, many: int, each: float) -> bool:
+        """Return whether so many measurements fit; one that is not costly is made whatever the limit."""
+        return self.limit is None or self.time_limit.fits(each * many / self._workers, of=self._purpose)
 
     def _note_problem(self, runs: Runs, reason: str) -> None:
         why = reason.removeprefix(f"probe '{self.probe.name}': must measure, got ")
@@ -251,13 +265,14 @@ class Probing:
         self._write(left_out=self._left_out(self.store.noted("command") or ()))
 
     def _left_out(self, command: Sequence[str]) -> str:
-        """Return a sentence on what the limit in seconds has left out, with the command that adds it; "" for nothing."""
+        """Return a sentence on what the time limit has left out, with the command that adds it; "" for nothing."""
         note, work = self.note, self.work
         lacking = len(work.wanted) - note["planned"]
         if note["budget"] is None or lacking <= 0:
             return ""
-        remedy = command_with(command, *more_seconds(self.probe, note["seconds"] + note["seconds_each"] * lacking))
-        limit = f"{self.key} is {seconds_allowed(note['budget'])}"
+        each = note["seconds_each"] or self.time_limit.probes.get(self.probe.name, 0.0)
+        remedy = self.time_limit.remedy(each * lacking / self._workers, command)
+        limit = f"the budget of {self.time_limit.words} has no room for more"
         if not note["groups"] and note["planned"]:
             return (
                 f"probe {self.probe.name}: {work.count(lacking)} of later replicates left out, because {limit}; to "
@@ -265,10 +280,9 @@ class Probing:
             )
         if not note["groups"]:
             least = len(work.groups[0])
-            needed = seconds_needed(note["seconds_each"] * least)
             return (
-                f"probe {self.probe.name} was left out: {work.count(least)}, the fewest that treat all arms alike, "
-                f"take about {needed}, and {limit}; to measure them: {remedy}"
+                f"probe {self.probe.name} was left out: {work.count(least)} are the fewest that treat all arms alike, and "
+                f"{limit}; to measure them: {remedy}"
             )
         return (
             f"probe {self.probe.name}: only {work.part(note['groups'])}, because {limit}; to measure the "
@@ -277,10 +291,9 @@ class Probing:
 
 
 def _cost_line(
-    probe: Probe, counted: str, count: int, each: float, limit: float | None, key: str, workers: int
+    probe: Probe, counted: str, count: int, each: float, limit: float | None, workers: int
 ) -> str:  # fmt: skip
     line = f"probe {probe.name}: {counted} at about {each:.2g} s, "
     line += f"{seconds_needed(math.ceil(count / workers) * each)} in all"
     line += f" with {workers} workers" if workers > 1 else ""
-    fits = limit is None or count * each <= limit
-    return line if fits else f"{line}; as many of them as fit into {key}, {seconds_allowed(limit or 0)}"
+    return line if limit is None else f"{line}; as many of them as fit into the budget"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark.arms import Competitor
+from harness.benchmark.arms import Competitor, middle
 from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
@@ -22,7 +22,7 @@ from harness.errors import HarnessError, PluginError, disk
 from harness.plugin.runs import Run
 from harness.records import open_records
 from harness.running import disk_space
-from harness.running.after.probe_costs import inside, planned_cells, probe_costs, wanted_of
+from harness.running.after.probe_costs import planned_cells, probe_costs, wanted_of
 from harness.running.forecast.costs import ArmCost, Timed, arm_row, cost_of_arm, kinds, phases
 from harness.running.forecast.pace import Pace, pace_of
 from harness.running.forecast.power import power
@@ -30,6 +30,7 @@ from harness.running.forecast.timing import Timing, time_arm
 from harness.running.looks import look_of
 from harness.running.prepare import Prepared, Request, prepare
 from harness.running.reuse import earlier_runs, foreseen, foreseen_recipes, reusable_folders
+from harness.running.time_limit import limit_of
 from harness.running.workbench import Bench
 from harness.running.workers.opening import opening_of
 from harness.training import device
@@ -117,6 +118,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "bytes_cached": _cached_bytes(setting),
         "little_room": disk_space.warning(work.room, folder),
         "most": most,
+        "budget": _fitting(setting, timed, work, pace, opening, folder),
         "power": power(setting, setting.imported.arms if setting.imported else ()),
     }
 
@@ -145,12 +147,7 @@ def _work(setting: Setting, timed: Sequence[Timed], replicates: int, reporter: R
 
 def _most(setting: Setting, timed: Sequence[Timed], first: Work, pace: Pace, opening: float) -> dict[str, Any]:
     """Return what all looks cost at the most, if nothing is there yet; the probes take as long a measurement as timed."""
-    replicates = setting.plan.benchmark.compare.looks[-1]
-    work = first
-    if replicates > first.replicates:
-        planned = planned_cells(setting, replicates)
-        costs = [cost_of_arm(arm, planned, replicates) for arm in timed]
-        work = Work(setting, replicates, planned, costs, wanted_of(setting, planned, first.probes))
+    work = _work_of(setting, timed, first, setting.plan.benchmark.compare.looks[-1])
     seconds_wall = opening + pace.opening + sum(_phases(work, pace, {}).values())
     return {
         "replicates": work.replicates,
@@ -159,6 +156,33 @@ def _most(setting: Setting, timed: Sequence[Timed], first: Work, pace: Pace, ope
         "seconds_wall": seconds_wall,
         "bytes": work.room.kept,
     }
+
+
+def _work_of(setting: Setting, timed: Sequence[Timed], first: Work, replicates: int) -> Work:
+    """Return the work of so many replicates; the probes take as long a measurement as in the ``first`` work."""
+    if replicates == first.replicates:
+        return first
+    planned = planned_cells(setting, replicates)
+    costs = [cost_of_arm(arm, planned, replicates) for arm in timed]
+    return Work(setting, replicates, planned, costs, wanted_of(setting, planned, first.probes))
+
+
+def _fitting(
+    setting: Setting, timed: Sequence[Timed], first: Work, pace: Pace, opening: float, folder: Path
+) -> dict[str, Any]:
+    """Return about how many replicates fit into the time limit, if nothing is there yet, and what the first one takes."""
+    asked, replicates, least = limit_of(setting.plan.benchmark), 0, 0.0
+    for number in range(1, setting.plan.benchmark.compare.looks[-1] + 1) if asked is not None else ():
+        work = _work_of(setting, timed, first, number)
+        seconds = opening + pace.opening + sum(_phases(work, pace, {}).values())
+        least = least or seconds
+        if seconds > (asked or 0.0):
+            break
+        replicates = number
+    used = 0.0
+    with suppress(HarnessError):
+        used = float(open_records(folder).meta.budget.get("used", 0.0))
+    return {"asked": asked, "used": used, "replicates": replicates, "first_replicate": least}
 
 
 def _phases(work: Work, pace: Pace, taken: Mapping[tuple[str, str], int]) -> dict[str, float]:
@@ -176,8 +200,7 @@ def _pace(setting: Prepared) -> Pace:
 
 def _middle_run(setting: Setting, competitor: Competitor) -> Run:
     """Return a run of an arm at the middle of its space, for its costlier stage to be timed."""
-    params = {name: inside(space) for name, space in competitor.space.items()}
-    return replace(setting.compare_run(competitor, params, seed=0, snapshots=False), head_epochs=0)
+    return replace(setting.compare_run(competitor, middle(competitor), seed=0, snapshots=False), head_epochs=0)
 
 
 def _cached_bytes(setting: Setting) -> int:

@@ -49,6 +49,42 @@ def confirmations(competitor: Competitor, searches: int, trials: int) -> int:
     return searches * min(competitor.benchmark.search.confirm, trials // searches) if searches else 0
 
 
+class Budgeted:
+    """What a search may spend: all that the benchmark gives it, or the part of it that a time limit has room for."""
+
+    competitor: Competitor
+    exhausted: bool
+    granted = math.inf  # how much it may spend under a time limit, in the benchmark's unit
+    _options: SearchSection
+    _asks: Sequence[Ask]
+    _spending: Spending
+
+    @property
+    def whole(self) -> float:
+        """How much the benchmark gives the search, in its unit."""
+        return amount(self._options, self.competitor)
+
+    @property
+    def limit(self) -> float:
+        """How much the search may spend, in the benchmark's unit: the whole, or what a time limit leaves of it."""
+        return min(self.whole, self.granted)
+
+    @property
+    def asks_for_more(self) -> bool:
+        """Whether it has spent what it was granted, and the benchmark gives it more."""
+        return self.granted < self.whole and self._spending.spent() >= self.granted and not self.exhausted
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether every trial that was asked has ended."""
+        return self._spending.leading() == len(self._asks)
+
+    @property
+    def spent_so_far(self) -> float:
+        """What all trials have cost, in the benchmark's unit."""
+        return self._spending.spent()
+
+
 class Spending:
     """What the trials of a search have cost, in order; those that have ended are added up once."""
 

@@ -11,6 +11,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from optuna.trial import TrialState
@@ -164,6 +165,7 @@ def _trouble(plan: Plan, competitor: Competitor) -> str:
     """Return what a small search of an arm breaks with, as ``ValueError: ...``; "" where it does not."""
     search = plan.benchmark.search
     space = {name: repr(distribution) for name, distribution in competitor.space.items()}
+    space |= {"": repr(competitor.rules)} if competitor.rules else {}
     settings = search.model_dump(include={"sampler", "sampler_options", "pruner", "pruner_options", "objectives"})
     key = digest(
         [settings, search.seeds, search.epochs, search.trials, directions(plan), space, first_trial(competitor)]
@@ -185,11 +187,13 @@ def _search(plan: Plan, competitor: Competitor) -> None:
     quiet_optuna()
     study = OptunaStudy("small", directions(plan))
     startup, enough = _enough(plan, competitor)
-    tried = Tried(search.sampler, competitor.space)
+    tried = Tried(search.sampler, competitor.space, competitor.rules)
     for number in range(enough):
         if number == 0 or number >= startup:
             study.prepare(make_sampler(plan, competitor, number), make_pruner(plan))
-        tried.note(study.ask_with(fixed_params(plan, competitor, number), competitor.space).params)
+        sampler = partial(_sampler, plan, competitor, number)
+        fixed = fixed_params(plan, competitor, number)
+        tried.note(study.ask_with(fixed, competitor.space, competitor.rules, sampler).params)
         score = (number * 37 % 101 + 1) / 103
         state = {4: TrialState.FAIL, 7: TrialState.PRUNED}.get(number % 10, TrialState.COMPLETE)
         steps, notes, stop = _pruned(plan, study, number, score)
@@ -198,6 +202,10 @@ def _search(plan: Plan, competitor: Competitor) -> None:
         study.end(number, steps, notes, values, state)
         if tried.everything:
             return
+
+
+def _sampler(plan: Plan, competitor: Competitor, number: int, attempt: int) -> Any:
+    return make_sampler(plan, competitor, number, attempt=attempt)
 
 
 def _pruned(plan: Plan, study: OptunaStudy, number: int, score: float) -> tuple[dict[int, float], dict[str, Any], bool]:

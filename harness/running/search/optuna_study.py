@@ -7,11 +7,15 @@ happens at the same time. It asks Optuna for everything by public methods, so no
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+
+from harness.plugin.rules import NO_RULES, Rules, allowed_near
+
+ATTEMPTS = 50  # proposals of a sampler that break a constraint, one after the other
 
 
 class NotesApart(optuna.storages.InMemoryStorage):
@@ -20,6 +24,12 @@ class NotesApart(optuna.storages.InMemoryStorage):
     def __init__(self) -> None:
         super().__init__()
         self.apart: dict[str, Any] | None = None
+
+    def forget_params(self, trial_id: int, attrs: Mapping[str, Any]) -> None:
+        """Take a running trial's parameters away, and give it these notes of samplers."""
+        trial = copy.copy(self._get_trial(trial_id))
+        trial.params, trial.distributions, trial.system_attrs = {}, {}, dict(attrs)
+        self._set_trial(trial_id, trial)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Note something of a trial."""
@@ -50,11 +60,43 @@ class OptunaStudy(optuna.Study):
         self.sampler, self.pruner = sampler, pruner
         pruner.prune(self, optuna.trial.create_trial(state=TrialState.RUNNING))
 
-    def ask_with(self, fixed: Mapping[str, Any], space: Mapping[str, Any]) -> optuna.Trial:
-        """Ask for a trial; what is not ``fixed`` of its parameters, the sampler chooses."""
+    def ask_with(
+        self, fixed: Mapping[str, Any], space: Mapping[str, Any], rules: Rules = NO_RULES,
+        sampler: Callable[[int], optuna.samplers.BaseSampler] | None = None,
+    ) -> optuna.Trial:  # fmt: skip
+        """Ask for a trial; what is not ``fixed`` of its parameters, the sampler chooses, as far as they are in force.
+
+        What breaks a constraint is thrown away, and ``sampler(attempt)`` makes the sampler that proposes something else. Where
+        that does not help, the trial is the setting near to the last proposal that breaks none.
+        """
         if fixed:
             self.enqueue_trial(dict(fixed))
-        return self.ask(dict(space))
+        trial = self.ask()
+        self._suggest(trial, space, rules)
+        before = self._tables.get_trial(trial._trial_id).system_attrs if rules.broken(trial.params) else {}
+        for attempt in range(1, ATTEMPTS + 1):
+            if not rules.broken(trial.params):
+                return trial
+            if sampler is not None:
+                self.sampler = sampler(attempt)
+            trial = self._again(trial, {**before, "fixed_params": dict(fixed)} if fixed else before)
+            self._suggest(trial, space, rules)
+        if rules.broken(trial.params) and (near := allowed_near(space, rules, trial.params)) is not None:
+            trial = self._again(trial, {**before, "fixed_params": near})
+            self._suggest(trial, space, rules)
+        return trial
+
+    @staticmethod
+    def _suggest(trial: optuna.Trial, space: Mapping[str, Any], rules: Rules) -> None:
+        """Have a sampler choose the parameters that are in force; those that others depend on come first."""
+        for name in rules.order(space) if rules.when else space:
+            if rules.is_in_force(name, trial.params):
+                trial._suggest(name, space[name])
+
+    def _again(self, trial: optuna.Trial, attrs: Mapping[str, Any]) -> optuna.Trial:
+        """Return a trial without its parameters, so that they are chosen once more."""
+        self._tables.forget_params(trial._trial_id, attrs)
+        return optuna.Trial(self, trial._trial_id)
 
     def decide(
         self, pruner: optuna.pruners.BasePruner, number: int, steps: Mapping[int, float], notes: Mapping[str, Any]

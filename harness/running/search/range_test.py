@@ -188,10 +188,11 @@ def _rises(curve: Curve) -> bool:
 
 def _parts(setting: Setting, competitor: Competitor, lr: float) -> Parts:
     """Return fresh parts as a search run has them, with a schedule that does nothing."""
+    from harness.benchmark.arms import middle
     from harness.running.workbench import Bench
 
     still = replace(competitor, scheduler=STILL, fixed=_without_schedule(competitor.fixed))
-    needed = {name: _inside(space) for name, space in competitor.space.items() if _needed(name, competitor)}
+    needed = {name: value for name, value in middle(competitor).items() if _needed(name, competitor)}
     epochs = setting.plan.benchmark.search.epochs[-1]
     run: Run = setting.search_run(still, {**needed, "lr": lr, "epochs": epochs})
     run = replace(run, head_epochs=0)  # a sweep has one stage: it moves all that the arm trains
@@ -211,14 +212,6 @@ def _needed(name: str, competitor: Competitor) -> bool:
 
     ours = ("lr", "epochs", "batch_size", "layer_factor")
     return name not in ours and not name.startswith(SCHEDULE) and name not in competitor.optimizer.defaults
-
-
-def _inside(space: Any) -> Any:
-    """Return a value near the middle of a distribution."""
-    if hasattr(space, "choices"):
-        return space.choices[0]
-    middle = (space.low * space.high) ** 0.5 if space.log else (space.low + space.high) / 2
-    return int(middle) if isinstance(space.low, int) else middle
 
 
 def centred(competitor: Competitor, lr: float) -> Competitor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import random
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from harness.benchmark.first_trial import first_trial
 from harness.benchmark.plan import Plan
 from harness.benchmark.toml import refusal
 from harness.errors import did_you_mean, one_line, shown
+from harness.plugin.rules import NO_RULES, Rules, every_setting
 from harness.plugin.runs import digest
 
 _ONE_SEED = ("qmc", "grid", "bruteforce")  # these walk through one sequence, so every trial gets the same seed
@@ -50,28 +52,50 @@ def make_pruner(plan: Plan, where: str = "search.pruner") -> optuna.pruners.Base
 
 
 def make_sampler(
-    plan: Plan, competitor: Competitor, number: int, replicate: int = 0, where: str = "search.sampler"
+    plan: Plan, competitor: Competitor, number: int, replicate: int = 0, where: str = "search.sampler", attempt: int = 0
 ) -> optuna.samplers.BaseSampler:
-    """Return the sampler of one trial, seeded from (search seed, study, number); raises BenchmarkError in one line."""
+    """Return the sampler of one trial, seeded from (search seed, study, number); raises BenchmarkError in one line.
+
+    Where what it proposed broke a constraint, the sampler of the next ``attempt`` has another seed, or goes on in its sequence.
+    """
     search, study = plan.benchmark.search, study_name(competitor.name, replicate)
     options = dict(search.sampler_options)
     name = short_name(search.sampler)
-    key = [search.seed, study] if name in _ONE_SEED else [search.seed, study, number]
+    key = [search.seed, study] if name in _ONE_SEED else [search.seed, study, number, *([attempt] if attempt else [])]
     check_finite(name, competitor, where)
     seed = int(digest(key)[:8], 16)
-    if name == GRID:
+    if name == GRID and competitor.rules:
+        options["search_space"] = _every_value(competitor)
+    elif name == GRID:
         options["search_space"] = _grid(competitor, {**options, "seed": seed}, where)
     sampler: optuna.samplers.BaseSampler = _make(samplers(), search.sampler, options, where, seed=seed)
     return sampler
 
 
-def fixed_params(plan: Plan, competitor: Competitor, number: int) -> dict[str, Any]:
+def fixed_params(plan: Plan, competitor: Competitor, number: int, replicate: int = 0) -> dict[str, Any]:
     """Return the parameters that a trial has whatever the sampler says: those of the first trial of a search.
 
-    A grid's own first combination is the first trial already (``_grid``).
+    A grid's own first combination is the first trial already (``_grid``). Where the arm has rules, a sampler that tries every
+    combination has all of them from here, because Optuna's own walk through those that no rule allows.
     """
+    if competitor.rules and short_name(plan.benchmark.search.sampler) in EXHAUSTIVE:
+        every = walk(competitor, digest([plan.benchmark.search.seed, study_name(competitor.name, replicate)]))
+        return every[number % len(every)]
     has_own = number > 0 or short_name(plan.benchmark.search.sampler) == GRID
     return {} if has_own else first_trial(competitor)
+
+
+def walk(competitor: Competitor, seed: str) -> list[dict[str, Any]]:
+    """Return every combination of a finite space that the arm's rules allow, its first trial first, the others shuffled."""
+    every = every_setting(_every_value(competitor), competitor.rules)
+    random.Random(seed).shuffle(every)
+    first = competitor.rules.in_force(first_trial(competitor))
+    place = next((number for number, setting in enumerate(every) if setting == first), 0)
+    return [every[place], *every[:place], *every[place + 1 :]] if every else []
+
+
+def _every_value(competitor: Competitor) -> dict[str, list[Any]]:
+    return {name: _every(space) for name, space in competitor.space.items()}
 
 
 def _grid(competitor: Competitor, options: Mapping[str, Any], where: str) -> dict[str, list[Any]]:
@@ -81,7 +105,7 @@ def _grid(competitor: Competitor, options: Mapping[str, Any], where: str) -> dic
     that would come first change places with those of the first trial. A trial that was put before the grid instead would
     come up in the grid once more.
     """
-    values = {name: _every(space) for name, space in competitor.space.items()}
+    values = _every_value(competitor)
     study = optuna.create_study(sampler=_make(samplers(), GRID, {**options, "search_space": values}, where))
     leading = study.ask(dict(competitor.space)).params
     for name, wanted in first_trial(competitor).items():
@@ -108,9 +132,12 @@ def check_finite(sampler: str, competitor: Competitor, where: str) -> None:
             raise refusal(where, f"have finite spaces for {shown(sampler)}", range_, hint)
 
 
-def combinations(space: Mapping[str, Any]) -> int:
-    """Return how many different values a space has in all, 0 for infinitely many."""
-    return math.prod(_count(distribution) for distribution in space.values())
+def combinations(space: Mapping[str, Any], rules: Rules = NO_RULES) -> int:
+    """Return how many different settings a space has in all, 0 for infinitely many."""
+    many = math.prod(_count(distribution) for distribution in space.values())
+    if not many or not rules:
+        return many
+    return len(every_setting({name: _every(distribution) for name, distribution in space.items()}, rules))
 
 
 def _count(space: Any) -> int:
@@ -125,17 +152,19 @@ def _count(space: Any) -> int:
 class Tried:
     """Which combinations of a space have been asked, for a sampler that walks through all of them."""
 
-    def __init__(self, sampler: str, space: Mapping[str, Any]) -> None:
+    def __init__(self, sampler: str, space: Mapping[str, Any], rules: Rules = NO_RULES) -> None:
         self._space = space
-        self._many = combinations(space) if short_name(sampler) in EXHAUSTIVE else 0  # 0 where the sampler does not
+        self._rules = rules
+        self._many = combinations(space, rules) if short_name(sampler) in EXHAUSTIVE else 0  # 0 where it does not
         self._combinations: set[tuple[int | None, ...]] = set()
 
     def note(self, params: Mapping[str, Any]) -> None:
         """Note the parameters of one more trial."""
         if self._many:
-            combination = tuple(_place(params.get(name), one) for name, one in self._space.items())
-            if None not in combination:
-                self._combinations.add(combination)
+            places = {name: _place(params.get(name), one) for name, one in self._space.items()}
+            in_force = [place for name, place in places.items() if self._rules.is_in_force(name, params)]
+            if None not in in_force:
+                self._combinations.add(tuple(places.values()))
 
     @property
     def everything(self) -> bool:

@@ -32,8 +32,7 @@ from harness.errors import HarnessError, one_line, shortened
 from harness.plugin.runs import Epoch, PrunerDecision, Run
 from harness.records import Store, schema
 from harness.records.earlier import EarlierRun
-from harness.running.search import budget
-from harness.running.search.budget import Spending
+from harness.running.search.budget import Budgeted, Spending
 from harness.running.search.dashboard import shown_of
 from harness.running.search.rebuilding import OPTUNA_STATE, study_in_memory, write_study
 from harness.running.search.samplers import Tried, combinations, fixed_params, make_pruner, make_sampler, study_name
@@ -43,7 +42,7 @@ from harness.training.device import environment
 GO_ON = PrunerDecision(stop=False, notes={})
 
 
-class Trials:
+class Trials(Budgeted):
     """The trials of a search of one arm, in one replicate."""
 
     def __init__(self, setting: Setting, competitor: Competitor, store: Store, replicate: int = 0) -> None:
@@ -57,7 +56,7 @@ class Trials:
         self._by_epochs = self._options.pruner != "none" and self._options.seeds == 1  # else the pruner goes by seeds
         self._asks = store.asks(self.study)
         self._spending = Spending(self._options, self._asks)
-        self._tried = Tried(self._options.sampler, competitor.space)
+        self._tried = Tried(self._options.sampler, competitor.space, competitor.rules)
         self._runs = TrialRuns(setting, competitor, replicate)
         self._waiting: dict[int, int] = {}  # by the number of a trial under way: how many of its runs have not ended
         self._numbers_by_run: dict[str, list[int]] = {}
@@ -83,11 +82,6 @@ class Trials:
             self._go_on(ask)
 
     @property
-    def limit(self) -> float:
-        """How much the search may spend, in the benchmark's unit."""
-        return budget.amount(self._options, self.competitor)
-
-    @property
     def trials(self) -> list[dict[str, Any]]:
         """The trials asked so far, in order; never more than the budget covers."""
         return self._asks[: self.asked]
@@ -100,7 +94,7 @@ class Trials:
     @property
     def combinations(self) -> int:
         """How many different trials the space has; 0 where they are infinitely many."""
-        return combinations(self.competitor.space)
+        return combinations(self.competitor.space, self.competitor.rules)
 
     @property
     def exhausted(self) -> bool:
@@ -111,9 +105,9 @@ class Trials:
     def exhaustion(self) -> str:
         """Say that the sampler has nothing left to ask though the budget is not spent; "" where that is not so."""
         used, unit = self._spending.spent(), self._options.unit
-        if used >= self.limit or not self.exhausted:
+        if used >= self.whole or not self.exhausted:
             return ""
-        return f"the grid of {self.combinations} combinations is exhausted after {used:.4g} of {self.limit:g} {unit}"
+        return f"the grid of {self.combinations} combinations is exhausted after {used:.4g} of {self.whole:g} {unit}"
 
     @property
     def spent(self) -> bool:
@@ -138,9 +132,9 @@ class Trials:
         number = trial["number"]
         unit, search = self._options.unit, f"search {self.replicate + 1}, " if self.replicate else ""
         if unit == "trials":
-            return f"{search}trial {number + 1}/{self.limit:.0f}"
+            return f"{search}trial {number + 1}/{self.whole:.0f}"
         used = Spending(self._options, self._asks[: number + 1]).spent()
-        return f"{search}trial {number + 1}, {used:.0f}/{self.limit:.0f} {unit}"
+        return f"{search}trial {number + 1}, {used:.0f}/{self.whole:.0f} {unit}"
 
     def ask(self, room: int) -> list[Run]:
         """Return up to ``room`` runs of trials under way. A new generation is asked as a whole when the last one has ended.
@@ -165,10 +159,15 @@ class Trials:
 
     def _ask(self, number: int) -> None:
         """Ask the sampler for a trial, and note it; what it needs trained is ready then."""
-        plan = self.setting.plan
+        plan, arm = self.setting.plan, self.competitor
+
+        def sampler(attempt: int = 0) -> Any:
+            return make_sampler(plan, arm, number, self.replicate, attempt=attempt)
+
         with self._translated("sampler"):
-            self._study.prepare(make_sampler(plan, self.competitor, number, self.replicate), make_pruner(plan))
-            trial = self._study.ask_with(fixed_params(plan, self.competitor, number), self.competitor.space)
+            self._study.prepare(sampler(), make_pruner(plan))
+            fixed = fixed_params(plan, arm, number, self.replicate)
+            trial = self._study.ask_with(fixed, arm.space, arm.rules, sampler)
         assert trial.number == number
         runs = self._runs.begun(number, trial.params)
         attrs = self._study.trial_attrs(number), self._study.study_attrs

@@ -20,7 +20,7 @@ from harness.testing.spaces import ends, inside
 @torch_check
 def builds(offer: Optimizer) -> str:
     """It builds from its defaults and from the corners of its space, and takes three steps from each."""
-    for name, settings in ends(offer.space, offer.defaults).items():
+    for name, settings in ends(offer).items():
         try:
             parts = start(offer, slope(offer), settings)
             step(parts, 3)

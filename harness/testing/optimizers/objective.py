@@ -16,7 +16,7 @@ def common_objective(offer: Optimizer) -> str:
     searched = [name for name in offer.space if is_penalty(name)]
     named: dict[str, object] = {}
     hidden = False
-    for settings in ends(offer.space, offer.defaults).values():
+    for settings in ends(offer).values():
         penalties = own_penalties(Rehearsal(offer, settings).optimizer)
         named |= penalties
         hidden |= not penalties and shrinks_weights(offer, settings)

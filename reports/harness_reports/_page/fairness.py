@@ -97,6 +97,7 @@ def winner(page: Page) -> dict[str, Any] | None:
         "expected": expected,
         "interval": numbers.interval(first["low"], first["high"], unit),
         "covers": first["covers"],
+        "refit": _refit_text(page),
         "naive": numbers.measure(first["naive"], unit),
         "optimism": _difference_text(first["optimism"], unit),
         "lost": int(first["lost"]) if first["lost"] == first["lost"] else 0,
@@ -110,6 +111,18 @@ def winner(page: Page) -> dict[str, Any] | None:
             for row in rows
         ],
     }
+
+
+def _refit_text(page: Page) -> str:
+    """Return which network was trained on train and tune together; "" where none was."""
+    refit = page.records.meta.refit
+    if not refit:
+        return ""
+    label = page.looks[refit["arm"]].label if refit["arm"] in page.looks else refit["arm"]
+    return (
+        f"{label}, seed {refit['seed']}, was trained again on {refit['examples']:,} examples of train and tune together. It is "
+        "in no table here; “harness predict” and “harness export” use it with “--arm refit”."
+    )
 
 
 def _difference_text(value: float, unit: str) -> str:

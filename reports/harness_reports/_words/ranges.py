@@ -32,14 +32,27 @@ class Range:
 
 
 def read_range(space: Mapping[str, Any]) -> Range:
-    """Return the range of a parameter, which the records describe as {low, high, log}, {choices} or {fixed}."""
+    """Return the range of a parameter, which the records describe as {low, high, log}, {choices} or {fixed}.
+
+    Its words say beside which other values it is in force ({when}), and what holds between it and others ({constraints}).
+    """
+    rules = _rules_text(space)
     if "fixed" in space:
-        return Range("fixed by the benchmark")
+        return Range(f"fixed by the benchmark{rules}")
     if "choices" in space:
-        return Range(f"one of {', '.join(numbers.setting(choice) for choice in space['choices'])}")
+        return Range(f"one of {', '.join(numbers.setting(choice) for choice in space['choices'])}{rules}")
     low, high, log = float(space["low"]), float(space["high"]), bool(space["log"])
-    text = f"{numbers.setting(space['low'])} to {numbers.setting(space['high'])}{', log' if log else ''}"
+    text = f"{numbers.setting(space['low'])} to {numbers.setting(space['high'])}{', log' if log else ''}{rules}"
     return Range(text, low, high, log)
+
+
+def _rules_text(space: Mapping[str, Any]) -> str:
+    """Return in words under which other values a parameter is in force, and which constraints name it."""
+    conditions = []
+    for other, values in space.get("when", {}).items():
+        conditions.append(f"{other} is {' or '.join(map(numbers.setting, values))}")
+    where = f", only where {' and '.join(conditions)}" if conditions else ""
+    return where + "".join(f", {text}" for text in space.get("constraints", ()))
 
 
 def at_edge(records: Records, arm: str, params: Mapping[str, Any]) -> bool:

@@ -54,7 +54,12 @@ def _row(records: Records, arm: str, split: str, inside: NDArray[np.bool_]) -> t
     return *place, float(means.mean()), low, high
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "split": "test, or test without excluded",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer cleaned."""
-    return [Analysis(name="cleaned", compute=compute)]
+    return [Analysis(name="cleaned", compute=compute, columns=MEANINGS)]

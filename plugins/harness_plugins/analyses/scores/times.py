@@ -103,7 +103,17 @@ def _first_epoch(epochs: DataFrame, column: str, target: float, goal: str) -> An
     return epochs.iloc[int(good.argmax())] if good.any() else None
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "target": "the tune score to reach",
+    "rule": "where the target comes from",
+    "reached": "whether the run reached it",
+    "epochs": "epochs until it did, or that it was trained",
+    "steps": "the same in steps",
+    "seconds": "the same in seconds of training",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer times."""
-    return [Analysis(name="times", compute=compute)]
+    return [Analysis(name="times", compute=compute, columns=MEANINGS)]

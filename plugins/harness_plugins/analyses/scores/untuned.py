@@ -105,7 +105,17 @@ def _unpaired(one: NDArray[np.float64], other: NDArray[np.float64], bounds: tupl
     return max(mean - half, -most), min(mean + half, most)
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "control": "the untuned control",
+    "tuned": "the mean score of the tuned seeds",
+    "untuned": "the mean score of the untuned seeds",
+    "sd_untuned": "the standard deviation of the untuned seeds",
+    "gain": "by how much tuning was better",
+    "failed": "untuned runs that failed or diverged",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer untuned."""
-    return [Analysis(name="untuned", compute=compute, reference="arXiv:2007.01547")]
+    return [Analysis(name="untuned", compute=compute, reference="arXiv:2007.01547", columns=MEANINGS)]

@@ -97,7 +97,13 @@ def _even(
     return probability
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "budget": "how many trials of each",
+    "probability": "the probability that the arm's best beats the other's",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer duels."""
-    return [Analysis(name="duels", compute=compute, reference="arXiv:1909.03004")]
+    return [Analysis(name="duels", compute=compute, reference="arXiv:1909.03004", columns=MEANINGS)]

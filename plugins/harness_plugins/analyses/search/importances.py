@@ -97,7 +97,15 @@ def _distribution(range_: Mapping[str, Any], values: list[Any]) -> BaseDistribut
     return kind(low, high, log=bool(range_["log"]))
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "parameter": "the hyperparameter",
+    "importance": "its part of the variance among the best trials; they add up to 1",
+    "best": "how many trials count as the best",
+    "trials": "how many trials there are",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer importances."""
-    return [Analysis(name="importances", compute=compute, reference="arXiv:2304.10255")]
+    return [Analysis(name="importances", compute=compute, reference="arXiv:2304.10255", columns=MEANINGS)]

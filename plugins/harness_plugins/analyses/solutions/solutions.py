@@ -86,7 +86,25 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "kind": "arm, aa or different",
+    "of": "the arm that a control belongs to",
+    "score": "the deciding metric on test",
+    "train_loss": "the loss on the train split",
+    "sharpness": "by how much the loss can rise when every weight moves by a thousandth of itself",
+    "lambda_max": "the largest eigenvalue of the Hessian of the train loss",
+    "lambda_max_residual": "its relative residual",
+    "trace": "the trace of the Hessian",
+    "trace_se": "its standard error",
+    "stability": "the curvature in parts of what the optimizer can bear; 1 is the edge",
+    "weight_norm": "the length of the weights",
+    "moved": "how far the weights are from the initial ones",
+    "gradient_norm": "the length of the gradient of the whole objective",
+    "gradient_relative": "the same in parts of its start",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer solutions."""
-    return [Analysis(name="solutions", compute=compute)]
+    return [Analysis(name="solutions", compute=compute, columns=MEANINGS)]

@@ -68,7 +68,13 @@ def density(axis: Values, nodes: Values, weights: Values, width: float) -> Value
     return heights
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "eigenvalue": "the eigenvalue of the Hessian",
+    "density": "the density there, the mean over seeds",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer spectra."""
-    return [Analysis(name="spectra", compute=compute)]
+    return [Analysis(name="spectra", compute=compute, columns=MEANINGS)]

@@ -1,0 +1,72 @@
+"""Presets: how much is searched and repeated, for any benchmark file (``--preset quick``).
+
+A preset is laid over the file, its workload and its profile, and before every ``--set``. It never changes how a network is
+trained, and no arm, so that the runs of a smaller preset serve a larger one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.benchmark.lines import refusal
+from harness.errors import did_you_mean, shown
+
+PRESET = "--preset"  # the place of its values in errors
+Name = Literal["quick", "good", "best"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset lays over a benchmark file."""
+
+    says: str  # what it is for, in a line
+    compare: Mapping[str, Any]
+    trials: int  # of each search, where the file counts its budget in trials
+    share: float  # of the file's budget, where that is in epochs or seconds
+    confirm: int
+
+
+PRESETS: Mapping[str, Preset] = {
+    "quick": Preset(
+        "a leaderboard of one search of each arm, without a verdict",
+        {
+            "looks": [1], "seeds": 2, "untuned": 1, "twins": 0, "aa": False, "label_noise": 0.0, "gate": False, "folds": 0,
+            "probes": [],
+        },
+        trials=4, share=0.5, confirm=0,
+    ),
+    "good": Preset(
+        "a verdict from six replicates",
+        {"looks": [6], "seeds": 2, "untuned": 2, "twins": 0, "aa": False, "label_noise": 0.0, "gate": True},
+        trials=8, share=1.0, confirm=2,
+    ),
+    "best": Preset(
+        "a verdict that is looked at up to 24 replicates, with every control",
+        {
+            "looks": [6, 9, 12, 16, 24], "seeds": 2, "untuned": 3, "twins": 3, "aa": True, "label_noise": 0.4,
+            "gate": True,
+        },
+        trials=16, share=2.0, confirm=3,
+    ),
+}  # fmt: skip
+
+
+def preset_table(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a preset lays over a file's values; raises BenchmarkError for a name that is none."""
+    if name not in PRESETS:
+        raise refusal(PRESET, f"be {', '.join(PRESETS)}", shown(name), did_you_mean(name, PRESETS))
+    preset, search = PRESETS[name], values.get("search", {})
+    budget = search.get("budget") if isinstance(search, Mapping) else None
+    if isinstance(search, Mapping) and search.get("unit", "trials") != "trials" and isinstance(budget, int | float):
+        spent: dict[str, Any] = {"budget": preset.share * budget}
+    else:
+        spent = {"trials": preset.trials}
+    return {"search": {**spent, "confirm": preset.confirm}, "compare": dict(preset.compare)}
+
+
+def preset_line(name: str, table: Mapping[str, Any], to_text: Any) -> str:
+    """Return in a line what a preset changes; ``to_text`` writes a value as the file does."""
+    entries = [f"{section}.{key} = {to_text(value)}" for section in table for key, value in table[section].items()]
+    return f"preset {name}, {PRESETS[name].says}: {', '.join(entries)}"

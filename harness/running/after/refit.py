@@ -1,0 +1,58 @@
+"""The refit: the best arm trained once more, on the train and the tune split together (``harness run --refit``).
+
+It is the run that ``harness export`` would take, the best arm's best seed on tune, with all examples but those of the test
+split. No score of the tune split means anything for it, so it takes no part in the comparison, and no table of the comparison
+has it. Its test score is an honest one: nothing was chosen by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from harness.benchmark.plan import Setting
+from harness.console.numbers import counted
+from harness.console.progress import Reporter
+from harness.errors import HarnessError
+from harness.models.choice import REFIT, choose_model
+from harness.records import Store, open_records
+from harness.running import fold_data
+from harness.running.after.beside import is_done, train_beside
+from harness.running.driver import Driver
+from harness.running.executor import GuardedExecutor
+from harness.running.time_limit import TimeLimit
+
+
+def refit(
+    setting: Setting, driver: Driver, store: Store, reporter: Reporter, executor: Callable[[], GuardedExecutor],
+    limit: TimeLimit,
+) -> str:  # fmt: skip
+    """Train the refit, unless it is there; return why it could not be done, in a line, or ""."""
+    try:
+        choice = choose_model(open_records(store.folder))
+    except HarnessError as error:
+        return f"there is no refit: {error}"
+    before = next((entry.run for entry in driver.comparison if entry.run.id == choice.run_ids[0]), None)
+    if before is None:
+        return f"there is no refit: {choice.arm} is the best arm, and was trained elsewhere"
+    data = setting.data_of(before.arm)
+    run = replace(before, data=fold_data.joined_fingerprint(data), snapshots=False)
+    seconds = (limit.per_epoch or 0.0) * run.epochs
+    if not is_done(store, run.id) and not limit.fits(seconds, late=True):
+        remedy = limit.remedy(seconds, store.noted("command") or ())
+        reporter.say(
+            f"refit left out: the budget of {limit.words} has no room for it; to go on: {remedy}", style="yellow"
+        )
+        return ""
+    examples = len(data.train) + len(data.tune)
+    reporter.say(f"refit: {choice.arm}, seed {before.init_seed}, on {counted(examples, 'example')} of train and tune")
+    train_beside(setting, [run], store, reporter, driver.earlier, executor, keep_weights=True)
+    if not is_done(store, run.id):
+        row = store.run(run.id) or {}
+        return f"the refit of {choice.arm} failed: {row.get('reason') or row.get('state')}"
+    store.note(
+        REFIT,
+        {"arm": choice.arm, "run_id": run.id, "of": before.id, "seed": before.init_seed, "examples": examples},
+    )
+    reporter.say(f"refit: 'harness predict' and 'harness export' take it with --arm {REFIT}")
+    return ""

@@ -1,0 +1,162 @@
+"""The time that a benchmark may take in all (``budget``, ``--time-limit``): what of it is used, and what still fits.
+
+It is the time that passes from the beginning of ``harness run`` to its reports, added up over all calls in one run folder.
+What a piece of work takes is measured while the run goes on: the seconds that pass from one epoch to the next, and those of a
+measurement. Nothing begins that does not fit beside what is reserved: the measurements of the probes, and the report.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness.benchmark.sections.base import seconds_of, time_text
+from harness.console.safe_text import typed
+from harness.records import Store
+from harness.running.forecast.timing import SECONDS_OF_REPORT
+
+KEY = "budget"  # of the records' meta table
+SURE = 3  # epochs after which their pace is believed
+TOLERANCE = 0.05  # of the whole time, by which work that has begun may be late before it is put off
+ROOM = 1.25  # a limit that is proposed leaves so much more room than the rest is expected to need
+
+
+class TimeLimit:
+    """The seconds that a benchmark may take in all, None for no limit, and what of them is used."""
+
+    def __init__(
+        self,
+        seconds: float | None,
+        store: Store,
+        began: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        noted: Mapping[str, Any] = store.noted(KEY) or {}
+        self.seconds = seconds
+        self.probes: dict[str, float] = dict(noted.get("seconds_each", {}))  # of a measurement, by probe
+        self._store = store
+        self._clock = clock
+        self._began = clock() if began is None else began
+        self._before = float(noted.get("used", 0.0))  # seconds, in earlier calls
+        self._known: float | None = noted.get("seconds_per_epoch")  # from an earlier call
+        self._reserved: dict[str, float] = {"report": SECONDS_OF_REPORT}
+        self._epochs, self._passed = 0, 0.0  # in this call: epochs, and the seconds that passed between them
+        self._last: float | None = None  # when the last epoch ended
+        self._units: float | None = noted.get("units")
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a limit."""
+        return self.seconds is not None
+
+    @property
+    def used(self) -> float:
+        """The seconds that all calls together have taken so far."""
+        return self._before + self._clock() - self._began
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left; infinitely many without a limit."""
+        return math.inf if self.seconds is None else self.seconds - self.used
+
+    @property
+    def words(self) -> str:
+        """The limit as a text: "1h30m"."""
+        return time_text(self.seconds or 0.0)
+
+    # --- what is measured
+
+    def work_begins(self) -> None:
+        """Take note that runs are carried out from here on; what passed before belongs to no epoch."""
+        self._last = None
+
+    def epoch_ended(self) -> None:
+        """Take note that an epoch of some run has ended."""
+        now = self._clock()
+        if self._last is not None:
+            self._epochs += 1
+            self._passed += now - self._last
+        self._last = now
+
+    @property
+    def per_epoch(self) -> float | None:
+        """The seconds that pass from one epoch to the next, with all workers at work; None where that is not known yet."""
+        if self._epochs < SURE:
+            return self._known
+        return self._passed / self._epochs
+
+    # --- what fits
+
+    def reserve(self, what: str, seconds: float) -> None:
+        """Keep so many seconds free for a piece of work; 0 lets them go."""
+        self._reserved[what] = seconds
+
+    def fits(self, seconds: float, of: str = "", late: bool = False) -> bool:
+        """Return whether so many more seconds fit beside what is reserved, for all but ``of``.
+
+        Work that has begun may be ``late`` by a twentieth of the limit.
+        """
+        if self.seconds is None:
+            return True
+        reserved = sum(kept for what, kept in self._reserved.items() if what != of)
+        return seconds + reserved <= self.left + (TOLERANCE * self.seconds if late else 0.0)
+
+    # --- what is written down
+
+    @property
+    def units(self) -> float | None:
+        """How much of its budget each search of an arm got, in the benchmark's unit; None for all of it."""
+        return self._units
+
+    def note_units(self, units: float | None) -> None:
+        """Write down how much of its budget each search got; None for all of it."""
+        self._units = units
+        self.write()
+
+    def write(self) -> None:
+        """Write down what was asked for, and what is used."""
+        note: dict[str, Any] = {
+            "asked": self.seconds, "used": round(self.used, 3), "seconds_per_epoch": self.per_epoch,
+            "seconds_each": self.probes, "units": self._units,
+        }  # fmt: skip
+        self._store.note(KEY, note)
+
+    def remedy(self, needed: float, command: Sequence[str]) -> str:
+        """Return the command that goes on, with a limit under which so many more seconds fit."""
+        seconds = _rounded(self.used + ROOM * max(needed, 1.0) + sum(self._reserved.values()))
+        return command_with_limit(command, seconds)
+
+
+def command_with_limit(command: Sequence[str], seconds: float) -> str:
+    """Return a recorded ``harness run`` command as typed in a shell, with this limit in place of its own.
+
+    >>> command_with_limit(["harness", "run", "a.toml", "--time-limit", "1h"], 7200)
+    'harness run a.toml --time-limit 2h'
+    """
+    parts: list[str] = []
+    words = iter(command)
+    for word in words:
+        if word == "--time-limit":
+            next(words, None)
+        elif word == "--set":
+            value = next(words, "")
+            parts += [] if value.replace(" ", "").startswith("budget=") else [word, value]
+        elif not word.startswith("--time-limit=") and word not in ("--only-search", "--extend"):
+            parts.append(word)
+    return f"{typed(parts) if parts else 'harness run ...'} --time-limit {time_text(seconds)}"
+
+
+def _rounded(seconds: float) -> float:
+    """Return seconds, rounded up: to seconds up to two minutes, else to minutes of two digits."""
+    if seconds <= 120:
+        return float(math.ceil(seconds))
+    minutes = math.ceil(seconds / 60)
+    tens = 10 ** max(0, math.floor(math.log10(minutes)) - 1)
+    return 60.0 * math.ceil(minutes / tens) * tens
+
+
+def limit_of(benchmark: Any) -> float | None:
+    """Return the seconds that a benchmark may take; None for no limit."""
+    return None if benchmark.budget is None else seconds_of(benchmark.budget)
