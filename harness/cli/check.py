@@ -13,7 +13,7 @@ import typer
 
 from harness.cli import completion
 from harness.cli.options import AsJson, Blocked, DataFolder, PluginFiles
-from harness.console.escaping import say_lines
+from harness.console.escaping import say_begun, say_lines
 from harness.errors import HarnessError, UnknownName, did_you_mean, printable, shown
 from harness.plugin.contracts import KINDS, Catalogue, DataRequest, Dataset, Kind, Optimizer
 
@@ -58,6 +58,7 @@ def command(
 
     Every check is one line.
     """
+    say_begun(f"checks of {plugin_}")
     files = plugin or []
     plugins = find_plugins(plugin_, kind, files, block or [])
     optimizers = find_optimizers(plugins, plot) if plot else {}
