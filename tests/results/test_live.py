@@ -30,8 +30,8 @@ def folder(written_records, tmp_path):
     written_records(tmp_path / "run", trials=16, epochs=4, arms=2, seeds=2, tested=8)
     with contextlib.closing(sqlite3.connect(tmp_path / "run" / "run.db")) as db, db:
         benchmark = json.loads(db.execute("SELECT value FROM meta WHERE key = 'benchmark'").fetchone()[0])
-        benchmark["search"] |= {"trials": 8}
-        benchmark["compare"] |= {"epochs": 4, "untuned": 1}
+        benchmark["search"] |= {"trials": 8, "confirm": 0}
+        benchmark["compare"] |= {"looks": [1], "seeds": 2, "epochs": 4, "untuned": 1}
         db.execute("UPDATE meta SET value = ? WHERE key = 'benchmark'", (json.dumps(benchmark),))
     return tmp_path / "run"
 
