@@ -67,6 +67,11 @@ class Driver:
         return self._open_executor()
 
     @property
+    def workers(self) -> int:
+        """How many jobs are carried out at a time; 1 before the executor is open."""
+        return self.executor.workers if "executor" in self.__dict__ else 1
+
+    @property
     def phases(self) -> list[Phase]:
         """The phases that are carried out, in their order: those of a replicate before those of the next one."""
         if self.only_search:

@@ -69,6 +69,7 @@ class Fitting:
                 self._settled = True
         self._settled = self._settled or all(search.spent for search in tune.searches)
         if self._settled:
+            self._set(tune, max(search.granted for search in tune.searches))
             self._note(tune)
         return True
 
@@ -102,10 +103,10 @@ class Fitting:
         if units != self._limit.units:
             self._limit.note_units(units)
 
-    @staticmethod
-    def _set(tune: Tune, granted: float) -> None:
+    def _set(self, tune: Tune, granted: float) -> None:
         for search in tune.searches:
             search.granted = granted
+            search.growing = not self._settled and granted < search.whole
 
 
 def _step(setting: Setting) -> float:
