@@ -43,6 +43,6 @@ def _link(link: re.Match[str], folder: Path) -> str:
     text, target, anchor = link[1], (folder / link[2]).resolve(), link[3] or ""
     if target.parent == ROOT and target.name in PAGES:
         return f"[{text}]({PAGES[target.name]}{anchor})"
-    if target.is_relative_to(ROOT / "docs"):
+    if target.is_relative_to(ROOT / "docs") and target.suffix != ".py":
         return f"[{text}]({target.relative_to(ROOT / 'docs').as_posix()}{anchor})"
     return text

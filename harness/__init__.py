@@ -20,7 +20,10 @@ from harness.plugin.contracts import DataRequest as DataRequest
 from harness.plugin.contracts import Dataset as Dataset
 from harness.plugin.contracts import Download as Download
 from harness.plugin.contracts import Executor as Executor
+from harness.plugin.contracts import Listener as Listener
+from harness.plugin.contracts import ListenerRequest as ListenerRequest
 from harness.plugin.contracts import Metric as Metric
+from harness.plugin.contracts import Occurrence as Occurrence
 from harness.plugin.contracts import Opening as Opening
 from harness.plugin.contracts import Optimizer as Optimizer
 from harness.plugin.contracts import Parts as Parts
@@ -63,6 +66,7 @@ if typing.TYPE_CHECKING:
     from harness.cli.calls import plan as plan
     from harness.cli.calls import predict as predict
     from harness.cli.calls import run as run
+    from harness.console.latex import latex_text as latex_text
     from harness.console.safe_text import from_spreadsheet_cell as from_spreadsheet_cell
     from harness.console.safe_text import markdown_text as markdown_text
     from harness.console.safe_text import spreadsheet_cell as spreadsheet_cell
@@ -75,10 +79,13 @@ if typing.TYPE_CHECKING:
     from harness.data.images import decode_photos as decode_photos
     from harness.data.images import draw_images as draw_images
     from harness.data.kinds import is_rubbish as is_rubbish
+    from harness.data.photo_sets import image_bytes as image_bytes
+    from harness.data.photo_sets import photo_dataset as photo_dataset
     from harness.data.photos import photo_files as photo_files
     from harness.data.photos import photo_members as photo_members
     from harness.data.places import cache_folder as cache_folder
     from harness.data.splits import stratified as stratified
+    from harness.data.tables import table_data as table_data
     from harness.results.notebook import load as load
     from harness.results.pictures.range_test import draw_range_test as draw_range_test
     from harness.results.pictures.walks import Stroke as Stroke
@@ -112,6 +119,7 @@ _LAZY = {
     "predict": "harness.cli.calls.predict",
     "run": "harness.cli.calls.run",
     "from_spreadsheet_cell": "harness.console.safe_text.from_spreadsheet_cell",
+    "latex_text": "harness.console.latex.latex_text",
     "markdown_text": "harness.console.safe_text.markdown_text",
     "spreadsheet_cell": "harness.console.safe_text.spreadsheet_cell",
     "spreadsheet_table": "harness.console.safe_text.spreadsheet_table",
@@ -123,6 +131,9 @@ _LAZY = {
     "draw_images": "harness.data.images.draw_images",
     "stratified": "harness.data.splits.stratified",
     "is_rubbish": "harness.data.kinds.is_rubbish",
+    "image_bytes": "harness.data.photo_sets.image_bytes",
+    "photo_dataset": "harness.data.photo_sets.photo_dataset",
+    "table_data": "harness.data.tables.table_data",
     "photo_files": "harness.data.photos.photo_files",
     "photo_members": "harness.data.photos.photo_members",
     "cache_folder": "harness.data.places.cache_folder",

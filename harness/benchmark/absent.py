@@ -30,6 +30,7 @@ def without_absent(source: Source, defaults: Table) -> Source:
     _drop_options(cut)
     _drop_probes(cut)
     _drop_baseline(cut)
+    _drop_listener_options(cut)
     notices = list(source.notices)
     if cut.dropped:
         names = ", ".join(".".join(key) for key in cut.dropped)
@@ -117,6 +118,13 @@ def _drop_baseline(cut: _Cut) -> None:
             cut.drop_key([key], key, "baseline", key)
 
 
+def _drop_listener_options(cut: _Cut) -> None:
+    """Leave out the options of listeners that take no part, because ``--listen`` or another profile names others."""
+    for name in cut.table_keys("report", "listener_options"):
+        if name not in _names_of(cut.value("report", "listeners")):
+            cut.drop_key(cut.names_anywhere("report", "listeners"), name, "report", "listener_options", name)
+
+
 def _replace_aa(cut: _Cut) -> list[str]:
     """Let the first optimizer be the A/A arm when the named one takes no part; return the notice."""
     aa = cut.value("compare", "aa")
@@ -173,6 +181,10 @@ class _Cut:
         for key in keys:
             names |= names_in(self._source, self._defaults, "train", key)
         return names
+
+    def names_anywhere(self, *key: str) -> set[str]:
+        """Return the names that a key has anywhere in the file, its workloads and profiles included, or by default."""
+        return names_in(self._source, self._defaults, *key)
 
     def replaced(self, choice: Path_, key: Path_) -> bool:
         """Return whether a workload or a profile made another choice than the file, and left the key to the file."""

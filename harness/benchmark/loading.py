@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.benchmark.absent import without_absent
 from harness.benchmark.checks.file import check_file
 from harness.benchmark.sections import Benchmark, as_plain, identity
-from harness.benchmark.toml import Source, read, refusal
+from harness.benchmark.toml import Source, read, read_overrides, refusal
 from harness.benchmark.validation import check_values, validate
 from harness.benchmark.workloads import Workload, names_of
 from harness.errors import BenchmarkError, HarnessError, shown
@@ -37,6 +37,11 @@ def load(
                 with in_profile(name):
                     _check_source(read(file, name, workload=workload))
     return benchmark, source
+
+
+def without_file(name: str, overrides: tuple[str, ...] = ()) -> Benchmark:
+    """Return the checked benchmark of no file: the defaults, and the ``key=value`` overrides; raises BenchmarkError."""
+    return _check_source(read_overrides(name, overrides))[0]
 
 
 @dataclass(frozen=True)

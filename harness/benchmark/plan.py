@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.benchmark.arms import Competitor, Networks, Role, resolve_arms, resolve_controls
 from harness.benchmark.checks.names import (
     check_aliases,
+    check_class_weights,
     check_formats,
     check_layer_groups,
+    check_listeners,
     check_metrics,
     check_options,
     check_probes,
@@ -21,6 +24,7 @@ from harness.benchmark.sections import Benchmark, DataSection, identity
 from harness.benchmark.spaces import SCHEDULE, space_overrides
 from harness.benchmark.toml import Source
 from harness.data.places import Root
+from harness.errors import DataError, shown
 from harness.plugin.contracts import (
     Backbone,
     Data,
@@ -28,6 +32,7 @@ from harness.plugin.contracts import (
     Dataset,
     Executor,
     Kind,
+    Listener,
     Metric,
     Optimizer,
     Probe,
@@ -39,6 +44,7 @@ from harness.plugin.contracts import (
 from harness.plugin.meta import Deciding
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, digest
+from harness.training.class_weights import resolve_class_weights
 from harness.training.device import Device, Precision
 from harness.training.pretrained import Fit, find_weights
 
@@ -61,6 +67,7 @@ class Plan:
     backbones: Mapping[str, Backbone]
     weights: Mapping[str, Weights]  # by backbone; empty in the regime "scratch"
     probe_versions: Mapping[str, str]  # by probe: hash of its source and options; a corrected one measures again
+    listeners: tuple[Listener, ...] = ()  # with their options
     imported: tuple[Competitor, ...] = ()  # arms of a baseline, trained elsewhere, whose networks can be measured here
 
     @property
@@ -116,6 +123,12 @@ class Setting:
         is solved to many digits.
         """
         return "fp32" if arm.head else self.device.precision
+
+    @cached_property
+    def class_weights(self) -> tuple[float, ...]:
+        """The weight of each class in the loss; () where all examples count alike."""
+        wanted = self.plan.benchmark.train.class_weights
+        return resolve_class_weights(wanted, self.data.train.targets, len(self.data.classes))
 
     @property
     def folder_name(self) -> str:
@@ -197,17 +210,33 @@ class Setting:
             batch_norm=train.batch_norm,
             tta=phase == "compare" and self.plan.benchmark.compare.tta,
             snapshots=snapshots and competitor.scheduler.cycle_ends is not None,
+            class_weights=self.class_weights,
             label_noise=self.plan.benchmark.compare.label_noise if competitor.role == "different" else 0.0,
         )
 
 
 def data_request(dataset: Dataset, section: DataSection, root: Root, **more: Any) -> DataRequest:
-    """Return the request that a ``[data]`` section makes of a dataset in ``root``; ``more`` are fields of the request."""
+    """Return the request that a ``[data]`` section makes of a dataset in ``root``; ``more`` are fields of the request.
+
+    Raises DataError where the section names a file of labels and the dataset reads none, or there is no folder for it.
+    """
+    if section.labels and not dataset.labels:
+        raise DataError(
+            f"data.labels: must be left out for a dataset that reads no labels from a file, got {shown(section.labels)} "
+            f"for {shown(dataset.name)}; the datasets folder and dogscats read them"
+        )
+    if section.labels and root.path is None:
+        raise DataError(
+            f"data.labels: must be a file in the folder with the data, got {shown(section.labels)} and no folder; name one "
+            "with --data DIR"
+        )
     return DataRequest(
         root=root.path,
         required=root.required,
         size=section.size,
         tune=section.tune,
+        valid=section.valid,
+        labels=root.path / section.labels if root.path and section.labels else None,
         seed=section.seed,
         on_bad_image=section.on_bad_image,
         options={**dataset.options, **section.options},
@@ -236,6 +265,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         backbones=networks.backbones,
         weights=networks.weights,
         probe_versions=_probe_versions(benchmark, registry),
+        listeners=check_listeners(benchmark, source, registry),
     )
 
 
@@ -259,6 +289,7 @@ def check_profile(benchmark: Benchmark, source: Source, registry: Registry) -> N
         for name in names:
             _check_part(kind, key, name, benchmark, source, registry)
     check_snapshots(benchmark, source, registry)
+    check_listeners(benchmark, source, registry)
     _resolve_executor(benchmark, source, registry)
     _resolve_probes(benchmark, source, registry)
 
@@ -280,6 +311,7 @@ def _resolve_data(benchmark: Benchmark, source: Source, registry: Registry) -> t
     check_options(dataset, benchmark.data.options, source, "data", "options")
     task = registry.get("task", benchmark.train.task, Task, source.where("train", "task"))
     check_metrics(benchmark, task, source)
+    check_class_weights(benchmark, task, source)
     return dataset, task
 
 

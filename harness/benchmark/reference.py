@@ -266,6 +266,8 @@ def _plugin_blocks(registry: Registry) -> Iterator[str]:
     yield _options_table(registry, "executor")
     yield "### Options of probes, in `compare.probe_options.NAME`"
     yield _options_table(registry, "probe")
+    yield "### Options of listeners, in `report.listener_options.NAME`"
+    yield _options_table(registry, "listener")
     yield "### Hyperparameters of optimizers, in `search.space.NAME`"
     yield _hyperparameters_table(registry, "optimizer")
     yield "### Hyperparameters of schedules, in `search.space.NAME`"

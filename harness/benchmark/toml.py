@@ -104,6 +104,12 @@ def _lay_preset(
     return (preset_line(name, table, to_toml),)
 
 
+def read_overrides(name: str, overrides: Sequence[str]) -> Source:
+    """Return the values of a benchmark that no file has: its name, and the ``key=value`` overrides."""
+    values: dict[str, Any] = {"name": name}
+    return Source("command line", values, _lay_overrides(overrides, values, {}))
+
+
 def _lay_table(
     table: Mapping[str, Any], key: Path_, values: dict[str, Any], places: dict[Path_, str], laid: dict[str, Any]
 ) -> None:

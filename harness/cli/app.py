@@ -23,6 +23,8 @@ from harness.cli import (
     data_suspects,
     examples,
     export,
+    figures,
+    index,
     lr_find,
     new,
     plan,
@@ -31,6 +33,7 @@ from harness.cli import (
     run,
     show,
     status,
+    watch,
 )
 from harness.cli import list as list_plugins
 from harness.cli.usage import explain_usage_error
@@ -72,8 +75,11 @@ _add("lr-find", lr_find.command)
 _add("list", list_plugins.command)
 _add("check", check.command)
 _add("status", status.command)
+_add("watch", watch.command)
 _add("show", show.command)
 _add("report", report.command)
+_add("figures", figures.command)
+_add("index", index.command)
 _add("compare", compare.command)
 _add("predict", predict.command)
 _add("export", export.command)

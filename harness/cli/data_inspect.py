@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.options import AsJson, DataFolder, Overrides, PluginFiles, Profile, WorkloadName, print_result
-from harness.errors import DataError, PluginError, UnknownName, printable, shown
+from harness.errors import PluginError, UnknownName, printable
 from harness.plugin.boundary import Boundary
-from harness.plugin.contracts import Dataset, Photo
+from harness.plugin.contracts import DataRequest, Dataset, Photo
 
 if TYPE_CHECKING:
     from harness.benchmark.sections import Benchmark
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 INSPECT_VERSION = 1  # of the JSON document
 MOST_LINES = 10  # of each kind of finding, unless all are asked for
+MOST_CLASSES = 12  # that the table of counts has a column for
 
 
 def command(
@@ -52,39 +53,65 @@ def inspect(
     """Return counts, sizes and findings as plain values, ready for JSON; splits as the benchmark would make them.
 
     Nothing is run: the plugins that the benchmark file lists are not imported, only those named here. Raises
-    DataError where the dataset has no photos, or they cannot be found, and PluginError where a listed plugin may have it.
+    DataError where the data cannot be found, and PluginError where a listed plugin may have the dataset.
     """
     from harness.benchmark import loading
     from harness.benchmark.plan import data_request
-    from harness.benchmark.sections import Benchmark
     from harness.data.likeness import findings
-    from harness.data.looks import look_at_photos
     from harness.data.photos import Skipped
     from harness.data.places import find_root
 
-    benchmark = loading.load(file, profile, tuple(overrides), workload)[0] if file else Benchmark(name="dogscats")
+    if file:
+        benchmark = loading.load(file, profile, tuple(overrides), workload)[0]
+    else:
+        benchmark = loading.without_file("dogscats", tuple(overrides))
     dataset = _find_dataset(benchmark, file, plugins)
-    if dataset.photos is None:
-        raise DataError(f"data.dataset: must be one of photos, got {shown(dataset.name)}, which has none to look at")
     root = find_root(data, dataset.name)
     skipped = Skipped(root.path)
-    request = data_request(dataset, benchmark.data, root, skipped=skipped)
+    request = data_request(dataset, benchmark.data, root, skipped=skipped, progress=reporter.preparing)
+    source, photos, looks = (_photos if dataset.photos else _rows)(dataset, request, reporter)
+    counts = _count_classes(photos)
+    return {
+        "schema_version": INSPECT_VERSION,
+        "dataset": dataset.name,
+        "kind": "photos" if dataset.photos else "examples",
+        "source": printable(source),
+        "photos": len(photos),
+        "counts": counts,
+        "largest_share": {split: _largest_share(classes) for split, classes in counts.items() if any(classes)},
+        "skipped": skipped.by_reason,
+        **_describe_looks(looks),
+        **findings(photos, looks),
+    }
+
+
+def _photos(dataset: Dataset, request: DataRequest, reporter: Reporter) -> tuple[str, Sequence[Photo], Sequence[Look]]:
+    """Return where a dataset's photos are, the photos, and a look at each; nothing is decoded into a store."""
+    from harness.data.looks import look_at_photos
+
+    assert dataset.photos is not None
     with ExitStack() as stack:
         with Boundary("dataset", dataset.name, "give its photos"):
             source, photos = stack.enter_context(dataset.photos(request))
-        looks = look_at_photos(photos, reporter.preparing)
-        counts = _count_classes(photos)
-        return {
-            "schema_version": INSPECT_VERSION,
-            "dataset": dataset.name,
-            "source": printable(str(source)),
-            "photos": len(photos),
-            "counts": counts,
-            "largest_share": {split: _largest_share(classes) for split, classes in counts.items() if classes},
-            "skipped": skipped.by_reason,
-            **_describe_looks(looks),
-            **findings(photos, looks),
-        }
+        return str(source), photos, look_at_photos(photos, reporter.preparing)
+
+
+def _rows(dataset: Dataset, request: DataRequest, reporter: Reporter) -> tuple[str, Sequence[Photo], Sequence[Look]]:
+    """Return the same of a dataset that has no photos: its source, and each row as a photo whose picture nobody sees."""
+    from harness.data.likeness import SPLITS
+    from harness.data.looks import look_at_pixels, look_at_row
+
+    with Boundary("dataset", dataset.name, "open"):
+        data = dataset.open(request)
+    look_at = look_at_pixels if data.train.inputs.ndim == 4 else look_at_row
+    rows, looks = [], []
+    for split_name in SPLITS:
+        split = getattr(data, split_name)
+        for name, target, values in zip(split.names, split.targets, split.inputs, strict=True):
+            label = data.classes[int(target)] if data.classes else ""
+            rows.append(Photo(name, label, bytes, split_name))
+            looks.append(look_at(values))
+    return data.source, rows, looks
 
 
 def _find_dataset(benchmark: Benchmark, file: Path | None, plugins: Sequence[Path]) -> Dataset:
@@ -132,16 +159,10 @@ def _describe_looks(looks: Sequence[Look]) -> dict[str, Any]:
 
 def lines(document: Mapping[str, Any], limit: int | None = MOST_LINES) -> list[str]:
     """Return the inspection for a person: a table, and at most ``limit`` lines of each kind of finding."""
-    sizes = ", ".join(f"{name} {width} x {height}" for name, (width, height) in document["sizes"].items())
-    out = [
-        f"{document['dataset']}: {document['photos']:,} photos in {document['source']}",
-        "",
-        *_count_lines(document),
-        "",
-        f"  sizes    {sizes or 'none'}",
-        f"  formats  {_counted_names(document['formats'])}",
-        f"  modes    {_counted_names(document['modes'])}",
-    ]
+    are_photos = document["kind"] == "photos"
+    what = "photos in" if are_photos else "examples,"
+    out = [f"{document['dataset']}: {document['photos']:,} {what} {document['source']}", "", *_count_lines(document)]
+    out += _picture_lines(document) if are_photos else []
     for title, meaning, members in _finding_sections(document):
         explained = f" ({meaning})" if meaning else ""
         out += ["", f"{title}: {len(members) or 'none'}{explained}"]
@@ -151,20 +172,42 @@ def lines(document: Mapping[str, Any], limit: int | None = MOST_LINES) -> list[s
     return out
 
 
+def _picture_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return the sizes, formats and modes of the photos."""
+    sizes = ", ".join(f"{name} {width} x {height}" for name, (width, height) in document["sizes"].items())
+    return [
+        "",
+        f"  sizes    {sizes or 'none'}",
+        f"  formats  {_counted_names(document['formats'])}",
+        f"  modes    {_counted_names(document['modes'])}",
+    ]
+
+
 def _count_lines(document: Mapping[str, Any]) -> list[str]:
     """Return a table, a line a split: how many photos of each class, of all, and the share of the largest class."""
-    labels = sorted({label for classes in document["counts"].values() for label in classes})
-    rows = [["split", *labels, "all", "largest class"]]
+    from harness.data.photo_sets import in_order
+
+    labels = in_order({label for classes in document["counts"].values() for label in classes if label})
+    few = len(labels) <= MOST_CLASSES
+    columns = labels if few else ["classes", "fewest", "median", "most"]
+    rows = [["split", *columns, "all", "largest class"]]
     for split, classes in document["counts"].items():
-        counts = [f"{classes.get(label, 0):,}" for label in labels]
         share = document["largest_share"].get(split)
-        rows.append([split, *counts, f"{sum(classes.values()):,}", "" if share is None else f"{100 * share:.1f} %"])
+        numbers = [classes.get(label, 0) for label in labels] if few else _summary(classes)
+        counts = [f"{number:,}" for number in (*numbers, sum(classes.values()))]
+        rows.append([split, *counts, "" if share is None else f"{100 * share:.1f} %"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     out = []
     for split, *cells in rows:
         aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
         out.append("  ".join([f"  {split.ljust(widths[0])}", *aligned]))
     return out
+
+
+def _summary(classes: Mapping[str, int]) -> list[int]:
+    """Return the number of classes, and the smallest, the middle and the largest number of photos of one."""
+    counts = sorted(classes.values()) or [0]
+    return [len(classes), counts[0], counts[len(counts) // 2], counts[-1]]
 
 
 def _counted_names(counts: Mapping[str, int]) -> str:

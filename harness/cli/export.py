@@ -23,6 +23,9 @@ def command(
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="All seeds of the arm, instead of the one that is best on tune.")
     ] = False,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="NAMES", help="Also as onnx, torchscript or timm, with commas between.")
+    ] = "",
     light: Annotated[bool, typer.Option("--light", help="Without the frozen backbone's own weights.")] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="A new folder; by default RUN-model in this one.")
@@ -36,7 +39,8 @@ def command(
     from harness.console.progress import Reporter
     from harness.models.export import ExportRequest, export, lines
 
-    request = ExportRequest(folder, out, arm, ensemble, light, tuple(plugin or ()))
+    formats = tuple(dict.fromkeys(name.strip() for name in format_.split(",") if name.strip()))
+    request = ExportRequest(folder, out, arm, ensemble, light, tuple(plugin or ()), formats)
     with Reporter() as reporter:
         written, description = export(request, reporter)
     say_lines(lines(written, description))

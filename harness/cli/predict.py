@@ -20,7 +20,8 @@ def command(
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Average the probabilities over all seeds of the arm.")] = False,
     snapshots: Annotated[bool, typer.Option("--snapshots", help="Average them over the ends of the schedule's cycles.")] = False,
     tta: Annotated[bool, typer.Option("--tta", help="Average them over views: as it is, mirrored, four corners.")] = False,
-    clip: Annotated[tuple[float, float], typer.Option(metavar="LOW HIGH", help="The least and the largest probability that is written.")] = (0.005, 0.995),
+    clip: Annotated[tuple[float, float], typer.Option(metavar="LOW HIGH", help="The least and the largest probability that is written.")] = (0.0, 1.0),
+    predicted: Annotated[bool, typer.Option("--predicted", help="Add a column with the most probable class.")] = False,
     ids: Annotated[str, typer.Option(metavar="number|name", help="What a photo is called in the table: of 00012.jpg the number 12, or the name 00012.")] = "number",
     plugin: PluginFiles = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Device, precision, threads or weights.")] = None,
@@ -37,6 +38,17 @@ def command(
         from harness.models.predict import PredictionRequest, predict
 
         request = PredictionRequest(
-            folder, photos, out, arm, ensemble, tta, clip, tuple(plugin or ()), tuple(set_ or ()), snapshots, ids
+            folder,
+            photos,
+            out,
+            arm,
+            ensemble,
+            tta,
+            clip,
+            tuple(plugin or ()),
+            tuple(set_ or ()),
+            snapshots,
+            ids,
+            predicted,
         )
         predict(request, reporter)

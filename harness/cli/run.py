@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +52,15 @@ def command(
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
     workload: WorkloadName = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Show the run in the browser while it goes on, as 'harness watch' does.")
+    ] = False,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--listen", metavar="NAME", help="Tell a listener what is written down: tensorboard, mlflow, wandb."
+        ),
+    ] = None,
     preset: PresetName = None,
     time_limit: TimeLimit = None,
     refit: Annotated[
@@ -60,6 +71,7 @@ def command(
 
     The same command again goes on where it was left. The last lines say what came out, and where the report is.
     """
+    from harness.cli.watch import watch_beside
     from harness.console import interruption
     from harness.console.progress import Reporter
 
@@ -69,11 +81,13 @@ def command(
         from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
         from harness.running.workloads import run_file
 
+        settings = [*(set_ or ()), *([f"report.listeners={json.dumps(listen)}"] if listen else ())]
         request = Request(
-            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(set_, time_limit), only_search,
+            file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(settings, time_limit), only_search,
             extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,
         )  # fmt: skip
-        code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines)
+        opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None
+        code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines, opened)
     raise typer.Exit(code)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.options import AnyRunFolder, AsJson, print_result
-from harness.cli.run_state import is_over, left_out
 from harness.console.numbers import counted, duration
+from harness.results.run_state import is_over, left_out
 
 if TYPE_CHECKING:
     from pandas import DataFrame

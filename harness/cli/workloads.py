@@ -54,7 +54,7 @@ def describe_workloads(workloads: Workloads, folder: Path) -> dict[str, Any]:
 
 def _state(records: Records | None) -> str:
     """Return how far a workload has come."""
-    from harness.cli.run_state import is_over
+    from harness.results.run_state import is_over
 
     if records is None:
         return "not begun"

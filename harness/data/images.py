@@ -211,11 +211,12 @@ def _hash_photos(photos: Sequence[ImageSource], progress: Progress) -> tuple[str
 
 
 def _hash_photo(photo: ImageSource) -> str:
-    """Return the SHA-256 of its bytes, or why they cannot be read."""
+    """Return the SHA-256 of its bytes, or why they cannot be read; a library that reads them may raise anything."""
     try:
-        return hashlib.sha256(photo.read()).hexdigest()
-    except OSError as error:
-        return f"{UNREADABLE}{explain_unreadable(error)}"
+        with Boundary():
+            return hashlib.sha256(photo.read()).hexdigest()
+    except PluginFailed as error:
+        return f"{UNREADABLE}{explain_unreadable(error.raised)}"
 
 
 def _read_again(photo: ImageSource) -> bytes:

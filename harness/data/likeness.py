@@ -99,7 +99,7 @@ def _edges(groups: Iterable[Sequence[int]]) -> Iterator[tuple[int, int]]:
 def _near_pairs_of_different(looks: Sequence[Look], equal: Iterable[Sequence[int]]) -> list[Pair]:
     """Return the pairs that are nearly the same; of equal photos only the first takes part."""
     repeated = {member for _, member in _edges(equal)}
-    positions = [i for i, look in enumerate(looks) if not look.broken and i not in repeated]
+    positions = [i for i, look in enumerate(looks) if look.grey is not None and i not in repeated]
     pairs = near_pairs([looks[i] for i in positions])
     return [Pair(positions[a], positions[b], bits, correlation) for a, b, bits, correlation in pairs]
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Look:
-    """Facts about one photo, without its pixels; ``broken`` is the reason where it cannot be decoded: then only ``sha256`` is set."""
+    """Facts about one photo, without its pixels; ``broken`` is the reason where it cannot be decoded.
+
+    Of a photo that is broken, and of a row of a table, only ``sha256`` is set.
+    """
 
     sha256: str  # of its bytes; empty where they cannot be read
     broken: str = ""
@@ -65,6 +68,11 @@ def look_at_pixels(pixels: NDArray[np.uint8]) -> Look:
     grey, bits = _impress(Image.fromarray(np.ascontiguousarray(pixels)))
     sha256 = hashlib.sha256(pixels.tobytes()).hexdigest()
     return Look(sha256, size=(pixels.shape[1], pixels.shape[0]), grey=grey, hash=bits)
+
+
+def look_at_row(row: NDArray[np.float32]) -> Look:
+    """Return a look at a row of a table, which has no picture: rows are the same where their numbers are."""
+    return Look(hashlib.sha256(row.tobytes()).hexdigest())
 
 
 def _impress(image: Image) -> tuple[NDArray[np.uint8], int]:

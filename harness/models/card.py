@@ -6,7 +6,7 @@ Mitchell et al. 2019, Model Cards for Model Reporting, arXiv:1810.03993.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.console.numbers import difference, measure, setting
@@ -103,7 +103,31 @@ def _how_text(model: Mapping[str, Any]) -> str:
             f"\n\nThe frozen backbone's weights are not in the folder. They are found as timm finds those of "
             f"{markdown_code(model['backbone'])}, or named with `--set train.pretrained=FILE`; their SHA-256 must be {markdown_code(used['sha256'])}."
         )
-    return f"{text}\n\n{_without_harness(model)}"
+    return "\n\n".join([text, *_format_texts(model), _without_harness(model)])
+
+
+FORMATS = {
+    "onnx": "reads float32 `pixels` [B, 3, {size}, {size}] in [0, 1], before mean and standard deviation are taken off, and gives "
+    '`probabilities` [B, {classes}]: `onnxruntime.InferenceSession("model.onnx")`',
+    "torchscript": 'reads the same pixels and gives the same probabilities: `torch.jit.load("model.torchscript")`',
+    "timm": 'is timm\'s own layout: `timm.create_model("local-dir:timm", pretrained=True)` gives outputs, whose softmax are the '
+    "probabilities, and `timm.data.create_transform(**timm.data.resolve_model_data_config(model))` prepares a photo",
+}
+
+
+def _format_texts(model: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each further format of the model."""
+    looks = model["input"]
+    for written in model["formats"]:
+        text = FORMATS[written["format"]].format(size=looks["size"], classes=len(model["classes"]))
+        difference = written["largest_difference"]
+        checked = f" It was not checked, because {written['read_by']} was not installed."
+        if difference is not None:
+            checked = (
+                f" On squares of noise {written['read_by']} gave the probabilities of `harness predict` in float32 to "
+                f"{max(difference, 1e-9):.1g}."
+            )
+        yield f"{markdown_code(written['file'])} {text}.{checked}"
 
 
 CODE = """\
@@ -165,7 +189,7 @@ def _without_harness(model: Mapping[str, Any]) -> str:
     if "backbone" in plain and model["environment"]["hardware"].get("precision") == "bf16":
         rounding = " The features that it was trained on were computed in bf16, so these probabilities differ, by some hundredths at most."
     return (
-        "Without optimizer-harness, for 8-bit photos without transparency; it gives what `harness predict --clip 0 1` writes."
+        "Without optimizer-harness, for 8-bit photos without transparency; it gives what `harness predict` writes."
         f"{rounding}\n\n```python\n{code}```"
     )
 
@@ -201,6 +225,10 @@ def _training_text(model: Mapping[str, Any]) -> str:
         (
             "L2",
             f"{recipe['l2']} on {'all weights' if recipe['l2_on'] == 'all' else 'all weights that are not scale-free'}",
+        ),
+        (
+            "weights of the classes in the loss",
+            ", ".join(f"{weight:.4g}" for weight in recipe["class_weights"]) or "all 1",
         ),
         ("augmentation", ", ".join(recipe["augment"]) or "none"),
         *_stage_rows(model),
@@ -238,6 +266,7 @@ def _scores_text(model: Mapping[str, Any]) -> str:
     rows += [
         (f"test {name} of this model", score_text(scores, name, value), "") for name, value in scores["own"].items()
     ]
+    rows += [(f"test {name} of this model", "undefined on the test split", "") for name in scores["undefined"]]
     parts = [_markdown_table(("score", "value", "95 % interval"), rows), _meaning_text(model, best)]
     arms = [_arm_row(scores, row) for row in scores["arms"]]
     parts.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,8 @@ from harness.console.safe_text import impersonal
 from harness.errors import RunFolderError
 from harness.models.card import interval_text, model_card, score_text, winner_row
 from harness.models.choice import Choice, build_model, choose_model
-from harness.models.exported import FILE, describe_model, network_files
+from harness.models.exported import describe_model, network_files, write_model
+from harness.models.formats.writing import check_formats, format_line, write_formats
 from harness.models.trained import Model, check_weights, load_frozen, registry_for
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Backbone, Task
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 # Parts of a run's recipe that a card shows: they were in force when the model was trained.
 RECIPE = (
-    "optimizer", "scheduler", "epochs", "batch_size", "l2", "l2_on", "augment", "precision", "head_epochs", "layer_factor", "batch_norm",
+    "optimizer", "scheduler", "epochs", "batch_size", "l2", "l2_on", "class_weights", "augment", "precision", "head_epochs", "layer_factor", "batch_norm",
 )  # fmt: skip
 
 
@@ -47,12 +48,13 @@ class ExportRequest:
     ensemble: bool = False
     light: bool = False  # without the frozen backbone's weights
     plugins: tuple[Path, ...] = ()
+    formats: tuple[str, ...] = ()  # further ones, of models.formats
 
 
 def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     """Write the model into a new folder, and return the folder and the content of its ``model.json``.
 
-    The folder is written whole or not at all. Raises RunFolderError for a run without a finished comparison or without its weights,
+    The folder is written whole or not at all; every further format predicts what ``harness predict`` does. Raises RunFolderError for a run without a finished comparison or without its weights,
     DataError where the frozen backbone's weights are not found or the folder cannot be written.
     """
     out = request.out or Path(f"{request.folder.resolve().name}-model")
@@ -67,6 +69,7 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
                 f"{file}: must be the weights of {choice.arm}, got nothing there; they were removed or, of an imported "
                 "arm, never here: name another --arm"
             )
+    check_formats(request.formats, model)
     registry = registry_for(model, request.plugins, reporter)
     frozen = check_weights(model.origin, model.backbone, registry) if model.head else None
     backbone_file = f"backbone{frozen.suffix}" if frozen and not request.light else ""
@@ -74,8 +77,12 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
     description |= _describe_training(records, choice, request, registry)
     description = impersonal(description) | {"plain": _python_text(model, frozen, registry, reporter)}
     copies = {**network_files(model), **({backbone_file: frozen} if frozen and backbone_file else {})}
-    text = json.dumps(description, indent=2, allow_nan=False) + "\n"
-    _write_folder(out, copies, {FILE: text, "README.md": model_card(description)})
+    with new_folder(out, "name another folder with --out", _size_of(copies)) as folder:
+        for name, file in copies.items():
+            shutil.copyfile(file, folder / name)
+        description["formats"] = write_formats(request.formats, model, registry, folder)
+        write_model(folder, description)
+        (folder / "README.md").write_text(model_card(description), encoding="utf-8")
     return out, description
 
 
@@ -157,12 +164,12 @@ def _collect_scores(records: Records, choice: Choice, registry: Registry) -> dic
     stacked = np.stack([load_arrays(file)["predictions"] for file in files])
     predictions: NDArray[np.float32] = np.asarray(stacked.mean(axis=0, dtype=np.float64), np.float32)
     with Boundary("task", task.name, "compute its metrics"):
-        own_scores = {
-            name: float(metric.compute(predictions, records.targets)) for name, metric in task.metrics.items()
-        }
+        scores = {name: float(metric.compute(predictions, records.targets)) for name, metric in task.metrics.items()}
     table = computed(winner_table.ANALYSIS, records)
     arms = [_plain_row(row) for row in table.to_dict("records")]
-    return {"metric": meta.metric, "metrics": meta.metrics, "own": own_scores, "arms": arms}
+    own = {name: score for name, score in scores.items() if math.isfinite(score)}
+    undefined = [name for name in scores if name not in own]
+    return {"metric": meta.metric, "metrics": meta.metrics, "own": own, "undefined": undefined, "arms": arms}
 
 
 def _plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -171,13 +178,8 @@ def _plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value == value}  # false for NaN
 
 
-def _write_folder(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> None:
-    needed = sum(file.stat().st_size for file in copies.values())
-    with new_folder(out, "name another folder with --out", needed) as folder:
-        for name, file in copies.items():
-            shutil.copyfile(file, folder / name)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+def _size_of(copies: Mapping[str, Path]) -> int:
+    return sum(file.stat().st_size for file in copies.values())
 
 
 def lines(out: Path, description: Mapping[str, Any]) -> list[str]:
@@ -194,4 +196,5 @@ def lines(out: Path, description: Mapping[str, Any]) -> list[str]:
             f"the best test mean of any arm looks better by {score_text(scores, metric, best['optimism'], points=True)}"
         )
     out_lines.append(f"test {metric} of this model: {score_text(scores, metric, scores['own'][metric])}")
+    out_lines += map(format_line, description["formats"])
     return [*out_lines, f"harness predict {out} FOLDER_OR_ZIP --out submission.csv"]

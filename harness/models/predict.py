@@ -29,9 +29,8 @@ from harness.data.squares import CENTRE, CORNERS, Cut, Position
 from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.models.choice import build_model, choose_model
 from harness.models.exported import is_export, read_model
-from harness.models.trained import Model, load_networks, registry_for
-from harness.plugin.boundary import Boundary
-from harness.plugin.contracts import Split, Task
+from harness.models.scorer import Score, build_scorer
+from harness.models.trained import Model, registry_for
 from harness.plugin.process_settings import kept
 from harness.records import open_records
 from harness.records.files import check_out_file, replacing
@@ -39,7 +38,6 @@ from harness.training import device
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
     from pandas import DataFrame
 
@@ -51,9 +49,8 @@ SETTABLE = (
 )  # settings that may differ from the run's
 BATCH = 64  # photos at a time, as when features are extracted
 ID = "id"  # the first column
+PREDICTED = "predicted"  # the column with the most probable class, where it is asked for
 SHOWN = 5  # unreadable photos that are named
-
-Score = Callable[["NDArray[np.uint8]"], "NDArray[np.float64]"]  # squares [B, V, size, size, 3] -> [B, K]
 
 
 @dataclass(frozen=True)
@@ -66,11 +63,12 @@ class PredictionRequest:
     arm: str | None = None
     ensemble: bool = False
     tta: bool = False
-    clip: tuple[float, float] = (0.005, 0.995)
+    clip: tuple[float, float] = (0.0, 1.0)  # of the probabilities; these ends change none
     plugins: tuple[Path, ...] = ()
     overrides: tuple[str, ...] = ()
     snapshots: bool = False
     ids: str = "number"  # one of data.photos.IDS
+    predicted: bool = False  # a column with the most probable class
 
 
 def predict(request: PredictionRequest, reporter: Reporter) -> int:
@@ -81,7 +79,7 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
     _check_request(request)
     check_out_file(request.out, header=f"{ID},")
     model, train = open_model(request)
-    check_out_file(request.out, header=_header_line(model))
+    check_out_file(request.out, header=_header_line(model, request.predicted))
     return _predict(request, model, train, reporter, _open_table(request.out), f", into {request.out}")
 
 
@@ -128,16 +126,17 @@ def _predict(
     if request.tta:
         corners = ", and four corners" if len(places) > 1 else "; the cut leaves no corners"
         reporter.say(f"mean over {len(places) + 1} views of each photo: as it is, mirrored{corners}")
-    score = _build_scorer(request, model, train, reporter)
+    registry = registry_for(model, request.plugins, reporter)
+    chosen = device.set_up_device(train.device, train.precision, train.threads)
+    score = build_scorer(model, registry, chosen, mirrored=request.tta)
     skipped = Skipped(request.photos)
     with (
         kept(f"the model {model.arm}"),
         open_photos(request.photos, skipped, request.ids) as photos,
         table as write,
     ):
-        unreadable = _predict_photos(
-            photos, model.cut, places, score, _name_columns(model.classes), request.clip, write, reporter
-        )
+        columns = Table(model.classes, request.clip, request.predicted)
+        unreadable = _predict_photos(photos, model.cut, places, score, columns, write, reporter)
     reporter.say(f"{len(photos)} photos predicted{into}")
     if skipped.by_reason:
         reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
@@ -209,32 +208,57 @@ def _open_export(request: PredictionRequest) -> tuple[Model, TrainSection]:
     return model, train
 
 
-def _header_line(model: Model) -> str:
+def _header_line(model: Model, predicted: bool) -> str:
     """Return the first line of the table."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(map(spreadsheet_cell, (ID, *_name_columns(model.classes))))
+    table = Table(model.classes, predicted=predicted)
+    csv.writer(line, lineterminator="\n").writerow(map(spreadsheet_cell, table.head))
     return line.getvalue()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table of predictions: what stands in its columns."""
+
+    classes: Sequence[str]
+    clip: tuple[float, float] = (0.0, 1.0)
+    predicted: bool = False
+
+    @property
+    def head(self) -> list[str]:
+        """The names of the columns; none has the name of another."""
+        names = [ID, *_name_columns(self.classes)]
+        return [*names, _free_name(PREDICTED, names)] if self.predicted else names
+
+    def row(self, photo: object, probabilities: NDArray[np.float64], readable: bool) -> list[object]:
+        """Return the row of a photo, from the probability of every class ``[K]``; no class is named of one not readable."""
+        columns = probabilities[list(_name_columns(self.classes).values())].clip(*self.clip)
+        named = self.classes[int(probabilities.argmax())] if readable else ""
+        return [photo, *(f"{value:.6g}" for value in columns), *([named] if self.predicted else [])]
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    """Return a name, with "class" before it as often as it is taken."""
+    while name in taken:
+        name = f"class {name}"
+    return name
 
 
 def _name_columns(classes: Sequence[str]) -> dict[str, int]:
     """Return the columns of the table, each with the class whose probability it has; none has the name of the first, ``id``."""
     if len(classes) > 2:
-        free = f"class {ID}"
-        while free in classes:
-            free = f"class {free}"
+        free = _free_name(f"class {ID}", classes)
         return {free if name == ID else name: i for i, name in enumerate(classes)}
     dogs = [i for i, name in enumerate(classes) if name.lower() in ("dog", "dogs")]
     return {"label": dogs[0] if dogs else 1}
 
 
 def _predict_photos(
-    photos: Sequence[Numbered], cut: Cut, places: Sequence[Position], score: Score, columns: dict[str, int],
-    clip: tuple[float, float], write: Callable[[Sequence[object]], object], reporter: Reporter,
+    photos: Sequence[Numbered], cut: Cut, places: Sequence[Position], score: Score, table: Table,
+    write: Callable[[Sequence[object]], object], reporter: Reporter,
 ) -> list[str]:  # fmt: skip
     """Write a row a photo, and return a line for each that could not be read."""
-    import numpy as np
-
-    write([ID, *columns])
+    write(table.head)
     unreadable: list[str] = []
     done = 0
     with quiet_photos():
@@ -242,11 +266,11 @@ def _predict_photos(
             interruption.check()
             probabilities = score(pixels)
             for row, numbered in enumerate(photos[done : done + len(pixels)]):
-                if reason := faults.get(done + row):
+                reason = faults.get(done + row, "")
+                if reason:
                     probabilities[row] = 1 / probabilities.shape[1]
                     unreadable.append(f"{numbered.photo.name}: {reason}")
-                clipped = np.clip(probabilities[row, list(columns.values())], *clip)
-                write([numbered.id, *(f"{value:.6g}" for value in clipped)])
+                write(table.row(numbered.id, probabilities[row], not reason))
             done += len(pixels)
             reporter.preparing("predicting photos", done, len(photos))
     return unreadable
@@ -259,40 +283,3 @@ def _open_table(out: Path) -> Iterator[Callable[[Sequence[object]], object]]:
         lines = SimpleNamespace(write=lambda text: file.write(text.encode()))
         rows = csv.writer(lines, lineterminator="\n")
         yield lambda row: rows.writerow([spreadsheet_cell(value) for value in row])
-
-
-# --- the network
-
-
-def _build_scorer(request: PredictionRequest, model: Model, train: TrainSection, reporter: Reporter) -> Score:
-    """Return the function that turns squares into the mean of the model's predictions."""
-    import numpy as np
-    import torch
-
-    from harness.training.batches import put_on_device
-
-    registry = registry_for(model, request.plugins, reporter)
-    chosen = device.set_up_device(train.device, train.precision, train.threads)
-    task = registry.get("task", model.task, Task, str(request.folder))
-    empty = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
-    normaliser = put_on_device(empty, chosen, model.mean, model.std)
-    backbone, networks = load_networks(model, registry, chosen)
-    predicting = Boundary("backbone", model.head or model.backbone, "predict")
-
-    def predict_view(squares: NDArray[np.uint8]) -> torch.Tensor:
-        inputs = normaliser.as_input(torch.from_numpy(np.ascontiguousarray(squares)).to(chosen.name))
-        if backbone:  # as its features were extracted
-            with torch.autocast(chosen.type, torch.bfloat16, enabled=chosen.precision == "bf16"):
-                inputs = backbone(inputs).float()
-        outputs = [network(inputs) for network in networks]  # in float32, as the recorded predictions were computed
-        return torch.stack([task.predict(output.float()) for output in outputs]).double().mean(dim=0)
-
-    @torch.no_grad()
-    def score(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        views = [pixels[:, place] for place in range(pixels.shape[1])]
-        if request.tta:
-            views.append(pixels[:, 0, :, ::-1])
-        with predicting:
-            return torch.stack([predict_view(view) for view in views]).mean(dim=0).cpu().numpy()
-
-    return score

@@ -10,6 +10,7 @@ from harness.plugin.contracts import (
     Catalogue,
     Dataset,
     Executor,
+    Listener,
     Optimizer,
     Probe,
     Report,
@@ -64,6 +65,11 @@ def harness_analyses() -> list[Analysis]:  # type: ignore[empty-body]
 @hookspec
 def harness_reports() -> list[Report]:  # type: ignore[empty-body]
     """Return report formats."""
+
+
+@hookspec
+def harness_listeners() -> list[Listener]:  # type: ignore[empty-body]
+    """Return listeners, which are told what a run writes down."""
 
 
 @hookspec

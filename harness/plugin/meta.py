@@ -134,6 +134,10 @@ class Meta:
         default_factory=dict
     )  # by network: its scale-free ``tensors``, each with its unit; ``groups``; ``problem``; ``l2``, and what that is on, ``l2_on``
 
+    work: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # by arm: the operations of a gradient evaluation, of its ``network`` for an example and its optimizer's ``own``; ``weights``
+
     range_tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: where its search is centred
     exhausted: Mapping[str, int] = field(default_factory=dict)  # by search that tried all: its number of combinations
     counted: Mapping[str, int] = field(default_factory=dict)  # by search whose budget is not in trials: how many count
@@ -157,6 +161,7 @@ class Meta:
     confirmations: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # by arm: cached features against whole
+    listeners: Mapping[str, str] = field(default_factory=dict)  # by listener that was left out: why
     paths_of: Mapping[str, Any] | None = None  # settings: by arm the hyperparameters that its walks have
     folds: Mapping[str, Any] | None = None  # arm, count and runs of the out-of-fold predictions
     refit: Mapping[str, Any] | None = (

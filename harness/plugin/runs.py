@@ -122,6 +122,7 @@ class Run:
     batch_norm: Literal["train", "frozen"] = "train"  # frozen: the statistics it began with are kept and used
     tta: bool = False  # the mean of predictions for an image and its mirror image is scored too
     snapshots: bool = False  # keeps the weights at the ends of its schedule's cycles, with their test predictions
+    class_weights: tuple[float, ...] = ()  # of each class in the loss; empty where all examples count alike
     label_noise: float = 0.0  # this part of the training targets is shuffled, always the same way
     follows: str = ""  # the run whose final weights it starts from
 
@@ -196,6 +197,8 @@ class Epoch:
     way: str = ""  # how a GPU takes the steps, and why not in a faster way; a line, empty on a CPU
     unrepeatable: tuple[str, ...] = ()  # the operations of the run that have no deterministic form on its GPU
     scale_free: Mapping[str, Any] | None = None  # the scale-free tensors of its network; with the first epoch alone
+    work: Mapping[str, Any] | None = None  # of a gradient evaluation of its arm; with the first epoch of seed 0 alone
+    gradients: int = 0  # gradient evaluations so far: one a step, or as many as the optimizer asks for
     ends_run = False
 
 

@@ -34,6 +34,7 @@ class EarlierRun:
     epochs: Sequence[Mapping[str, Any]]  # rows of the table ``epochs``, with their metrics as dicts
     files: Mapping[str, str]  # the SHA-256 of each file, by its place in the folder
     scale_free: Mapping[str, Any] | None = None  # which tensors of its network are, where the folder notes it
+    work: Mapping[str, Any] | None = None  # of a gradient evaluation of its arm, where the folder notes it
     decision: PrunerDecision | None = None  # on its last epoch, by the pruner of the search that takes it over
 
     @property
@@ -109,7 +110,7 @@ def read_run(folder: Path, run_id: str) -> EarlierRun | None:
             epoch_rows = db.execute("SELECT * FROM epochs WHERE run_id = ? ORDER BY epoch", (run_id,)).fetchall()
             files = dict(db.execute("SELECT file, sha256 FROM files WHERE run_id = ?", (run_id,)).fetchall())
             lacking = promised.lacking(folder, db, runs=[run_id])
-            scale_free = _noted(db, schema.SCALE_FREE) or {}
+            scale_free, works = _noted(db, schema.SCALE_FREE) or {}, _noted(db, schema.WORK) or {}
     except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError):
         return None
     epochs = [_plain(epoch) for epoch in epoch_rows]
@@ -120,8 +121,10 @@ def read_run(folder: Path, run_id: str) -> EarlierRun | None:
         return None
     if row["state"] != schema.DONE:
         files = {}  # none of them is promised
-    tested = scale_free.get(Arm(**recipe["arm"]).network)
-    return EarlierRun(folder, row, epochs, files, tested) if all(_is_of(file, run_id) for file in files) else None
+    if not all(_is_of(file, run_id) for file in files):
+        return None
+    arm = Arm(**recipe["arm"])
+    return EarlierRun(folder, row, epochs, files, scale_free.get(arm.network), works.get(arm.name))
 
 
 def _noted(db: sqlite3.Connection, key: str) -> Any:

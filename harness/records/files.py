@@ -20,7 +20,7 @@ MARK = "optimizer-harness"  # near the beginning of every page, summary and pict
 HEAD = 2048  # bytes in which it is looked for
 RUN_FOLDER = (
     "run.db", "lock", "benchmark.toml", "environment.json",
-    "solutions", "predictions", "states", "probes", "thumbnails", "tables",
+    "solutions", "predictions", "states", "probes", "thumbnails", "tables", "listeners",
 )  # fmt: skip
 # what a run folder has, beside its reports
 

@@ -21,7 +21,8 @@ def check_no_links(folder: Path) -> None:
         place = folder / name
         if place.is_symlink():
             raise _refused(place, "a link")
-        _check_below(place)
+        if name != "listeners":  # which has files of their own; what the harness writes there is checked there
+            _check_below(place)
 
 
 def _check_below(folder: Path, depth: int = 1) -> None:

@@ -114,6 +114,12 @@ class NoteTables(OpenFolder):
         elif noted[network]["tensors"] != tested["tensors"]:
             self.warn(f"{network}: other tensors of it are scale-free in one run than in another; see train.l2_on")
 
+    def note_work(self, work: Mapping[str, Any] | None, recipe: Mapping[str, Any]) -> None:
+        """Note the work of a gradient evaluation of a run's arm; its first run says it."""
+        arm, noted = Arm(**recipe["arm"]).name, self.noted(schema.WORK) or {}
+        if work is not None and arm not in noted:
+            self.note(schema.WORK, {**noted, arm: dict(work)})
+
     def changes(self) -> list[str]:
         """Return every such line once, with the number of runs that it belongs to."""
         return schema.changes_of(self.noted(schema.CHANGES) or {})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-SIDE = 112  # pixels, at most
-MOST_BYTES = 2**20  # of a file: ours have 2 to 4 kB
+SIDE = 224  # pixels, at most: a reader of the report may look at a photo more closely
+MOST_BYTES = 2**20  # of a file: ours have 5 to 12 kB
 MOST_PIXELS = 2**24
 
 

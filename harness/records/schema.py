@@ -26,9 +26,10 @@ from pathlib import Path
 
 from harness.errors import RunFolderError
 
-VERSION = 6  # of these tables; stands in meta as schema_version
+VERSION = 7  # of these tables; stands in meta as schema_version
 UNREPEATABLE = "unrepeatable"  # the key in meta of operations without a deterministic form, names by run
 SCALE_FREE = "scale_free"  # the key in meta of the networks' scale-free tensors, by network
+WORK = "work"  # the key in meta of the operations of a gradient evaluation, by arm
 CHANGES = "changed_settings"  # the key in meta of what plugins changed of the process, lines by run; "" for no run
 
 TABLES = """
@@ -54,7 +55,7 @@ CREATE TABLE IF NOT EXISTS runs (
     taken_from TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS epochs (
-    run_id TEXT NOT NULL, epoch INTEGER NOT NULL, steps INTEGER NOT NULL, lr REAL,
+    run_id TEXT NOT NULL, epoch INTEGER NOT NULL, steps INTEGER NOT NULL, gradients INTEGER NOT NULL, lr REAL,
     seconds REAL NOT NULL, metrics TEXT NOT NULL, PRIMARY KEY (run_id, epoch)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS range_tests (

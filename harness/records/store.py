@@ -104,6 +104,8 @@ class Store(SearchTables, ResultTables):
                 self.note_unrepeatable(event.unrepeatable, run_id)
                 if event.scale_free is not None:
                     self.note_scale_free(event.scale_free, self._recipe(run_id))
+                if event.work is not None:
+                    self.note_work(event.work, self._recipe(run_id))
                 self._append_epoch(run_id, event, decision)
             case Done():
                 written = self._write_files(run_id, event)
@@ -136,8 +138,16 @@ class Store(SearchTables, ResultTables):
             save_tensors(snapshot[0], epoch.snapshot())
         with self._transaction():
             self.db.execute(
-                "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, epoch.number, epoch.steps, epoch.lr, epoch.seconds, _json(epoch.metrics)),
+                "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run_id,
+                    epoch.number,
+                    epoch.steps,
+                    epoch.gradients,
+                    epoch.lr,
+                    epoch.seconds,
+                    _json(epoch.metrics),
+                ),
             )
             self.db.execute(
                 "UPDATE runs SET seconds = ?, started = coalesce(started, ?) WHERE run_id = ?",
@@ -182,14 +192,16 @@ class Store(SearchTables, ResultTables):
             files.copy(schema.inside(earlier.folder, place), schema.inside(self.folder, place), sha256)
         with self._transaction():
             self.note_scale_free(earlier.scale_free, json.loads(row["recipe"]))
+            self.note_work(earlier.work, json.loads(row["recipe"]))
             self.db.execute("DELETE FROM epochs WHERE run_id = ?", (run_id,))
             self.db.executemany(
-                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         run_id,
                         epoch["epoch"],
                         epoch["steps"],
+                        epoch["gradients"],
                         epoch["lr"],
                         epoch["seconds"],
                         json.dumps(epoch["metrics"]),

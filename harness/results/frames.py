@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.plugin.contracts.tables import PARAMETER
@@ -25,14 +25,17 @@ def readable(name: str, records: Records) -> DataFrame:
     table: DataFrame = getattr(records, name).copy()
     for column in table.columns.intersection(list(TIMES)):
         table[column] = pd.to_datetime(table[column], utc=True, format="ISO8601", errors="coerce")
-    searched = dict.fromkeys(key for space in records.meta.spaces.values() for key in space)
+    searched = {key: "low" in entry for space in records.meta.spaces.values() for key, entry in space.items()}
     for column in table.columns.intersection(list(PARAMS)):
         table = _spread(table, column, searched)
     return table
 
 
-def _spread(table: DataFrame, column: str, searched: Iterable[str]) -> DataFrame:
-    """Return a table with columns for the parameters in the place of the column with their dicts."""
+def _spread(table: DataFrame, column: str, searched: Mapping[str, bool]) -> DataFrame:
+    """Return a table with columns for the parameters in the place of the column with their dicts.
+
+    What is ``searched`` has a column in any case; whether it is a number says the kind of a column without a row.
+    """
     import pandas as pd
 
     rows = [row if isinstance(row, dict) else {} for row in table[column]]
@@ -40,7 +43,9 @@ def _spread(table: DataFrame, column: str, searched: Iterable[str]) -> DataFrame
     values: dict[str, Any] = {}
     for name in names:
         cells = pd.Series([row.get(name) for row in rows], index=table.index, dtype=object)
-        values[f"{PARAMETER}{name}"] = cells.astype(float) if cells.empty else cells.infer_objects()
+        values[f"{PARAMETER}{name}"] = (
+            cells.astype(float) if cells.empty and searched.get(name) else cells.infer_objects()
+        )
     place = list(table.columns).index(column)
     before, after = table.iloc[:, :place], table.iloc[:, place + 1 :]
     return pd.concat([before, pd.DataFrame(values, index=table.index), after], axis=1)

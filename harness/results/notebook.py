@@ -147,12 +147,12 @@ class Loaded:
     @property
     def headline(self) -> tuple[str, ...]:
         """The question, the answer, the verdict and what limits it, a line each, as ``harness show`` says them."""
-        question, *rest = self._answer or ("",)
+        question, *rest = self.answer or ("",)
         verdict = verdict_line(verdicts_of(self.records, self.tables, self._registry))
         return tuple(line for line in (question, *rest[:1], verdict, *rest[1:]) if line)
 
     @property
-    def _answer(self) -> list[str]:
+    def answer(self) -> list[str]:
         """The question, the answer and what limits it, as every report says them."""
         return headline_of(Results(self.records, self.tables), self._registry).splitlines()
 
@@ -213,7 +213,7 @@ class Loaded:
         )
 
     def _repr_html_(self) -> str:
-        return render_summary(self.records, self.tables, self._registry, self._answer)
+        return render_summary(self.records, self.tables, self._registry, self.answer)
 
 
 def load(run: str | Path, plugins: Iterable[str | Path] = ()) -> Loaded:

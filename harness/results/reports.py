@@ -144,7 +144,8 @@ def _analysed(records: Records, registry: Registry, attempts: Attempts | None = 
         analyses = [offer for offer in registry.all("analysis") if isinstance(offer, Analysis)]
         results = analyse(records, analyses, attempts)
     lacking = filter(None, [summary(records.lacking)])
-    problems = impersonal((*lacking, *records.changes, *results.problems))
+    left_out = records.meta.listeners.values()
+    problems = impersonal((*lacking, *records.changes, *left_out, *results.problems))
     return replace(results, problems=problems, blocked=tuple(sorted(registry.blocked)))
 
 

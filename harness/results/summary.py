@@ -39,7 +39,7 @@ def render_summary(records: Records, tables: Mapping[str, DataFrame], registry: 
     from markupsafe import Markup
 
     verdicts = verdicts_of(records, tables, registry)
-    question, answer, *limits = [*lines, "", ""]
+    question, answer, *limits = [*(line for line in lines if not (verdicts and line.startswith("doubt: "))), "", ""]
     parts = [Markup("<p><small>{}</small><br>{}</p>").format(records.name, question)]
     parts.append(Markup("<p><strong>{}</strong></p>").format(answer or question))
     if statement := verdict_line(verdicts):
@@ -54,7 +54,9 @@ def render_summary(records: Records, tables: Mapping[str, DataFrame], registry: 
 
 
 def seeds_picture(records: Records) -> Any:
-    """Return a dot for every seed that ended well, by arm, on the deciding test metric; hollow dots are untuned seeds."""
+    """Return a dot for every seed that ended well, by arm, on the deciding test metric; rings are untuned seeds."""
+    from markupsafe import Markup
+
     deciding, names = records.deciding, short_arm_names(records.meta.arms)
     runs, controls = records.compared(), records.comparison
     untuned = controls[controls["role"] == "untuned"]
@@ -62,8 +64,9 @@ def seeds_picture(records: Records) -> Any:
     for arm, name in names.items():
         tuned = _scores(runs[runs["arm"] == arm], deciding.column)
         rows.append(Dots(name, tuned, _scores(untuned[untuned["of"] == arm], deciding.column)))
-    title = f"test {deciding.name.replace('_', ' ')} of every seed; a hollow dot is a seed with the optimizer's own defaults"
-    return dot_plot(rows, title, deciding.unit)
+    title = f"Test {deciding.name.replace('_', ' ')} of every seed. A ring is a seed with the optimizer's own defaults."
+    picture = dot_plot(rows, title, deciding.unit)
+    return Markup("{}<p><small>{}</small></p>").format(picture, title) if picture else picture
 
 
 def _scores(runs: DataFrame, column: str) -> list[float]:

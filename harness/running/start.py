@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from harness.benchmark.sections import as_plain
 from harness.console.numbers import duration, measure
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Results
@@ -26,6 +27,8 @@ from harness.running.description import describe_run
 from harness.running.disk_space import naming_need
 from harness.running.driver import open_executor
 from harness.running.executor import GuardedExecutor
+from harness.running.listening.audience import Audience
+from harness.running.listening.last_words import last_occurrences
 from harness.running.prepare import Prepared, Request, prepare
 from harness.running.reuse import EarlierRuns, earlier_runs, reusable_folders
 from harness.running.search.centring import centre
@@ -51,8 +54,10 @@ def run(
     setting = prepare(request, reporter, journal=True)
     with contextlib.closing(setting.attempts):
         opened(setting.folder_name)
-        failures, written = _run_in_folder(setting, replace(request, began=began), reporter, command)
+        failures, written, audience = _run_in_folder(setting, replace(request, began=began), reporter, command)
     failures += [*written.failures, *take_notes()]  # a report may have changed settings too
+    said = set(audience.left_out.values())
+    failures = [line for line in failures if line not in said]
     for line in closing(written.results, setting.registry) if closing else ():
         reporter.say(line)
     for line in failures:
@@ -63,13 +68,28 @@ def run(
     )
     for path in written.files:
         reporter.say(f"report: {path}")
-    return 1 if failures else 0
+    return 1 if failures or audience.failures else 0
 
 
 def _run_in_folder(
     setting: Prepared, request: Request, reporter: Reporter, command: Sequence[str]
-) -> tuple[list[str], Written]:
-    """Carry the benchmark out in its run folder; return a line for whatever went wrong, and the reports."""
+) -> tuple[list[str], Written, Audience]:
+    """Carry the benchmark out in its run folder; return a line for whatever went wrong, the reports, and the listeners."""
+    folder = request.place / setting.folder_name
+    plan = setting.plan
+    with contextlib.ExitStack() as seats:
+        audience = Audience(plan.listeners, folder, as_plain(plan.benchmark), setting.registry, reporter.say)
+        seats.callback(audience.close)
+        failures = _train_in_folder(setting, request, reporter, command, audience)
+        written = write_reports(folder, plan.benchmark.report.formats, setting.registry, attempts=setting.attempts)
+        audience.finish(list(last_occurrences(written)))
+    return failures, written, audience
+
+
+def _train_in_folder(
+    setting: Prepared, request: Request, reporter: Reporter, command: Sequence[str], audience: Audience
+) -> list[str]:
+    """Do all that is written into the records; return a line for whatever went wrong."""
     folder = request.place / setting.folder_name
     earlier = earlier_runs(setting, folder, reusable_folders(request.out, request.reuse, request.no_reuse))
     with (
@@ -77,6 +97,7 @@ def _run_in_folder(
         Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), setting.attempts) as store,
         contextlib.ExitStack() as closing,
     ):
+        audience.open()
         executor = _executor_of(setting, store, closing)
         limit = TimeLimit(limit_of(setting.plan.benchmark), store, request.began, share=request.share)
         closing.callback(limit.write)
@@ -86,9 +107,10 @@ def _run_in_folder(
             failures = _carry_out(setting, request, store, reporter, command, earlier, executor, limit)
             if not request.extend or not _extend(setting, store, rounds_left, reporter):
                 break
-    return failures, write_reports(
-        folder, setting.plan.benchmark.report.formats, setting.registry, attempts=setting.attempts
-    )
+        audience.catch_up()
+        if audience.left_out or store.noted("listeners"):
+            store.note("listeners", audience.left_out)
+    return failures
 
 
 def _executor_of(setting: Prepared, store: Store, closing: contextlib.ExitStack) -> Callable[[], GuardedExecutor]:

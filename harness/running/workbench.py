@@ -16,6 +16,7 @@ from harness.records import schema
 from harness.running.after.measuring import Solutions, measure_networks, room_for_networks
 from harness.running.materials import Materials, materials_of
 from harness.training.batches import Resident, put_on_device
+from harness.training.class_weights import weigh_classes
 from harness.training.ingredients import Ingredients
 from harness.training.parts import Parts, assemble
 
@@ -97,7 +98,7 @@ class Bench:
             outputs = use.task.outputs(use.data)
         compared = run.phase == "compare"
         ingredients = Ingredients(
-            task=use.task,
+            task=weigh_classes(use.task, run.class_weights, use.device),
             backbone=plugins.network,
             weights=None if run.arm.head else use.weights.get(run.arm.backbone),
             optimizer=plugins.optimizer,

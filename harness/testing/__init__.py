@@ -13,7 +13,8 @@ A whole test file::
 
 from __future__ import annotations
 
+from harness.testing.likeness import Like
 from harness.testing.outcomes import Check, NotApplicable, Outcome, Status
 from harness.testing.suites import checks
 
-__all__ = ["Check", "NotApplicable", "Outcome", "Status", "checks"]
+__all__ = ["Check", "Like", "NotApplicable", "Outcome", "Status", "checks"]

@@ -133,13 +133,58 @@ def on_device_is_the_metric(offer: Task) -> str:
 
 
 @torch_check
+def weighted_loss_weighs_classes(offer: Task) -> str:
+    """The loss with weights is the mean of the examples' losses, each times the weight of its class."""
+    if offer.weighted_loss is None:
+        raise NotApplicable("its loss takes no weights of classes")
+    examples = [example for example in _examples(offer) if not example.targets.is_floating_point()]
+    if not examples:
+        raise NotApplicable("it takes no classes")
+    for example in examples:
+        weights = 1.0 + torch.arange(int(example.targets.max()) + 1)
+        singles = torch.stack(
+            [offer.loss(example.outputs[i : i + 1], example.targets[i : i + 1]) for i in range(COUNT)]
+        )
+        expected = float((singles * weights[example.targets]).mean())
+        weighted = float(offer.weighted_loss(example.outputs, example.targets, weights))
+        require(
+            math.isclose(weighted, expected, rel_tol=1e-4, abs_tol=1e-6),
+            f"weighted_loss must be the mean of each loss times the weight of its class, {expected:.4g}, got {weighted:.4g} "
+            f"on {example.name}; divide by the number of examples, not by the sum of the weights",
+        )
+    return "on " + ", ".join(example.name for example in examples)
+
+
+@torch_check
 def verdict_has_its_metrics(offer: Task) -> str:
-    """Nothing can fail here: it says what the verdict takes for the loss, and whether it compares classes or numbers."""
+    """What the verdict takes for the loss falls, and where classes are compared, predictions are their probabilities."""
+    if "loss" in offer.metrics:
+        goal = offer.metrics["loss"].goal
+        require(
+            goal == "min",
+            f"metric 'loss' must have the goal 'min', for the verdict takes it for the loss, got '{goal}'",
+        )
+    if "accuracy" in offer.metrics:
+        for example in _examples(offer):
+            predicted = offer.predict(example.outputs)
+            require(
+                _are_probabilities(predicted),
+                "predict must give probabilities of classes, [N, K], or [N] for the second of two, where there is a metric "
+                f"'accuracy', by which the verdict compares classes, got {list(predicted.shape)} from {predicted.min():.3g} "
+                f"to {predicted.max():.3g} on {example.name}; call the metric by another name where there are no classes",
+            )
     _seen(offer)
     loss = "metric 'loss'" if "loss" in offer.metrics else "no metric 'loss', so the task's own loss"
     if "accuracy" in offer.metrics:
         return f"{loss}; metric 'accuracy', so classes are compared"
     return f"{loss}; no metric 'accuracy', so predictions are compared as numbers"
+
+
+def _are_probabilities(predicted: torch.Tensor) -> bool:
+    within = bool(((predicted >= 0) & (predicted <= 1)).all())
+    if predicted.ndim == 1:
+        return within
+    return within and predicted.ndim == 2 and bool((predicted.sum(1) - 1).abs().max() < 1e-4)
 
 
 def _examples(offer: Task) -> Iterator[_Example]:
@@ -203,6 +248,7 @@ QUICK = [
     metrics_tell_better,
     each_averages_to_metric,
     on_device_is_the_metric,
+    weighted_loss_weighs_classes,
     verdict_has_its_metrics,
 ]
 FULL: list[Any] = []

@@ -34,6 +34,7 @@ class AtWork(Protocol):
     snapshots: Snapshots
     stepping: Boundary  # around the optimizer's step
     running_loss: torch.Tensor  # summed over the epoch's steps
+    gradients: int  # evaluations of the objective's gradient so far
     metrics: dict[str, float]  # of the last epoch
     moved: dict[str, None]  # entries of the groups, not lr, that the schedule has moved
     way: Way | None  # how the steps are taken on a device with graphs; None before the second one

@@ -47,6 +47,7 @@ from harness.training.surroundings import Surroundings
 from harness.training.turns import Turn
 from harness.training.ways import Way
 from harness.training.whole_objective import gradient_of
+from harness.training.work import work_of_arm
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Parts:
     snapshots: Snapshots = field(init=False)
     objective: Objective = field(init=False)
     running_loss: torch.Tensor = field(init=False)  # summed over the epoch's steps
+    gradients: int = 0  # evaluations of the objective's gradient so far
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
     moved: dict[str, None] = field(default_factory=dict)  # entries of the groups, not lr, that the schedule has moved
     probe_cache: dict[str, Any] = field(default_factory=dict)  # a probe's own, for when it meets this network again
@@ -97,10 +99,9 @@ class Parts:
     @property
     def decisive(self) -> tuple[object, ...]:
         """What decides whether a graph gives the numbers of eager work: the code and the shapes, not the values."""
-        run, parameters = self.run, self.model.parameters()
-        shapes = tuple((p.shape, p.requires_grad) for p in parameters)
-        device, shape = self.device.name, self.ingredients.train.input_shape
-        return run.arm, run.task, run.precision, run.batch_norm, tuple(run.plugins.items()), device, shape, shapes
+        run, shapes = self.run, tuple((p.shape, p.requires_grad) for p in self.model.parameters())
+        on = (self.device.name, self.ingredients.train.input_shape)
+        return run.arm, run.task, run.precision, run.batch_norm, tuple(run.plugins.items()), *on, shapes
 
     @cached_property
     def scale_free(self) -> ScaleFree:
@@ -190,6 +191,7 @@ class Parts:
             else:
                 objective()
                 self.optimizer.step()
+        self.gradients += len(losses)
         self.add_loss(losses[0])  # where the step began
         if not self.ingredients.scheduler.per_epoch:
             self.step_schedule()
@@ -218,7 +220,8 @@ class Parts:
         """
         if self.recorder is None:
             self._check_steps(epoch, self.running_loss.item(), bool(self.objective.gradient_is_finite()))
-            predictions, scores = self._measure(self.ingredients.tune, "tune")
+            self.switch("eval")
+            predictions, scores = measure(self, self.ingredients.tune, "tune")
             yield self._recorded(epoch, self.running_loss.item(), are_finite(predictions), scores)
             return
         evaluation = self._device_evaluation or DeviceEvaluation(self, self.recorder, self.run.epochs - epoch + 1)
@@ -240,32 +243,29 @@ class Parts:
 
     def _recorded(self, epoch: int, summed_loss: float, finite: bool, scores: Mapping[str, float]) -> Epoch:
         """Return the record of an epoch: the sum of its steps' losses, and the scores of its predictions."""
-        loss = summed_loss / len(self.batches)
+        loss, groups = summed_loss / len(self.batches), self.optimizer.param_groups
         self.metrics = {"running_loss": loss, **scores}
         if wrong := find_not_finite(self.ingredients, finite, self.metrics, "tune"):
             raise Diverged(f"epoch {epoch}: {wrong}")
         if self.ingredients.scheduler.per_epoch:
             self.step_schedule(loss)
-        groups = self.optimizer.param_groups
         lr = float(groups[0].get("lr", math.nan))  # some optimizers remove the entry again
         self.metrics |= {f"{GROUP}{entry}": group_entries.value_of(groups, entry) for entry in self.moved}
-        steps = epoch * len(self.batches)
         snapshot = None
         if self.ingredients.test is not None and epoch in self.snapshots.epochs:
             self.snapshots.add(epoch, self.predict(self.ingredients.test, exact=True))
             snapshot = self.model.state_dict
         state = partial(self.state, epoch) if self.ingredients.optimizer.resumes else None
-        scales, way = self.scale_free.plain() if epoch == 1 else None, self.way.line if self.way else ""
-        record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot, scale_free=scales)
+        steps, way = epoch * len(self.batches), self.way.line if self.way else ""
+        record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot, gradients=self.gradients)
+        if epoch == 1:
+            record = replace(record, scale_free=self.scale_free.plain(), work=work_of_arm(self.run, self.ingredients))
         return replace(record, way=way, unrepeatable=(*self.unrepeatable,)) if way or self.unrepeatable else record
 
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
         """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""
-        return self._measure(split, prefix)[1]
-
-    def _measure(self, split: Resident, prefix: str, exact: bool = False) -> tuple[torch.Tensor, dict[str, float]]:
         self.switch("eval")
-        return measure(self, split, prefix, exact)
+        return measure(self, split, prefix)[1]
 
     def predict(self, split: DeviceSplit, exact: bool = False) -> torch.Tensor:
         """Return predictions ``[N, ...]`` in float32; ``exact`` computes in float32 whatever the training did."""

@@ -35,12 +35,13 @@ class Rehearsal:
 
     offer: Optimizer
     settings: Mapping[str, Any]  # beside its defaults
+    dtype: torch.dtype = torch.float32
     weights: list[torch.nn.Parameter] = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
         random = torch.Generator().manual_seed(12345)  # not what an optimizer draws
-        self.weights = [torch.nn.Parameter(torch.randn(shape, generator=random)) for shape in SHAPES]
+        self.weights = [torch.nn.Parameter(torch.randn(shape, generator=random).to(self.dtype)) for shape in SHAPES]
         settings = self.offer.settings(self.settings)
         with Boundary("optimizer", self.offer.name, "build"):
             self.optimizer = build_optimizer(self.offer, settings, [self.weights], layer_factor=1)
@@ -243,7 +244,7 @@ def compare_steps(
         start = [weight.detach().clone() for weight in pair[0].weights]
         moved = [0.0] * len(start)
         for number in range(steps):
-            loss = _make_valleys(SCALES[number % len(SCALES)])
+            loss = make_valleys(SCALES[number % len(SCALES)])
             torch.default_generator.manual_seed(number)
             weights = pair[0].step(loss)
             torch.default_generator.manual_seed(number)
@@ -263,7 +264,7 @@ def _are_near(one: torch.Tensor, other: torch.Tensor, moved: float) -> bool:
     return bool((one - other).abs().max() <= NEARLY * moved + ROUNDING * one.abs().max())
 
 
-def _make_valleys(scale: float) -> Loss:
+def make_valleys(scale: float) -> Loss:
     """Return a loss whose gradient is bounded, so that no optimizer diverges: ``scale * sum(sqrt(1 + (h (w - m))^2))``."""
     random = torch.Generator().manual_seed(54321)
     minima = [torch.randn(shape, generator=random) for shape in SHAPES]

@@ -69,6 +69,7 @@ def state_of(parts: AtWork, epoch: int) -> State:
     plain = {
         "epoch": epoch,
         "seconds": parts.clock.seconds,
+        "gradients": parts.gradients,
         "metrics": dict(parts.metrics),
         "snapshots": flatten(parts.snapshots.predictions, "snapshots", tensors),
         "moved": list(parts.moved),
@@ -86,6 +87,7 @@ def load_state(parts: AtWork, state: State) -> None:
         with boundary:
             at_work.load_state_dict(restore(plain[part], tensors))
     parts.clock.seconds = plain["seconds"]
+    parts.gradients = plain["gradients"]
     parts.metrics = dict(plain["metrics"])
     parts.snapshots.predictions = restore(plain["snapshots"], tensors)
     parts.moved = dict.fromkeys(plain["moved"])

@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -50,6 +50,7 @@ class DeviceSteps:
         self._plain_rates: list[list[float]] = []  # the same numbers on the processor
         self._step = 0  # of the epoch, counted on the processor
         self._taken = 0
+        self._evaluations = 0  # of the gradient, that the optimizer asked for in this step
         self._compute: Work = self._differentiate
         self._take: Work = self._eager
         self._loss = self._value = torch.zeros((), device=parts.device.name)  # of the last evaluation
@@ -80,13 +81,12 @@ class DeviceSteps:
         yield None
 
     def _next(self) -> None:
-        if self._taken == 0:
-            with noticed(self._parts.unrepeatable):
-                self._take()
-        else:
-            if self._parts.way is None:
-                self._parts.way = self._find_way()
+        if self._taken and self._parts.way is None:
+            self._parts.way = self._find_way()
+        self._evaluations = 0
+        with noticed(self._parts.unrepeatable) if self._taken == 0 else nullcontext():
             self._take()
+        self._parts.gradients += self._evaluations or 1  # without a closure, or in a graph, it is one
         self._taken += 1
 
     def _put(self, drawn: Mapping[str, torch.Tensor]) -> None:
@@ -144,6 +144,7 @@ class DeviceSteps:
     def _evaluate(self) -> torch.Tensor:
         """Evaluate the objective and its gradients, as a closure; the next evaluation leaves what it returns as it is."""
         self._compute()
+        self._evaluations += 1
         if self._first_loss is None:
             self._first_loss = self._loss.clone()
         return self._value.clone()

@@ -113,7 +113,19 @@ def _sentence(examined: Examined, entry: Entry, word: str) -> str:
     if entry.barred:
         return entry.judge_in_facet().detail
     size, unit = size_text(examined.network, entry)
+    if word == "similar" and entry.below_floor:
+        return f"{size}, but {_negligible(entry)}"
     return f"{size}; {_probability(entry, word, unit)}"
+
+
+def _negligible(entry: Entry) -> str:
+    """Return why the size of a pair below the floor decides nothing: "at most .0004 nats, and below .002 nats no ratio matters"."""
+    protocol = entry.network.protocol
+    unit = entry.measure.distances_in(protocol).unit
+    most, floor = (
+        f"{compact(value)} {unit}".rstrip() for value in (entry.distance.high, entry.measure.floor_of(protocol))
+    )
+    return f"it is at most {most}, and below {floor} no ratio matters"
 
 
 def size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], str]]:

@@ -138,4 +138,12 @@ def _first_replicates(records: Records, replicates: int) -> Records:
     )
 
 
-ANALYSIS = Analysis(name="alarms", compute=compute, reference="arXiv:1910.05446")
+MEANINGS = {  # of the columns that are not the same in every table
+    "alarm": "the alarm",
+    "state": "alarm, quiet or not judged",
+    "value": "what is compared with the limit",
+    "limit": "beyond it there is an alarm",
+    "noise": "the arm's seed noise in the tune score",
+    "against": "what the arm is compared with",
+}
+ANALYSIS = Analysis(name="alarms", compute=compute, reference="arXiv:1910.05446", columns=MEANINGS)

@@ -14,11 +14,12 @@ from markupsafe import Markup
 
 from harness import Report, Results, hookimpl
 from harness_reports._draw.interactive import Views, digest, library, packed
+from harness_reports._draw.legend import add_legend
 from harness_reports._draw.svg import collected
 from harness_reports._page._first import CLAIM, first_screen
 from harness_reports._page._section import Page, Section, sections
 from harness_reports._page._several import render_several
-from harness_reports._page._templates import environment, read
+from harness_reports._page._templates import environment, read, script
 from harness_reports._page._workloads import render_workloads
 from harness_reports._words.doubts import doubts, gravest, others
 from harness_reports._words.headline import headline
@@ -55,6 +56,9 @@ def figures(results: Results) -> Mapping[str, Figure]:
     """Return every static figure of the page by name, in the order of the page; its label is its title."""
     with collected() as drawn:
         render(results)
+    looks = Page.of(results).looks
+    for figure in drawn.values():
+        add_legend(figure, looks)
     return drawn
 
 
@@ -65,10 +69,10 @@ def _fill_template(section: Section, page: Page, **data: Any) -> Markup:
 
 def _allowed_scripts(views: Views) -> dict[str, Any]:
     """Return the script of the page, what its policy allows, and the views with plotly.js, "" where there is none."""
-    script = read("_page.js")
-    allowed = [digest(script), *([library().source] if len(views) else [])]
+    text = script()
+    allowed = [digest(text), *([library().source] if len(views) else [])]
     return {
-        "script": Markup(script),
+        "script": Markup(text),
         "scripts": Markup(" ".join(allowed)),
         "views": packed(views.json) if len(views) else "",
         "plotly": Markup(library().packed) if len(views) else "",

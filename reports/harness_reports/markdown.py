@@ -30,7 +30,8 @@ def render(results: Results) -> str:
     parts = [f"## {markdown_text(outcome.records.name)}"]
     if notice := outcome.records.meta.data["notice"]:
         parts.append(f"> **{markdown_text(capitalized(notice))}**")
-    parts.append(f"{markdown_text(head.question)}\n\n**{markdown_text(head.answer)}**\n\n{markdown_text(head.detail)}")
+    detail = f"{head.detail} {head.power}".strip()
+    parts.append(f"{markdown_text(head.question)}\n\n**{markdown_text(head.answer)}**\n\n{markdown_text(detail)}")
     verdict = statements(results)
     parts.append(_verdict_table(verdict) if verdict else f"_{markdown_text(head.caveat)}_")
     if table := _leaderboard_table(outcome):

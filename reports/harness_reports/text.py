@@ -12,7 +12,8 @@ def render(results: Results) -> str:
     """Return question, answer, the gravest doubts, detail, and the caveat where there is one, a line each."""
     head = headline(Outcome(results))
     doubts = [f"doubt: {text}" for text in head.doubts]
-    return "".join(f"{line}\n" for line in (head.question, head.answer, *doubts, head.detail, head.caveat) if line)
+    lines = (head.question, head.answer, *doubts, head.detail, head.power, head.caveat)
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def render_workloads(workloads: Workloads) -> str:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.cli.check import find_plugins, print_results, run_checks
+from harness.cli.check import find_plugins, find_reference, print_results, run_checks
 from harness.errors import HarnessError, UnknownName
 
 GOOD = '''
@@ -91,6 +91,33 @@ def test_what_is_not_there_is_refused(name, kind, message):
 def test_a_file_that_offers_nothing_of_the_kind_is_refused(plugin):
     with pytest.raises(HarnessError, match="must be a file that offers a plugin of kind optimizer"):
         find_plugins(plugin(), "optimizer")
+
+
+def test_an_optimizer_is_compared_with_a_reference(capsys):
+    adam = find_plugins("adam", "optimizer")
+    like = find_reference(adam, "torch:AdamW", ["lr=0.01", "beta1=0.8", "weight_decay=0"])
+    results = [result for result in run_checks(adam, True, like) if result.check.name == "parity"]
+    assert print_results(results, as_json=False) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "parity" in line]
+    assert "the steps of torch:AdamW to " in line
+    assert "lr=0.01" in line
+    assert "beta1=0.8" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "like", "settings", "message"),
+    [
+        ("lion", "torch:Adamm", [], "--like: must name an optimizer, got 'torch:Adamm'; did you mean 'torch:Adam'"),
+        ("cosine", "torch:Adam", [], "--like: must be for an optimizer, got none among the plugins checked"),
+        ("lion", None, ["lr=1"], "--set: must go with --like, got 'lr=1' alone"),
+        ("lion", "torch:Adam", ["lr"], "--set: must be KEY=VALUE, got 'lr'"),
+        ("lion", "torch:Adam", ["bet1=0.9"], "--set: must be a hyperparameter of 'lion' or 'torch:Adam', got 'bet1'"),
+    ],
+)
+def test_a_reference_that_cannot_be_is_refused(name, like, settings, message):
+    with pytest.raises(HarnessError) as error:
+        find_reference(find_plugins(name), like, settings)
+    assert message in str(error.value)
 
 
 CATALOGUE = """

@@ -182,13 +182,42 @@ def test_groups_are_connected():
     assert _connect([], 3) == []
 
 
-def test_what_has_no_photos_is_refused(tmp_path, monkeypatch):
+def test_without_a_folder_the_layouts_are_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"must have train/CLASS .* got no folder; .*harness data get dogscats"):
         look(None)
-    (tmp_path / "b.toml").write_text('name = "b"\n[data]\ndataset = "diabetes"\n')
-    with pytest.raises(DataError, match="must be one of photos, got 'diabetes'"):
-        inspect(tmp_path / "b.toml", None, None, (), (), Reporter(quiet=True))
+
+
+def test_tables_are_counted_and_equal_rows_are_found(tmp_path):
+    rows = np.arange(60, dtype=np.float32).reshape(20, 3)
+    rows[7] = rows[3]
+    np.savez(tmp_path / "rows.npz", x=rows, y=np.arange(20) % 2)
+    found = inspect(None, None, tmp_path, (), ("data.dataset=table",), Reporter(quiet=True))
+    assert {split: sum(classes.values()) for split, classes in found["counts"].items()} == {
+        "train": 12,
+        "tune": 4,
+        "test": 4,
+    }
+    assert [names(group) for group in found["duplicates"]] == [{"row 3", "row 7"}]
+    assert found["near_duplicates"] == []
+    assert lines(found)[0].startswith("table: 20 examples, arrays in ")
+    found = inspect(None, None, None, (), ("data.dataset=diabetes",), Reporter(quiet=True))
+    assert lines(found)[2:4] == ["  split  all  largest class", "  train  283               "]
+    assert found["largest_share"] == {}
+
+
+def test_thousands_of_classes_are_summed_up(tmp_path):
+    for i in range(60):
+        photo(i, (12, 9)).save(tmp_path / f"{i}.png")
+    written = [f"{i}.png,kind {i % 15}" for i in range(60)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label", *written]))
+    settings = ("data.dataset=folder", "data.labels=labels.csv")
+    found = inspect(None, None, tmp_path, (), settings, Reporter(quiet=True))
+    assert len(found["counts"]["train"]) == 15
+    assert lines(found)[2:4] == [
+        "  split  classes  fewest  median  most  all  largest class",
+        "  train       15       2       2     2   30          6.7 %",
+    ]
 
 
 def test_the_command_prints_one_document_and_nothing_else(root, capsys):

@@ -603,7 +603,7 @@ def test_no_cell_is_a_formula_and_each_is_given_back():
 
 def test_the_page_escapes_cells_as_python_does(repository):
     """The script's two expressions read the same in both languages."""
-    script = (repository / "reports" / "harness_reports" / "_page/_page.js").read_text()
+    script = (repository / "reports" / "harness_reports" / "_page/_scripts/base.js").read_text()
     formula = re.compile(re.search(r"FORMULA = /(.*)/g;", script)[1])
     number = re.compile(re.search(r"NUMBER = /(.*)/i;", script)[1], re.IGNORECASE)
     assert 'NUMBER.test(text) ? text : text.replace(FORMULA, "$1\'")' in script

@@ -49,7 +49,10 @@ def test_every_field_of_every_contract_has_a_rule():
     )
 
 
-@pytest.mark.parametrize("offer", [OPTIMIZER, Scheduler("mine", dict), TASK, REPORT, CATALOGUE])
+NEEDY = replace(OPTIMIZER, build=lambda parameters, network, **settings: None, needs=("network", "examples"))
+
+
+@pytest.mark.parametrize("offer", [OPTIMIZER, NEEDY, Scheduler("mine", dict), TASK, REPORT, CATALOGUE])
 def test_nothing_is_wrong_with_what_keeps_its_contract(offer):
     assert check(offer) == ""
 
@@ -107,6 +110,14 @@ WRONG = [
     ),
     (OPTIMIZER, {"defaults": None}, "defaults must be a mapping with texts as keys, got None"),
     (OPTIMIZER, {"closure": "no"}, "closure must be True or False, got 'no'"),
+    (OPTIMIZER, {"resumes": 0}, "resumes must be True or False, got 0"),
+    (OPTIMIZER, {"needs": ("model",)}, "needs must be some of network, total_steps, examples, got ('model',)"),
+    (OPTIMIZER, {"needs": "network"}, "needs must be some of network, total_steps, examples, got 'network'"),
+    (
+        OPTIMIZER,
+        {"build": lambda parameters, lr: None, "needs": ("network",)},
+        "build must have an argument 'network', as needs says, got parameters, lr",
+    ),
     (OPTIMIZER, {"reference": 1706}, "reference must be a text, got 1706"),
     (TASK, {"metrics": {}}, "metrics must be at least one Metric, got {}"),
     (TASK, {"metrics": {"a": max}}, "metrics['a'] must be a Metric, got <built-in function max>"),

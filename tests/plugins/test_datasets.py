@@ -181,8 +181,8 @@ def test_an_unreadable_photo_is_named_and_counted_or_skipped(open_, photos):
     [
         (lambda photos: photos(("cats",)), r"train: must have folders of two or more classes, got only 'cats'"),
         (
-            lambda photos: photos(splits=("train",)),
-            r"must have train/CLASS and valid/CLASS folders with photos, or train\.zip or train/ with cat\.N\.jpg",
+            lambda photos: photos(("cats",), splits=("train",)),
+            r"or one folder of photos a class, or train\.zip or train/ with cat\.N\.jpg .*got 'train' with only 'cats'",
         ),
         (lambda photos: photos(train=0), r"must have photos in it, got none|must have train/CLASS"),
     ],
@@ -193,8 +193,16 @@ def test_a_folder_without_the_layout_is_refused(open_, photos, build, message):
 
 
 def test_folder_does_not_take_kaggles_layout(open_, photos):
-    with pytest.raises(DataError, match="must have train/CLASS and valid/CLASS folders with photos, got 'train' with "):
-        open_("folder", photos(splits=("train",)))
+    root = photos(splits=("train",))
+    for number, file in enumerate(sorted((root / "train").rglob("*.jpg"))):
+        file.rename(root / "train" / f"{file.parent.name[:-1]}.{number}.jpg")
+    for folder in ("cats", "dogs"):
+        (root / "train" / folder).rmdir()
+    with pytest.raises(
+        DataError, match="got 'train' without folders of classes; move its photos into train/CLASS, or set"
+    ):
+        open_("folder", root)
+    assert open_("dogscats", root).classes == ("cats", "dogs")
 
 
 def moved(root, **places):
@@ -237,26 +245,17 @@ def test_a_labelled_test_beside_val_is_the_test_split(open_, photos):
     assert all(name.startswith("Test/") for name in data.test.names)
 
 
-def test_without_valid_an_unlabelled_test_does_not_do(open_, photos):
+def test_without_valid_an_unlabelled_test_is_left_alone_and_test_is_cut_out_of_train(open_, photos):
     root = photos()
     (root / "valid").rename(root / "elsewhere")
     (root / "test").mkdir()
     (root / "test" / "1.jpg").write_bytes((root / "train" / "cats" / "cats.0.jpg").read_bytes())
-    with pytest.raises(
-        DataError, match="got 'train' with 'cats', 'dogs' and no valid; move a fifth of each into valid/CLASS"
-    ):
-        open_("folder", root)
+    data = open_("folder", root)
+    assert (len(data.train), len(data.tune), len(data.test)) == (8, 4, 4)
+    assert all(name.startswith("train/") for name in data.test.names)
 
 
 UNCLEAR = {
-    "one folder of classes": (
-        {"train": "PetImages", "valid": "PetImages/cats/valid"},
-        "got folders of classes, 'PetImages/cats', 'PetImages/dogs', and no split; move them into train, and a fifth of each into valid/CLASS",
-    ),
-    "classes without a split": (
-        {"train__cats": "Cat", "train__dogs": "Dog", "train": "Cat/t", "valid": "Cat/v"},
-        "got folders of classes, 'Cat', 'Dog', and no split",
-    ),
     "no train": ({"train": "pictures"}, "got 'valid' and no train; name the folder that is trained on train"),
     "valid without classes": (
         {"valid__cats": "train/cats/v", "valid__dogs": "train/dogs/v"},
@@ -281,7 +280,7 @@ def test_a_layout_that_is_not_clear_is_told_what_was_there(open_, photos, name, 
     with pytest.raises(DataError) as refused:
         open_(name, root)
     assert line in str(refused.value)
-    assert str(refused.value).startswith(f"{root}: must have train/CLASS and valid/CLASS folders with photos, ")
+    assert str(refused.value).startswith(f"{root}: must have train/CLASS and valid/CLASS folders with photos, or one ")
     assert "\n" not in str(refused.value)
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness_plugins.datasets import _kaggle
+from harness_plugins.datasets import _kaggle, dogscats
 from harness_plugins.datasets.dogscats import open_dogscats
 from PIL import Image
 
+from harness import photo_dataset
 from harness.data.archive import open_archive
 from harness.errors import DataError
 from harness.plugin.contracts import DataRequest, Photo
@@ -152,7 +153,12 @@ def test_the_seed_decides_the_splits(root):
 @pytest.mark.parametrize(("each", "test", "tune"), [(12_500, 2000, 4600), (12_000, 1920, 4416), (100, 16, 36)])
 def test_all_of_kaggle_splits_as_fastai_did(each, test, tune):
     photos = [Photo(f"train/{kind}.{i}.jpg", f"{kind}s", bytes) for kind in ("cat", "dog") for i in range(each)]
-    split = _kaggle._split(photos, 0.2, seed=0)
+    request = asked(None, tune=0.2)
+    with photo_dataset("heap", lambda request: _kaggle._test_marked(photos, request.seed)).photos(request) as (
+        _,
+        split,
+    ):
+        pass
     counts = {(p.split, p.label): 0 for p in split}
     for photo in split:
         counts[photo.split, photo.label] += 1
@@ -401,7 +407,7 @@ REAL = Path(__file__).parents[3] / "shared" / "data" / "dogscats-kaggle-96px"
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real photos are not part of the repository")
 def test_the_real_archive():
-    with _kaggle.find_photos(REAL, asked(REAL, tune=0.2)) as (where, photos):
+    with dogscats._DATASET.photos(asked(REAL, tune=0.2)) as (where, photos):
         assert where == REAL / "train.zip"
         counts = [sum(photo.split == split for photo in photos) for split in ("train", "tune", "test")]
         assert counts == [17_664, 4416, 1920]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
 import harness
@@ -27,11 +29,133 @@ def folder(written_records: Any, tmp_path_factory: Any) -> Any:
 
 def test_frames_are_those_of_the_records(folder: Any) -> None:
     run, records = harness.load(str(folder)), open_records(folder)
+    changed = {"started", "ended", "params", "tuned_params"}
     for name in RECORD_TABLES:
-        assert getattr(run, name).equals(getattr(records, name)), name
+        recorded, shown = getattr(records, name), getattr(run, name)
+        same = [column for column in recorded.columns if column not in changed]
+        assert shown[same].equals(recorded[same]), name
     assert run.name == "many-trials"
     assert run.meta.metric == "accuracy"
     assert len(run.trials) == 36
+
+
+def test_a_trial_has_a_column_for_each_hyperparameter(folder: Any) -> None:
+    run, records = harness.load(folder), open_records(folder)
+    names = {f"params_{name}" for params in records.trials["params"] for name in params}
+    assert names <= set(run.trials.columns)
+    assert "params" not in run.trials
+    for row, params in zip(run.trials.to_dict("records"), records.trials["params"], strict=True):
+        assert {name: row[f"params_{name}"] for name in params} == params
+    assert run.trials["params_lr"].dtype == float
+    assert set(run.arms["params_lr"].dropna()) == {params["lr"] for params in records.arms["tuned_params"] if params}
+
+
+def test_times_are_times(folder: Any) -> None:
+    run, records = harness.load(folder), open_records(folder)
+    assert str(run.runs["ended"].dt.tz) == "UTC"
+    assert (run.runs["ended"] >= run.runs["started"]).all()
+    first = records.runs["started"].iloc[0]
+    assert run.runs["started"].iloc[0].isoformat(timespec="seconds") == first
+
+
+def test_tables_without_a_row_have_the_kinds_of_their_columns(written_records: Any, tmp_path: Any) -> None:
+    written_records(tmp_path / "run", trials=4, epochs=2, arms=1, seeds=2, tested=8)
+    kinds = {
+        name: getattr(harness.load(tmp_path / "run"), name).dtypes for name in ("trials", "runs", "epochs", "arms")
+    }
+    with contextlib.closing(sqlite3.connect(tmp_path / "run" / "run.db")) as db, db:
+        for table in ("asks", "runs", "epochs"):
+            db.execute(f"DELETE FROM {table}")
+    empty = harness.load(tmp_path / "run")
+    for name in ("trials", "runs", "epochs"):
+        table = getattr(empty, name)
+        assert not len(table)
+        shared = table.columns.intersection(kinds[name].index).drop("params_nesterov", errors="ignore")
+        assert {"arm", "seconds"} <= set(shared)
+        for column in shared:
+            number = {str(kind)[:3] in ("int", "flo") for kind in (table[column].dtype, kinds[name][column])}
+            assert len(number) == 1, (name, column, table[column].dtype, kinds[name][column])
+    assert empty.trials["params_nesterov"].dtype == object
+    assert empty.trials["params_lr"].dtype == float
+
+
+def test_every_column_of_every_table_has_a_meaning(folder: Any) -> None:
+    run = harness.load(folder)
+    for name in (*RECORD_TABLES, *run.tables):
+        about = run.tables.columns(name)
+        assert about["column"].tolist() == list(
+            (getattr(run, name) if name in RECORD_TABLES else run.tables[name]).columns
+        )
+        assert about[about["meaning"] == ""].empty, (name, about[about["meaning"] == ""]["column"].tolist())
+    assert run.tables.columns("leaderboard").set_index("column").loc["n", "meaning"] == "how many seeds were used"
+    page = run.tables._repr_html_()
+    assert page.count("<details>") == len(RECORD_TABLES) + len(run.tables.names)
+    assert "how many seeds were used" in page
+
+
+def test_what_an_analysis_says_of_a_column_goes_before_the_common_meaning(folder: Any) -> None:
+    import pandas as pd
+
+    from harness.plugin.contracts import Analysis
+    from harness.plugin.registry import Offered, Registry
+    from harness.results.notebook import Tables
+
+    registry = Registry()
+    analysis = Analysis(
+        "mine", lambda records: pd.DataFrame({"seed": [1], "arm": ["a"], "odd": [0.5]}), columns={"seed": "mine"}
+    )
+    registry.add("analysis", Offered(analysis, "here", "here", "ab"))
+    about = Tables(open_records(folder), registry).columns("mine").set_index("column")["meaning"]
+    assert about.to_dict() == {"seed": "mine", "arm": "the arm: network/optimizer/schedule", "odd": ""}
+
+
+def test_figures_are_those_of_the_first_report_that_has_some_and_are_drawn_once(folder: Any) -> None:
+    from matplotlib.figure import Figure
+
+    from harness.plugin.contracts import Report, Results
+    from harness.plugin.registry import Offered, Registry
+    from harness.results.figures import Figures
+
+    drawn: list[str] = []
+
+    def figures(results: Any) -> dict[str, Figure]:
+        drawn.append(results.records.name)
+        figure = Figure(figsize=(1, 1), label="one <line>")
+        figure.subplots().plot([1, 2], [2, 1])
+        return {"line": figure}
+
+    registry = Registry()
+    for report in (Report("plain", "txt", render=str), Report("drawn", "html", render=str, figures=figures)):
+        registry.add("report", Offered(report, "here", "here", "ab"))
+    shown = Figures(Results(open_records(folder), {}), registry)
+    assert drawn == []
+    assert list(shown) == ["line"]
+    assert shown["line"] is shown["line"]
+    assert shown["line"]._repr_svg_().startswith("<svg")
+    assert "<code>line</code>: one &lt;line&gt;" in shown._repr_html_()
+    assert drawn == ["many-trials"]
+    assert not Figures(Results(open_records(folder), {}), Registry())
+
+
+def test_most_wrong_photos_have_the_highest_losses(folder: Any) -> None:
+    from harness.results.tables.class_probabilities import arm_probabilities, class_targets
+
+    run = harness.load(folder)
+    best = run.leaderboard["arm"].iloc[0]
+    top = run.top_losses(5)
+    assert (top.arm, len(top), len(top.photos)) == (best, 5, 5)
+    given = arm_probabilities(run.records)[best].mean(axis=0)[range(32), class_targets(run.records, "test")]
+    losses = np.sort(-np.log(given))[::-1]
+    assert top.table["loss"].to_numpy() == pytest.approx(losses[:5])
+    assert top.table["loss"].to_numpy() == pytest.approx(-np.log(top.table["given"]))
+    assert top._repr_html_().count("<figure") == 5
+    worst = run.arms["arm"].iloc[-1]
+    assert run.top_losses(3, arm=worst).arm == worst
+    assert len(run.top_losses(10_000)) == 32
+    with pytest.raises(ValueError, match="arm: must be one of "):
+        run.top_losses(arm="nobody")
+    with pytest.raises(ValueError, match="n: must be a whole number, 1 or more, got 0"):
+        run.top_losses(0)
 
 
 def test_an_analysis_is_computed_when_it_is_first_asked_for(folder: Any) -> None:
@@ -78,6 +202,8 @@ def test_a_notebook_shows_headline_and_leaderboard(folder: Any) -> None:
     page = run._repr_html_()
     assert run.headline[1] in page.replace("&#39;", "'")
     assert page.count("<tr>") == 1 + 3
+    assert page.count("<svg") == 1
+    assert page.count("<circle") == 9  # a dot for every seed
     best = run.leaderboard.query("metric == 'test_accuracy'").iloc[0]
     assert f"<td>{100 * best['mean']:.2f} %</td>" in page
     assert repr(run).startswith("<run many-trials: 3 arms, 36 trials, 9 comparison runs; ")

@@ -347,6 +347,22 @@ def test_two_programs_of_one_method_are_one_but_for_rounding(prepared):
     ]
 
 
+UNSAVED = """
+import torch
+from harness import Float, Optimizer, hookimpl
+
+@hookimpl
+def harness_optimizers():
+    return [Optimizer("kept", torch.optim.SGD, {"lr": Float(1e-3, 1e-1, log=True)}, resumes=False)]
+"""
+
+
+def test_an_optimizer_whose_state_cannot_be_saved_is_said(prepared):
+    ready = prepared(UNSAVED, optimizers='"adam", "kept"')
+    assert ready.fairness.notes() == ["kept: its state cannot be saved, so a run that is killed begins again"]
+    assert ready.fairness.plain()["unsaved"] == ("kept",)
+
+
 def test_an_alias_is_meant_to_be_the_optimizer_it_stands_for(prepared):
     alias = ("batch_size = 16", 'batch_size = 16\naliases = { wide = "adam" }')
     assert equal(prepared(ONE_CYCLE, alias, optimizers='"adam", "wide"')) == []

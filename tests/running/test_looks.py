@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.cli.run_state import is_over
 from harness.cli.status import status, status_lines
 from harness.console.progress import Reporter
 from harness.records import Store, open_records
+from harness.results.run_state import is_over
 from harness.running import campaign as module
 from harness.running import driver, looks, time_limit
 from harness.running.baseline import pack

@@ -13,8 +13,9 @@ from harness import Float, Optimizer
 from harness.testing import checks
 from harness.testing.driving import CPU, distance, start, step, weights
 from harness.testing.optimizers.declared import require_captured
-from harness.testing.problems import slope
+from harness.testing.problems import NETWORK, slope
 from harness.testing.tape import TapeRecorder
+from harness.testing.work import work_of
 
 
 class Momentum(torch.optim.Optimizer):
@@ -64,6 +65,29 @@ class Forgets(Momentum):
         velocity = self.velocities.setdefault(p, torch.zeros_like(p))
         velocity.mul_(0.9).add_(gradient)
         p.sub_(group["lr"] * velocity)
+
+
+class Notes:
+    """What an optimizer keeps: a count, a generator, and what is made anew in every step."""
+
+    def __init__(self):
+        self.counts = {"steps": [0]}
+        self.draws = torch.Generator().manual_seed(1)
+        self.of_step = None
+
+
+class ForgetsADeepCount(Momentum):
+    """Counts in an attribute's attribute, and does something by the count only after a thousand steps."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr)
+        self.notes = Notes()
+        self.began = object()  # another one in every training, like a time
+
+    def step(self, closure=None):
+        super().step()
+        self.notes.counts["steps"][0] += 1
+        self.notes.of_step = [group["lr"] for group in self.param_groups]
 
 
 class HalfState(Momentum):
@@ -208,9 +232,10 @@ DESCENTS = {"descends_quadratic", "descends_valley", "descends_network", "trains
 FAULTS = [  # who, the check that names the fault, and what else may fail for it
     (offer(IgnoresLr), "obeys_lr", {"obeys_schedule", "several_groups"}),
     (offer(IgnoresSchedule), "obeys_schedule", set()),
-    (offer(Forgets), "continues_from_state", set()),
+    (offer(Forgets), "continues_from_state", {"keeps_attributes"}),
+    (offer(ForgetsADeepCount), "keeps_attributes", set()),
     (offer(HalfState), "state_round_trip", {"continues_from_state", "trains_in_bf16"}),
-    (offer(PickledState), "state_round_trip", {"continues_from_state"}),
+    (offer(PickledState), "state_round_trip", {"continues_from_state", "keeps_attributes"}),
     (offer(MutatesGradients), "keeps_gradients", set()),
     (offer(Normalised), "zero_gradient", set()),
     (offer(FirstGroupsRate), "several_groups", set()),
@@ -243,6 +268,108 @@ def test_a_fault_is_caught_by_the_check_that_names_it(faulty, named, others):
     assert named in found
     assert others is None or set(found) <= {named, *others}
     assert all("must" in text and "\n" not in text for text in found.values())
+
+
+def outcome_of(optimizer, name):
+    """Return what comes of one check."""
+    (check,) = [check for check in checks(optimizer) if check.name == name]
+    return check.outcome()
+
+
+def test_what_a_state_loses_is_named_by_its_place():
+    lost = outcome_of(offer(ForgetsADeepCount), "keeps_attributes").text
+    assert "lost 'notes.counts['steps'][0]' (8, and 1 after a stop)" in lost
+
+
+class DrawsByItself(Momentum):
+    """Draws from a generator of its own, and gives its state away, or does not."""
+
+    gives = True
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr)
+        self.generator = torch.Generator().manual_seed(0)
+        self.cache = None  # made with the first step
+
+    def move(self, p, gradient, group):
+        self.cache = torch.ones(())
+        super().move(p, gradient * torch.rand((), generator=self.generator), group)
+
+    def state_dict(self):
+        drawn = {"generator": self.generator.get_state()} if self.gives else {}
+        return {**super().state_dict(), **drawn}
+
+    def load_state_dict(self, state_dict):
+        super().load_state_dict(state_dict)
+        if self.gives:
+            self.generator.set_state(state_dict["generator"])
+
+
+class DrawsAndForgets(DrawsByItself):
+    gives = False
+
+
+def test_a_generator_is_state_and_what_is_made_anew_is_none():
+    assert outcome_of(offer(DrawsByItself), "keeps_attributes").status == "ok"
+    assert "lost 'generator'" in outcome_of(offer(DrawsAndForgets), "keeps_attributes").text
+
+
+def test_one_whose_state_cannot_be_saved_is_not_asked_for_it():
+    unsaved = offer(PickledState, resumes=False)
+    for name in ("state_round_trip", "continues_from_state", "keeps_attributes"):
+        assert (outcome_of(unsaved, name).status, outcome_of(unsaved, name).text.partition(",")[0]) == (
+            "n/a", "its state cannot be saved",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("ends", "status"), [((1e-3, 1.0), "ok"), ((1e-4, 1e-2), "FAILED"), ((3.0, 100.0), "FAILED")])
+def test_a_best_rate_outside_the_space_or_at_its_end_is_not_ok(ends, status):
+    """The reviewer's SGD was best at the end of its space, which was told as ok."""
+    low, high = ends
+    ranged = Optimizer("sgd", torch.optim.SGD, {"lr": Float(low, high, log=True)}, {})
+    outcome = outcome_of(ranged, "space_brackets_best_lr")
+    assert outcome.status == status
+    assert "good at lr=" in outcome.text if status == "ok" else "widen it" in outcome.text
+
+
+class TwoGradients(Momentum):
+    """Evaluates the objective twice, and decomposes a matrix in every second step."""
+
+    calls = 0
+
+    def step(self, closure=None):
+        self.calls += 1
+        for _ in range(2):
+            with torch.enable_grad():
+                objective = closure()
+        if self.calls % 2:
+            torch.linalg.svd(torch.eye(2))
+        super().step()
+        return objective
+
+
+def test_work_is_counted_and_not_timed():
+    plain = Optimizer("plain", lambda p, lr: torch.optim.SGD(p, lr=lr, foreach=True), {}, {"lr": 0.1})
+    twice = offer(TwoGradients, closure=True)
+    one, two = (work_of(start(each, NETWORK), 4) for each in (plain, twice))
+    weights_ = sum(p.numel() for p in start(plain, NETWORK).parameters)
+    assert (one.gradients, one.products, one.decompositions) == (1, 0, 0)
+    assert one.numbers == weights_
+    assert (two.gradients, two.decompositions) == (2, 0.5)
+    assert two == work_of(start(twice, NETWORK), 4)
+    text = outcome_of(twice, "cost").text
+    assert "state 1.0 x the weights; a step: 2 gradients, " in text
+    assert "0.5 decompositions of matrices; plain SGD's: 1 gradient, " in text
+
+
+def test_products_of_matrices_are_counted_as_flops():
+    class Multiplies(Momentum):
+        def move(self, p, gradient, group):
+            super().move(p, gradient, group)
+            torch.ones(2, 3) @ torch.ones(3, 5)
+
+    parts = start(offer(Multiplies), NETWORK)
+    assert work_of(parts, 2).products == 2 * 2 * 3 * 5 * len(parts.parameters)
 
 
 def test_an_honest_one_passes_everything():

@@ -226,6 +226,8 @@ TASKS = [
         replace(SOUND, metrics={"mse": replace(SQUARED, on_device=lambda p, t: torch.tensor((p - t).square().mean().item()))}),
         {"on_device_is_the_metric"},
     ),
+    (replace(SOUND, metrics={"loss": replace(SQUARED, goal="max")}), {"metrics_tell_better", "verdict_has_its_metrics"}),
+    (replace(SOUND, metrics={"accuracy": SQUARED}), {"verdict_has_its_metrics"}),  # its predictions are no probabilities
 ]  # fmt: skip
 
 

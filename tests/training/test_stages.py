@@ -190,6 +190,43 @@ def test_a_factor_of_one_gives_an_optimizer_the_plain_list():
     assert [id(p) for p in seen] == [id(p) for p in weights]
 
 
+def test_an_optimizer_gets_what_it_needs_of_a_run_by_argument_name(parts_of):
+    """The head's stage has the whole network too, whose body is then not trained, and the steps of that stage."""
+    seen = []
+
+    def build(parameters, lr, network, total_steps, examples):
+        trained = [id(p) for p in network.parameters() if p.requires_grad]
+        seen.append((trained == [id(p) for p in parameters], total_steps, examples))
+        return torch.optim.SGD(parameters, lr=lr)
+
+    needy = Optimizer("needy", build, {}, {"lr": 0.1}, needs=("network", "total_steps", "examples"))
+    parts = parts_of(needy, groups=groups_of, epochs=3, head_epochs=1)
+    list(train(parts.run, parts))
+    rows, steps = len(parts.ingredients.train), len(parts.batches)
+    assert seen == [(True, steps, rows), (True, 2 * steps, rows)]
+
+
+def test_what_an_optimizer_needs_is_there_where_it_is_tried_without_a_run():
+    """The network is then the parameters that it is given."""
+    weights = [torch.nn.Parameter(torch.ones(2, 2))]
+
+    def build(parameters, network, total_steps):
+        assert [id(p) for p in network.parameters()] == [id(weights[0])]
+        assert total_steps > 0
+        return torch.optim.SGD(parameters, lr=0.1)
+
+    build_optimizer(Optimizer("needy", build, {}, needs=("network", "total_steps")), {}, [weights])
+
+
+def test_a_run_whose_optimizer_cannot_be_saved_has_no_state(parts_of):
+    class Unsaved(torch.optim.SGD):
+        def state_dict(self):
+            raise AssertionError("nobody may ask for its state")
+
+    parts = parts_of(Optimizer("unsaved", Unsaved, {}, {"lr": 0.1}, resumes=False), epochs=2)
+    assert [epoch.state for epoch in train(parts.run, parts)] == [None, None]
+
+
 def test_what_does_not_keep_the_rates_is_refused(parts_of, registry):
     groups = [[torch.nn.Parameter(torch.ones(1))] for _ in range(2)]
 

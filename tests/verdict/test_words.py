@@ -220,6 +220,20 @@ def test_every_facet_has_a_line(world, stated):
     assert "adam sharper than sgd by a factor of " in lines["geometry"]
 
 
+def test_the_line_of_what_lies_below_the_floor_says_that_its_size_does_not_matter(world, stated):
+    """The arms differ by a large factor, of next to nothing."""
+    shift = {("sgd", "geometry"): -120.0, ("adam", "geometry"): -100.0}
+    found = stated(world(replicates=12, shift=shift, probes=("sharpness",)).records())
+    line = found["lines"].splitlines()[4]
+    assert found["geometry"] == "similar"
+    assert line.startswith(
+        "geometry: similar (look 1 of 1, 12 searches x 2 seeds): adam sharper than sgd by a factor of "
+    )
+    assert " nats, and below " in line
+    assert line.endswith(" nats no ratio matters")
+    assert "P(" not in line
+
+
 def test_the_line_of_a_facet_that_is_barred_says_why(world, stated):
     found = stated(world(replicates=12, restart_gain={"adam": 0.1}).records())
     line = found["lines"].splitlines()[1]

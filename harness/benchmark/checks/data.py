@@ -7,6 +7,8 @@ from harness.benchmark.toml import Source
 from harness.errors import shown
 from harness.plugin.contracts import Data
 
+NAMED = 5  # classes that a line names
+
 
 def check_data(benchmark: Benchmark, data: Data, source: Source) -> None:
     """Refuse settings that are for photos where the data are others, and augmentation of features."""
@@ -19,6 +21,9 @@ def check_data(benchmark: Benchmark, data: Data, source: Source) -> None:
         raise source.refusal(("train", "augment"), must, shown(train.augment))
     if train.augment and not are_images:
         raise source.refusal(("train", "augment"), "be empty for data that are not images", shown(train.augment))
+    if isinstance(train.class_weights, list) and len(train.class_weights) != len(data.classes):
+        must = f"be {len(data.classes)} weights, one for each of {', '.join(data.classes[:NAMED])}{' ...' * (len(data.classes) > NAMED)}"
+        raise source.refusal(("train", "class_weights"), must, f"{len(train.class_weights)}")
     if compare.tta and not are_images:
         raise source.refusal(("compare", "tta"), "be false for data that are not images", "true")
     if compare.folds and not data.are_photos:

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.benchmark.absent import names_in
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
 from harness.errors import BenchmarkError, did_you_mean, shown
-from harness.plugin.contracts import Backbone, Dataset, Executor, Metric, Optimizer, Probe, Report, Scheduler, Task
+from harness.plugin.contracts import (
+    Backbone,
+    Dataset,
+    Executor,
+    Listener,
+    Metric,
+    Optimizer,
+    Probe,
+    Report,
+    Scheduler,
+    Task,
+)
 from harness.plugin.meta import LOSS
 from harness.plugin.registry import Registry
 from harness.plugin.validate import clash, fault
 
 
-def check_options(offer: Dataset | Executor | Probe, options: Mapping[str, Any], source: Source, *above: str) -> None:
-    """Refuse options that a dataset, an executor or a probe does not have, or does not take with that value."""
+def check_options(
+    offer: Dataset | Executor | Probe | Listener, options: Mapping[str, Any], source: Source, *above: str
+) -> None:
+    """Refuse options that an offer does not have, or does not take with that value."""
     kind = type(offer).__name__.lower()
     for name, value in options.items():
         key = (*above, name)
@@ -58,12 +72,35 @@ def _check_target_value(name: str, metric: Metric, value: float, source: Source)
         raise source.refusal(("report", "target", "value"), must, repr(value))
 
 
+def check_class_weights(benchmark: Benchmark, task: Task, source: Source) -> None:
+    """Refuse weights of classes for a task whose loss takes none."""
+    weights = benchmark.train.class_weights
+    if weights != "none" and task.weighted_loss is None:
+        must = f"be 'none' for task '{task.name}', whose loss takes no weights of classes"
+        raise source.refusal(("train", "class_weights"), must, shown(weights))
+
+
 def check_formats(benchmark: Benchmark, source: Source, registry: Registry) -> None:
     """Refuse formats that nobody writes, and two that write the same file."""
     place = source.where("report", "formats")
     reports = [registry.get("report", name, Report, place) for name in benchmark.report.formats]
     if clashing := clash(reports):
         raise BenchmarkError(f"{place}: {clashing}")
+
+
+def check_listeners(benchmark: Benchmark, source: Source, registry: Registry) -> tuple[Listener, ...]:
+    """Return the listeners with their options; refuses options of a listener that is not listed, or that it does not take."""
+    section, place = benchmark.report, source.where("report", "listeners")
+    for name in section.listener_options:
+        if name not in section.listeners:
+            hint = did_you_mean(name, section.listeners)
+            raise source.refusal(("report", "listener_options", name), "be one of report.listeners", shown(name), hint)
+    listeners = []
+    for name in section.listeners:
+        listener, options = registry.get("listener", name, Listener, place), section.listener_options.get(name, {})
+        check_options(listener, options, source, "report", "listener_options", name)
+        listeners.append(replace(listener, options={**listener.options, **options}))
+    return tuple(listeners)
 
 
 def check_aliases(benchmark: Benchmark, source: Source, registry: Registry) -> None:

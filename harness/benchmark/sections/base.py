@@ -35,6 +35,7 @@ CountOrNone = Annotated[int, Field(ge=0, le=1_000_000)]  # 0: none
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]  # numpy and torch both take these
 Seconds = Annotated[float, Field(gt=0, le=1e9)]  # thirty years
 Penalty = Annotated[float, Field(ge=0, le=100)]  # beyond that all weights are zero
+ClassWeight = Annotated[float, Field(gt=0, le=1e6)]  # of an example's loss
 Factor = Annotated[float, Field(ge=1e-4, le=1)]  # of a learning rate; below that a layer stands still
 
 _TIME = r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?"

@@ -61,6 +61,25 @@ class ReportSection(Section):
             "The formats, plugins. `harness list report` names those that are installed.", ["html", "csv"], OUTSIDE
         ),
     ] = ["html"]
+    listeners: Annotated[
+        Names,
+        NameOf("listener"),
+        Meaning(
+            "The listeners, plugins that are told what a run writes down: `tensorboard`, `mlflow`, `wandb` or one of your "
+            "own. None of them can stop a run. `--listen NAME` of `harness run` names them too.",
+            ["tensorboard"],
+            OUTSIDE,
+        ),
+    ] = []
+    listener_options: Annotated[
+        dict[Name, Options],
+        Field(max_length=100),
+        Meaning(
+            "Options of the listeners, by the listener's name.",
+            {"mlflow": {"uri": "http://localhost:5000"}},
+            OUTSIDE,
+        ),
+    ] = {}
     paths: Annotated[
         bool,
         Meaning(

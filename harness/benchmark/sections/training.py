@@ -10,6 +10,7 @@ from harness.benchmark.keys import NameOf
 from harness.benchmark.meaning import APART, ARMS, BESIDE, RECIPE, Effect, Meaning
 from harness.benchmark.sections.base import (
     Alias,
+    ClassWeight,
     Count,
     CountOrNone,
     Factor,
@@ -45,13 +46,34 @@ class DataSection(Section):
         Field(ge=0.001, le=0.9),  # something is left of both
         Meaning(
             "The part of the training examples that becomes the tune split, on which the search scores its trials. It is "
-            "not used where the data comes with a tune split of its own.",
+            "not used where the data come with a tune split.",
             0.1,
             APART,
         ),
     ] = 0.2
+    valid: Annotated[
+        float,
+        Field(ge=0.001, le=0.9),
+        Meaning(
+            "The part of the examples that becomes the test split where the data do not come with one: of each class, where "
+            "there are classes. It is cut out before the tune split.",
+            0.1,
+            APART,
+        ),
+    ] = 0.2
+    labels: Annotated[
+        PathOrNone,
+        Meaning(
+            "A CSV file with the classes of the photos, relative to the folder with the data: the columns `path` and "
+            "`label`, and perhaps `split`. Empty takes the class of a photo from its folder. [data.md](data.md) explains "
+            "the columns.",
+            "labels.csv",
+            APART,
+        ),
+    ] = ""
     seed: Annotated[
-        Seed, Meaning("The seed of the draw that takes the tune split out of the training examples.", 7, APART)
+        Seed,
+        Meaning("The seed of the draws that take the test split and the tune split out of the examples.", 7, APART),
     ] = 0
     on_bad_image: Annotated[
         Literal["error", "skip"],
@@ -76,7 +98,7 @@ class DataSection(Section):
         Options,
         Meaning(
             "Options of the dataset. `dogscats` has the numbers of drawings that it makes where there are no photos, and "
-            "`diabetes` the part of the examples that becomes the test split.",
+            "`moons` the numbers of points.",
             {"train": 512, "test": 2048},
             APART,
             belongs_to=("data", "dataset"),
@@ -182,6 +204,17 @@ class TrainSection(Section):
             RECIPE,
         ),
     ] = "not_scale_free"
+    class_weights: Annotated[
+        Literal["none", "balanced"] | Annotated[list[ClassWeight], Field(min_length=2, max_length=1000)],
+        Meaning(
+            'What the loss of an example is multiplied by, by its class. `"balanced"` gives every class the same part in the '
+            "loss: N / (K n) for K classes with n of N training examples each. A list has a weight for each class, in the "
+            "order of the classes. The weights are part of the objective that all arms have in common; metrics do not know "
+            "of them.",
+            "balanced",
+            RECIPE,
+        ),
+    ] = "none"
     augment: Annotated[
         list[Augmentation],
         Field(max_length=8),

@@ -7,6 +7,7 @@ inside the functions, so that discovering plugins stays cheap and reports never 
 - ``learning``: task, network, optimizer and schedule.
 - ``parts``: what a plugin may use of a network in training. ``executing``: how runs are carried out.
 - ``records`` and ``tables``: what a plugin may read of a run. ``reading``: probes, analyses and reports.
+- ``listening``: what is told of a run while it goes on.
 - ``offers``: the kinds of plugin, and catalogues of many plugins.
 
 Axes are named at every boundary: B is the batch, N the examples of a split, C channels, H and W pixels, K the outputs of
@@ -18,6 +19,7 @@ from __future__ import annotations
 from harness.plugin.contracts.data import Data, DataRequest, Dataset, Download, Photo, Split
 from harness.plugin.contracts.executing import Executor, Opening, RunningExecutor, Staffing, Workbench
 from harness.plugin.contracts.learning import NEEDS, Backbone, Metric, Optimizer, Schedule, Scheduler, Task, Weights
+from harness.plugin.contracts.listening import HAPPENINGS, Listener, ListenerRequest, Occurrence
 from harness.plugin.contracts.offers import KINDS, OFFERS, Catalogue, Kind, Offer
 from harness.plugin.contracts.parts import DeviceSplit, Parts, TrainingParts
 from harness.plugin.contracts.reading import Analysis, Probe, Report, Results, Several, Workloads
@@ -25,6 +27,7 @@ from harness.plugin.contracts.records import Records
 from harness.plugin.contracts.spaces import Space
 
 __all__ = [
+    "HAPPENINGS",
     "KINDS",
     "NEEDS",
     "OFFERS",
@@ -38,7 +41,10 @@ __all__ = [
     "Download",
     "Executor",
     "Kind",
+    "Listener",
+    "ListenerRequest",
     "Metric",
+    "Occurrence",
     "Offer",
     "Opening",
     "Optimizer",

@@ -90,6 +90,8 @@ class DataRequest:
     interpolation: str = "lanczos"  # bilinear, bicubic or lanczos: how photos are resized
     crop: float = 1.0  # the part of a photo's short side, in (0, 1], that the central square keeps
     skipped: Callable[[Path, str], None] = lambda file, reason: None  # to be called with each file that is passed over
+    valid: float = 0.2  # the part of train, in (0, 1), that becomes the test split where the source has no second split
+    labels: Path | None = None  # the CSV file that has the classes of the photos; None where their folders say them
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ class Photo:
     name: str  # within the data, with "/" on every system
     label: str  # its class; empty where none is known
     read: Callable[[], bytes]  # returns its bytes, from any thread
-    split: str = "train"  # train, tune or test
+    split: str = "train"  # train, tune or test; a photo that is listed for ``photo_dataset`` may be of valid too
+    listed: str = ""  # where it is listed, for messages: "labels.csv:17"
 
     def __post_init__(self) -> None:
         """Escape what is not UTF-8 in the names of file and folder."""
@@ -146,6 +149,7 @@ class Dataset:
     options: Mapping[str, Any] = field(default_factory=dict)  # the keys of [data.options], with their defaults
     limits: Space = field(default_factory=dict)  # what a benchmark may set an option to, as far as that has ends
     photos: Callable[[DataRequest], AbstractContextManager[tuple[Path, Sequence[Photo]]]] | None = None
+    labels: bool = False  # whether it reads the classes of photos from ``DataRequest.labels``
     takes_folder: bool = True  # whether it looks in a folder of the user's; one that does not is never given any
     download: Download | None = None  # what ``harness data get`` downloads
     reference: str = ""  # a paper or an address, for the report

@@ -82,7 +82,8 @@ def _copy(array: Any) -> Any:
 class Task:
     """What is to be learned: a loss, what a prediction is, and how predictions are scored.
 
-    The first metric ranks the arms, unless the benchmark names another.
+    The first metric ranks the arms, unless the benchmark names another. A task with a ``weighted_loss`` can be trained with
+    a weight for each class (``train.class_weights``). With weights of 1 it is the loss.
 
     >>> import torch
     >>> task = Task(
@@ -101,6 +102,9 @@ class Task:
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (outputs [B, K], targets [B, ...]) -> mean over B
     predict: Callable[[torch.Tensor], torch.Tensor]  # outputs [B, K] -> predictions [B, ...], float32
     metrics: Mapping[str, Metric]  # by name, one at least
+    weighted_loss: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor] | None = (
+        None  # (outputs [B, K], targets [B], weights [K]) -> mean over B of each loss times the weight of its class
+    )
     reference: str = ""  # a paper or an address, for the report
 
 

@@ -9,9 +9,12 @@ from typing import Literal
 from harness.plugin.contracts.data import Dataset
 from harness.plugin.contracts.executing import Executor
 from harness.plugin.contracts.learning import Backbone, Optimizer, Scheduler, Task
+from harness.plugin.contracts.listening import Listener
 from harness.plugin.contracts.reading import Analysis, Probe, Report
 
-Kind = Literal["dataset", "task", "backbone", "optimizer", "scheduler", "executor", "probe", "analysis", "report"]
+Kind = Literal[
+    "dataset", "task", "backbone", "optimizer", "scheduler", "executor", "probe", "analysis", "report", "listener"
+]  # fmt: skip
 KINDS: tuple[Kind, ...] = (
     "dataset",
     "task",
@@ -22,8 +25,9 @@ KINDS: tuple[Kind, ...] = (
     "probe",
     "analysis",
     "report",
+    "listener",
 )  # fmt: skip
-Offer = Dataset | Task | Backbone | Optimizer | Scheduler | Executor | Probe | Analysis | Report
+Offer = Dataset | Task | Backbone | Optimizer | Scheduler | Executor | Probe | Analysis | Report | Listener
 OFFERS: Mapping[Kind, type] = {
     "dataset": Dataset,
     "task": Task,
@@ -34,6 +38,7 @@ OFFERS: Mapping[Kind, type] = {
     "probe": Probe,
     "analysis": Analysis,
     "report": Report,
+    "listener": Listener,
 }
 
 

@@ -49,7 +49,8 @@ class Records(ABC):
     ``runs``    run_id, arm, phase, seed, precision, state, reason, seconds, started, ended, environment, taken_from (the
                 run folder that it was trained in, "" where that is this one), and a column a
                 metric; of the comparison, only the runs of the arms' tuned parameters
-    ``epochs``  run_id, arm, phase, seed, epoch, steps, lr, seconds, and a column a metric
+    ``epochs``  run_id, arm, phase, seed, epoch, steps, gradients (evaluations so far), lr, seconds, and a column a
+                metric
     ``range_tests``  arm, step, lr, loss, smoothed: the curve of every arm whose search was centred by a range test
     ``paths``   arm, landscape, step, gradients, x, y, value, lr, problem: each arm's optimizer over two parameters
     ``examples``  split, row, name, target, excluded: every photo, where the data are photos of classes

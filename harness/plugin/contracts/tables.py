@@ -35,7 +35,36 @@ COMMON: Mapping[str, Column] = {
     "steps": Column(int, "updates of the weights so far"),
     "lr": Column(float, "the learning rate"),
     "replicate": Column(int, "the replicate, from 0 on"),
-}  # that have one meaning in several tables
+    "network": Column(str, "the network: a backbone, with its head where it has one"),
+    "metric": Column(str, "the metric, with its split"),
+    "unit": Column(str, "the unit of the numbers; % stands for fractions of 1"),
+    "draw": Column(str, "what the mean is over: seed, or replicate"),
+    "draws": Column(int, "how many of these there are"),
+    "seeds": Column(int, "how many seeds it is over"),
+    "examples": Column(int, "how many test examples it is over"),
+    "mean": Column(float, "the mean over seeds, or over replicates where there are several"),
+    "low": Column(float, "the lower end of the interval; NaN where there is none"),
+    "high": Column(float, "the upper end of the interval; NaN where there is none"),
+    "se": Column(float, "the standard error"),
+    "covers": Column(
+        str, "which draw the interval is about: seeds, replicates or examples; empty where there is no interval"
+    ),
+    "goal": Column(str, "max where more is better, min where less is better"),
+    "hash": Column(str, "the protocol of the verdict"),
+    "facet": Column(str, "the facet: a group of measures with one label"),
+    "measure": Column(str, "what is compared"),
+    "other": Column(str, "the other arm"),
+    "split": Column(str, "train, tune or test"),
+    "row": Column(int, "the example's place in its split"),
+    "file": Column(str, "the photo's file"),
+    "label": Column(str, "the class that the data give it"),
+    "replicates": Column(int, "how many replicates it is over"),
+    "look": Column(int, "the look at which it was taken; 0 before the first"),
+    "looks": Column(int, "how many looks there are at the most"),
+    "level": Column(float, "the level of each test at that look"),
+    "p": Column(float, "the p value"),
+    "margin": Column(float, "how large a difference may be and still not matter"),
+}  # that have one meaning in several tables, of the records or of analyses
 _TRIAL: Mapping[str, Column] = {
     "number": Column(int, "the number of the trial in its search, from 0 on"),
     "generation": Column(int, "the generation that it was asked in: its trials do not know of each other"),
@@ -95,6 +124,7 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
         "seed": COMMON["seed"],
         "epoch": COMMON["epoch"],
         "steps": COMMON["steps"],
+        "gradients": Column(int, "evaluations of the gradient so far"),
         "lr": Column(float, "the learning rate of the step to come: the schedule has moved on"),
         "seconds": Column(float, "seconds of training so far"),
     },
@@ -177,8 +207,9 @@ def with_kinds(name: str, table: DataFrame) -> DataFrame:
 
 def meaning_of(table: str, column: str) -> str:
     """Return what a column of one of the records' tables means, in a line; "" where that is not known."""
-    if column in TABLES[table]:
-        return TABLES[table][column].meaning
+    known = {**COMMON, **TABLES[table]}
+    if column in known:
+        return known[column].meaning
     return metric_meaning(column) or parameter_meaning(column)
 
 

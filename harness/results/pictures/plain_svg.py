@@ -51,11 +51,13 @@ def dot_plot(rows: Sequence[Dots], title: str, unit: str, width: float = 620.0) 
         y, color = ROW * (number + 0.5), COLORS[number % len(COLORS)]
         parts.append(_text(0, y + 4, row.label))
         parts.append(_line(left, y, width - MARGIN, y))
-        for shown, fill in ((row.hollow, "none"), (row.filled, color)):
-            parts += [_dot(left + MARGIN + scale * (x - low), y, color, fill) for x in shown if math.isfinite(x)]
-    for value in (low, high):
+        for shown, fill, radius in ((row.hollow, "none", 1.5 * RADIUS), (row.filled, color, RADIUS)):
+            parts += [
+                _dot(left + MARGIN + scale * (x - low), y, color, fill, radius) for x in shown if math.isfinite(x)
+            ]
+    for value, anchor in ((low, "start"), (high, "end")):
         x = left + MARGIN + scale * (value - low)
-        parts.append(_text(x, height - 6, f"{plain(value, unit, high - low)} {unit}".strip(), "middle"))
+        parts.append(_text(x, height - 6, f"{plain(value, unit, high - low)} {unit}".strip(), anchor))
     return _picture(width, height, title, parts)
 
 

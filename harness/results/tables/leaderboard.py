@@ -153,4 +153,20 @@ def _state(records: Records, arm: str, runs: DataFrame, planned: int) -> str:
     return "not tuned" if records.search_over(arm) and not (trials["state"] == "done").any() else "waiting"
 
 
-ANALYSIS = Analysis(name="leaderboard", compute=compute, reference="Student 1908, doi:10.2307/2331554")
+MEANINGS = {  # of the columns that are not the same in every table
+    "metric": "the metric, with its split",
+    "sd": "the standard deviation",
+    "n": "how many seeds were used",
+    "failed": "seeds that failed",
+    "diverged": "seeds that diverged",
+    "unusable": "seeds that ended well without a finite value",
+    "planned": "how many seeds were to be",
+    "min": "the lowest seed",
+    "max": "the highest seed",
+    "state": "done, partial, failed, not tuned or waiting",
+    "constant": "what the best constant answer scores",
+    "no_better": "whether the mean may be as low as that by chance",
+}
+ANALYSIS = Analysis(
+    name="leaderboard", compute=compute, reference="Student 1908, doi:10.2307/2331554", columns=MEANINGS
+)

@@ -164,4 +164,10 @@ def _names(photos: Iterable[Mapping[str, Any]]) -> list[str]:
     return [str(photo["name"]) for photo in photos]
 
 
-ANALYSIS = Analysis(name="suspects", compute=compute, thumbnails=True, reference="arXiv:1911.00068")
+MEANINGS = {  # of the columns that are not the same in every table
+    "reason": "wrong label, neither class, conflicting labels, leak, duplicate or near duplicate",
+    "score": "how sure it is, from 0 to 1",
+    "suggested": "the class that the models suggest",
+    "other": "the photo that it is like",
+}
+ANALYSIS = Analysis(name="suspects", compute=compute, thumbnails=True, reference="arXiv:1911.00068", columns=MEANINGS)

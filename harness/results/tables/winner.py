@@ -204,4 +204,19 @@ def _runs(records: Records, name: str) -> Runs:
     return {arm: runs for arm, runs in by_arm.items() if runs}
 
 
-ANALYSIS = Analysis(name="winner", compute=compute, reference="Cawley and Talbot 2010, JMLR 11, 2079-2107")
+MEANINGS = {  # of the columns that are not the same in every table
+    "winner": "whether the arm is best on tune",
+    "tune": "its mean on tune",
+    "test": "its mean on test",
+    "chosen": "in how many folds it was chosen",
+    "seed": "its seed that is best on tune",
+    "run_id": "the run of that seed",
+    "expected": "the test score to expect of choosing so",
+    "naive": "the best test mean of any arm",
+    "optimism": "by how much that is too good",
+    "folds": "seeds that were left out one by one",
+    "lost": "folds without a score",
+}
+ANALYSIS = Analysis(
+    name="winner", compute=compute, reference="Cawley and Talbot 2010, JMLR 11, 2079-2107", columns=MEANINGS
+)

@@ -19,7 +19,8 @@ def imported_runs(setting: Setting, store: Store) -> list[ComparisonRun]:
         if row is None or not schema.solution(store.folder, entry["run_id"]).is_file():
             continue
         recipe = json.loads(row["recipe"])
-        run = Run(**{**recipe, "arm": Arm(**recipe["arm"]), "augment": tuple(recipe["augment"])})
+        lists = {name: tuple(recipe.get(name, ())) for name in ("augment", "class_weights")}
+        run = Run(**{**recipe, **lists, "arm": Arm(**recipe["arm"])})
         if run.id == entry["run_id"]:  # a recipe of another release may say less than a run says now
             runs.append(ComparisonRun(run, "fresh", entry["of"], int(entry["replicate"])))
     return runs

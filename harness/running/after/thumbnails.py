@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST = 500  # at 2 to 4 kB each
+MOST = 500  # at 5 to 12 kB each
 
 
 def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis]) -> list[Path]:

@@ -279,10 +279,15 @@ def _reading(connection: Connection) -> Callable[[bool], Any]:
     return receive
 
 
-def _die_with_driver(lifeline: int) -> None:
-    """See to it that this process ends when the driver does."""
+def die_with_parent() -> None:
+    """Let Linux end this process at once when the one ends that started it; other systems do nothing of the kind."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _die_with_driver(lifeline: int) -> None:
+    """See to it that this process ends when the driver does."""
+    die_with_parent()
     threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()
 
 

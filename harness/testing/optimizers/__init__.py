@@ -9,11 +9,11 @@ from harness.testing.optimizers.gradients import keeps_gradients, nan_gradient, 
 from harness.testing.optimizers.objective import common_objective
 from harness.testing.optimizers.parameters import channels_last, named_parameters, several_groups, without_gradient
 from harness.testing.optimizers.rates import obeys_lr, obeys_schedule, space_brackets_best_lr
-from harness.testing.optimizers.state import continues_from_state, deterministic, state_round_trip
+from harness.testing.optimizers.state import continues_from_state, deterministic, keeps_attributes, state_round_trip
 
 QUICK = [
     builds, defaults_in_space, obeys_lr, obeys_schedule, descends_quadratic, descends_valley, descends_network,
-    trains_in_bf16, state_round_trip, continues_from_state, deterministic, several_groups, without_gradient,
+    trains_in_bf16, state_round_trip, continues_from_state, keeps_attributes, deterministic, several_groups, without_gradient,
     named_parameters, channels_last, zero_gradient, nan_gradient, keeps_gradients, switches, captured_steps,
     common_objective,
 ]  # fmt: skip

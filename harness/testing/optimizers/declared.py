@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from statistics import median
 from typing import Any
 
 from harness.plugin.contracts import Optimizer
@@ -21,9 +19,13 @@ from harness.testing.driving import (
 )
 from harness.testing.outcomes import NotApplicable, require
 from harness.testing.tape import NoRecorder
+from harness.testing.work import Work, work_of
 from harness.training.device import Device
 from harness.training.graphs import Recorder
+from harness.training.parts import Parts
 from harness.training.repeatable import repeatable_here
+
+COUNTED = 20  # steps; some do something every tenth
 
 
 @torch_check
@@ -84,14 +86,23 @@ def require_captured(offer: Optimizer, device: Device, recorder: Recorder | None
 
 @torch_check
 def cost(offer: Optimizer) -> str:
-    """What it takes: memory of its state against that of the weights, time per step against plain SGD's."""
+    """What it takes, counted: memory of its state against that of the weights, and the work of a step against plain SGD's."""
     candidate, sgd = start(offer, problems.WIDE), start(SGD, problems.WIDE)
-    seconds: dict[int, list[float]] = {0: [], 1: []}
-    for _ in range(20):
-        for number, parts in enumerate((candidate, sgd)):
-            began = time.perf_counter()
-            step(parts)
-            seconds[number].append(time.perf_counter() - began)
+    for parts in (candidate, sgd):
+        step(parts, 2)  # the first ones make the state
     size = sum(tensor.nbytes for tensor in state_tensors(candidate)) / sum(p.nbytes for p in candidate.parameters)
-    ratio = median(seconds[0][5:]) / median(seconds[1][5:])
-    return f"state {size:.1f} x the weights, a step {ratio:.1f} x plain SGD's, forward and backward included"
+    own, plain = work_of(candidate, COUNTED), work_of(sgd, COUNTED)
+    return f"state {size:.1f} x the weights; a step: {_in_words(own, candidate)}; plain SGD's: {_in_words(plain, sgd)}"
+
+
+def _in_words(work: Work, parts: Parts) -> str:
+    """Return the work of a step for a person; what there is none of is left out."""
+    weights_ = sum(p.numel() for p in parts.parameters)
+    counts = (
+        (work.gradients, "gradient", "gradients"),
+        (work.operations, "operation", "operations"),
+        (work.numbers / weights_, "number written a weight", "numbers written a weight"),
+        (work.products / weights_, "FLOP in matrix products a weight", "FLOPs in matrix products a weight"),
+        (work.decompositions, "decomposition of a matrix", "decompositions of matrices"),
+    )
+    return ", ".join(f"{count:.3g} {one if count == 1 else many}" for count, one, many in counts if count)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from harness.errors import HarnessError
 from harness.plugin.contracts import Optimizer, Scheduler
 from harness.testing import problems
 from harness.testing.driving import (
@@ -25,6 +26,10 @@ from harness.testing.driving import (
 from harness.testing.optimizers.descent import train_on
 from harness.testing.outcomes import NotApplicable, require
 from harness.testing.problems import searches_lines, slope
+from harness.testing.work import work_of
+
+FEW = 3  # evaluations of the gradient in a step: SAM takes two
+LOWEST = 1e6  # a space that reaches to 0 is looked at down to this part of its high end
 
 
 @torch_check
@@ -95,33 +100,41 @@ def _require_in_proportion(low_distance: float, high_distance: float, low: float
 
 @torch_check
 def space_brackets_best_lr(offer: Optimizer) -> str:
-    """The best rate for the small network lies within the declared space, or no worse a one does."""
+    """A rate within the declared space, off its ends, is as good for a small network as the best one anywhere."""
     if "lr" not in offer.space:
         raise NotApplicable("its space has no lr")
     space = offer.space["lr"]
-    low, high = space.low, space.high  # type: ignore[attr-defined]
-    count = max(2, round(2 * math.log10(high / low)) + 1)
+    high = space.high  # type: ignore[attr-defined]
+    low = max(space.low, high / LOWEST)  # type: ignore[attr-defined]
+    count = max(3, round(2 * math.log10(high / low)) + 1)
     grid = [float(lr) for lr in np.geomspace(low, high, count)]
-    losses = {lr: _loss_at(offer, lr) for lr in [low / 10, low / 10**0.5, *grid, high * 10**0.5, high * 10]}
-    best_in = min(grid, key=lambda lr: losses[lr])
+    losses = losses_at(offer, [low / 10, low / 10**0.5, *grid, high * 10**0.5, high * 10])
+    inside = min(grid[1:-1], key=lambda lr: losses[lr])
     best = min(losses, key=lambda lr: losses[lr])
+    place = "at its end" if best in grid else "outside"
+    require(math.isfinite(losses[best]), "must train a small network at some rate, got no finite loss at any")
     require(
-        losses[best_in] <= 1.1 * losses[best] + 0.01,
-        f"the space of lr, [{low:.3g}, {high:.3g}], must hold a good rate for a small network, got a loss of "
-        f"{losses[best_in]:.3g} at best, and {losses[best]:.3g} at lr={best:.3g}; widen it",
+        losses[inside] <= 1.1 * losses[best] + 0.01,
+        f"the space of lr, [{low:.3g}, {high:.3g}], must hold a good rate for a small network off its ends, got a loss of "
+        f"{losses[inside]:.3g} at best there, and {losses[best]:.3g} at lr={best:.3g}, {place}; widen it",
     )
-    return f"best at lr={best_in:.2g} of [{low:.2g}, {high:.2g}], loss {losses[best_in]:.2g}"
+    return f"good at lr={inside:.2g}, within [{low:.2g}, {high:.2g}], loss {losses[inside]:.2g}"
+
+
+def losses_at(offer: Optimizer, rates: Iterable[float]) -> dict[float, float]:
+    """Return by learning rate the loss that an optimizer brings the reference network to; infinite where it cannot."""
+    return {lr: _loss_at(offer, lr) for lr in rates}
 
 
 def _loss_at(offer: Optimizer, lr: float) -> float:
-    """Return the loss after some steps; one that evaluates the objective itself gets all rows in each of them.
+    """Return the loss after some steps; one that evaluates the objective many times in a step gets all rows in each.
 
-    A line search takes the objective for one function: on batches, its loss is luck.
+    It takes the objective for one function (LBFGS): on batches, its loss is luck.
     """
     problem, steps = problems.REFERENCE, 160
-    if offer.closure:
-        problem, steps = replace(problem, batch_size=len(problem.rows)), 32
     try:
+        if offer.closure and work_of(start(offer, problem), 2).gradients > FEW:
+            problem, steps = replace(problem, batch_size=len(problem.rows)), 32
         return train_on(offer, problem, {"lr": lr}, steps)
-    except (RuntimeError, ArithmeticError, ValueError):
+    except (HarnessError, RuntimeError, ArithmeticError, ValueError):  # no rate for it
         return math.inf

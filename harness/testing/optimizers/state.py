@@ -19,15 +19,19 @@ from harness.testing.driving import (
     torch_check,
     weights,
 )
-from harness.testing.outcomes import require
+from harness.testing.optimizers.attributes import differences
+from harness.testing.outcomes import NotApplicable, require
 from harness.training.loop import train
 from harness.training.parts import Parts
 from harness.training.state import flatten, restore
+
+BEFORE = 7  # steps before a stop: no counter that starts again at 2, 5 or 10 is at 0 then
 
 
 @torch_check
 def state_round_trip(offer: Optimizer) -> str:
     """Its state is tensors and plain values, and comes back from JSON and ``load_state_dict`` as it was."""
+    _needs_saved_state(offer)
     parts = start(offer, problems.NETWORK)
     step(parts, 5)
     plain, tensors = _flat(parts)
@@ -52,6 +56,7 @@ def state_round_trip(offer: Optimizer) -> str:
 @torch_check
 def continues_from_state(offer: Optimizer) -> str:
     """Stopped after an epoch and gone on from the state in a file, it ends with the same weights, to the last bit."""
+    _needs_saved_state(offer)
     uninterrupted = _network(offer)
     states = [as_from_disk(epoch.state()) for epoch in train(uninterrupted.run, uninterrupted) if epoch.state]
     for state in states[:-1]:
@@ -61,6 +66,35 @@ def continues_from_state(offer: Optimizer) -> str:
             same(weights(uninterrupted), weights(resumed)),
             f"must go on from its saved state bit-equal to not stopping, ended elsewhere after a stop at step "
             f"{4 * state.plain['epoch']}; keep all of the state in self.state and the groups",
+        )
+    return ""
+
+
+@torch_check
+def keeps_attributes(offer: Optimizer) -> str:
+    """Whatever it keeps beside its state and its groups comes back too: after one more step ``vars()`` of both are equal.
+
+    A counter that acts at every fiftieth step would be lost without a trace in few steps. What is made anew in every step,
+    and what differs between two equal trainings (a time), is no state.
+    """
+    _needs_saved_state(offer)
+    trained, again, resumed = (start(offer, problems.NETWORK) for _ in range(3))
+    for parts in (trained, again):
+        torch.manual_seed(0)
+        step(parts, BEFORE)
+    plain, tensors = _flat(trained)
+    resumed.model.load_state_dict(trained.model.state_dict())
+    resumed.optimizer.load_state_dict(restore(plain, tensors))
+    for parts in (trained, again, resumed):
+        torch.manual_seed(1)
+        step(parts)
+    unsteady = {place for place, *_ in differences(trained.optimizer, again.optimizer)}
+    lost = [each for each in differences(trained.optimizer, resumed.optimizer) if each[0] not in unsteady]
+    if lost:
+        place, kept, other = lost[0]
+        raise AssertionError(
+            f"state_dict() and load_state_dict() must bring back everything it keeps, lost '{place}' ({kept}, and {other} "
+            "after a stop); keep it in self.state or the groups, or return it from state_dict() too"
         )
     return ""
 
@@ -76,6 +110,11 @@ def deterministic(offer: Optimizer) -> str:
         "must end with the same weights under the same seeds, got others; draw from torch's generator alone",
     )
     return ""
+
+
+def _needs_saved_state(offer: Optimizer) -> None:
+    if not offer.resumes:
+        raise NotApplicable("its state cannot be saved, as resumes=False says: a run that is killed begins again")
 
 
 def _network(offer: Optimizer) -> Parts:

@@ -163,4 +163,43 @@ def look_columns(network: Network) -> dict[str, Any]:
     return {"look": network.look, "looks": len(network.protocol.looks), "level": network.level}
 
 
-ANALYSIS = Analysis(name="facets", compute=compute, reference="Schuirmann 1987, doi:10.1007/BF01068419")
+MEANINGS = {  # of the columns that are not the same in every table
+    "regime": "how the networks were trained",
+    "primary": "whether it has a part in the verdict",
+    "pair": "arms, or the role of a control",
+    "scale": "what the estimate is: difference, log ratio, log rho, log scatter, barrier or excess",
+    "estimate": "the estimate, in the scale",
+    "rho": "the exponential of a logarithm",
+    "rho_low": "its lower end",
+    "rho_high": "its upper end",
+    "within": "the mean distance within the arm; of numbers, their standard deviation",
+    "within_other": "the same of the other arm",
+    "distance": "the mean distance between the arms",
+    "distance_high": "the upper end of its interval",
+    "floor": "the distance below which two networks count as the same",
+    "below_floor": "whether the distance is below the floor",
+    "barred": "whether the gate, an alarm or the design allows the pair no word",
+    "p_same": "the p value of the equivalence test",
+    "p_different": "the p value of the minimum-effect test",
+    "p_different_holm": "the same, adjusted within the facet",
+    "p_different_overall": "the same, adjusted across facets too",
+    "p_permuted": "the p value of a permutation of the arms' names",
+    "p_within": "the probability that the truth lies within the margin",
+    "p_above": "the probability that it lies above the margin",
+    "p_below": "the probability that it lies below minus the margin",
+    "sd_searches": "the scatter between searches",
+    "sd_seeds": "the scatter between seeds of one search",
+    "single_different": "the part of all pairs of single searches that would have called the difference",
+    "single_reverse": "the part that would have called it the other way round",
+    "label": "similar, different, inconclusive, not measured or not applicable",
+    "detail": "what to know about the label",
+    "label_half_margin": "the label at half the margin",
+    "label_double_margin": "the label at twice the margin",
+    "replicates_lost": "replicates that either arm has lost",
+    "replicates_needed": "how many replicates would settle it; NaN where that is not known",
+    "covers": "what was compared",
+    "controls": "what the controls say of the facet",
+}
+ANALYSIS = Analysis(
+    name="facets", compute=compute, reference="Schuirmann 1987, doi:10.1007/BF01068419", columns=MEANINGS
+)

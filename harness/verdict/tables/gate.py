@@ -56,4 +56,17 @@ def _row(network: Network, arm: str, gate: Gate) -> dict[str, Any]:
     }  # fmt: skip
 
 
-ANALYSIS = Analysis(name="gate", compute=compute)
+MEANINGS = {  # of the columns that are not the same in every table
+    "convex": "whether the objective is convex",
+    "state": "at a minimum, not at a minimum, or not judged",
+    "reason": "why",
+    "gradient": "the largest relative gradient of its runs",
+    "gradient_limit": "what it may be",
+    "train_error": "the mean train error",
+    "fit": "what the train error may be",
+    "objective": "the objective of the run that went on, before",
+    "restarted": "the same after",
+    "gain": "the difference",
+    "gain_limit": "what the gain may be",
+}
+ANALYSIS = Analysis(name="gate", compute=compute, columns=MEANINGS)

@@ -55,4 +55,12 @@ def _rows(course: Course) -> list[dict[str, Any]]:
     return rows
 
 
-ANALYSIS = Analysis(name="influence", compute=compute, reference="Efron and Stein 1981, doi:10.1214/aos/1176345462")
+MEANINGS = {  # of the columns that are not the same in every table
+    "scale": "what the estimate is",
+    "replicate": "the replicate that is left out",
+    "estimate": "the estimate without it",
+    "change": "that less the estimate of all",
+}
+ANALYSIS = Analysis(
+    name="influence", compute=compute, reference="Efron and Stein 1981, doi:10.1214/aos/1176345462", columns=MEANINGS
+)

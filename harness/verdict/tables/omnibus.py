@@ -143,4 +143,21 @@ def fill_same_replicates(square: NDArray[np.float64]) -> tuple[NDArray[np.float6
     return whole, filled
 
 
-ANALYSIS = Analysis(name="omnibus", compute=compute, reference="Anderson 2001, doi:10.1111/j.1442-9993.2001.01070.pp.x")
+MEANINGS = {  # of the columns that are not the same in every table
+    "within": "the arm's mean distance between its replicates",
+    "within_over_error": "the same over the arm's test error",
+    "f": "the pseudo-F of PERMANOVA",
+    "p": "its p value",
+    "r2": "the arms' part of the squared distances",
+    "omega2": "the same without the part of chance",
+    "spread_f": "the F of PERMDISP",
+    "spread_p": "its p value",
+    "arms": "how many arms",
+    "note": "why numbers are missing",
+}
+ANALYSIS = Analysis(
+    name="omnibus",
+    compute=compute,
+    reference="Anderson 2001, doi:10.1111/j.1442-9993.2001.01070.pp.x",
+    columns=MEANINGS,
+)

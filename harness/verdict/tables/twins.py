@@ -118,4 +118,13 @@ def _distances(records: Records, run_ids: list[str]) -> dict[str, NDArray[np.flo
     return distances_of(records, predictions)
 
 
-ANALYSIS = Analysis(name="twins", compute=compute)
+MEANINGS = {  # of the columns that are not the same in every table
+    "rho": "between over within",
+    "rho_low": "its lower end",
+    "rho_high": "its upper end",
+    "estimate": "the logarithm of rho",
+    "between": "the mean distance between the arms from equal initial weights",
+    "within": "the mean distance between an arm's twins",
+    "inits": "how many starts",
+}
+ANALYSIS = Analysis(name="twins", compute=compute, columns=MEANINGS)

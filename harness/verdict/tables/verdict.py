@@ -129,4 +129,31 @@ def _pooled_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-ANALYSIS = Analysis(name="verdict", compute=compute)
+MEANINGS = {  # of the columns that are not the same in every table
+    **{facet: f"what the facet {facet} came to: similar, different, inconclusive or another word" for facet in FACETS},
+    **{f"{LOOK_OF}{facet}": f"the look at which the facet {facet} got its word; NaN without one" for facet in FACETS},
+    "registered": "when the protocol was registered",
+    "standing": "whether this protocol's verdict leads",
+    "scope": "network, or pooled for all",
+    "regime": "how the networks were trained",
+    "statement": "supported, value only, refuted, inconclusive or mixed",
+    "statement_half_margins": "the statement at half the margins",
+    "statement_double_margins": "the statement at twice the margins",
+    "exploratory": "whether identical arms would come out similar less often than not",
+    "power": "the probability that identical arms would come out similar",
+    "arms": "how many arms",
+    "replicates_promised": "replicates at the last look",
+    "replicates_ended": "replicates in the records",
+    "replicates_lost": "the most that an arm has lost",
+    "seeds_per_replicate": "seeds of each replicate",
+    "twins": "twins of each arm",
+    "trials": "the smallest number of trials of an arm's first search",
+    "aa": "what the A/A control came to",
+    "different": "what the known-different control came to",
+    "cells": "what was compared, in words",
+    "lines": "a line for each facet",
+    "doubts": "a line for each doubt, the gravest first",
+    "reasons": "a line for each reason that a facet has no other word",
+    "dataset": "the dataset",
+}
+ANALYSIS = Analysis(name="verdict", compute=compute, columns=MEANINGS)

@@ -3,8 +3,7 @@
     ROOT/train.zip with train/cat.0.jpg, train/dog.0.jpg, ...    or    ROOT/train/cat.0.jpg, ROOT/train/dog.0.jpg, ...
 
 The archive may have its photos without the folder ``train``, or one deeper, and so may the heap be one deeper. The archive comes first where both are there: it cannot be half unpacked. Kaggle's ``test1`` has no labels and is left
-alone. So the test split is 8 % of every class, by a seed: of all 25,000 photos that is fast.ai's 23,000 and 2,000. The
-tune split is then cut out of the rest.
+alone. So the test split is 8 % of every class, by a seed: of all 25,000 photos that is fast.ai's 23,000 and 2,000.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from harness import DataError, DataRequest, Photo, open_archive, photo_files, photo_members
+from harness import DataError, DataRequest, Photo, open_archive, photo_files, photo_members, stratified
 from harness_plugins.datasets._layout import split_folders
-from harness_plugins.datasets._photos import set_aside
 
 TEST = 0.08  # the part of every class that becomes the test split
 NAME = re.compile(r"(cat|dog)\.([0-9]{1,9})(\.[^./]*)?", re.IGNORECASE)
@@ -35,7 +34,7 @@ def has_layout(root: Path) -> bool:
 
 @contextmanager
 def find_photos(root: Path, request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
-    """Give where the photos are and all of them, split by split, readable until it is left.
+    """Give where the photos are and all of them, those of test marked, readable until it is left.
 
     Raises DataError for an archive that is broken or not to be trusted, and where a class is missing.
     """
@@ -44,14 +43,14 @@ def find_photos(root: Path, request: DataRequest) -> Iterator[tuple[Path, list[P
         heap = split_folders(root)["train"]
         files = {path.relative_to(root).as_posix(): path.read_bytes for path in photo_files(heap, request.skipped)}
         within = f"{heap.relative_to(root).as_posix()}/"
-        yield heap, _split(_labelled(heap, files, within), request.tune, request.seed)
+        yield heap, _test_marked(_labelled(heap, files, within), request.seed)
         return
     with open_archive(file) as archive:
         levels = ("train/train/", "train/", "")
         within = next(level for level in levels if _has_folder(archive.members, level))
         members = photo_members(archive, within, request.skipped)
         read = {name: partial(archive.read, member) for name, member in members.items()}
-        yield file, _split(_labelled(file, read, within), request.tune, request.seed)
+        yield file, _test_marked(_labelled(file, read, within), request.seed)
 
 
 def _archive(root: Path) -> Path | None:
@@ -84,8 +83,8 @@ def _labelled(where: Path, files: Mapping[str, Callable[[], bytes]], within: str
     return [Photo(name, f"{matches[name][1].lower()}s", files[name]) for name in ordered]
 
 
-def _split(photos: list[Photo], tune: float, seed: int) -> list[Photo]:
-    """Return the photos split by split, each in their order."""
-    rest, test = set_aside(photos, "test", TEST, seed)
-    train, tuning = set_aside(rest, "tune", tune, seed)
-    return train + tuning + test
+def _test_marked(photos: list[Photo], seed: int) -> list[Photo]:
+    """Return the photos in their order, a part of every class moved to the test split."""
+    _, aside = stratified([photo.label for photo in photos], TEST, seed)
+    tested = set(aside)
+    return [replace(photo, split="test") if i in tested else photo for i, photo in enumerate(photos)]

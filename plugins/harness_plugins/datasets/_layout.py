@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import DataError, is_rubbish
+from harness import DataError, is_rubbish, photo_files
 
-NAMES = {  # of a split's folder, in lower case and without a final "_set"
+NAMES = {  # of the parts that data come with: of a folder in lower case and without a final "_set", and of a column
     "train": ("train", "training"),
     "valid": ("val", "valid", "validation"),
     "test": ("test", "testing"),
+    "tune": ("tune", "tuning"),
 }
+FOLDERS = ("train", "valid", "test")  # the parts that may be folders
+LABELS = "or set data.labels to a CSV file with their classes"
 SHOWN = 4  # names of what was found
 
 
@@ -31,7 +34,7 @@ def split_folders(root: Path) -> dict[str, Path]:
     Raises DataError where two folders with folders of classes could be one split.
     """
     splits = {}
-    for split in NAMES:
+    for split in FOLDERS:
         candidates = [_inner(path, split) for path in folders_in(root) if _means(path, split)]
         with_classes = [path for path in candidates if folders_in(path)]
         if len(with_classes) > 1:
@@ -55,24 +58,37 @@ def what_is_there(root: Path) -> str:
         train = splits["train"]
         name, classes = train.relative_to(root).as_posix(), folders_in(train)
         if not classes:
-            return f"got '{name}' without folders of classes; move its photos into {name}/CLASS"
+            return f"got '{name}' without folders of classes; move its photos into {name}/CLASS, {LABELS}"
         if "valid" not in splits:
-            return f"got '{name}' with {_named(classes)} and no valid; move a fifth of each into valid/CLASS"
+            return f"got '{name}' with only {_named(classes)}; give it a folder for each of two or more classes"
         valid = splits["valid"].relative_to(root).as_posix()
         return f"got '{valid}' without folders of classes; move its photos into {valid}/CLASS"
     if splits:
         return f"got {_named([*splits.values()])} and no train; name the folder that is trained on train"
-    classes = folders_in(inside[0]) if len(inside) == 1 else inside
-    if len(classes) >= 2 and all(_has_files(path) for path in classes):
-        return (
-            f"got folders of classes, {_named(classes, root)}, and no split; move them into train, "
-            "and a fifth of each into valid/CLASS"
-        )
+    tables = sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv")
+    if tables:
+        return f'got {_named(tables)}; for labels in a file set data.labels = "{tables[0].name}"'
     archives = sorted(path for path in root.iterdir() if path.suffix.lower() in (".zip", ".gz", ".tgz", ".tar"))
     if archives and not inside:
         return f"got {_named(archives)}; unpack it there"
     names = sorted(path for path in root.iterdir() if not is_rubbish(path.name))
     return f"got {_named(names) or 'nothing in it'}; name the folder that has them with --data DIR"
+
+
+def flat_folder(root: Path) -> Path | None:
+    """Return the folder with one folder a class where no second split lies beside it: the root, or ``train`` in it; else None.
+
+    A folder counts as one of classes where two or more folders lie in it, and photos lie in one of these directly.
+    """
+    splits = split_folders(root)
+    if not splits:
+        base = root
+    elif "train" in splits and "valid" not in splits and not folders_in(splits.get("test", root / "test")):
+        base = splits["train"]
+    else:
+        return None
+    classes = folders_in(base)
+    return base if len(classes) >= 2 and any(_has_photos(path) for path in classes) else None
 
 
 def _means(path: Path, split: str) -> bool:
@@ -90,5 +106,6 @@ def _named(paths: list[Path], root: Path | None = None) -> str:
     return ", ".join(names) + (" ..." if len(paths) > SHOWN else "")
 
 
-def _has_files(folder: Path) -> bool:
-    return any(path.is_file() and not is_rubbish(path.name) for path in folder.iterdir())
+def _has_photos(folder: Path) -> bool:
+    """Return whether photos lie in a folder directly."""
+    return any(path.parent == folder for path in photo_files(folder))

@@ -7,10 +7,9 @@ inputs and targets are brought to mean 0 and standard deviation 1 by the statist
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness import Data, DataError, DataRequest, Dataset, Float, Split, digest, hookimpl
+from harness import Data, DataError, DataRequest, Dataset, hookimpl, table_data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,34 +17,17 @@ if TYPE_CHECKING:
 
 
 def open_diabetes(request: DataRequest) -> Data:
-    """Return the patients in a seeded order: ``test`` of them, then ``request.tune`` of the others, the rest is train.
+    """Return the patients: ``request.valid`` of them are test, ``request.tune`` of the others tune, the rest is train.
 
-    Real targets have no classes to stratify by. Raises DataError without scikit-learn, or where a split is left empty.
+    Real targets have no classes, so the patients are drawn from all. Raises DataError without scikit-learn.
     """
-    import numpy as np
-
-    inputs, targets = _table()
-    rows = _rows(len(targets), request.options["test"], request.tune, request.seed)
-    center, scale = targets[rows["train"]].mean(), targets[rows["train"]].std()
-    columns = inputs[rows["train"]]
-    inputs32 = ((inputs - columns.mean(axis=0)) / columns.std(axis=0)).astype(np.float32)
-    targets32 = ((targets - center) / scale).astype(np.float32)[:, None]
-
-    def split(name: str) -> Split:
-        chosen = rows[name]
-        return Split(inputs32[chosen], targets32[chosen], tuple(f"patient {row}" for row in chosen))
-
-    contents = hashlib.sha256(inputs.tobytes() + targets.tobytes()).hexdigest()
-    return Data(
-        name="diabetes",
-        train=split("train"),
-        tune=split("tune"),
-        test=split("test"),
-        fingerprint=digest(["diabetes", contents, {split: chosen.tolist() for split, chosen in rows.items()}]),
-        source=(
-            f"scikit-learn's load_diabetes, order of seed {request.seed}; standardised by the train split: "
-            f"a target of 0 is {center:.1f}, of 1 is {scale:.1f} more (disease progression score)"
-        ),
+    return table_data(
+        "diabetes",
+        {"train": _table()},
+        request,
+        source="scikit-learn's load_diabetes, disease progression scores",
+        example="patient",
+        standardise="all",
     )
 
 
@@ -61,34 +43,8 @@ def _table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return inputs.astype("float64"), targets.astype("float64")
 
 
-def _rows(count: int, test: Any, tune: float, seed: int) -> dict[str, NDArray[np.int64]]:
-    """Return the rows of each split, in the order they were drawn; raises DataError where one would be empty."""
-    import numpy as np
-
-    if isinstance(test, bool) or not isinstance(test, int | float) or not 0 < test < 1:
-        raise DataError(f"data.options.test: must be a part of all patients, above 0 and below 1, got {test!r}")
-    tested = round(test * count)
-    tuned = round(tune * (count - tested))
-    order = np.random.default_rng(seed).permutation(count)
-    rows = {"train": order[tested + tuned :], "tune": order[tested : tested + tuned], "test": order[:tested]}
-    if min(map(len, rows.values())) < 2:
-        raise DataError(
-            "data.tune, data.options.test: must leave 2 or more patients in every split, "
-            f"got {', '.join(f'{len(chosen)} {split}' for split, chosen in rows.items())}"
-        )
-    return rows
-
-
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """Offer diabetes; ``test`` is the part of all patients in the test split, data.tune the part of the others in tune."""
-    return [
-        Dataset(
-            name="diabetes",
-            open=open_diabetes,
-            options={"test": 0.2},
-            limits={"test": Float(0.001, 0.9)},
-            takes_folder=False,
-            reference="Efron et al. 2004, doi:10.1214/009053604000000067",
-        )
-    ]
+    """Offer diabetes."""
+    reference = "Efron et al. 2004, doi:10.1214/009053604000000067"
+    return [Dataset(name="diabetes", open=open_diabetes, takes_folder=False, reference=reference)]

@@ -8,10 +8,9 @@ to compare. All points are drawn by a seed, and nothing is needed for it.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-from harness import Data, DataError, DataRequest, Dataset, Float, Int, Split, digest, hookimpl
+from harness import Data, DataError, DataRequest, Dataset, Float, Int, hookimpl, table_data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,20 +27,11 @@ def open_moons(request: DataRequest) -> Data:
 
     counts = {name: _count(name, request.options[name]) for name in SPLITS}
     noise = _noise(request.options["noise"])
-    splits, contents = {}, hashlib.sha256()
+    drawn = {}
     for number, (name, count) in enumerate(counts.items()):
-        inputs, targets = _points(count, noise, np.random.default_rng([request.seed, number]))
-        splits[name] = Split(inputs, targets, tuple(f"{name} point {row}" for row in range(count)))
-        contents.update(inputs.tobytes() + targets.tobytes())
-    return Data(
-        name="moons",
-        train=splits["train"],
-        tune=splits["tune"],
-        test=splits["test"],
-        fingerprint=digest(["moons", contents.hexdigest()]),
-        source=f"two moons with noise {noise:g}, drawn with seed {request.seed}",
-        classes=CLASSES,
-    )
+        drawn[name] = _points(count, noise, np.random.default_rng([request.seed, number]))
+    source = f"two moons with noise {noise:g}, drawn with seed {request.seed}"
+    return table_data("moons", drawn, request, source=source, classes=CLASSES, example="point")
 
 
 def _points(count: int, noise: float, random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

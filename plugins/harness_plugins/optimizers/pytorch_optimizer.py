@@ -1,10 +1,15 @@
-"""Every class of the library pytorch_optimizer by its name: pytorch_optimizer:AdaBelief. Kim 2021.
+"""Every class of pytorch_optimizer by its name.
+
+Every class of the library pytorch_optimizer by its name: pytorch_optimizer:AdaBelief. Kim 2021.
 
 https://github.com/kozistr/pytorch_optimizer, version 4.1, the optional extra ``optimizers``. Only the learning rate is
-searched, in the range that suits the family, and not even that where the method finds it itself (D-Adaptation,
-Prodigy, AdamG); ``[search.space."pytorch_optimizer:Adan"]`` fixes or searches more, with ``beta1``, ``beta2`` for its
-``betas``. What differs from its defaults: weight decay is 0, for the L2 is part of the common objective. Its Muons get
-their groups by shape, as 'muon' does, with steps of AdamW's size, so that one rate serves both halves.
+searched, in the range that a measurement on a small network gave (``_ranges``), and not even that where the method
+chooses it itself (D-Adaptation, Prodigy, AdamG); ``[search.space."pytorch_optimizer:Adan"]`` fixes or searches more, with
+``beta1``, ``beta2`` for its ``betas``. What differs from its defaults: weight decay is 0, for the L2 is part of the common
+objective. Its Muons get their groups by shape, as 'muon' does, with steps of AdamW's size, so that one rate serves both
+halves. One that takes matrices only (SpectralSphere) has an AdamW for the rest. One that goes around another optimizer goes
+around AdamW, or around any that stands in brackets, ``pytorch_optimizer:Lookahead(sgd)``. ``_adapted`` has the classes that
+are called in another way than torch's.
 """
 
 from __future__ import annotations
@@ -17,51 +22,26 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from harness import Catalogue, Optimizer, PluginError, hookimpl
-from harness_plugins.optimizers import _library, muon
+from harness_plugins.optimizers import _adapted, _companion, _library, _ranges, _wrappers, muon
 
 if TYPE_CHECKING:
     import torch
 
 MISSING = "it needs the library of the extra 'optimizers'; python -m pip install pytorch_optimizer"
-AROUND = "it goes around another optimizer, which must be built first; 'sam' and 'ema' do that here"
-NO_RATE = "it has no learning rate, which every schedule moves"
-OWN_RATE = "it writes a learning rate of its own into its groups, where the schedule's belongs"
-OBJECT = "its state has objects in it, which cannot be saved without pickle"
-WHOLE_NETWORK = "it wants the whole network, and an optimizer here is given parameters"
 EXCLUDED = {
-    **dict.fromkeys(("FriendlySAM", "GSAM", "Lookahead", "LookSAM", "Magma", "OrthoGrad", "PCGrad"), AROUND),
-    **dict.fromkeys(("SAM", "SafeFP16Optimizer", "ScheduleFreeWrapper", "TRAC", "WSAM"), AROUND),
-    **dict.fromkeys(("A2Grad", "AliG"), NO_RATE),
-    **dict.fromkeys(("ASGD", "SWATS"), OWN_RATE),
-    **dict.fromkeys(("AdaShift", "Conda", "Kron", "ROSE", "ScalableShampoo"), OBJECT),
-    **dict.fromkeys(("AdaLOMO", "AdamMini", "LOMO"), WHOLE_NETWORK),
-    "BSAM": "it wants the number of training examples, which an optimizer is not told",
-    "DeMo": "it compresses what many machines exchange, and needs einops",
+    "ASGD": "its rate falls to nothing on batches: it compares the norms of the gradients of two of them; use 'torch:ASGD'",
+    "DeMo": "it compresses what many machines exchange",
     "DistributedMuon": "it needs several processes; use 'pytorch_optimizer:Muon'",
     "LoRARite": "it moves pairs of low-rank adapters only",
     "MuonClip": "it watches attention scores, which the loop does not show it; use 'pytorch_optimizer:Muon'",
-    "Ranger21": "it wants the number of steps, for a schedule of its own; use 'pytorch_optimizer:Ranger'",
+    "PCGrad": "it joins the gradients of several losses, and a task has one",
     "SaRA": "it moves only weights that began near zero, to adapt a network that is trained already",
-    "SPlus": "its eval() fails before its first step",
-    "SpectralSphere": "it takes matrices only, and networks have biases",
+    "SafeFP16Optimizer": "it scales losses for half precision, in which nothing is trained here",
 }
 ESTIMATE = "its one estimate serves all groups, whatever their rates"
-ADAM_LIKE = (1e-5, 1e-1)
-SGD_LIKE = (1e-3, 1.0)
-SIGN_LIKE = (1e-5, 1e-2)
-RATES: dict[str, tuple[float, float] | None] = {
-    **dict.fromkeys(("AccSGD", "AggMo", "Fromage", "Gravity", "MSVAG", "Nero", "PID", "PNM"), SGD_LIKE),
-    **dict.fromkeys(("QHM", "SGDP", "SGDSaI", "SGDW", "SM3", "SRMM", "TAM", "VSGD", "Yogi"), SGD_LIKE),
-    **dict.fromkeys(("AdaHessian", "AvaGrad", "PAdam", "SophiaH"), SGD_LIKE),
-    **dict.fromkeys(("EmoLynx", "Lion", "SignSGD", "Tiger"), SIGN_LIKE),  # every weight moves by the rate itself
-    **dict.fromkeys(("AdamG", "DAdaptAdaGrad", "DAdaptAdam", "DAdaptAdan", "DAdaptLion", "DAdaptSGD", "Prodigy"), None),
-    **dict.fromkeys(("AdaMod", "Kate", "LARS", "RACS", "Shampoo"), (1e-4, 10.0)),  # they bound or shrink their steps
-    "AdaDelta": (1e-2, 10.0),  # its own default is 1
-    "AdaGO": (1e-3, 10.0),
-    "ScheduleFreeSGD": (1e-3, 10.0),
-}
+FINDS_RATE = ("A2Grad", "AdamG", "DAdaptAdaGrad", "DAdaptAdam", "DAdaptAdan", "DAdaptLion", "DAdaptSGD", "Prodigy")
 MUONS = ("AdaGO", "AdaMuon", "Muon", "NorMuon")
-DRAWING = ("AdaHessian", "Alice", "SPAM", "SophiaH")  # a random number or more in every step
+DRAWING = ("AdaHessian", "Alice", "BSAM", "SPAM", "SophiaH")  # a random number or more in every step
 FLAT = (
     "AdaHessian",
     "AdamP",
@@ -74,14 +54,33 @@ SET: dict[str, dict[str, Any]] = {
     "AdaFactor": {"relative_step": False},  # else it takes no learning rate
     "ApolloDQN": {"warmup_steps": 1},  # else it has a schedule of its own
     "GrokFastAdamW": {"normalize_lr": False},  # else a group's own rate is not scaled as the others are
+    "AdaLOMO": {"loss_scale": 0.0},  # for half precision
     "RAdam": {"degenerated_to_sgd": True},  # as in the paper; else it stands still at first
+    "Ranger21": {"norm_loss_factor": 0.0},  # a penalty on the weights
     "SCION": {"norm_type": 0},  # what the default, an enumeration's member that cannot be saved, stands for
     "SCIONLight": {"norm_type": 0},
+}
+ADAPTED: dict[str, Any] = {  # classes that are called in another way than torch's
+    "A2Grad": _adapted.scaled,
+    "AdaLOMO": _adapted.unfused,
+    "AdamMini": _adapted.of_network,
+    "AliG": partial(_adapted.with_lr_as, entry="max_lr"),
+    "BSAM": lambda class_: _adapted.evaluated_first(_adapted.taken_back(class_)),  # its noise goes where gradients are
+    "LOMO": _adapted.unfused,
+    "SPlus": _adapted.averaged_later,
+    "SWATS": _adapted.scaled,
+    "SpectralSphere": _companion.with_companion,
 }
 SCHEDULE_FREE = ("ScheduleFreeAdamW", "ScheduleFreeRAdam", "ScheduleFreeSGD")
 CAPABILITIES: dict[str, dict[str, Any]] = {
     **{name: {"second_order": True} for name in ("AdaHessian", "SophiaH")},
     **{name: {"switches": True, "scheduled": False} for name in SCHEDULE_FREE},
+    **{name: {"resumes": False} for name in ("AdaShift", "Conda", "Kron", "ROSE", "ScalableShampoo")},
+    "AdamMini": {"needs": ("network",)},
+    "AliG": {"closure": True},
+    "BSAM": {"closure": True, "needs": ("examples",)},
+    "Ranger21": {"scheduled": False, "needs": ("total_steps",)},
+    "SPlus": {"switches": True},
 }
 KNOWN = (  # checks, names, why they fail
     (
@@ -126,11 +125,14 @@ def find(name: str) -> Optimizer | None:
         return None
     if reason := _excluded(name, class_):
         raise PluginError(reason)
-    rates = RATES.get(name, ADAM_LIKE)
-    failures = {check: reason for checks, names, reason in KNOWN if name in names for check in checks}
-    able = CAPABILITIES.get(name, {})
     full = f"pytorch_optimizer:{name}"
-    return _library.offer(full, _maker(name, class_), class_, rates, known_failures=failures, **able)
+    rates = _ranges.of(full)
+    failures = {check: reason for checks, names, reason in KNOWN if name in names for check in checks}
+    if name in _wrappers.WRAPPERS:
+        return _wrappers.alone(name, class_, rates, failures)
+    able = {"known_failures": failures, **CAPABILITIES.get(name, {})}
+    searched = None if name in FINDS_RATE else rates
+    return _library.offer(full, _maker(name, class_), _described(name, class_), searched, **able)
 
 
 def names() -> Sequence[str]:
@@ -146,12 +148,35 @@ def _excluded(name: str, class_: Any) -> str:
     return EXCLUDED.get(name, "")
 
 
+def _described(name: str, class_: Any) -> Any:
+    """Return what names the hyperparameters of a class: a function, where its own arguments have other names."""
+    described = {"A2Grad": _a2grad, "AliG": _alig, "BSAM": _bsam}.get(name)
+    if described is None:
+        return class_
+    described.__module__, described.__name__ = class_.__module__, class_.__name__
+    return described
+
+
+def _a2grad(parameters: Any, lr: float = 1.0, beta: float = 10.0, lips: float = 10.0) -> None: ...
+
+
+def _alig(parameters: Any, lr: float = 0.1, momentum: float = 0.0) -> None: ...
+
+
+def _bsam(parameters: Any, lr: float = 0.5, betas: tuple[float, float] = (0.9, 0.999), rho: float = 0.05) -> None: ...
+
+
 def _maker(name: str, class_: Any) -> Any:
     """Return the function that builds the class. A class that cannot resume, or take weights on a GPU, is mended."""
     if name in MUONS:
         return _by_shape(_library.flat(class_), class_)
     if name == "MARS":
         return lambda parameters, lr, **rest: class_(parameters, lr=lr, **{"lr_1d": lr, **rest})  # for vectors
+    class_ = ADAPTED[name](class_) if name in ADAPTED else class_
+    if name == "Ranger21":
+        return lambda parameters, total_steps, **rest: class_(
+            parameters, num_iterations=total_steps, **SET[name], **rest
+        )
     for names, mended in ((DRAWING, _library.seeded), (FLAT, _library.flat), (SQUARE, _library.settled)):
         class_ = mended(class_) if name in names else class_
     return partial(class_, **SET.get(name, {}))

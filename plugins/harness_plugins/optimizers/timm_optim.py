@@ -1,7 +1,7 @@
 """Every optimizer of timm by its name: timm:lamb, timm:adopt. Wightman 2019.
 
 https://github.com/huggingface/pytorch-image-models, ``timm.optim.list_optimizers()``. Only the learning rate is
-searched, in the range that suits the family; ``[search.space."timm:lamb"]`` fixes or searches more, with ``beta1``
+searched, in the range that a measurement on a small network gave (``_ranges``); ``[search.space."timm:lamb"]`` fixes or searches more, with ``beta1``
 and ``beta2`` for its ``betas``. As in timm, a momentum is 0.9. What differs from timm: the network's parameters are
 one group, and weight decay is 0, for the L2 is part of the common objective. So names that differ in their decay
 alone (adamw, lambw, lionc) are one algorithm until a benchmark gives them a ``weight_decay``.
@@ -16,28 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from harness import Catalogue, Optimizer, PluginError, hookimpl
 from harness_plugins._timm import import_timm
-from harness_plugins.optimizers import _library
+from harness_plugins.optimizers import _library, _ranges
 
 if TYPE_CHECKING:
     import torch
 
 EXCLUDED = {  # patterns of names
-    "*adafactorbv*": "its state names a data type, which cannot be saved without pickle; use 'timm:adafactor'",
     "bnb*": "it needs bitsandbytes and its state is in 8 bits",
     "fused*": "it needs NVIDIA's apex",
-    "kron*": "it draws from torch's own generator and keeps no state of it, so a run could not go on bit-equal",
 }
-ADAM_LIKE = (1e-5, 1e-1)
-SGD_LIKE = (1e-3, 1.0)
-RATES = {  # by class
-    "Adadelta": (1e-2, 10.0),  # its own default is 1
-    "Adagrad": (1e-3, 1.0),
-    "Lars": (1e-2, 10.0),  # its own default is 1, times a trust ratio of about 1e-3
-    "Lion": (1e-5, 1e-2),  # every weight moves by the rate itself
-    "SGD": SGD_LIKE,
-    "SGDP": SGD_LIKE,
-    "SGDW": SGD_LIKE,
-}
+UNSAVED = ("*adafactorbv*", "kron*")  # a state that names a data type; a generator that is in no state
 
 
 def find(name: str) -> Optimizer | None:
@@ -50,9 +38,13 @@ def find(name: str) -> Optimizer | None:
         raise PluginError(reason)
     class_ = factory.get_optimizer_info(name).opt_class
     make = partial(factory.create_optimizer_v2, opt=name)
+    rates = _ranges.of(f"timm:{name}")
     if name == "adahessian":
-        return _library.offer(f"timm:{name}", _adahessian, class_, (1e-3, 1.0), second_order=True)
-    return _library.offer(f"timm:{name}", make, class_, RATES.get(class_.__name__, ADAM_LIKE))
+        return _library.offer(f"timm:{name}", _adahessian, class_, rates, second_order=True)
+    if name.startswith("kron"):
+        make = partial(_uncompiled, make)
+    resumes = not any(fnmatch(name, pattern) for pattern in UNSAVED)
+    return _library.offer(f"timm:{name}", make, class_, rates, resumes=resumes)
 
 
 def names() -> Sequence[str]:
@@ -62,6 +54,22 @@ def names() -> Sequence[str]:
 
 def _excluded(name: str) -> str:
     return next((reason for pattern, reason in EXCLUDED.items() if fnmatch(name, pattern)), "")
+
+
+def _uncompiled(make: Any, parameters: Any, **hyperparameters: Any) -> torch.optim.Optimizer:
+    """Return Kron that compiles nothing: to compile it takes minutes for every shape of a weight."""
+    import torch
+
+    optimizer: torch.optim.Optimizer = make(parameters, **hyperparameters)
+    compiled: Any = type(optimizer)
+
+    class Uncompiled(compiled):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> Any:
+            with torch.compiler.set_stance("force_eager"):
+                return super().step(closure)
+
+    optimizer.__class__ = Uncompiled
+    return optimizer
 
 
 def _adahessian(parameters: Any, **hyperparameters: Any) -> torch.optim.Optimizer:

@@ -1,10 +1,10 @@
 """Every class of ``torch.optim`` by its name: torch:RAdam, torch:LBFGS. Paszke et al. 2019, arXiv:1912.01703.
 
-https://docs.pytorch.org/docs/stable/optim.html. Only the learning rate is searched, in the range that suits the
-family; ``[search.space."torch:RAdam"]`` fixes or searches more, with ``beta1`` and ``beta2`` for its ``betas``.
+https://docs.pytorch.org/docs/stable/optim.html. Only the learning rate is searched, in the range that a
+measurement on a small network gave (``_ranges``); ``[search.space."torch:RAdam"]`` fixes or searches more, with ``beta1`` and ``beta2`` for its ``betas``.
 What differs from PyTorch's defaults: weight decay is 0, for the L2 is part of the common objective, so AdamW is Adam.
 So is ASGD's, which it calls ``lambd``; the average that ASGD keeps is not evaluated, as PyTorch leaves it to the caller,
-and without both it is plain SGD.
+and without both it is plain SGD. Muon moves matrices and has an AdamW for the rest, as ``muon`` here.
 """
 
 from __future__ import annotations
@@ -14,21 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness import Catalogue, Optimizer, PluginError, hookimpl
-from harness_plugins.optimizers import _library
+from harness_plugins.optimizers import _companion, _library, _ranges
 
-EXCLUDED = {
-    "Muon": "it takes matrices only, and networks have biases; 'timm:muon' moves the rest by AdamW, and so does 'muon'",
-    "SparseAdam": "it takes sparse gradients only; use 'torch:Adam'",
-}
-ADAM_LIKE = (1e-5, 1e-1)
-RATES = {
-    "ASGD": (1e-3, 1.0),
-    "Adadelta": (1e-2, 10.0),  # its own default is 1
-    "Adafactor": (1e-4, 1e-1),
-    "Adagrad": (1e-3, 1.0),
-    "LBFGS": (1e-2, 1.0),
-    "SGD": (1e-3, 1.0),
-}
+EXCLUDED = {"SparseAdam": "it takes sparse gradients only; use 'torch:Adam'"}
+SIZE = "match_rms_adamw"  # of Muon's steps: as AdamW's, so that one rate serves both halves
 RPROP = {"obeys_schedule": "the rate is where its steps begin, and each weight's step then finds its own size"}
 
 
@@ -39,13 +28,14 @@ def find(name: str) -> Optimizer | None:
     class_ = _classes().get(name)
     if class_ is None:
         return None
+    rates = _ranges.of(f"torch:{name}")
     if name == "LBFGS":
         one_group = {"several_groups": "it takes one group of parameters, for its step has one length"}
-        return _library.offer(
-            f"torch:{name}", _library.lbfgs, class_, RATES[name], closure=True, known_failures=one_group
-        )
+        return _library.offer(f"torch:{name}", _library.lbfgs, class_, rates, closure=True, known_failures=one_group)
+    if name == "Muon":
+        return _library.offer(f"torch:{name}", _companion.with_companion(class_, adjust_lr_fn=SIZE), class_, rates)
     failures = RPROP if name == "Rprop" else {}
-    rates, captured = RATES.get(name, ADAM_LIKE), _captured(name, class_)
+    captured = _captured(name, class_)
     return _library.offer(f"torch:{name}", class_, class_, rates, known_failures=failures, captured=captured)
 
 

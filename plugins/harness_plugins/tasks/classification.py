@@ -30,6 +30,18 @@ def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return cross_entropy(outputs, targets)
 
 
+def weighted_loss(outputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the batch of each cross-entropy times the weight ``[K]`` of the example's class.
+
+    It is divided by the number of examples and not by the sum of their weights, as torch does it. So the loss of a whole
+    split is the mean over its batches, whatever classes a batch has.
+    """
+    from torch.nn.functional import cross_entropy
+
+    losses: torch.Tensor = cross_entropy(outputs, targets, reduction="none") * weights[targets]
+    return losses.mean()
+
+
 def predict(outputs: torch.Tensor) -> torch.Tensor:
     """Return class probabilities ``[B, K]``."""
     return outputs.softmax(dim=1)
@@ -57,6 +69,40 @@ def balanced_accuracy(predictions: NDArray[np.float32], targets: NDArray[np.int6
     examples = np.bincount(targets)
     hits = np.bincount(targets, weights=right(predictions, targets))
     return float((hits[examples > 0] / examples[examples > 0]).mean())
+
+
+def f1(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+    """Return the mean of the classes' F1 scores, in [0, 1].
+
+    The F1 score of a class is 2 hits / (examples of the class + examples that were named so). A class that no example has
+    and that is never named has none, and no part in the mean. Van Rijsbergen 1979, Information Retrieval.
+    """
+    import numpy as np
+
+    named, count = predictions.argmax(axis=1), predictions.shape[1]
+    sizes = np.bincount(targets, minlength=count) + np.bincount(named, minlength=count)
+    hits = np.bincount(targets[named == targets], minlength=count)
+    return float((2 * hits[sizes > 0] / sizes[sizes > 0]).mean())
+
+
+def auc(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+    """Return the area under the ROC curve, in [0, 1]; NaN where all examples are of one class.
+
+    It is the probability that an example of a class gets a higher probability of that class than an example of another; equal
+    ones count half. Of two classes it is that of the second. Of more it is the mean over the classes, each against the
+    rest; a class without an example has no part in it. Hanley & McNeil 1982, doi:10.1148/radiology.143.1.7063747.
+    """
+    import numpy as np
+
+    count = predictions.shape[1]
+    areas = []
+    for number in range(1 if count == 2 else 0, count):
+        belongs = targets == number
+        inside, outside = predictions[belongs, number], np.sort(predictions[~belongs, number])
+        if len(inside) and len(outside):
+            below, not_above = (np.searchsorted(outside, inside, side).sum() for side in ("left", "right"))
+            areas.append(float(below + not_above) / (2 * len(inside) * len(outside)))
+    return sum(areas) / len(areas) if areas else math.nan
 
 
 def wrong(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -113,6 +159,31 @@ def _balanced_accuracy_of(predictions: torch.Tensor, targets: torch.Tensor) -> t
     return recalls.sum() / (examples > 0).sum()
 
 
+def _f1_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    classes = torch.arange(predictions.shape[1], device=targets.device)
+    belongs = (targets[:, None] == classes).double()  # [N, K]
+    named = (predictions.argmax(dim=1)[:, None] == classes).double()
+    sizes = belongs.sum(dim=0) + named.sum(dim=0)
+    return (2 * (belongs * named).sum(dim=0) / sizes.clamp(min=1)).sum() / (sizes > 0).sum()
+
+
+def _auc_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    count = predictions.shape[1]
+    classes = torch.arange(1 if count == 2 else 0, count, device=targets.device)
+    scores = predictions[:, 1 if count == 2 else 0 :].T.contiguous()  # [K, N]
+    ordered = scores.sort(dim=1).values
+    ranks = (torch.searchsorted(ordered, scores) + torch.searchsorted(ordered, scores, right=True) + 1).double() / 2
+    belongs = (classes[:, None] == targets).double()
+    inside = belongs.sum(dim=1)
+    pairs = inside * (targets.shape[0] - inside)
+    above = (ranks * belongs).sum(dim=1) - inside * (inside + 1) / 2
+    return torch.where(pairs > 0, above / pairs.clamp(min=1), 0.0).sum() / (pairs > 0).sum()
+
+
 @hookimpl
 def harness_tasks() -> list[Task]:
     """Offer classification."""
@@ -121,5 +192,16 @@ def harness_tasks() -> list[Task]:
         "error": Metric(error, "min", "%", each=wrong, bounds=(0, 1), on_device=_error_of),
         "loss": Metric(mean_log_loss, "min", "nats", each=log_loss, bounds=(0, math.inf), on_device=_mean_log_loss_of),
         "balanced_accuracy": Metric(balanced_accuracy, "max", "%", bounds=(0, 1), on_device=_balanced_accuracy_of),
+        "f1": Metric(f1, "max", "%", bounds=(0, 1), on_device=_f1_of),
+        "auc": Metric(auc, "max", "%", bounds=(0, 1), on_device=_auc_of),
     }
-    return [Task(name="classification", outputs=outputs, loss=loss, predict=predict, metrics=metrics)]
+    return [
+        Task(
+            name="classification",
+            outputs=outputs,
+            loss=loss,
+            predict=predict,
+            metrics=metrics,
+            weighted_loss=weighted_loss,
+        )
+    ]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from harness_reports._draw.axes import axis_ends, axis_length, name_y_axis
+from harness_reports._draw.axes import axis_ends, axis_length, name_y_axis, set_whole_ticks, widened
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
-from harness_reports._draw.svg import MUTED, NARROW, house_style, new_panel, to_svg
+from harness_reports._draw.svg import NARROW, house_style, new_panel, to_svg
+from harness_reports._draw.theme import MUTED
 from harness_reports._words.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[st
         _set_trials_axis(axes, table)
         name_y_axis(axes, outcome.trial_title, outcome.searched.unit)
         described = f"{look.label}: best {outcome.trial_title} to be expected against trials"
-        return to_svg(figure, name, described, {}, rows)
+        return to_svg(figure, name, described, {}, named_arms(rows, looks))
 
 
 def _set_y_ends(axes: Axes, table: DataFrame, goal: str, unit: str) -> None:
@@ -75,15 +77,13 @@ def _set_y_ends(axes: Axes, table: DataFrame, goal: str, unit: str) -> None:
     near = values[distances <= reach]
     low, high = float(near.min()), float(near.max())
     margin = 0.12 * axis_length(low, high)
-    axes.set_ylim(*axis_ends(low - margin, high + margin, unit))
+    axes.set_ylim(*axis_ends(*widened(low - margin, high + margin, unit), unit))
 
 
 def _set_trials_axis(axes: Axes, table: DataFrame) -> None:
     """Make the x axis one of whole trials."""
-    from matplotlib.ticker import MaxNLocator
-
     axes.set_xlim(0.5, float(table["budget"].max()) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    set_whole_ticks(axes)
     axes.set_xlabel("trials")
 
 
@@ -107,4 +107,5 @@ def duel_panel(rows: DataFrame, arm: str, looks: Mapping[str, ArmLook], name: st
         _set_trials_axis(axes, rows)
         label = looks[arm].label
         name_y_axis(axes, f"P({label} beats the arm of the line)", "%")
-        return to_svg(figure, name, f"Probability that the search of {label} beats each other arm's", {}, rows)
+        described = f"Probability that the search of {label} beats each other arm's"
+        return to_svg(figure, name, described, {}, named_arms(rows, looks))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness_reports._draw.axes import needs_log_axis
-from harness_reports._draw.budgets import thinned
+from harness_reports._draw.budgets import BEST_SO_FAR, thinned
 from harness_reports._draw.interactive import Views
 from harness_reports._draw.looks import ArmLook
 from harness_reports._words.names import metric_title
@@ -17,8 +17,11 @@ from harness_reports._words.outcome import Outcome
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-DASHES = ("solid", "dash", "dot", "dashdot")
-SEEDS_NOTE = "A line a seed. Click an arm in the legend to hide it, twice to see it alone; drag to zoom, double click to zoom out."
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SEEDS_NOTE = (
+    "Each line is a seed. A click on an arm in the legend hides it; a double click shows it alone. "
+    "Drag to zoom in; a double click in the figure zooms out."
+)
 
 
 def seed_curves(outcome: Outcome, looks: Mapping[str, ArmLook], views: Views) -> list[Markup]:
@@ -44,11 +47,12 @@ def _seed_lines(epochs: DataFrame, metric: str, unit: str, looks: Mapping[str, A
         arm_epochs = epochs[epochs["arm"] == arm]
         dash = DASHES[kinds.index(look.dashes) % len(DASHES)]
         for i, (seed, line) in enumerate(arm_epochs.groupby("seed", sort=True)):
+            run = f"{look.label}, seed {seed}"
             yield {
-                "type": "scatter", "mode": "lines" if len(line) > 1 else "markers", "name": look.label,
+                "type": "scatter", "mode": "lines" if len(line) > 1 else "markers", "name": look.label, "meta": {"seed": run},
                 "legendgroup": arm, "showlegend": i == 0, "x": line["epoch"], "y": line[metric] * scale_of(unit),
                 "line": {"color": look.color, "width": 1.2, "dash": dash},
-                "hovertext": f"{look.label}, seed {seed}",
+                "hovertext": run,
                 "hovertemplate": Markup("%{hovertext}<br>epoch %{x}: %{y:.4g}<extra></extra>"),
             }  # fmt: skip
 
@@ -67,14 +71,14 @@ def learning_rates(outcome: Outcome, looks: Mapping[str, ArmLook], views: Views)
             traces.append(
                 {
                     "type": "scatter", "mode": "markers", "name": look.label, "x": trials["lr"],
-                    "y": trials["value"] * scale_of(outcome.searched.unit), "customdata": trials["number"], "hovertext": look.label,
+                    "y": trials["value"] * scale_of(outcome.searched.unit), "customdata": trials["number"] + 1, "hovertext": look.label,
                     "marker": {"color": look.color, "size": sizes, "opacity": 0.8, "line": {"width": 0}},
                     "hovertemplate": hover,
                 }
             )  # fmt: skip
     x_axis = {"type": "log", "title": {"text": "learning rate"}, "exponentformat": "power"}
     y_axis = {"title": {"text": titled(outcome.searched.tune_column, outcome.searched.unit)}}
-    note = "A dot a trial that has a score; the chosen ones are larger."
+    note = "Each dot is a trial that has a score. The chosen ones are larger."
     return views.add("learning rates of all arms", traces, {"xaxis": x_axis, "yaxis": y_axis}, note)
 
 
@@ -84,18 +88,25 @@ def budget_curves(outcome: Outcome, looks: Mapping[str, ArmLook], views: Views) 
     if table is None:
         return Markup("")
     traces, table = [], thinned(table)
+    kinds = list(dict.fromkeys(look.dashes for look in looks.values()))
     for arm, look in looks.items():
         rows = table[table["arm"] == arm]
         if len(rows):
             traces.append(
                 {
-                    "type": "scatter", "mode": "lines+markers", "name": look.label, "x": rows["budget"],
-                    "y": rows["expected"] * scale_of(outcome.searched.unit), "line": {"color": look.color}, "marker": {"size": 4},
+                    "type": "scatter", "mode": "lines", "name": look.label, "x": rows["budget"],
+                    "y": rows["expected"] * scale_of(outcome.searched.unit), "line": _step_line(rows, look, kinds),
                     "hovertext": look.label, "hovertemplate": Markup("%{hovertext}<br>%{x} trials: %{y:.4g}<extra></extra>"),
                 }
             )  # fmt: skip
     y_axis = {"title": {"text": f"best {titled(outcome.searched.tune_column, outcome.searched.unit)}"}}
     return views.add("budget curves of all arms", traces, {"xaxis": {"title": {"text": "trials"}}, "yaxis": y_axis})
+
+
+def _step_line(rows: DataFrame, look: ArmLook, kinds: list[Any]) -> dict[str, Any]:
+    """Return how the budget curve of an arm is drawn: in steps where it is the best score so far, as in the static figure."""
+    shape = "hv" if rows["estimate"].iloc[0] == BEST_SO_FAR else "linear"
+    return {"color": look.color, "shape": shape, "dash": DASHES[kinds.index(look.dashes) % len(DASHES)], "width": 2}
 
 
 def titled(metric: str, unit: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness_reports._draw.interactive import embedded, packed
 
@@ -14,10 +15,25 @@ if TYPE_CHECKING:
 DIGITS = 7
 
 
+class Labelled(Protocol):
+    """What has a name on the page."""
+
+    @property
+    def label(self) -> str:
+        """The name."""
+
+
 def packed_data(data: DataFrame) -> str:
     """Return a table as JSON for the ``<metadata>`` of its figure, packed where it is long."""
     rows = [list(map(_plain_cell, row)) for row in data.itertuples(index=False)]
     return packed(embedded({"columns": [str(column) for column in data.columns], "rows": rows}))
+
+
+def named_arms(data: DataFrame, looks: Mapping[str, Labelled]) -> DataFrame:
+    """Return a table in which every arm has the name that the page gives it."""
+    labels = {arm: look.label for arm, look in looks.items()}
+    columns = [column for column in ("arm", "other", "optimizer") if column in data]
+    return data.assign(**{column: data[column].map(lambda arm: labels.get(arm, arm)) for column in columns})
 
 
 def lines_of(figure: Figure) -> DataFrame:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers
-from harness_reports._draw.svg import GRID, INK, MUTED, SURFACE, house_style, new_panel, to_svg
+from harness_reports._draw.axes import tick_texts, write_row_name
+from harness_reports._draw.svg import house_style, new_panel, to_svg
+from harness_reports._draw.theme import GRID, HUES, MUTED, SURFACE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 LINEAR = 2.0  # margins up to which the axis is linear; it is logarithmic beyond
 TICKS = (-100, -10, -1, 0, 1, 10, 100)
-DOT, MEAN = "#0173b2", "#de8f05"
+DOT, MEAN = HUES[0], HUES[1]
 
 
 def forest(rows: Sequence[Mapping[str, Any]], effects: DataFrame, facet: str) -> Markup:
@@ -54,7 +56,7 @@ def _draw_row(
         axes.plot([row["low"], row["high"]], [height] * 2, color=MEAN, lw=3.2, solid_capstyle="round")
         axes.plot([row["mean"]], [height], marker="D", ms=6, color=MEAN, mec=SURFACE, mew=1)
     axes.axhline(place + 0.5, color=GRID, lw=0.6)
-    axes.text(0, place - 0.27, row["label"], transform=axes.get_yaxis_transform(), color=INK, va="center")
+    write_row_name(axes, row["label"], place - 0.27)
 
 
 def _set_axis(axes: Axes, rows: int) -> None:
@@ -66,7 +68,7 @@ def _set_axis(axes: Axes, rows: int) -> None:
     axes.set_xlim(min(low, -1.3), max(high, 1.3))
     axes.xaxis.set_major_locator(FixedLocator(TICKS))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_texts([value])[0]))
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("margins (logarithmic beyond 2)")

@@ -6,7 +6,7 @@ A section adds a view in one call::
 
 and puts the result, a closed ``<details>``, below its static figure. Nothing is unpacked or drawn before a reader opens it. A
 string is always text, however hostile; a ``Markup`` is plotly's own markup (``<br>`` in a hover template). Traces that plotly draws
-with regl (parcoords, scattergl, splom) need ``eval``, which the page forbids: use other traces.
+with regl (parcoords, scattergl, splom) need ``eval``, which the page forbids: use other traces, or ``add_parallel``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
+
+from harness_reports._draw.theme import paint
 
 DIGITS = 5  # of a number in a view
 LONG = 20_000  # characters of JSON; a longer one is packed
@@ -53,16 +55,30 @@ class Views:
     ) -> Markup:
         """Return the ``<details>`` that draws these traces of plotly when it is opened; "" where there is no trace.
 
-        The theme of the page gives the colours of ground, text and grid, so leave them out. ``height`` is in CSS pixels.
+        The theme of the page gives the colours of ground, text and grid, so leave them out; colours of arms follow it as well. ``height`` is in CSS pixels.
         Raises ValueError for a trace that the policy of the page forbids.
         """
         if forbidden := {str(trace.get("type")) for trace in traces} & NEEDS_EVAL:
             raise ValueError(f"view {title!r}: must have traces that need no eval, got {min(forbidden)}")
         if not traces:
             return Markup("")
-        self._figures.append(
-            embedded({"title": title, "data": _plain_json(traces), "layout": _plain_json(layout or {})})
-        )
+        figure = {"title": title, "data": traces, "layout": layout or {}}
+        return self._kept(_plain_json(figure), title, note, height)
+
+    def add_parallel(self, title: str, axes: Sequence[Any], lines: Sequence[Any], note: str = "") -> Markup:
+        """Return the ``<details>`` that draws parallel coordinates; "" where there is no line.
+
+        An axis has a ``name`` and ``marks``, pairs of a place and a text; a line has ``places``, one on each axis, a ``quality`` and
+        what it ``says``. Places and qualities are from 0 to 1; a place is None where a line lacks it.
+        """
+        if not lines:
+            return Markup("")
+        figure = {"title": title, "parallel": {"axes": axes, "lines": lines}}
+        return self._kept(_plain_json(figure, is_markup=False), title, note, 380)
+
+    def _kept(self, figure: Mapping[str, Any], title: str, note: str, height: int) -> Markup:
+        """Keep a figure for the page, and return the ``<details>`` that draws it."""
+        self._figures.append(embedded(figure))
         below = Markup('<p class="small">{}</p>').format(note) if note else ""
         return Markup(
             '<details class="explore" data-view="{}"><summary>Explore: {}</summary>{}<div class="plot" style="height:{}px">'
@@ -104,16 +120,21 @@ def library() -> Library:
     return Library(packed(script), digest(script))
 
 
-def _plain_json(value: Any) -> Any:
-    """Return a value that JSON can hold: numbers are short and finite, and text is no markup."""
+def _plain_json(value: Any, is_markup: bool = True) -> Any:
+    """Return a value that JSON can hold: numbers are short and finite.
+
+    Where the reader of the JSON takes text for markup, as plotly does, text is escaped.
+    """
     if isinstance(value, Mapping):
-        return {str(key): _plain_json(item) for key, item in value.items()}
+        return {str(key): _plain_json(item, is_markup) for key, item in value.items()}
+    if isinstance(value, Markup):
+        return str(value)
     if isinstance(value, str):
-        return str(escape(value))
+        return str(escape(value)) if is_markup and paint(value) == value else paint(value)
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if hasattr(value, "tolist"):  # of numpy or pandas
-        return _plain_json(value.tolist())
-    return [_plain_json(item) for item in value]
+        return _plain_json(value.tolist(), is_markup)
+    return [_plain_json(item, is_markup) for item in value]

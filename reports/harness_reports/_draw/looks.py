@@ -1,17 +1,24 @@
-"""How an arm is drawn: the same colour and the same dashes in every figure."""
+"""How an arm is drawn: the same colour, dashes and mark in every figure.
+
+The colour says which optimizer it is, dashes and mark say which schedule (and which network, where there are several).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from harness_reports._draw.svg import SURFACE, house_style, to_svg
+from harness_reports._draw.markers import marker_of
+from harness_reports._draw.svg import house_style, to_svg
+from harness_reports._draw.theme import HUES, SURFACE, paint
+from harness_reports._words.names import ArmParts
 
-DASHES = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-PALETTE = (0, 1, 2, 3, 4, 5, 9, 7, 6, 8)  # seaborn's "colorblind", its palest colours last
+DASHES: tuple[Any, ...] = (
+    "solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (9, 2)), (0, (3, 1, 1, 1, 1, 1)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -19,21 +26,38 @@ class ArmLook:
     """How an arm is drawn, the same in every figure."""
 
     label: str
-    color: str  # "#rrggbb"
+    color: str  # "#rrggbb", of a light ground
     dashes: Any
+    marker: str  # matplotlib's
+
+    @property
+    def paint(self) -> str:
+        """The colour as the style sheet of the page has it, which is another one on a dark ground."""
+        return paint(self.color)
 
 
-def arm_looks(labels: Mapping[str, str]) -> dict[str, ArmLook]:
-    """Return a look for every arm; beyond ten arms the colours come again with other dashes."""
-    import seaborn
+def arm_looks(labels: Mapping[str, str], parts: Sequence[ArmParts] = ()) -> dict[str, ArmLook]:
+    """Return a look for every arm.
 
-    palette = seaborn.color_palette("colorblind").as_hex()
-    colors = [palette[i] for i in PALETTE]
+    With the ``parts`` of the arms, a colour is an optimizer, and dashes and mark are a schedule. Where the arms differ in one of
+    the two alone, and without parts, each arm has a colour and a mark. Beyond ten colours they come again, with other dashes.
+    """
+    optimizers = list(dict.fromkeys(part.optimizer for part in parts))
+    variants = list(dict.fromkeys((part.network, part.scheduler) for part in parts))
+    if len(optimizers) < 2 or len(variants) < 2:
+        return {arm: _look_alone(label, place) for place, (arm, label) in enumerate(labels.items())}
     looks = {}
-    for i, (arm, label) in enumerate(labels.items()):
-        dashes = DASHES[(i // 4 + i // len(colors)) % len(DASHES)]
-        looks[arm] = ArmLook(label, colors[i % len(colors)], dashes)
+    for part in parts:
+        again, hue = divmod(optimizers.index(part.optimizer), len(HUES))
+        variant = variants.index((part.network, part.scheduler)) + again
+        looks[part.arm] = ArmLook(labels[part.arm], HUES[hue], DASHES[variant % len(DASHES)], marker_of(variant))
     return looks
+
+
+def _look_alone(label: str, place: int) -> ArmLook:
+    """Return the look of an arm whose colour is its own; dashes and marks help eyes that do not tell all colours apart."""
+    dashes = DASHES[(place // 4 + place // len(HUES)) % len(DASHES)]
+    return ArmLook(label, HUES[place % len(HUES)], dashes, marker_of(place))
 
 
 def swatch(color: str, dashes: Any, name: str, marker: str = "o", size: float = 6) -> Markup:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers
-from harness_reports._draw.axes import axis_ends, axis_length, label_decades, name_y_axis, needs_log_axis
+from harness_reports._draw.axes import axis_ends, axis_length, name_y_axis, needs_log_axis, set_ticks, widened
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
-from harness_reports._draw.svg import MUTED, house_style, new_panel, to_svg
+from harness_reports._draw.svg import house_style, new_panel, to_svg
+from harness_reports._draw.theme import MUTED
 from harness_reports._words.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -35,10 +37,12 @@ def pareto_panel(
         tips = _draw_trials(axes, drawn, looks, name, unit)
         if log:
             axes.set_xscale("log")
-            label_decades(axes, axes.get_xlim())
+        set_ticks(axes)
         axes.set_xlabel("seconds of training")
         name_y_axis(axes, title, unit)
-        return to_svg(figure, name, f"{title} against seconds of training, every trial", tips, trials)
+        return to_svg(
+            figure, name, f"{title} against seconds of training, every trial", tips, named_arms(trials, looks)
+        )
 
 
 def _draw_trials(
@@ -52,7 +56,14 @@ def _draw_trials(
         for size, rows in ((ON_FRONT, of_arm[on_front]), (OTHERS, of_arm[~on_front])):
             if len(rows):
                 group = f"{name}-{place}-{size}"
-                dot: dict[str, Any] = {"s": size, "color": look.color, "alpha": 0.85, "lw": 0, "gid": group}
+                dot: dict[str, Any] = {
+                    "s": size,
+                    "color": look.color,
+                    "marker": look.marker,
+                    "alpha": 0.85,
+                    "lw": 0,
+                    "gid": group,
+                }
                 axes.scatter(rows["seconds"], rows["score"], zorder=2, **dot)
                 tips[group] = [_trial_tip(look.label, row, unit) for row in rows.to_dict("records")]
     return tips
@@ -61,7 +72,7 @@ def _draw_trials(
 def _trial_tip(label: str, row: Mapping[Any, Any], unit: str) -> str:
     """Return what the mark of a trial says."""
     score, time = numbers.measure(row["score"], unit), numbers.duration(row["seconds"])
-    return f"{label}, trial {row['number']}: {score} in {time}"
+    return f"{label}, trial {row['number'] + 1}: {score} in {time}"
 
 
 def score_limits(scores: Any, goal: str, unit: str) -> tuple[float, float]:
@@ -73,4 +84,4 @@ def score_limits(scores: Any, goal: str, unit: str) -> tuple[float, float]:
     near = scores[np.abs(scores - best) <= reach] if reach else scores
     low, high = float(near.min()), float(near.max())
     margin = 0.08 * axis_length(low, high)
-    return axis_ends(low - margin, high + margin, unit)
+    return axis_ends(*widened(low - margin, high + margin, unit), unit)

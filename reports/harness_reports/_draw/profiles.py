@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from harness_reports._draw.axes import tick_format, write_title
+from harness_reports._draw.axes import set_ticks, write_title
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import house_style, new_panel, to_svg
 
@@ -25,11 +26,12 @@ def profile_figure(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
             axes.plot(rows["tau"], rows["part"], color=look.color, ls=look.dashes, lw=1.8, drawstyle="steps-post")
         set_parts_axis(axes, "cells in which it was so fast (%)")
         axes.set_xlabel("times the fastest optimizer's epochs")
-        return to_svg(figure, "profiles", "Performance profiles of the optimizers", {}, table)
+        set_ticks(axes)
+        return to_svg(figure, "profiles", "Performance profiles of the optimizers", {}, named_arms(table, looks))
 
 
 def set_parts_axis(axes: Axes, title: str) -> None:
     """Make the y axis one of percentages from 0 to 100."""
     axes.set_ylim(-0.03, 1.05)
-    axes.yaxis.set_major_formatter(tick_format("%"))
+    set_ticks(axes, "%", "y")
     write_title(axes, title)

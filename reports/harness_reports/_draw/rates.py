@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers, sign_of
-from harness_reports._draw.axes import axis_ends, axis_length, is_finite, label_decades, name_y_axis, needs_log_axis
+from harness_reports._draw.axes import (
+    axis_ends,
+    axis_length,
+    is_finite,
+    name_y_axis,
+    needs_log_axis,
+    set_ticks,
+    widened,
+)
 from harness_reports._draw.looks import ArmLook
-from harness_reports._draw.svg import INK, MANY, NARROW, house_style, new_panel, to_svg
+from harness_reports._draw.svg import MANY, NARROW, house_style, new_panel, to_svg
+from harness_reports._draw.theme import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +67,7 @@ def _y_ends(values: Any, log: bool, goal: str, unit: str) -> tuple[float, float]
         powers = math.log(high / low)
         return low * math.exp(-below * powers), high * math.exp(above * powers)
     length = axis_length(low, high)
-    return axis_ends(low - below * length, high + above * length, unit)
+    return axis_ends(*widened(low - below * length, high + above * length, unit), unit)
 
 
 def _worst_on_axis(table: DataFrame, goal: str) -> float:
@@ -105,7 +114,7 @@ def rate_panel(trials: DataFrame, look: ArmLook, scale: Scale, name: str, region
             axes.plot(region["lr"], region["envelope"], color=look.color, lw=1, alpha=0.6, zorder=2)
             axes.axvspan(region["low"].iloc[0], region["high"].iloc[0], color=look.color, alpha=0.12, lw=0, zorder=1)
         tips = _draw_trials(axes, trials[trials["lr"] > 0], look, scale)
-        label_decades(axes, scale.x)
+        set_ticks(axes)
         axes.set_xlabel("learning rate")
         name_y_axis(axes, scale.title, scale.unit)
         data = trials.drop(columns="params")  # the table of every trial has them
@@ -135,4 +144,4 @@ def _draw_trials(axes: Axes, trials: DataFrame, look: ArmLook, scale: Scale) -> 
 def _trial_tip(row: Mapping[Any, Any], unit: str) -> str:
     """Return what the mark of a trial says."""
     value = numbers.measure(float(row["value"]), unit) if math.isfinite(row["value"]) else str(row["state"])
-    return f"trial {row['number']}{' (chosen)' if row['chosen'] else ''}: {value}\n{row['params']}"
+    return f"trial {row['number'] + 1}{' (chosen)' if row['chosen'] else ''}: {value}\n{row['params']}"

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from harness_reports._draw.axes import set_ticks
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
-from harness_reports._draw.svg import GRID, MUTED, NARROW, SURFACE, house_style, new_panel, to_svg
+from harness_reports._draw.svg import NARROW, house_style, new_panel, to_svg
+from harness_reports._draw.theme import GRID, MUTED, SURFACE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,8 +25,6 @@ def reliability_diagram(table: DataFrame, look: ArmLook, classes: int, floor: fl
     ``table`` are the rows of one arm in "calibration". ``floor`` is the lowest accuracy of a bin in any of the diagrams, so that all
     have the same axes.
     """
-    from matplotlib.ticker import PercentFormatter
-
     low = 1 / classes  # the most probable of K classes has a probability of at least 1/K
     most = float(table["count"].max())
     rows = table.to_dict("records")
@@ -40,12 +41,13 @@ def reliability_diagram(table: DataFrame, look: ArmLook, classes: int, floor: fl
             axes.scatter([confidence], [accuracy], zorder=3, clip_on=False, **dot)
         axes.set_xlim(low - 0.02, 1.02)
         axes.set_ylim(min(low, floor) - 0.06, 1.06)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
+        set_ticks(axes, "%")
+        set_ticks(axes, "%", "y")
         axes.grid(color=GRID)
         axes.set_xlabel("probability of the predicted class, %")
         axes.set_ylabel("right, %")
-        return to_svg(figure, name, f"{look.label}: how often right against how sure, in bins", tips, table)
+        described = f"{look.label}: how often right against how sure, in bins"
+        return to_svg(figure, name, described, tips, named_arms(table, {str(rows[0]["arm"]): look}))
 
 
 def _bin_tip(row: dict[Any, Any]) -> str:

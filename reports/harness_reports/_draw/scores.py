@@ -11,20 +11,26 @@ from harness import numbers
 from harness_reports._draw.axes import (
     axis_ends,
     axis_length,
+    differs,
     is_finite,
-    label_decades,
     name_y_axis,
     needs_log_axis,
-    tick_format,
+    set_ticks,
+    set_whole_ticks,
+    widened,
+    write_row_name,
 )
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
-from harness_reports._draw.svg import GRID, INK, MUTED, SURFACE, house_style, new_panel, to_svg
+from harness_reports._draw.svg import Tip, house_style, new_panel, seed_tip, to_svg
+from harness_reports._draw.theme import GRID, MUTED, SURFACE
 from harness_reports._words.names import title_with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
+MOST_BANDS = 6  # arms whose curves have bands; those of more hide each other
 FEW_ROWS, ROOMY, TIGHT = 5, 0.42, 0.27  # inches of a row of few and of many arms
 LEVELS = (0.0, 0.05, -0.05, 0.1, -0.1)  # heights of the dots of a row, so that equal values stay apart
 
@@ -38,50 +44,57 @@ def seed_dots(
     untuned: Mapping[str, Sequence[float]] | None = None,
     chance: float | None = None,
 ) -> Markup:
-    """Return the plot of one metric: every seed a dot, and above them the mean of the arm with its interval.
+    """Return the plot of one metric: every seed a mark, and above them the mean of the arm with its interval.
 
     ``runs`` are those that ended well; ``rows`` are the leaderboard's of the metric, in the order in which they are drawn. ``untuned`` are
-    the values of an arm's seeds with the defaults of its optimizer, which are drawn as rings; a dashed line stands at ``chance``.
+    the values of an arm's seeds with the defaults of its optimizer, which are hollow marks; a dashed line stands at ``chance``.
     """
-    from matplotlib.ticker import MaxNLocator
-
     metric, unit = str(rows[0]["metric"]), str(rows[0]["unit"])
-    tips: dict[str, list[str]] = {}
+    tips: dict[str, list[Tip]] = {}
     with house_style():
         figure, axes = new_panel(0.6 + (ROOMY if len(rows) <= FEW_ROWS else TIGHT) * len(rows))
         for place, row in enumerate(rows):
             look = looks[row["arm"]]
             arm_runs = runs[(runs["arm"] == row["arm"]) & is_finite(runs[metric])]
-            heights = [place + 0.26 + LEVELS[i % len(LEVELS)] for i in range(len(arm_runs))]
-            group = f"seeds-{place}"
-            axes.scatter(arm_runs[metric], heights, s=15, color=look.color, alpha=0.75, lw=0, gid=group)
-            tips[group] = _seed_tips(arm_runs, metric, unit, look)
+            _draw_seeds(axes, arm_runs[metric], place, look, f"seeds-{place}")
+            tips[f"seeds-{place}"] = _seed_tips(arm_runs, metric, unit, look)
             _draw_untuned(axes, (untuned or {}).get(row["arm"], ()), place, look)
             _draw_mean(axes, row, place + 0.02, look)
-            _label_row(axes, look.label if row["n"] else f"{look.label}: no result", place)
+            axes.axhline(place + 0.5, color=GRID, lw=0.6)
+            write_row_name(axes, look.label if row["n"] else f"{look.label}: no result", place - 0.27)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.yaxis.set_visible(False)
         axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-        axes.xaxis.set_major_formatter(tick_format(unit))
         if chance is not None:
             axes.axvline(chance, color=MUTED, lw=0.9, ls=(0, (4, 2)), zorder=1)
-        axes.set_xlim(*axis_ends(*axes.get_xlim(), unit))
+        axes.set_xlim(*axis_ends(*widened(*axes.get_xlim(), unit), unit))
+        set_ticks(axes, unit)
         axes.set_xlabel(title_with_unit(title, unit))
         described = f"{title}: every seed, and mean with 95 % interval per arm"
-        return to_svg(figure, name, described, tips, runs[["arm", "seed", metric]])
+        return to_svg(figure, name, described, tips, named_arms(runs[["arm", "seed", metric]], looks))
+
+
+def _draw_seeds(axes: Axes, values: Any, place: int, look: ArmLook, group: str) -> None:
+    """Draw a mark for every seed of an arm, below its mean."""
+    heights = [place + 0.26 + LEVELS[i % len(LEVELS)] for i in range(len(values))]
+    axes.scatter(values, heights, s=17, color=look.color, marker=look.marker, alpha=0.8, lw=0, gid=group)
 
 
 def _draw_untuned(axes: Axes, values: Sequence[float], place: int, look: ArmLook) -> None:
-    """Draw a ring for every seed with the defaults of the optimizer, on the level of the arm's seeds."""
+    """Draw a hollow mark for every seed with the defaults of the optimizer, on the level of the arm's seeds."""
     heights = [place + 0.26 + LEVELS[i % len(LEVELS)] for i in range(len(values))]
-    axes.scatter(values, heights, s=22, fc="none", ec=look.color, lw=1.1, zorder=2.5)
+    axes.scatter(values, heights, s=22, marker=look.marker, fc="none", ec=look.color, lw=1.1, zorder=2.5)
 
 
-def _seed_tips(runs: DataFrame, metric: str, unit: str, look: ArmLook) -> list[str]:
+def _seed_tips(runs: DataFrame, metric: str, unit: str, look: ArmLook) -> list[Tip]:
     """Return what the dot of each seed says."""
     values = zip(runs["seed"], runs[metric], strict=True)
-    return [f"{look.label}, seed {seed}: {numbers.measure(float(value), unit)}" for seed, value in values]
+    return [seed_tip(look.label, seed, numbers.measure(float(value), unit)) for seed, value in values]
+
+
+def says_nothing(runs: DataFrame, metric: str, unit: str) -> bool:
+    """Return whether every seed of every arm has the same value of a metric, so that a figure of it would say nothing."""
+    return not differs(runs[metric], unit)
 
 
 def _draw_mean(axes: Axes, row: Mapping[str, Any], height: float, look: ArmLook) -> None:
@@ -93,16 +106,11 @@ def _draw_mean(axes: Axes, row: Mapping[str, Any], height: float, look: ArmLook)
     axes.plot([row["mean"]], [height], marker="D", ms=6.5, color=look.color, mec=SURFACE, mew=1)
 
 
-def _label_row(axes: Axes, text: str, place: int) -> None:
-    """Write the name of an arm above its row, from the left border: on a phone there is no room beside it."""
-    axes.axhline(place + 0.5, color=GRID, lw=0.6)
-    axes.text(0, place - 0.27, text, transform=axes.get_yaxis_transform(), color=INK, va="center")
-
-
 def learning_curves(table: DataFrame, looks: Mapping[str, ArmLook], title: str, unit: str, name: str) -> Markup:
-    """Return one metric against the epoch, a line and a band over seeds per arm; ``table`` is of that metric alone."""
-    from matplotlib.ticker import MaxNLocator
+    """Return one metric against the epoch, a line per arm, and its band over seeds where there are few arms.
 
+    ``table`` is of that metric alone.
+    """
     log = needs_log_axis(table["mean"])
     # On a logarithmic axis an interval around a mean may reach below zero, so the band there is the range of the seeds. Where the
     # lowest seed is at 0, the band ends at the axis.
@@ -113,15 +121,18 @@ def learning_curves(table: DataFrame, looks: Mapping[str, ArmLook], title: str, 
             rows = table[table["arm"] == arm].sort_values("epoch")
             marker = "o" if len(rows) == 1 else ""  # one point makes no line
             axes.plot(rows["epoch"], rows["mean"], color=look.color, ls=look.dashes, lw=1.6, marker=marker, ms=4)
-            axes.fill_between(rows["epoch"], rows[low], rows[high], color=look.color, alpha=0.16, lw=0)
+            if len(looks) <= MOST_BANDS:
+                axes.fill_between(rows["epoch"], rows[low], rows[high], color=look.color, alpha=0.16, lw=0)
         if log:
             _set_log_axis(axes, table)
         else:
             _set_linear_axis(axes, table, unit)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+        set_whole_ticks(axes)
         axes.set_xlabel("epoch")
         name_y_axis(axes, title, unit)
-        return to_svg(figure, name, f"{title} against epoch, mean and 95 % band over seeds per arm", {}, table)
+        band = " and 95 % band" if len(looks) <= MOST_BANDS else ""
+        described = f"{title} against epoch, mean{band} over seeds per arm"
+        return to_svg(figure, name, described, {}, named_arms(table, looks))
 
 
 def _set_log_axis(axes: Axes, table: DataFrame) -> None:
@@ -131,7 +142,6 @@ def _set_log_axis(axes: Axes, table: DataFrame) -> None:
     axes.set_yscale("log")
     least = table.loc[table["lowest"] > 0, "lowest"].min()  # a seed at zero has no place on a logarithmic axis
     axes.set_ylim(0.85 * float(np.nanmin([least, table["mean"].min()])), 1.15 * float(table["highest"].max()))
-    label_decades(axes, axes.get_ylim(), "y")
 
 
 def _set_linear_axis(axes: Axes, table: DataFrame, unit: str) -> None:
@@ -143,4 +153,4 @@ def _set_linear_axis(axes: Axes, table: DataFrame, unit: str) -> None:
     least = float(np.nanmin([table["low"].min(), low]))
     most = float(np.nanmax([table["high"].max(), high]))
     least, most = max(least, low - 0.3 * length), min(most, high + 0.3 * length)
-    axes.set_ylim(*axis_ends(least - 0.04 * length, most + 0.04 * length, unit))
+    axes.set_ylim(*axis_ends(*widened(least - 0.04 * length, most + 0.04 * length, unit), unit))

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MOST_LINES = 200  # trials in parallel coordinates and in Optuna's plots; more would hide each other
-SHADES = 6  # of parallel coordinates, from the worst scores to the best
-VIRIDIS = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725")
+PARALLEL_NOTE = (
+    "Each line is a trial; the stronger its colour, the better its score. Drag along an axis to keep the trials in a range. "
+    "The table of every trial takes the same ranges as words, such as “lr > 0.1”."
+)
 NO_LAYOUT = ("template", "title", "width", "height")  # parts of Optuna's layout that the page sets itself
 
 
@@ -77,13 +79,14 @@ class Coordinate:
 
     name: str
     places: Sequence[float | None]  # None where a trial lacks the parameter
+    texts: Sequence[str]  # the values, "" where a trial lacks the parameter
     marks: Sequence[tuple[float, str]]
 
 
 def parallel_coordinates(outcome: Outcome, arm: str, trials: DataFrame, views: Views) -> Markup:
     """Return the parallel coordinates of an arm's trials: a line a trial, from parameter to parameter to its score.
 
-    plotly's own kind needs ``eval``, which the page forbids; these are lines on one common axis from 0 to 1.
+    A reader drags ranges along the axes. plotly's own kind needs ``eval``, which the page forbids, so the page's script draws it.
     """
     spaces = outcome.records.meta.spaces.get(arm, {})
     coordinates = [_parameter_axis(trials, name, spaces.get(name, {})) for name in _varied_parameters(trials)]
@@ -93,10 +96,11 @@ def parallel_coordinates(outcome: Outcome, arm: str, trials: DataFrame, views: V
     places = [float(place or 0) for place in score.places]
     quality = places if outcome.searched.goal == "max" else [1 - place for place in places]
     coordinates.append(score)
-    traces = [_shade_lines(shade, quality, coordinates, list(trials["number"])) for shade in range(SHADES)]
-    remark = f" {len(trials)} of its trials, the best among them." if len(trials) == MOST_LINES else ""
-    note = f"A line a trial, the best yellow.{remark}"
-    return views.add("parallel coordinates", traces, _parallel_layout(coordinates), note)
+    axes = [{"name": coordinate.name, "marks": coordinate.marks} for coordinate in coordinates]
+    rows = trials.to_dict("records")
+    lines = [_trial_line(row, place, coordinates, quality[place]) for place, row in enumerate(rows)]
+    remark = f" Drawn are {len(trials)} of its trials, the best among them." if len(trials) == MOST_LINES else ""
+    return views.add_parallel("parallel coordinates", axes, lines, f"{PARALLEL_NOTE}{remark}")
 
 
 def _varied_parameters(trials: DataFrame) -> list[str]:
@@ -120,7 +124,8 @@ def _parameter_axis(trials: DataFrame, name: str, space: Mapping[str, Any]) -> C
     ends = [point for point in points if point is not None]
     low, length = min(ends), (max(ends) - min(ends)) or 1.0
     marks = [(0.0, numbers.setting(min(numeric))), (1.0, numbers.setting(max(numeric)))]
-    return Coordinate(name, [None if point is None else (point - low) / length for point in points], marks)
+    texts = ["" if value is None else numbers.setting(value) for value in values]
+    return Coordinate(name, [None if point is None else (point - low) / length for point in points], texts, marks)
 
 
 def _is_number(value: Any) -> bool:
@@ -138,7 +143,8 @@ def _axis_of_kinds(name: str, values: Sequence[Any]) -> Coordinate:
     kinds = sorted({numbers.setting(value) for value in values if value is not None})
     places = {kind: i / max(1, len(kinds) - 1) for i, kind in enumerate(kinds)}
     of_trials = [None if value is None else places[numbers.setting(value)] for value in values]
-    return Coordinate(name, of_trials, [(place, kind) for kind, place in places.items()])
+    texts = ["" if value is None else numbers.setting(value) for value in values]
+    return Coordinate(name, of_trials, texts, [(place, kind) for kind, place in places.items()])
 
 
 def _score_axis(outcome: Outcome, trials: DataFrame) -> Coordinate:
@@ -146,61 +152,38 @@ def _score_axis(outcome: Outcome, trials: DataFrame) -> Coordinate:
     scores = trials["value"].to_numpy(dtype=float)
     low, high = float(scores.min()), float(scores.max())
     places = [(float(score) - low) / ((high - low) or 1.0) for score in scores]
-    ends = [numbers.setting(float(end) * scale_of(outcome.searched.unit)) for end in (low, high)]
-    return Coordinate(
-        titled(outcome.searched.tune_column, outcome.searched.unit), places, [(0.0, ends[0]), (1.0, ends[1])]
-    )
+    unit = outcome.searched.unit
+    texts = [numbers.plain(float(score), unit) for score in scores]
+    ends = [(0.0, numbers.plain(low, unit)), (1.0, numbers.plain(high, unit))]
+    return Coordinate(titled(outcome.searched.tune_column, unit), places, texts, ends)
 
 
-def _shade_lines(
-    shade: int, quality: Sequence[float], coordinates: Sequence[Coordinate], trial_numbers: Sequence[int]
+def _trial_line(
+    trial: Mapping[Any, Any], place: int, coordinates: Sequence[Coordinate], quality: float
 ) -> dict[str, Any]:
-    """Return the trials of one shade as one trace, with a gap after each trial."""
-    x: list[Any] = []
-    y: list[Any] = []
-    texts: list[Any] = []
-    for i, good in enumerate(quality):
-        if min(int(good * SHADES), SHADES - 1) == shade:
-            x += [*range(len(coordinates)), None]
-            y += [*(coordinate.places[i] for coordinate in coordinates), None]
-            texts += [f"trial {trial_numbers[i]}"] * (len(coordinates) + 1)
+    """Return a trial as a line of parallel coordinates."""
+    values = [f"{coordinate.name} {coordinate.texts[place]}" for coordinate in coordinates if coordinate.texts[place]]
     return {
-        "type": "scatter", "mode": "lines", "x": x, "y": y, "text": texts, "hoverinfo": "text",
-        "line": {"color": VIRIDIS[shade], "width": 1.2 + 0.25 * shade}, "opacity": 0.85,
-        "name": ("worst", "", "", "", "", "best")[shade] or f"{shade + 1} of {SHADES}",
-    }  # fmt: skip
-
-
-def _parallel_layout(coordinates: Sequence[Coordinate]) -> dict[str, Any]:
-    """Return the layout of parallel coordinates: a stem for every axis, and its marks beside it."""
-    notes = []
-    for i, coordinate in enumerate(coordinates):
-        for place, text in coordinate.marks:
-            font = {"showarrow": False, "xanchor": "left", "xshift": 4, "font": {"size": 11}}
-            notes.append({"x": i, "y": place, "text": text, **font})
-    many = len(coordinates)
-    line = {"width": 1, "color": "#8a929c"}
-    stems = [{"type": "line", "x0": i, "x1": i, "y0": 0, "y1": 1, "line": line} for i in range(many)]
-    axis = {
-        "tickvals": list(range(many)), "ticktext": [coordinate.name for coordinate in coordinates],
-        "range": [-0.15, many - 0.45], "showgrid": False, "zeroline": False,
-    }  # fmt: skip
-    return {
-        "xaxis": axis, "yaxis": {"visible": False, "range": [-0.06, 1.06]}, "annotations": notes, "shapes": stems,
-        "legend": {"title": {"text": "score"}, "traceorder": "reversed"}, "margin": {"l": 20, "r": 20, "t": 20, "b": 50},
-    }  # fmt: skip
+        "places": [coordinate.places[place] for coordinate in coordinates],
+        "quality": quality,
+        "says": f"trial {trial['number'] + 1}: {', '.join(values)}",
+    }
 
 
 # --- Optuna's own plots ---------------------------------------------------------------------------------------
 
 
 def study_of(outcome: Outcome, arm: str, trials: DataFrame) -> Study:
-    """Return these trials of an arm as a study in memory; a trial outside its recorded space is left out."""
+    """Return these trials of an arm as a study in memory, its scores as the page shows them.
+
+    A trial outside its recorded space is left out.
+    """
     import optuna
     from optuna.trial import create_trial
 
     direction: Literal["maximize", "minimize"] = "maximize" if outcome.searched.goal == "max" else "minimize"
     recorded = outcome.records.meta.spaces.get(arm, {})
+    scale = scale_of(outcome.searched.unit)
     spaces = {name: _optuna_distribution(space) for name, space in recorded.items() if "fixed" not in space}
     with _quiet_optuna():
         study = optuna.create_study(direction=direction)
@@ -208,7 +191,9 @@ def study_of(outcome: Outcome, arm: str, trials: DataFrame) -> Study:
             params = {name: _optuna_category(row["params"][name]) for name in spaces if name in row["params"]}
             distributions = {name: spaces[name] for name in params}
             with suppress(ValueError):  # a trial of a space that was recorded before this one
-                study.add_trial(create_trial(params=params, distributions=distributions, value=float(row["value"])))
+                study.add_trial(
+                    create_trial(params=params, distributions=distributions, value=scale * float(row["value"]))
+                )
     return study
 
 
@@ -219,7 +204,7 @@ def _optuna_plots(outcome: Outcome, arm: str, trials: DataFrame, views: Views) -
     study = study_of(outcome, arm, trials)
     if not _any_varies(study):
         return []
-    score = titled(outcome.searched.tune_column, "")
+    score = titled(outcome.searched.tune_column, outcome.searched.unit)
     with _quiet_optuna():
         plots = [
             ("slices, by Optuna", visualization.plot_slice(study, target_name=score)),

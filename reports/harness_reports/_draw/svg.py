@@ -12,24 +12,35 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
 from harness_reports._draw.figure_data import lines_of, packed_data
+from harness_reports._draw.theme import GRID, INK, MUTED, PLAIN, painted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-INK, MUTED, GRID, SURFACE = "#0a0b0c", "#0a0b0d", "#0a0b0e", "#0a0b0f"
-VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", SURFACE: "var(--surface)"}
-PLAIN = {INK: "#1b1f24", MUTED: "#5b6470", GRID: "#dfe3e8", SURFACE: "#ffffff"}  # as the page has them in the light
 MANY = 300  # marks of one group that are shapes with a text each; more of them are one picture without texts
 SHARPNESS = 144  # dots an inch of such a picture
 WIDE, NARROW = 4.1, 3.3  # inches of 96 CSS pixels, for two and for three figures side by side; a phone has 3.7
+
+
+class Tip(NamedTuple):
+    """What a mark says to a reader who points at it."""
+
+    says: str
+    seed: str = ""  # the run that it belongs to, in words; marks of one run are highlighted together
+
+
+def seed_tip(label: str, seed: int, says: str) -> Tip:
+    """Return what the mark of a seed of an arm says."""
+    run = f"{label}, seed {seed}"
+    return Tip(f"{run}: {says}", run)
 
 
 @contextmanager
@@ -78,7 +89,7 @@ def new_panel(height: float, width: float = WIDE) -> tuple[Figure, Axes]:
 
 
 def to_svg(
-    figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]], data: DataFrame | None = None
+    figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str | Tip]], data: DataFrame | None = None
 ) -> Markup:
     """Return a figure as an ``<svg>`` element.
 
@@ -116,7 +127,11 @@ def color_plainly(figure: Figure) -> None:
     """Give what is neutral in a figure the colours that the page has in the light."""
     from matplotlib.text import Text
 
-    figure.draw_without_rendering()  # so that every tick is there
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        for which in ("major", "minor"):  # of the ticks that are there, and of those that drawing makes
+            known = {"color": MUTED, "labelcolor": MUTED, "grid_color": GRID, **axis.get_tick_params(which)}
+            colors = {part: known[part] for part in ("color", "labelcolor", "grid_color")}
+            axis.set_tick_params(which, **{part: PLAIN.get(color, color) for part, color in colors.items()})
     artists = figure.findobj()
     boxes = [artist.get_bbox_patch() for artist in artists if isinstance(artist, Text)]
     for artist in [*artists, *(box for box in boxes if box is not None)]:
@@ -157,12 +172,15 @@ def _strip_namespaces(root: ElementTree.Element) -> None:
                 element.remove(child)
 
 
-def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str]]) -> None:
+def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str | Tip]]) -> None:
     """Give every mark of a group a text that shows when a reader points at it."""
     for group in root.iter("g"):
         texts, marks = tips.get(group.get("id", ""), ()), list(group.iter("use"))
         for mark, text in zip(marks, texts, strict=bool(texts) and len(texts) <= MANY):
-            ElementTree.SubElement(mark, "title").text = text
+            tip = text if isinstance(text, Tip) else Tip(text)
+            ElementTree.SubElement(mark, "title").text = tip.says
+            if tip.seed:
+                mark.set("data-seed", tip.seed)
 
 
 def _rewritten_attribute(key: str, value: str, prefix: str) -> str:
@@ -177,5 +195,5 @@ def _rewritten_attribute(key: str, value: str, prefix: str) -> str:
     if key == "style":
         value = re.sub(r"font: [^;]*?([\d.]+px)[^;]*", r"font-size: \1", value)  # matplotlib before 3.11
         value = re.sub(r"font-family: [^;]*;? ?", "", value)
-        value = re.sub("#0a0b0[c-f]", lambda match: VARIABLES[match[0]], value)
+        value = painted(value)
     return value

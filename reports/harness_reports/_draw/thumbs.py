@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import Records
 
-MOST = 900  # photos of 2 to 4 kB each, so that the page stays below 8 MB
+MOST = 400  # photos of 5 to 12 kB each, so that the page stays below 8 MB
 JPEG = b"\xff\xd8"  # how one begins
 
 

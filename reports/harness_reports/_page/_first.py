@@ -77,9 +77,9 @@ def _dots(page: Page) -> dict[str, Any] | None:
     chance = known[0] if known and constant.worth_showing(page.records, [row for row in rows if row["n"]]) else None
     title = metric_title(column)
     figure = seed_dots(done, rows, page.looks, title, "first", untuned, chance)
-    words = ["A dot is a seed"]
+    words = ["A small mark is a seed"]
     if any(untuned.values()):
-        words.append("a ring is a seed of the same optimizer with its defaults, untuned")
+        words.append("a hollow one is a seed of the same optimizer with its defaults, untuned")
     words.append("the diamond is the mean with its 95 % interval")
     if chance is not None:
         words.append(f"the dashed line is {constant.answer(page.records)}")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import draw_range_test, numbers
-from harness_reports._draw.axes import label_decades, write_title
+from harness_reports._draw.axes import set_ticks, write_title
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
-from harness_reports._draw.svg import INK, MUTED, NARROW, house_style, new_panel, to_svg
+from harness_reports._draw.svg import NARROW, house_style, new_panel, to_svg
+from harness_reports._draw.theme import INK, MUTED
 from harness_reports._page._section import Page
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ def _draw_curve(curve: DataFrame, test: Mapping[str, Any], look: ArmLook, tuned:
         figure, axes = new_panel(2.4, NARROW)
         lr, loss, smoothed = (curve[column].tolist() for column in ("lr", "loss", "smoothed"))
         draw_range_test(axes, lr, loss, smoothed, test["suggestions"], tuned, look.color, INK, MUTED, legend=False)
-        label_decades(axes, axes.get_xlim())
+        set_ticks(axes)
+        set_ticks(axes, which="y")
         write_title(axes, "training loss")
         title = f"{look.label}: training loss against learning rate in the range test"
-        return to_svg(figure, name, title, {}, curve)
+        return to_svg(figure, name, title, {}, named_arms(curve, {str(curve["arm"].iloc[0]): look}))

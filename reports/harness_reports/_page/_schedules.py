@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import Records, numbers
-from harness_reports._draw.axes import write_title
+from harness_reports._draw.axes import set_ticks, set_whole_ticks, write_title
 from harness_reports._draw.looks import ArmLook
-from harness_reports._draw.svg import INK, MUTED, NARROW, SURFACE, house_style, new_panel, to_svg
+from harness_reports._draw.svg import NARROW, house_style, new_panel, to_svg
+from harness_reports._draw.theme import INK, MUTED, SURFACE
 from harness_reports._page._section import Page
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ Schedule = Mapping[str, Any]  # of one arm, as the records describe it
 
 
 def schedules(page: Page) -> list[dict[str, Any]]:
-    """Return a panel per tuned arm, ``look``, ``says`` and ``figure``; none where no schedules are recorded."""
-    recorded, panels = page.records.meta.schedules, []
+    """Return a panel per tuned arm, ``look``, ``says`` and ``figure``; none where no schedules are recorded, or all are one."""
+    recorded, panels = page.records.meta.schedules, list[dict[str, Any]]()
+    if _all_alike(page):
+        return panels
     for place, (arm, look) in enumerate(page.looks.items()):
         schedule = recorded.get(arm)
         if schedule is None:
@@ -31,6 +34,15 @@ def schedules(page: Page) -> list[dict[str, Any]]:
         figure = _draw_schedule(schedule, rates, look, f"schedule-{place}") if drawn else ""
         panels.append({"look": look, "says": _panel_caption(schedule, rates), "figure": figure})
     return panels
+
+
+def _all_alike(page: Page) -> bool:
+    """Return whether all arms share one schedule that rises and falls once, so that only its height differs from arm to arm."""
+    recorded = page.records.meta.schedules
+    plain = not any(
+        schedule["per_epoch"] or schedule["cycle_ends"] or schedule["note"] for schedule in recorded.values()
+    )
+    return plain and len(page.looks) > 1 and page.records.arms["scheduler"].nunique() == 1
 
 
 def _recorded_rates(records: Records, arm: str, schedule: Schedule) -> list[list[float]]:
@@ -94,7 +106,8 @@ def _draw_schedule(schedule: Schedule, rates: Sequence[Sequence[float]], look: A
         _mark_cycles(axes, schedule)
         axes.set_xlabel("epoch")
         write_title(axes, "learning rate")
-        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+        set_whole_ticks(axes)
+        set_ticks(axes, which="y")
         data = DataFrame(points, columns=["run", "epoch", "lr"])
         return to_svg(figure, name, f"{look.label}: learning rate against epoch", {}, data)
 

@@ -15,6 +15,7 @@ from harness_reports import _page
 from harness_reports._draw.interactive import Views
 from harness_reports._draw.looks import ArmLook, arm_looks, swatch
 from harness_reports._draw.thumbs import Thumbs
+from harness_reports._words.names import arm_parts
 from harness_reports._words.outcome import Outcome
 
 
@@ -31,7 +32,7 @@ class Page:
     def of(cls, results: Results) -> Page:
         """Return the page of these results, without a view and without a photo so far."""
         outcome = Outcome(results)
-        return cls(outcome, arm_looks(outcome.labels), Views(), Thumbs(results.records))
+        return cls(outcome, arm_looks(outcome.labels, arm_parts(results.records)), Views(), Thumbs(results.records))
 
     @property
     def results(self) -> Results:
@@ -48,7 +49,8 @@ class Page:
         """``arm``, ``label`` and ``swatch`` of every arm."""
         entries = []
         for i, (arm, look) in enumerate(self.looks.items()):
-            entries.append({"arm": arm, "label": look.label, "swatch": swatch(look.color, look.dashes, f"swatch-{i}")})
+            line = swatch(look.color, look.dashes, f"swatch-{i}", look.marker)
+            entries.append({"arm": arm, "label": look.label, "swatch": line})
         return entries
 
 

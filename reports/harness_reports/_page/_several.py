@@ -8,11 +8,11 @@ from typing import Any
 from markupsafe import Markup
 
 from harness import Records, Several, numbers, typed
-from harness_reports._draw.axes import tick_format
+from harness_reports._draw.axes import axis_ends, set_ticks, widened, write_row_name
 from harness_reports._draw.interactive import digest
 from harness_reports._draw.looks import ArmLook, arm_looks
 from harness_reports._draw.svg import house_style, new_panel, to_svg
-from harness_reports._page._templates import environment, read
+from harness_reports._page._templates import environment, script
 from harness_reports._words import several as words
 from harness_reports._words.names import capitalized, metric_title, shortened
 
@@ -22,8 +22,8 @@ STEP = 0.2  # between two runs of one arm
 
 def render_several(several: Several) -> str:
     """Return the page."""
-    script = read("_page.js")
-    shown = {**page_data(several), "script": Markup(script), "scripts": Markup(digest(script))}
+    text = script()
+    shown = {**page_data(several), "script": Markup(text), "scripts": Markup(digest(text))}
     return environment().get_template("_several.html.j2").render(shown) + "\n"
 
 
@@ -99,12 +99,13 @@ def _draw_scores(several: Several, looks: Mapping[str, ArmLook]) -> Markup:
     with house_style():
         figure, axes = new_panel(0.7 + len(arms) * (0.24 + 0.2 * many))
         for place, arm in enumerate(arms):
-            axes.text(0, place * height - 0.25, shortened(arm), transform=axes.get_yaxis_transform(), va="center")
+            write_row_name(axes, shortened(arm), place * height - 0.25)
             _draw_arm(axes, several, arm, place * height, looks)
         axes.set_ylim(len(arms) * height - 0.6, -0.7)
         axes.yaxis.set_visible(False)
         axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_formatter(tick_format(several.unit))
+        axes.set_xlim(*axis_ends(*widened(*axes.get_xlim(), several.unit), several.unit))
+        set_ticks(axes, several.unit)
         axes.set_xlabel(words.metric_with_unit(several))
         title = f"{metric_title(f'test_{several.metric}')}: every seed, and mean with 95 % interval per arm and run"
         return to_svg(figure, "several", title, {}, scores.drop(columns="tuned"))

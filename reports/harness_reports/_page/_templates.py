@@ -6,10 +6,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup, escape
+
 from harness_reports import _page
+from harness_reports._draw.theme import definitions
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+
+OPTION = Markup('<span class="option">{}</span>')
+SCRIPTS = ("base", "theme", "tables", "figures", "seeds", "photos", "parallel", "views", "finding", "start")
 
 
 @cache  # compiling a template takes longer than filling it
@@ -22,6 +29,8 @@ def environment() -> Environment:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters["tight"] = tight
+    templates.filters["unbroken"] = unbroken
+    templates.globals["hues"] = definitions
     return templates
 
 
@@ -30,6 +39,19 @@ def read(name: str) -> str:
     folders = [Path(folder) for folder in _page.__path__]
     folder = next((folder for folder in folders if (folder / name).is_file()), folders[0])
     return (folder / name).read_text(encoding="utf-8")
+
+
+def unbroken(text: str) -> Markup:
+    """Return a sentence in which no line ends inside an option like ``--data``."""
+    words = text.split(" ")
+    return Markup(" ").join(OPTION.format(word) if word.startswith("--") else escape(word) for word in words)
+
+
+@cache
+def script() -> str:
+    """Return the script of every page: its parts in one block, so that each sees the others and the page sees none."""
+    parts = [read(f"_scripts/{name}.js") for name in SCRIPTS]
+    return "\n".join(['"use strict";', "{", *parts, "}"])
 
 
 def tight(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The tiles below the headline: what went into the run."""
+"""What went into the run, in a few lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PICTURES = ("photos", "drawings")  # the first word of where such data came from
 
 
 def tiles(page: Page) -> list[tuple[str, str, str]]:
-    """Return a title, a value and a remark for each tile."""
+    """Return a title, a value and a remark for each line."""
     records = page.records
     meta, benchmark = records.meta, records.meta.benchmark
     counts, hardware = meta.data["counts"], meta.environment["hardware"]

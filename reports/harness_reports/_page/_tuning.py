@@ -90,7 +90,7 @@ def untuned_rows(page: Page) -> list[dict[str, Any]]:
         if row["arm"] not in page.looks:
             continue
         unit, seeds = row["unit"], numbers.counted(int(row["seeds"]), "seed")
-        equal = "the same in every seed" if row["seeds"] > 1 else ""
+        equal = "the same in every seed" if row["draws"] == row["seeds"] > 1 and row["low"] != row["low"] else ""
         points = "points" if unit == "%" else unit
         rows.append(
             {

@@ -22,7 +22,7 @@ MEANINGS = {
 }
 CONTROLS = {"aa": "A/A: ", "different": "known different: "}
 HASH_DIGITS = 12
-MOST_ROWS, MOST_REASONS = 3, 3  # of a facet; the table of every pair has all rows
+MOST_ROWS, MOST_REASONS = 2, 3  # of a facet; the table of every pair has all rows
 LEVELS = 2  # the interval leaves out the level of the look on both sides
 
 

@@ -15,7 +15,7 @@ from harness_reports._draw.interactive import digest
 from harness_reports._draw.looks import ArmLook, arm_looks
 from harness_reports._draw.profiles import profile_figure
 from harness_reports._draw.ranks import draw_diagram
-from harness_reports._page._templates import environment, read
+from harness_reports._page._templates import environment, script
 from harness_reports._words import workloads as words
 from harness_reports._words.names import shortened
 from harness_reports._words.outcome import table_rows
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 def render_workloads(workloads: Workloads) -> str:
     """Return the page."""
-    script = read("_page.js")
-    shown = {**page_data(workloads), "script": Markup(script), "scripts": Markup(digest(script))}
+    text = script()
+    shown = {**page_data(workloads), "script": Markup(text), "scripts": Markup(digest(text))}
     return environment().get_template("_workloads.html.j2").render(shown) + "\n"
 
 

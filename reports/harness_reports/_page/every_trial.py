@@ -33,7 +33,7 @@ def every_trial(page: Page) -> dict[str, Any]:
         if len(rows) < MOST_ROWS:
             rows.append(_html_row(trial, shown, page.looks[arm], curve))
         compact.append(_compact_row(trial, shown, [arms.index(arm), states.index(trial["state"])], names[arm], curve))
-    legend = [{"label": page.looks[arm].label, "color": page.looks[arm].color, "params": names[arm]} for arm in arms]
+    legend = [{"label": page.looks[arm].label, "color": page.looks[arm].paint, "params": names[arm]} for arm in arms]
     json = embedded({"arms": legend, "states": states, "rows": compact})
     replicates = numbers.counted(records.meta.planned_replicates, "replicate")
     return {"rows": rows, "all": len(compact), "json": packed(json), "replicates": replicates}
@@ -95,7 +95,7 @@ def _html_row(trial: Mapping[Any, Any], shown: Mapping[str, str], look: ArmLook,
         "params": numbers.settings(params),
         "reason": trial["reason"] or "",
         "run": trial["run_id"],
-        "curve": small_curve(curve, look.color),
+        "curve": small_curve(curve, look.paint),
     }
 
 
@@ -149,7 +149,9 @@ def small_curve(heights: list[int], color: str) -> Markup:
     step = 100 / (len(heights) - 1) if len(heights) > 1 else 0.0
     points = [f"{i * step:.1f},{24 - height * 24 / HEIGHTS:.1f}" for i, height in enumerate(heights)]
     points += [f"1,{points[0].split(',')[1]}"] if len(points) == 1 else []
-    polyline = '<svg viewBox="-2 -2 104 28" class="spark"><polyline points="{}" stroke="{}"/></svg>'
+    polyline = (
+        '<svg viewBox="-2 -2 104 28" class="spark" aria-hidden="true"><polyline points="{}" style="stroke:{}"/></svg>'
+    )
     return Markup(polyline).format(" ".join(points), color)
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from harness import numbers
 from harness.results.tables.draws import draw_word
-from harness_reports._draw.scores import seed_dots
+from harness_reports._draw.scores import says_nothing, seed_dots
 from harness_reports._page._confirmations import confirmations
 from harness_reports._page._grid import grid
 from harness_reports._page._section import Page, Section
@@ -124,9 +124,7 @@ def _dot_figures(page: Page) -> list[Markup]:
     figures: list[Markup] = []
     for column in dict.fromkeys((f"train_{metric}", "test_loss", "train_loss")):
         rows = table_rows(board[board["metric"] == column]) if column in shown else []
-        if (
-            len({value for row in rows for value in (row["min"], row["max"]) if row["n"]}) > 1
-        ):  # equal values show nothing
+        if any(row["n"] for row in rows) and not says_nothing(done, column, rows[0]["unit"]):
             figures.append(seed_dots(done, rows, page.looks, metric_title(column), f"dots-{len(figures)}"))
     return figures
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 6  # of a confusion matrix; of more classes the worst confusions are listed
 MOST_CONFUSIONS = 8
+LEAST = 1e-12  # a probability below it counts as this, so that its loss has a number
 KINDS = {
     "correct": ("Most correct", "rightly predicted, the highest probability of the label"),
     "incorrect": ("Most incorrect", "wrongly predicted, the lowest probability of the label"),
@@ -130,7 +132,9 @@ def _disagreed_photos(page: Page) -> list[dict[str, Any]]:
         first = rows.iloc[0]
         tile = page.thumbs.tile(first["file"], first["split"], first["row"])
         disagreement = numbers.number(float(first["value"]))
-        tiles.append({**tile, "label": first["label"], "value": disagreement, "dots": dots})
+        said = numbers.joined([f"{dot['look'].label} {dot['given']}" for dot in dots])
+        alt = f"{first['label']}; probability of it by {said}; {tile['short']}"
+        tiles.append({**tile, "label": first["label"], "value": disagreement, "dots": dots, "alt": alt})
     return tiles
 
 
@@ -157,11 +161,19 @@ def _picked_photos(page: Page) -> list[dict[str, Any]]:
 
 def _photo_tile(page: Page, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return one photo with its label and its prediction."""
+    tile, given, label = (
+        page.thumbs.tile(row["file"], row["split"], row["row"]),
+        numbers.percent(row["given"]),
+        row["label"],
+    )
+    loss = numbers.number(-math.log(max(float(row["given"]), LEAST)))
     return {
-        **page.thumbs.tile(row["file"], row["split"], row["row"]),
-        "given": numbers.percent(row["given"]),
+        **tile,
+        "alt": f"{label}, predicted {row['predicted']}; probability of {label} {given}, loss {loss}; {tile['short']}",
+        "given": given,
+        "loss": loss,
         "predicted": row["predicted"],
-        "label": row["label"],
+        "label": label,
         "right": row["predicted"] == row["label"],
     }
 

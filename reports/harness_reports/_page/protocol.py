@@ -39,6 +39,7 @@ def rules() -> Markup:
     html = LINK.sub(_inside_or_text, html)
     return Markup(
         ADDRESS.sub("", html)
+        .replace("<th>", '<th scope="col">')
         .replace("<table>", '<div class="scroll"><table class="rules">')
         .replace("</table>", "</table></div>")
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness import numbers, typed
 from harness_reports._page._section import Page, Section
+from harness_reports._page._tiles import tiles
 from harness_reports._words.benchmark import machines, training_precision
 
 
@@ -17,6 +18,7 @@ def run(page: Page) -> dict[str, Any]:
     plugins = [(name, plugin["origin"], plugin["sha256"]) for name, plugin in meta.plugins.items()]
     return {
         "command": typed(meta.command),
+        "tiles": tiles(page),
         "facts": _run_facts(page),
         "benchmark": _as_toml(meta.benchmark),
         "versions": sorted(meta.environment["versions"].items()),

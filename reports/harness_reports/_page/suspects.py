@@ -60,7 +60,8 @@ def _suspect_tile(page: Page, row: Mapping[str, Any]) -> dict[str, Any]:
         says += f"; as {printable(row['other']).rpartition('/')[2]}"
     excluded = any(row["file"] in names for names in excluded_names(page.records).values())
     tile = page.thumbs.tile(row["file"], row["split"], row["row"])
-    return {**tile, "says": says, "split": row["split"], "excluded": excluded}
+    alt = f"{says}; {row['split']}; {tile['short']}"
+    return {**tile, "alt": alt, "says": says, "split": row["split"], "excluded": excluded}
 
 
 SECTION = Section(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers
+from harness_reports._draw.axes import set_ticks
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.profiles import profile_figure, set_parts_axis
 from harness_reports._draw.svg import house_style, new_panel, to_svg
@@ -120,9 +122,10 @@ def _reached_figure(steps: DataFrame, looks: Mapping[str, ArmLook], unit: str, u
                 axes.fill_between(times, low, high, step="post", color=look.color, alpha=0.09, lw=0)
         set_parts_axis(axes, "seeds that have reached it (%)")
         axes.set_xlim(left=0)
+        set_ticks(axes)
         axes.set_xlabel(unit)
         title = f"Part of the seeds that have reached the target against {unit}"
-        return to_svg(figure, f"reached-{unit}", title, {}, steps)
+        return to_svg(figure, f"reached-{unit}", title, {}, named_arms(steps, looks))
 
 
 def _profile_scores(page: Page) -> dict[str, Any] | None:

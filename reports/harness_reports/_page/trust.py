@@ -39,5 +39,5 @@ SECTION = Section(
     place=5,
     data=trust,
     template="trust.html.j2",
-    tables=("verdict", "facets", "omnibus", "twins", "influence", "untuned", "alarms"),
+    tables=("verdict", "facets", "omnibus", "twins", "influence", "temperatures", "untuned", "alarms"),
 )

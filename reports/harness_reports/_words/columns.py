@@ -10,7 +10,7 @@ from harness import Records
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SHOWN_ELSEWHERE = ("distance.", "gradient_norm.relative", "gradient_norm.excess")  # the section on the minima has them
+SHOWN_ELSEWHERE = ("distance.", "gradient_norm.")  # the section on the minima has them
 SPLITS = ("test", "tta_test", "train", "tune")
 
 

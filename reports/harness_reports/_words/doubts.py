@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from harness import numbers
 from harness.verdict.reading import read_verdicts
-from harness_reports._words.coverage import DRAWS_ALONE, SEEDS_ALONE
 from harness_reports._words.headline import Headline
 from harness_reports._words.names import capitalized, metric_title
 from harness_reports._words.notices import notices
@@ -40,9 +38,11 @@ ORDER = (
 )  # the gravest first
 TOLD_BETTER = ("chance", "defaults", "tuning")  # doubts of a verdict that the alarms tell with their sizes
 LEVELS = {"control": "warn", "power": "note", "unmeasured": "warn", "unfinished": "note", "uncontrolled": "note"}
-MOST_OF_A_KIND = 2  # doubts about arms that are told one by one; further arms are named behind the first
+CONTROLS = {"A/A": "one optimizer tuned twice (A/A)", "known different": "an arm that is known to be different"}
+MOST_OF_A_KIND = 1  # doubts about arms that are told one by one; further arms are named behind the first
 MOST_NAMED = 4
 MOST_SHOWN = 5  # doubts on the first screen
+ADD = "to compare.probes:"  # before the command that measures a facet whose probe was not asked for
 REPLICATES = 6  # of the shortest design with a verdict
 
 
@@ -60,11 +60,12 @@ def doubts(outcome: Outcome, headline: Headline) -> list[Remark]:
     """Return every doubt, the gravest first; no two say the same."""
     found = [
         *_of_verdict(outcome),
+        *_of_controls(outcome),
         *_below_defaults(outcome),
         *_of_notices(outcome),
         *_of_caveat(outcome, headline),
         *_of_probes(outcome),
-        *_of_power(outcome),
+        *_of_power(outcome, headline),
     ]
     return _without_repeats(sorted(found, key=lambda remark: ORDER.index(remark.kind)))
 
@@ -89,30 +90,60 @@ def _of_verdict(outcome: Outcome) -> Iterator[Remark]:
     verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
     networks = verdicts[0].networks if verdicts else ()
     known = {notice.arm for notice in notices(outcome) if notice.kind == "lost"}
+    names = {part for label in outcome.labels.values() for part in (label, label.rpartition("/")[2]) if part}
+    names |= {str(name) for name in outcome.records.arms["optimizer"]}
+    addable: dict[str, list[str]] = {}
     for network in networks:
         for doubt in network.doubts:
             arm = doubt.text.partition(" ")[0].rstrip(":")
             if (doubt.kind in TOLD_BETTER and outcome.rows("alarms")) or (doubt.kind == "lost" and arm in known):
                 continue
+            if doubt.kind == "uncontrolled":
+                continue
+            if doubt.kind == "unmeasured" and ADD in doubt.text:
+                addable.setdefault(doubt.text.rpartition(f"{ADD} ")[2], []).append(doubt.text.partition(" ")[0])
+                continue
             about = f" ({network.network})" if len(networks) > 1 else ""
-            text = f"{capitalized(doubt.text)}{about}."
+            begins = doubt.text if any(doubt.text.startswith(name) for name in names) else capitalized(doubt.text)
+            text = f"{begins}{about}."
             if doubt.kind == "replicates" and int(network.row["replicates"]) == 1:
                 text = _one_search_text(outcome)
             level = LEVELS.get(doubt.kind, "bad" if doubt.kind in ("changed", "replicates", "lost") else "warn")
             yield Remark(doubt.kind, level, text, arm if doubt.kind in ("lost", "minimum") else "")
+    for command, facets in addable.items():
+        which = list(dict.fromkeys(facets))
+        text = f"{capitalized(numbers.joined(which))} {'was' if len(which) == 1 else 'were'} not measured. To measure: {command}"
+        yield Remark("unmeasured", "warn", text)
+
+
+def _of_controls(outcome: Outcome) -> Iterator[Remark]:
+    """Yield in one sentence which controls were not run."""
+    verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
+    kinds = {
+        doubt.text
+        for network in (verdicts[0].networks if verdicts else ())
+        for doubt in network.doubts
+        if doubt.kind == "uncontrolled"
+    }
+    missing = (
+        []
+        if len(outcome.labels) < 2
+        else [words for name, words in CONTROLS.items() if any(name in text for text in kinds)]
+    )
+    if missing:
+        text = f"No control was run: {' and '.join(missing)}. Controls show whether the rules work on these data."
+        yield Remark("uncontrolled", "note", text)
 
 
 def _one_search_text(outcome: Outcome) -> str:
     """Return that one search of each arm gives no verdict, with the command that gives one."""
     command = outcome.records.again("compare.looks", [REPLICATES])
+    if len(outcome.labels) < 2:
+        return f"One search: how well another search would do is not known. {REPLICATES} searches tell: {command}"
     return (
         f"One search of each arm: this run ranks the arms and cannot tell a good optimizer from a lucky search. "
-        f"{capitalized(_number_word(REPLICATES))} searches of each can: {command}"
+        f"{REPLICATES} searches of each can: {command}"
     )
-
-
-def _number_word(count: int) -> str:
-    return ("no", "one", "two", "three", "four", "five", "six")[count] if count <= REPLICATES else str(count)
 
 
 def _below_defaults(outcome: Outcome) -> Iterator[Remark]:
@@ -155,17 +186,11 @@ def _of_probes(outcome: Outcome) -> Iterator[Remark]:
             yield Remark("unfinished", "note", f"{title}: {done:,} of {planned:,} planned were done.")
 
 
-def _of_power(outcome: Outcome) -> Iterator[Remark]:
-    """Yield how large a true difference had to be for this run to see it."""
-    leads = [lead for lead in outcome.leads if lead["detectable"] == lead["detectable"]]
-    if not leads:
-        return
-    most: dict[str, Any] = max(leads, key=lambda lead: float(lead["detectable"]))
-    size, best = numbers.difference(most["detectable"], most["unit"]), outcome.labels[most["best"]]
-    over = next((lead["covers"] for lead in leads if lead["covers"] in DRAWS_ALONE), "")
-    alone = f" That is over {over} alone: {SEEDS_ALONE}." if over else ""
-    text = f"A true lead of {best} of less than {size} may have been missed: this run sees a larger one four times in five.{alone}"
-    yield Remark("power" if any(not lead["low"] > 0 for lead in leads) else "note", "note", text)
+def _of_power(outcome: Outcome, headline: Headline) -> Iterator[Remark]:
+    """Yield how small a difference this run could have seen: a doubt where no arm leads, else good to know."""
+    if headline.power:
+        tied = any(not lead["low"] > 0 for lead in outcome.leads)
+        yield Remark("power" if tied else "note", "note", headline.power)
 
 
 # --- few words -----------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ NOT_TESTED = (
     "Not tested yet: whether the arms reached the same minimum. The arms are ranked here, with how sure the ranking is; "
     "equal scores would not mean equal solutions."
 )
+NO_LEAD = "No arm leads"
 LEADERBOARD = "A leaderboard, no verdict"
 STATEMENTS = {
     "supported": "The same minima, as far as this run can tell",
@@ -47,6 +48,7 @@ class Headline:
     answer: str
     detail: str
     caveat: str = NOT_TESTED  # "" where the verdict says what was tested
+    power: str = ""  # how small a difference the run could have seen
     doubts: tuple[str, ...] = ()  # a sentence for each of the gravest alarms; they come first among the doubts
 
 
@@ -57,13 +59,21 @@ def headline(outcome: Outcome) -> Headline:
     it is "inconclusive (tuning)".
     """
     ranked = _ranking_headline(outcome)
-    ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()))
+    ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()), power=_power(outcome))
     begins = _beginning(outcome)
-    answer = f"{begins}: {ranked.answer}" if begins else ranked.answer
-    ranked = replace(ranked, answer=f"{answer.removesuffix('.')}{_lost_arms(outcome)}")
+    answer = _joined_answer(begins, ranked.answer) if begins else ranked.answer
+    lost = _lost_arms(outcome)
+    ranked = replace(ranked, answer=f"{answer.removesuffix('.')}{lost}" if lost else answer)
     if outcome.records.meta.benchmark["search"].get("objective", "common") != "common":
         return replace(ranked, caveat=NOT_COMPARED)
     return ranked if outcome.table("verdict") is None else replace(ranked, caveat="")
+
+
+def _joined_answer(begins: str, ranked: str) -> str:
+    """Return what the verdict says and what the ranking says as one sentence."""
+    if ranked.startswith(f"{NO_LEAD}: "):
+        ranked = f"no arm leads, and {ranked.removeprefix(f'{NO_LEAD}: ')}"
+    return f"{begins}: {ranked[:1].lower() + ranked[1:] if ranked.startswith('No ') else ranked}"
 
 
 def _beginning(outcome: Outcome) -> str:
@@ -170,7 +180,7 @@ def _answer(outcome: Outcome, best: Row) -> str:
     rest = f"; {_some_names(names)} {'is' if len(names) == 1 else 'are'} behind" if names else ""
     group = [labels[best["arm"]], *(labels[row["arm"]] for row in ties)]
     tied_arms = _some_names(group) if len(ties) < len(leads) else f"the {numbers.counted(len(group), 'arm')}"
-    return f"No arm leads: {_why_tied(tied_arms, ties, best)}{rest}{ending}"
+    return f"{NO_LEAD}: {_why_tied(tied_arms, ties, best)}{rest}{ending}"
 
 
 def _why_tied(arms: str, ties: Sequence[Row], best: Row) -> str:
@@ -217,7 +227,7 @@ def _detail(outcome: Outcome, best: Row) -> str:
         if clear and lead["arm"] not in alarms.tuning_doubts(outcome)
         else f"{order} (95 % interval of the lead {ends})."
     )
-    return f"{begins} {covers} {_detectable(lead, best['unit'])}{doubts}"
+    return f"{begins} {covers}{doubts}"
 
 
 def _order_of_arms(outcome: Outcome, best: Row) -> str:
@@ -264,13 +274,17 @@ def _uncovered(outcome: Outcome) -> str:
     return "every replicate has a search of its own; the interval does not cover other training data"
 
 
-def _detectable(lead: Row, unit: str) -> str:
-    """Return the smallest difference that this run could have detected."""
+def _power(outcome: Outcome) -> str:
+    """Return the smallest lead that this run could have seen; "" where no lead has an interval."""
+    leads = [lead for lead in outcome.leads if lead["low"] == lead["low"]]
+    if not leads:
+        return ""
+    lead, labels = leads[0], outcome.labels
+    pair = f"{labels[lead['best']]} and {labels[lead['arm']]}"
     least = lead["detectable"]
-    size = (
-        f"is {numbers.difference(least, unit)}" if least == least else "is larger than any: there are too few examples"
-    )
-    return f"The smallest difference between these two that this run could detect, four times in five, {size}."
+    if least != least:
+        return f"There are too few examples to see any difference between {pair}."
+    return f"A true difference between {pair} of less than {numbers.difference(least, lead['unit'])} may well have been missed."
 
 
 # --- parts of sentences --------------------------------------------------------------------------------------

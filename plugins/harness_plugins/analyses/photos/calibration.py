@@ -82,7 +82,23 @@ def ece_by_chance(confident: NDArray[np.float64]) -> float:
     return float(np.sqrt(2 / np.pi * np.maximum(variance, 0)).sum() / len(confident))
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "bin": "the bin of probabilities",
+    "from": "where the bin begins",
+    "to": "where the bin ends",
+    "count": "examples in the bin, per seed",
+    "confidence": "the mean probability of the class predicted",
+    "accuracy": "the part of them that is right",
+    "accuracy_low": "the lower end of Wilson's 95 % interval",
+    "accuracy_high": "its upper end",
+    "ece": "the arm's expected calibration error, the mean over seeds",
+    "ece_low": "the lower end of its 95 % interval",
+    "ece_high": "its upper end",
+    "expected": "the error to expect of a calibrated network with as many examples",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer calibration."""
-    return [Analysis(name="calibration", compute=compute, reference="arXiv:1706.04599")]
+    return [Analysis(name="calibration", compute=compute, reference="arXiv:1706.04599", columns=MEANINGS)]

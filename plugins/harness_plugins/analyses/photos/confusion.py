@@ -1,4 +1,7 @@
-"""The confusion matrix of every arm: of each true class, how much goes to which class."""
+"""Which class is taken for which.
+
+The confusion matrix of every arm: of each true class, how much goes to which class.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,18 @@ def compute(records: Records) -> DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "true": "the class of the label",
+    "predicted": "the class predicted",
+    "count": "test examples, the mean over seeds",
+    "part": "the count as a part of the examples of the true class",
+    "lowest": "the count of the seed with the fewest",
+    "highest": "the count of the seed with the most",
+    "examples": "test examples of the true class",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer confusion."""
-    return [Analysis(name="confusion", compute=compute)]
+    return [Analysis(name="confusion", compute=compute, columns=MEANINGS)]

@@ -132,7 +132,22 @@ def _bits(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return bits
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "kind": "disagree, correct, incorrect or uncertain",
+    "class": "the true class; empty where all classes are taken together",
+    "rank": "its place among the picks of its kind",
+    "given": "the probability of the label, the mean over seeds",
+    "predicted": "the most probable class",
+    "probability": "the probability of that class",
+    "value": "what the picks of its kind are ordered by",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer picks."""
-    return [Analysis(name="picks", compute=compute, thumbnails=True, reference="doi:10.1109/TIT.2003.813506")]
+    return [
+        Analysis(
+            name="picks", compute=compute, thumbnails=True, reference="doi:10.1109/TIT.2003.813506", columns=MEANINGS
+        )
+    ]

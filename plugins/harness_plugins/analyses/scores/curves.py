@@ -47,7 +47,15 @@ def compute(records: Records) -> DataFrame:
     return pd.DataFrame(table.assign(phase="compare")[COLUMNS])
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "lowest": "the value of the lowest seed",
+    "highest": "the value of the highest seed",
+    "n": "how many seeds ended well",
+    "metric": "the column of the epochs",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer curves."""
-    return [Analysis(name="curves", compute=compute)]
+    return [Analysis(name="curves", compute=compute, columns=MEANINGS)]

@@ -163,7 +163,19 @@ def _differences(records: Records, pairs: list[tuple[Finite, Finite]]) -> NDArra
     return np.stack([scores[one].astype(np.float64) - scores[other] for (one, _), (other, _) in pairs])
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "best": "the arm with the best mean",
+    "lead": "by how much the best arm is better",
+    "detectable": "the lead that this run would have found four times in five",
+    "se_seeds": "the part of the standard error that is due to seeds or replicates",
+    "se_examples": "the part that is due to test examples",
+    "df": "the degrees of freedom of the interval",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer lead."""
-    return [Analysis(name="lead", compute=compute, reference="Searle, Casella and McCulloch 1992, ch. 4")]
+    return [
+        Analysis(name="lead", compute=compute, reference="Searle, Casella and McCulloch 1992, ch. 4", columns=MEANINGS)
+    ]

@@ -58,7 +58,15 @@ def front(scores: NDArray[np.float64], seconds: NDArray[np.float64]) -> NDArray[
     return on_front
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "number": "the number of the trial",
+    "score": "its score on the tune split",
+    "front": "whether no trial of the arm is better in score and in seconds",
+    "front_of_all": "the same among all trials of the network",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer pareto."""
-    return [Analysis(name="pareto", compute=compute)]
+    return [Analysis(name="pareto", compute=compute, columns=MEANINGS)]

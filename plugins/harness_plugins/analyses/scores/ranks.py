@@ -183,11 +183,37 @@ def wilcoxon(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
         return float(stats.wilcoxon(differences, zero_method="zsplit").pvalue)
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "ranked": "what is ranked: the parts of an arm that differ within a block",
+    "mean_rank": "its mean rank over the blocks; 1 is best",
+    "blocks": "how many blocks there are: networks, or workloads",
+    "left_out": "blocks that were left out, because an arm has not been run there",
+    "chi2": "Friedman's statistic",
+    "f": "the same in Iman and Davenport's form",
+    "p": "its p value",
+    "critical_difference": "Nemenyi's distance, beyond which two mean ranks differ",
+}
+
+
+RANK_PAIRS_MEANINGS = {  # of the columns that are not the same in every table
+    "one": "what is compared",
+    "apart": "how far the mean ranks are apart",
+    "beyond": "whether that is beyond the critical difference",
+    "p_holm": "the p value of Wilcoxon's signed-rank test, adjusted by Holm",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer ranks and rank_pairs."""
     reference = "Demsar 2006, JMLR 7, 1-30"
     return [
-        Analysis(name="ranks", compute=compute, across=across, reference=reference),
-        Analysis(name="rank_pairs", compute=compute_pairs, across=pairs_across, reference=reference),
+        Analysis(name="ranks", compute=compute, across=across, reference=reference, columns=MEANINGS),
+        Analysis(
+            name="rank_pairs",
+            compute=compute_pairs,
+            across=pairs_across,
+            reference=reference,
+            columns=RANK_PAIRS_MEANINGS,
+        ),
     ]

@@ -1,4 +1,7 @@
-"""The part of an arm's seeds that have reached the target, against the time they took (Kaplan and Meier 1958)."""
+"""How many seeds have reached the target by when.
+
+The part of an arm's seeds that have reached the target, against the time they took (Kaplan and Meier 1958).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,14 @@ def compute(records: Records) -> DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "unit": "what time is counted in",
+    "at": "the time",
+    "part": "the part of the seeds that have reached the target by then",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer reached."""
-    return [Analysis(name="reached", compute=compute, reference="doi:10.1080/01621459.1958.10501452")]
+    return [Analysis(name="reached", compute=compute, reference="doi:10.1080/01621459.1958.10501452", columns=MEANINGS)]

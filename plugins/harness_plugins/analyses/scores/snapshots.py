@@ -75,7 +75,12 @@ def _gain(
     return len(final), float((one - other).mean()), *difference_interval(one, other, bounds, examples)
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "what": "a snapshot, final, ensemble, or gain of the ensemble over the final weights",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer snapshots."""
-    return [Analysis(name="snapshots", compute=compute, reference="arXiv:1704.00109")]
+    return [Analysis(name="snapshots", compute=compute, reference="arXiv:1704.00109", columns=MEANINGS)]

@@ -49,7 +49,17 @@ def _row(records: Records, run: dict[Any, Any]) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "role": "what the run is for",
+    "temperature": "what the logits are divided by; above 1 the network was too sure",
+    "reason": "why the temperature is no minimum of the tune loss; empty for one",
+    "raw_loss": "the log loss on test, in nats",
+    "calibrated_loss": "the same with the temperature",
+    "brier": "the mean squared distance of the calibrated probabilities from what is right",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer temperatures."""
-    return [Analysis(name="temperatures", compute=compute, reference="arXiv:1706.04599")]
+    return [Analysis(name="temperatures", compute=compute, reference="arXiv:1706.04599", columns=MEANINGS)]

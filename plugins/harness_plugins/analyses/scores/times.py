@@ -1,4 +1,6 @@
-"""How long each comparison run took to a target tune score: epochs, steps and seconds of training.
+"""The seconds of each run to a target score.
+
+How long each comparison run took to a target tune score: epochs, steps and seconds of training.
 
 The target is the benchmark's, ``[report] target = {metric = "accuracy", value = 0.9}``. Without one, each network's target is the
 mean final tune score of SGD with its defaults, untuned, over the seeds of that control. Without such a control it is the mean of
@@ -103,7 +105,17 @@ def _first_epoch(epochs: DataFrame, column: str, target: float, goal: str) -> An
     return epochs.iloc[int(good.argmax())] if good.any() else None
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "target": "the tune score to reach",
+    "rule": "where the target comes from",
+    "reached": "whether the run reached it",
+    "epochs": "epochs until it did, or that it was trained",
+    "steps": "the same in steps",
+    "seconds": "the same in seconds of training",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer times."""
-    return [Analysis(name="times", compute=compute)]
+    return [Analysis(name="times", compute=compute, columns=MEANINGS)]

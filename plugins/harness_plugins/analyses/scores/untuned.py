@@ -6,14 +6,17 @@ Schmidt et al. 2021 (arXiv:2007.01547): trying several optimizers with their def
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness.results.tables.draws import draw_means, draw_of_seed
-from harness.statistics.intervals import difference_interval, standard_deviation
+from harness.results.tables.draws import SEED, draw_means, draw_of_seed, draw_word
+from harness.statistics.intervals import difference_interval, half_width, standard_deviation
 from harness.verdict.arms import arms_alike
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
 COLUMNS = (
@@ -24,10 +27,12 @@ COLUMNS = (
 def compute(records: Records) -> DataFrame:
     """Return a row per arm that has an untuned control, of the deciding test metric.
 
-    ``tuned`` and ``untuned`` are means over seeds. ``gain`` is by how much tuning was better, above zero where it helped: a mean
-    over the ``seeds`` that both have, with its 95 % interval; NaN for fewer than two ``draws``. The interval is Student's over
-    replicates, each the mean of its seeds, or over the seeds of a single replicate. Where the gains of all of these are equal, it is Newcombe's for two proportions of the test examples. ``failed`` counts the untuned runs
-    that failed or diverged.
+    ``tuned`` and ``untuned`` are means, ``gain`` is by how much tuning was better, above zero where it helped, with its 95 %
+    interval. In a run of one replicate the gain is over the ``seeds`` that both have, and the interval is Student's over them, or
+    Newcombe's for two proportions of the test examples where the gains of all seeds are equal. With several replicates the gain is
+    the difference of the means, and the interval is Welch's for ``draws`` replicates, each the mean of its seeds, and ``seeds`` of
+    the defaults, which have no search. The ends are NaN for fewer than two numbers. ``failed`` counts the untuned runs that failed
+    or diverged.
     """
     import pandas as pd
 
@@ -46,22 +51,71 @@ def _row(records: Records, tuned: DataFrame, controls: DataFrame) -> tuple[Any, 
     import numpy as np
 
     metric, sign = records.deciding.column, records.deciding.sign
-    untuned = controls[controls["state"] == "done"]
-    by_seed = [dict(zip(runs["init_seed"], runs[metric], strict=True)) for runs in (tuned, untuned)]
-    draw_of = draw_of_seed(records)
-    seeds = sorted(by_seed[0].keys() & by_seed[1].keys())
-    draws = np.array([draw_of.get(int(seed), int(seed)) for seed in seeds], dtype=int)
-    one, other = (draw_means(np.array([scores[seed] for seed in seeds], dtype=float), draws) for scores in by_seed)
-    gain = sign * float((one - other).mean()) if seeds else math.nan
-    ends = difference_interval(one, other, records.bounds_of(metric), records.examples_of(metric))
+    by_seed = [_by_seed(runs, metric) for runs in (tuned, controls[controls["state"] == "done"])]
+    paired = draw_word(records) == SEED
+    one, other = _by_common_seed(*by_seed) if paired else _by_draw(records, *by_seed)
+    means = [float(np.mean(list(scores.values()))) if scores else math.nan for scores in by_seed]
+    gain = float(one.mean() - other.mean()) if len(one) and len(other) else math.nan
+    bounds, examples = records.bounds_of(metric), records.examples_of(metric)
+    ends = difference_interval(one, other, bounds, examples) if paired else _unpaired(one, other, bounds)
     low, high = ends if sign > 0 else (-ends[1], -ends[0])
-    sd = float(standard_deviation(untuned[metric].dropna().to_numpy(dtype=float)))
-    means = float(tuned[metric].mean()), float(untuned[metric].mean())
+    sd = float(standard_deviation(np.array(list(by_seed[1].values()))))
     lost = int(controls["state"].isin(["failed", "diverged"]).sum())
-    return *means, sd, gain, low, high, len(one), len(seeds), lost, records.deciding.unit
+    return *means, sd, sign * gain, low, high, len(one), len(other), lost, records.deciding.unit
+
+
+def _by_common_seed(
+    tuned: Mapping[int, float], untuned: Mapping[int, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the scores of the seeds that both have."""
+    import numpy as np
+
+    common = sorted(tuned.keys() & untuned.keys())
+    one, other = (np.array([scores[seed] for seed in common], dtype=float) for scores in (tuned, untuned))
+    return one, other
+
+
+def _by_draw(
+    records: Records, tuned: Mapping[int, float], untuned: Mapping[int, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean score of each replicate, and the scores of the seeds of the defaults."""
+    import numpy as np
+
+    draw_of = draw_of_seed(records)
+    draws = np.array([draw_of[seed] for seed in tuned], dtype=int)
+    return draw_means(np.array(list(tuned.values()), dtype=float), draws), np.array(list(untuned.values()), dtype=float)
+
+
+def _by_seed(runs: DataFrame, metric: str) -> dict[int, float]:
+    """Return the finite scores of these runs by the seed of their initial weights."""
+    pairs = zip(runs["init_seed"], runs[metric], strict=True)
+    return {int(seed): float(value) for seed, value in pairs if math.isfinite(value)}
+
+
+def _unpaired(one: NDArray[np.float64], other: NDArray[np.float64], bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return the ends of Welch's 95 % interval of the difference of two means, [D] and [S]; NaN for one number in either."""
+    if min(len(one), len(other)) < 2:
+        return math.nan, math.nan
+    squares = [float(standard_deviation(values)) ** 2 / len(values) for values in (one, other)]
+    spread = sum(square**2 / (len(values) - 1) for square, values in zip(squares, (one, other), strict=True))
+    if not spread > 0:
+        return math.nan, math.nan
+    half = float(half_width(math.sqrt(sum(squares)), sum(squares) ** 2 / spread))
+    mean, most = float(one.mean() - other.mean()), bounds[1] - bounds[0]
+    return max(mean - half, -most), min(mean + half, most)
+
+
+MEANINGS = {  # of the columns that are not the same in every table
+    "control": "the untuned control",
+    "tuned": "the mean score of the tuned seeds",
+    "untuned": "the mean score of the untuned seeds",
+    "sd_untuned": "the standard deviation of the untuned seeds",
+    "gain": "by how much tuning was better",
+    "failed": "untuned runs that failed or diverged",
+}
 
 
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer untuned."""
-    return [Analysis(name="untuned", compute=compute, reference="arXiv:2007.01547")]
+    return [Analysis(name="untuned", compute=compute, reference="arXiv:2007.01547", columns=MEANINGS)]

@@ -1,4 +1,6 @@
-"""The best tune score to expect of a budget of 1, 2, ... n trials.
+"""The best score to expect of a budget.
+
+The best tune score to expect of a budget of 1, 2, ... n trials.
 
 A comparison of tuned arms holds for the budget that they were tuned with, and another budget may turn it round (Dodge et al.
 2019, arXiv:1909.03004; Sivaprasad et al. 2020, arXiv:1910.11758). The trials of a random search are exchangeable, and the mean
@@ -98,7 +100,17 @@ def expected(values: NDArray[np.float64], key: str) -> tuple[NDArray[np.float64]
     return weights @ ordered, low, high
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "budget": "how many trials",
+    "expected": "the best tune score to expect of them",
+    "empty": "the probability that none of them has a score",
+    "trials": "trials of the arm",
+    "lost": "trials without a score",
+    "estimate": "mean over subsets, or best so far",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer budget."""
-    return [Analysis(name="budget", compute=compute, reference="arXiv:1909.03004, arXiv:2004.13705")]
+    return [Analysis(name="budget", compute=compute, reference="arXiv:1909.03004, arXiv:2004.13705", columns=MEANINGS)]

@@ -1,4 +1,6 @@
-"""The probability that one arm's search beats another's, at each budget.
+"""Which arm's search beats another's.
+
+The probability that one arm's search beats another's, at each budget.
 
 The best of k trials of one arm is compared with the best of k of the other, over all subsets of both
 (``harness.verdict.trials``); equal scores count half. A sampler that learns makes one search of each arm, of which there is no
@@ -97,7 +99,13 @@ def _even(
     return probability
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "budget": "how many trials of each",
+    "probability": "the probability that the arm's best beats the other's",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer duels."""
-    return [Analysis(name="duels", compute=compute, reference="arXiv:1909.03004")]
+    return [Analysis(name="duels", compute=compute, reference="arXiv:1909.03004", columns=MEANINGS)]

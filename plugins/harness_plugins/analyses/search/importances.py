@@ -1,4 +1,6 @@
-"""How much each searched parameter decides whether a trial is among the best: PED-ANOVA, from Optuna.
+"""Which parameters decide how good a trial is.
+
+How much each searched parameter decides whether a trial is among the best: PED-ANOVA, from Optuna.
 
 Watanabe et al. 2023, arXiv:2304.10255: the distance between a parameter's distribution among the best trials and among all of
 them. The best trials are a quarter of all, but at least five, for fewer do not suffice.
@@ -97,7 +99,15 @@ def _distribution(range_: Mapping[str, Any], values: list[Any]) -> BaseDistribut
     return kind(low, high, log=bool(range_["log"]))
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "parameter": "the hyperparameter",
+    "importance": "its part of the variance among the best trials; they add up to 1",
+    "best": "how many trials count as the best",
+    "trials": "how many trials there are",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer importances."""
-    return [Analysis(name="importances", compute=compute, reference="arXiv:2304.10255")]
+    return [Analysis(name="importances", compute=compute, reference="arXiv:2304.10255", columns=MEANINGS)]

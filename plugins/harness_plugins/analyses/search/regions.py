@@ -89,7 +89,19 @@ def width(
     return low, high, math.log10(high / low), math.log10(after / before)
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "envelope": "the best score to be had at that rate",
+    "best": "the arm's best score",
+    "tolerance": "how far below the best a rate is still good",
+    "low": "the low end of the good rates",
+    "high": "the high end of the good rates",
+    "least": "the width of their region in decades, at the least",
+    "most": "the width at the most",
+    "trials": "how many trials there are",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer regions."""
-    return [Analysis(name="regions", compute=compute)]
+    return [Analysis(name="regions", compute=compute, columns=MEANINGS)]

@@ -32,7 +32,15 @@ def compute(records: Records) -> DataFrame:
     return table.astype({"chosen": bool})[COLUMNS].reset_index(drop=True)
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "number": "the number of the trial",
+    "value": "its score; NaN without one",
+    "chosen": "whether the search chose it",
+    "params": "its hyperparameters, as JSON",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer sensitivity."""
-    return [Analysis(name="sensitivity", compute=compute)]
+    return [Analysis(name="sensitivity", compute=compute, columns=MEANINGS)]

@@ -99,7 +99,20 @@ def _lines(measurements: Measurements) -> Iterator[tuple[str, str, dict[str, Any
             yield arm, other, arrays
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "way": "how the two networks are joined: naive, aligned, repaired or path",
+    "quantity": "loss or error",
+    "kind": "within an arm, or between two arms",
+    "arm": "the arm; empty for all together",
+    "alpha": "the point of the path, from 0 to 1",
+    "median": "the median of the barrier over pairs",
+    "low": "its first decile",
+    "high": "its ninth decile",
+    "pairs": "how many pairs of networks",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer barriers."""
-    return [Analysis(name="barriers", compute=compute)]
+    return [Analysis(name="barriers", compute=compute, columns=MEANINGS)]

@@ -125,7 +125,28 @@ def _count_across(between: Matrix) -> int:
     return int((np.isfinite(between) & ~np.eye(len(between), dtype=bool)).sum())
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "seed": "the seed of the one solution",
+    "other_seed": "the seed of the other solution",
+    "distance": "their distance",
+}
+
+
+BLOCKS_MEANINGS = {  # of the columns that are not the same in every table
+    "kind": "arms, or the role of a control",
+    "within": "the mean distance within the arm",
+    "within_other": "the mean distance within the other arm",
+    "between": "the mean distance between them",
+    "rho": "between, over the mean of both within",
+    "excess": "between, less the mean of both within",
+    "pairs": "how many pairs of solutions are between them",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer distances, of every two solutions, and blocks, their means within and between arms."""
-    return [Analysis(name="distances", compute=compute), Analysis(name="blocks", compute=blocks)]
+    return [
+        Analysis(name="distances", compute=compute, columns=MEANINGS),
+        Analysis(name="blocks", compute=blocks, columns=BLOCKS_MEANINGS),
+    ]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROBED = {  # column: names of the numbers, of which the first known one counts
     "sharpness": ("sharpness.value_0.001",),
+    "sharpness_002": ("sharpness.value_0.002",),
+    "sharpness_005": ("sharpness.value_0.005",),
     "lambda_max": ("hessian.lambda_max",),
     "lambda_max_residual": ("hessian.lambda_max_residual",),
     "trace": ("hessian.trace",),
@@ -35,7 +37,8 @@ def compute(records: Records) -> DataFrame:
 
     - ``kind`` is "arm", "aa" or "different"; ``of`` is the arm that a control belongs to.
     - ``score`` is the deciding metric on test.
-    - ``sharpness`` is adaptive and worst-case, in the task's loss, where every weight moves by a thousandth of itself.
+    - ``sharpness`` is adaptive and worst-case, in the task's loss, where every weight moves by a thousandth of itself;
+      ``sharpness_002`` and ``sharpness_005`` are the same for two and five thousandths.
     - ``lambda_max`` is the largest eigenvalue of the Hessian of the train loss, with its relative residual; ``trace`` is the
       Hessian's trace, with its standard error.
     - ``stability`` is the rate times the largest curvature that the optimizer meets, in parts of what it can bear: 1 is the
@@ -83,7 +86,27 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "kind": "arm, aa or different",
+    "of": "the arm that a control belongs to",
+    "score": "the deciding metric on test",
+    "train_loss": "the loss on the train split",
+    "sharpness": "by how much the loss can rise when every weight moves by a thousandth of itself",
+    "sharpness_002": "the same for two thousandths",
+    "sharpness_005": "the same for five thousandths",
+    "lambda_max": "the largest eigenvalue of the Hessian of the train loss",
+    "lambda_max_residual": "its relative residual",
+    "trace": "the trace of the Hessian",
+    "trace_se": "its standard error",
+    "stability": "the curvature in parts of what the optimizer can bear; 1 is the edge",
+    "weight_norm": "the length of the weights",
+    "moved": "how far the weights are from the initial ones",
+    "gradient_norm": "the length of the gradient of the whole objective",
+    "gradient_relative": "the same in parts of its start",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer solutions."""
-    return [Analysis(name="solutions", compute=compute)]
+    return [Analysis(name="solutions", compute=compute, columns=MEANINGS)]

@@ -1,4 +1,6 @@
-"""The spectral density of the Hessian of the train loss at the solutions, an arm's seeds together on one axis.
+"""The spectrum of the Hessian at the solutions.
+
+The spectral density of the Hessian of the train loss at the solutions, an arm's seeds together on one axis.
 
 This table describes and never decides: eigenvalues change when one layer is scaled up and the next one down.
 """
@@ -68,7 +70,13 @@ def density(axis: Values, nodes: Values, weights: Values, width: float) -> Value
     return heights
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "eigenvalue": "the eigenvalue of the Hessian",
+    "density": "the density there, the mean over seeds",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer spectra."""
-    return [Analysis(name="spectra", compute=compute)]
+    return [Analysis(name="spectra", compute=compute, columns=MEANINGS)]

@@ -63,7 +63,18 @@ def _solution_rows(arrays: dict[str, Any], solutions: list[tuple[str, int]]) -> 
     ]
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "what": "grid, or solution",
+    "arm": "the arm of a solution; empty for the grid",
+    "seed": "the seed of a solution; -1 for the grid",
+    "x": "the distance along the first axis of the plane",
+    "y": "the distance along the second axis",
+    "loss": "the train loss there",
+    "error": "the train error there; NaN where the task has none",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer surfaces."""
-    return [Analysis(name="surfaces", compute=compute)]
+    return [Analysis(name="surfaces", compute=compute, columns=MEANINGS)]

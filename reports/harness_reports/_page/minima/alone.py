@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from harness import Records, standing_protocol
+from harness import Records, numbers, standing_protocol
 from harness_reports._draw.axes import is_finite
 from harness_reports._page.minima import plane, spectrum, strips
 from harness_reports._page.minima.network import DrawnNetwork, subset_measured
@@ -21,7 +22,7 @@ def alone(network: DrawnNetwork) -> dict[str, Any] | None:
         return None
     floor = sharpness_floor(network.records) if network.loss_unit == "nats" else None
     figures = []
-    for column in columns:
+    for column in strips.drawn_columns(table):
         unit = network.loss_unit if strips.STRIPS[column].in_loss_unit else ""
         line = floor if column == "sharpness" else None
         figures.append(strips.strip(table, column, network.signs, unit, line, network.figure_name(column)))
@@ -31,10 +32,20 @@ def alone(network: DrawnNetwork) -> dict[str, Any] | None:
         "table": strips.means_table(table, network.signs, network.loss_unit),
         "floor": f"{floor:g}" if floor is not None and "sharpness" in columns else "",
         "unit": network.loss_unit,
+        "sharp": "sharpness" in columns,
+        "stable": "stability" in columns,
+        "measures": _measures_in_words(columns),
         "hessian": "lambda_max" in columns,
         "subsets": [f"{title} of {subset}" for title, subset in subsets if subset],
         "unsure": bool((table["lambda_max_residual"] > CONVERGED).any()),
     }
+
+
+def _measures_in_words(columns: Sequence[str]) -> str:
+    """Return which measures are shown, in a few words."""
+    titles = [strips.STRIPS[column].title for column in columns]
+    short = list(dict.fromkeys(title.partition(" at ")[0].partition(" of ")[0] for title in titles))
+    return numbers.joined([title[:1].lower() + title[1:] for title in short])
 
 
 def sharpness_floor(records: Records) -> float | None:

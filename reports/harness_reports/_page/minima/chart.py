@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from harness_reports._draw.axes import set_ticks
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.interactive import Views
-from harness_reports._draw.svg import SURFACE, WIDE, house_style, new_panel, to_svg
+from harness_reports._draw.svg import WIDE, Tip, house_style, new_panel, to_svg
+from harness_reports._draw.theme import SURFACE
 from harness_reports._page.minima.network import Solution
 from harness_reports._page.minima.signs import Sign
 from harness_reports._words.names import title_with_unit
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
     from pandas import DataFrame
 
@@ -25,7 +29,7 @@ SYMBOLS = {  # plotly's, by matplotlib's marker
     "o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross", "X": "x",
     "<": "triangle-left", ">": "triangle-right", "p": "pentagon",
 }  # fmt: skip
-NOTE = "A mark a solution: point at it to read its scores. Click an arm in the legend to hide it; drag to zoom."
+NOTE = "Each mark is a solution. Point at it to read its scores. A click on an arm in the legend hides it; drag to zoom in."
 
 
 def scaled(distances: Matrix) -> tuple[Matrix, float]:
@@ -67,7 +71,7 @@ def points_of(matrix: Matrix, solutions: Sequence[Solution], texts: Mapping[Solu
 
 def figure(points: DataFrame, signs: Mapping[str, Sign], title: str, unit: str, name: str) -> Markup:
     """Return the map; ``points`` has arm, seed, x, y and says."""
-    tips: dict[str, Sequence[str]] = {}
+    tips: dict[str, Sequence[Tip]] = {}
     with house_style():
         drawing, axes = new_panel(3.5, WIDE)
         for place, (arm, sign) in enumerate(signs.items()):
@@ -81,11 +85,23 @@ def figure(points: DataFrame, signs: Mapping[str, Sign], title: str, unit: str, 
                 "lw": 0.6,
             }
             axes.scatter(of_arm["x"], of_arm["y"], **mark, gid=group, zorder=3)
-            tips[group] = list(of_arm["says"])
-        axes.set_aspect("equal", adjustable="datalim")
-        axes.margins(0.08)
+            seeds = zip(of_arm["seed"], of_arm["says"], strict=True)
+            tips[group] = [Tip(says, f"{sign.label}, seed {seed}") for seed, says in seeds]
+        axes.set_aspect("equal", adjustable="box")
+        _set_even_ends(axes, points)
         axes.set_xlabel(title_with_unit(title, unit))
-        return to_svg(drawing, name, f"map of all solutions by {title}", tips, points[COLUMNS])
+        return to_svg(drawing, name, f"map of all solutions by {title}", tips, named_arms(points[COLUMNS], signs))
+
+
+def _set_even_ends(axes: Axes, points: DataFrame) -> None:
+    """Give both axes the same scale, with room around the points, and round numbers."""
+    span = max(float(points[side].max() - points[side].min()) for side in ("x", "y")) or 1.0
+    for side, which in (("x", axes.set_xlim), ("y", axes.set_ylim)):
+        middle = float(points[side].max() + points[side].min()) / 2
+        half = max(float(points[side].max() - points[side].min()) / 2 + 0.08 * span, 0.25 * span)
+        which(middle - half, middle + half)
+    set_ticks(axes)
+    set_ticks(axes, which="y")
 
 
 def view(points: DataFrame, signs: Mapping[str, Sign], title: str, unit: str, views: Views) -> Markup:
@@ -99,6 +115,7 @@ def view(points: DataFrame, signs: Mapping[str, Sign], title: str, unit: str, vi
             traces.append(
                 {
                     "type": "scatter", "mode": "markers", "name": sign.label, "x": of_arm["x"], "y": of_arm["y"],
+                    "ids": [f"{sign.label}, seed {seed}" for seed in of_arm["seed"]],
                     "hovertext": hover, "hoverinfo": "text", "marker": marker,
                 }
             )  # fmt: skip

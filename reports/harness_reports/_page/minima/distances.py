@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MOST_ROWS = 60  # of a table of pairs; tables/blocks.parquet has the whole table
+LEAST_PART = 0.5  # of the squared distances; a map that shows less is folded away, with a warning
 MOST_POINTED_AT = 80  # solutions; a matrix of more is a picture alone
 
 
@@ -75,6 +76,7 @@ def _solution_map(network: DrawnNetwork, measured: Mapping[str, Any]) -> dict[st
         "figure": chart.figure(points, network.signs, title, unit, network.figure_name("map")),
         "view": chart.view(points, network.signs, title, unit, network.page.views),
         "part": numbers.percent(part),
+        "weak": part < LEAST_PART,
         "of": title,
     }
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness_reports._draw.axes import axis_length, name_y_axis
-from harness_reports._draw.svg import INK, MUTED, NARROW, WIDE, house_style, new_panel, to_svg
+from harness_reports._draw.figure_data import named_arms
+from harness_reports._draw.svg import NARROW, WIDE, house_style, new_panel, to_svg
+from harness_reports._draw.theme import INK, MUTED, SURFACE
 from harness_reports._page.minima.signs import Sign
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def _draw_barrier(
         axes.set_xticks([0, 0.5, 1], ["one", "half way", "other"])
         name_y_axis(axes, f"{title}: loss above the ends", unit)
         _add_legend(axes)
-        return to_svg(figure, name, f"barrier curves, {title.lower()}", {}, table)
+        return to_svg(figure, name, f"barrier curves, {title.lower()}", {}, named_arms(table, signs))
 
 
 def distances_by_depth(distances: DataFrame, arms: Sequence[str]) -> DataFrame:
@@ -110,11 +112,17 @@ def depth_figure(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Mark
         axes.set_xlabel("depth of the layer, in parts of the network")
         name_y_axis(axes, "Distance √(1 - CKA)", "")
         _add_legend(axes)
-        return to_svg(figure, name, "CKA distance by depth", {}, table)
+        return to_svg(figure, name, "CKA distance by depth", {}, named_arms(table, signs))
 
 
 def _add_legend(axes: Axes) -> None:
     """Add a legend where a line has a name."""
     if axes.get_legend_handles_labels()[0]:
-        look: dict[str, Any] = {"frameon": False, "fontsize": 8, "labelcolor": INK, "handlelength": 2.4}
-        axes.legend(loc="upper left", borderaxespad=0.1, ncols=2, columnspacing=1.2, **look)
+        look: dict[str, Any] = {
+            "facecolor": SURFACE,
+            "edgecolor": "none",
+            "framealpha": 0.9,
+            "fontsize": 8,
+            "labelcolor": INK,
+        }
+        axes.legend(loc="upper left", borderaxespad=0.1, ncols=2, columnspacing=1.2, handlelength=2.4, **look)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from harness_reports._draw.axes import set_ticks
 from harness_reports._draw.interactive import Views
-from harness_reports._draw.svg import GRID, INK, MUTED, NARROW, SURFACE, house_style, to_svg
+from harness_reports._draw.svg import NARROW, house_style, to_svg
+from harness_reports._draw.theme import GRID, INK, MUTED, SURFACE, paint
 from harness_reports._page.minima.network import Solution
 from harness_reports._page.minima.signs import Sign
 
@@ -79,6 +81,22 @@ def figure(
         return to_svg(drawing, name, f"{title} of every two solutions", {}, data)
 
 
+def _blocks(solutions: Sequence[Solution]) -> list[tuple[str, int, int]]:
+    """Return every arm with the place of its first solution and the number of its solutions."""
+    arms = [arm for arm, _ in solutions]
+    return [(arm, arms.index(arm), arms.count(arm)) for arm in dict.fromkeys(arms)]
+
+
+def _borders(blocks: Sequence[tuple[str, int, int]], many: int) -> list[dict[str, Any]]:
+    """Return the lines between the arms' blocks as shapes of plotly's, whose categories are half a step wide to either side."""
+    line, ends, lines = {"color": paint(SURFACE), "width": 3}, (-0.5, many - 0.5), list[dict[str, Any]]()
+    for _, first, _ in blocks[1:]:
+        border = first - 0.5
+        lines.append({"type": "line", "x0": border, "x1": border, "y0": ends[0], "y1": ends[1], "line": line})
+        lines.append({"type": "line", "x0": ends[0], "x1": ends[1], "y0": border, "y1": border, "line": line})
+    return lines
+
+
 def _solution_texts(solutions: Sequence[Solution], signs: Mapping[str, Sign]) -> list[str]:
     return [f"{signs[arm].label}, seed {seed}" for arm, seed in solutions]
 
@@ -108,17 +126,15 @@ def _draw_blocks(axes: Axes, solutions: Sequence[Solution], signs: Mapping[str, 
     """Draw the borders of the arms' blocks, and the colour of each arm beside its rows and above its columns."""
     from matplotlib.patches import Rectangle
 
-    many, centres = len(solutions), []
-    arms = [arm for arm, _ in solutions]
-    for arm in dict.fromkeys(arms):
-        first, size = arms.index(arm), arms.count(arm)
+    many, centres, blocks = len(solutions), list[tuple[float, Sign]](), _blocks(solutions)
+    for place, (arm, first, size) in enumerate(blocks):
         centres.append((first + size / 2, signs[arm]))
         left_mark, top_mark = (-0.035 * many, first), (first, -0.035 * many)
         for corner, width, height in ((left_mark, 0.022 * many, size), (top_mark, size, 0.022 * many)):
             mark = Rectangle(corner, width, height, fc=signs[arm].color, ec=SURFACE, lw=0.8, clip_on=False)
             axes.add_patch(mark)
         if first:
-            first_control = bool(signs[arm].control) and not signs[arms[first - 1]].control
+            first_control = bool(signs[arm].control) and not signs[blocks[place - 1][0]].control
             for line in (axes.axhline, axes.axvline):
                 line(first, color=SURFACE, lw=3.0 if first_control else 1.6, zorder=4)
     axes.set_yticks([place for place, _ in centres], [sign.short for _, sign in centres])
@@ -128,15 +144,13 @@ def _draw_blocks(axes: Axes, solutions: Sequence[Solution], signs: Mapping[str, 
 def _draw_colors(axes: Axes, low: float, high: float, unit: str) -> None:
     """Draw below the matrix what its colours mean."""
     import numpy as np
-    from matplotlib.ticker import MaxNLocator
 
     bar = axes.inset_axes((0, -0.085, 1, 0.04))
     bar.imshow(np.linspace(0, 1, 64)[None], aspect="auto", cmap=COLORS, extent=(low, high, 0, 1), interpolation="none")
     bar.set(yticks=[], xlim=(low, high))
     bar.grid(visible=False)
     bar.spines[:].set_visible(False)
-    bar.xaxis.set_major_locator(MaxNLocator(nbins=4))
-    bar.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+    set_ticks(bar, most=5)
     bar.set_xlabel(unit, color=MUTED)
 
 
@@ -153,8 +167,13 @@ def view(
         "type": "heatmap", "x": texts, "y": texts, "z": shown, "colorscale": "Viridis", "hoverongaps": False,
         "hovertemplate": hover, "colorbar": {"title": {"text": unit}, "thickness": 12}, "xgap": 0.5, "ygap": 0.5,
     }  # fmt: skip
-    axis = {"showticklabels": False, "showgrid": False, "ticks": "", "type": "category", "constrain": "domain"}
+    blocks = _blocks(solutions)
+    names = {
+        "tickvals": [texts[first + size // 2] for _, first, size in blocks],
+        "ticktext": [signs[arm].short for arm, _, _ in blocks],
+    }
+    axis = {"showgrid": False, "ticks": "", "type": "category", "constrain": "domain", **names}
     y_axis = {**axis, "autorange": "reversed", "scaleanchor": "x"}
-    layout = {"xaxis": axis, "yaxis": y_axis, "margin": {"l": 20, "r": 20, "t": 20, "b": 20}}
-    note = "Point at a field to read it; drag to zoom."
+    layout = {"xaxis": axis, "yaxis": y_axis, "shapes": _borders(blocks, len(solutions))}
+    note = "Point at a field to read it; drag to zoom in."
     return views.add(f"{title} of every two solutions", [trace], layout, note, 520)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from harness import numbers
+from harness_reports._draw.axes import set_ticks, tick_texts
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.interactive import Views
-from harness_reports._draw.svg import INK, MUTED, SURFACE, WIDE, house_style, new_panel, to_svg
+from harness_reports._draw.svg import WIDE, house_style, new_panel, to_svg
+from harness_reports._draw.theme import INK, MUTED, SURFACE
 from harness_reports._page.minima.chart import SYMBOLS
 from harness_reports._page.minima.signs import Sign
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
     from numpy.typing import NDArray
     from pandas import DataFrame
 
@@ -62,29 +66,32 @@ def contours(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
     with house_style():
         figure, axes = new_panel(3.6, WIDE)
         axes.grid(visible=False)
-        _draw_levels(axes, x, y, loss)
+        texts = _draw_levels(axes, x, y, loss)
         axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), aspect="equal")
+        set_ticks(axes)
+        set_ticks(axes, which="y")
         axes.spines[:].set_visible(True)
         axes.set_xlabel("distance in weight space")
-        for row in table[table["what"] == "solution"].to_dict("records"):
-            _draw_solution(axes, row, signs[row["arm"]], right=row["x"] > (x[0] + x[-1]) / 2)
-        data = table[["what", "arm", "seed", "x", "y", "loss", "error"]]
+        solutions = table[table["what"] == "solution"].to_dict("records")
+        names = [_draw_solution(axes, row, signs[row["arm"]], row["x"] > (x[0] + x[-1]) / 2) for row in solutions]
+        _remove_overlapping(axes, texts, names)
+        data = named_arms(table[["what", "arm", "seed", "x", "y", "loss", "error"]], signs)
         return to_svg(figure, name, "train loss on the plane through three solutions", {}, data)
 
 
-def _draw_solution(axes: Axes, row: Mapping[Any, Any], sign: Sign, right: bool) -> None:
-    """Draw a solution with its loss, which stands on its right or on its left."""
+def _draw_solution(axes: Axes, row: Mapping[Any, Any], sign: Sign, right: bool) -> Text:
+    """Draw a solution with its loss, which stands on its left where it lies on the ``right``; return that text."""
     mark: dict[str, Any] = {"ms": 9, "color": sign.color, "mec": SURFACE, "mew": 1.2}
     axes.plot(row["x"], row["y"], sign.marker, zorder=6, clip_on=False, **mark)
-    axes.annotate(
+    return axes.annotate(
         f"{sign.short}: {numbers.number(float(row['loss']))}", (row["x"], row["y"]), xytext=(7 if right else -7, 8),
         textcoords="offset points", ha="right" if right else "left", color=INK, zorder=7, fontsize=8.5,
         bbox={"boxstyle": "round,pad=0.15", "fc": SURFACE, "ec": "none", "alpha": 0.8},
     )  # fmt: skip
 
 
-def _draw_levels(axes: Axes, x: Matrix, y: Matrix, loss: Matrix) -> None:
-    """Draw a line a level; every region below a level is a shade darker than the one around it."""
+def _draw_levels(axes: Axes, x: Matrix, y: Matrix, loss: Matrix) -> list[Text]:
+    """Draw a line a level; every region below a level is a shade darker than the one around it. Return the levels' texts."""
     from matplotlib.colors import to_rgba
 
     drawn = levels(loss)
@@ -92,9 +99,33 @@ def _draw_levels(axes: Axes, x: Matrix, y: Matrix, loss: Matrix) -> None:
     for level in drawn:
         region = axes.contourf(x, y, loss, levels=[below, level], colors=[to_rgba(INK, 0.06)], zorder=1)
         region.set(edgecolor="none")
-    if drawn:
-        lines = axes.contour(x, y, loss, levels=drawn, colors=[MUTED], linewidths=0.7, zorder=2)
-        axes.clabel(lines, fmt=lambda level: f"{level:g}", fontsize=7.5, colors=[INK], inline_spacing=2)
+    if not drawn:
+        return []
+    lines = axes.contour(x, y, loss, levels=drawn, colors=[MUTED], linewidths=0.7, zorder=2)
+    words = dict(zip(drawn, tick_texts(drawn), strict=True))
+    texts = axes.clabel(lines, fmt=words, fontsize=7.5, colors=[INK], inline=False)
+    for text in texts:
+        text.set(bbox={"boxstyle": "square,pad=0.1", "fc": SURFACE, "ec": "none", "alpha": 0.8}, zorder=3)
+    return list(texts)
+
+
+def _remove_overlapping(axes: Axes, texts: Sequence[Text], names: Sequence[Text]) -> None:
+    """Remove each text of a level that would lie over the name of a solution, over a text before it, or over the border."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.transforms import Bbox
+
+    figure = axes.figure
+    canvas = FigureCanvasAgg(figure)
+    figure.draw_without_rendering()  # places the axes
+    renderer, inside = canvas.get_renderer(), axes.get_window_extent()
+    taken: list[Bbox] = [name.get_window_extent(renderer).padded(2) for name in names]
+    for text in texts:
+        box = text.get_window_extent(renderer).padded(1)
+        cut = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
+        if cut or any(box.overlaps(other) for other in taken):
+            text.remove()
+        else:
+            taken.append(box)
 
 
 def view(table: DataFrame, signs: Mapping[str, Sign], unit: str, views: Views) -> Markup:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness_reports._draw.looks import ArmLook, swatch
-from harness_reports._draw.markers import marker_of
+from harness_reports._draw.theme import CONTROLS, paint
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-CONTROLS = {"aa": ("tuned again", "#6f7883", "P"), "different": ("noisy labels", "#a2a9b1", "X")}  # words, colour, mark
+CONTROL_WORDS = {"aa": ("tuned again", "P"), "different": ("noisy labels", "X")}  # words and mark
 DOTTED = (0, (1.5, 1.2))
 LONGEST = 12  # characters of a label beside a block
 SWATCH_MARK = 7  # its size
@@ -29,6 +29,11 @@ class Sign:
     control: str = ""  # what kind of control it is, in words
 
     @property
+    def paint(self) -> str:
+        """The colour as the style sheet of the page has it."""
+        return paint(self.color)
+
+    @property
     def short(self) -> str:
         """The label, shortened for the edge of a figure; the kind alone for a control."""
         text = self.control or self.label
@@ -37,7 +42,6 @@ class Sign:
 
 def signs(solutions: DataFrame, looks: Mapping[str, ArmLook]) -> dict[str, Sign]:
     """Return a sign per arm and control of the table ``solutions``, in its order."""
-    order = list(looks)
     by_arm: dict[str, Sign] = {}
     arms = solutions.drop_duplicates("arm")
     for arm, kind, controlled in zip(arms["arm"], arms["kind"], arms["of"], strict=True):
@@ -45,10 +49,10 @@ def signs(solutions: DataFrame, looks: Mapping[str, ArmLook]) -> dict[str, Sign]
         if look is None:
             continue
         if kind in CONTROLS:
-            words, color, marker = CONTROLS[kind]
-            by_arm[arm] = Sign(f"{look.label}, {words}", color, marker, DOTTED, words)
+            words, marker = CONTROL_WORDS[kind]
+            by_arm[arm] = Sign(f"{look.label}, {words}", CONTROLS[kind][0], marker, DOTTED, words)
         else:
-            by_arm[arm] = Sign(look.label, look.color, marker_of(order.index(controlled)), look.dashes)
+            by_arm[arm] = Sign(look.label, look.color, look.marker, look.dashes)
     return by_arm
 
 

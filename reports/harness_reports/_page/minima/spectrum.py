@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from statistics import median
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from harness_reports._draw.axes import write_title
-from harness_reports._draw.svg import MUTED, WIDE, house_style, new_panel, to_svg
+from harness_reports._draw.axes import name_y_axis, set_ticks
+from harness_reports._draw.svg import WIDE, house_style, new_panel, to_svg
+from harness_reports._draw.theme import MUTED
 from harness_reports._page.minima.signs import Sign
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ FAINTEST = 1e-12  # part of the highest density
 
 def spectrum(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
     """Return the figure of the table ``spectra`` of a network."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
     top = float(table["density"].max())
     low = max(
         top * FAINTEST, median(_peak_heights(table, signs) or [top]) / 30
@@ -38,11 +36,9 @@ def spectrum(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
         axes.axvline(0, color=MUTED, lw=0.8)
         axes.set_yscale("log")
         axes.set_ylim(low, 2 * top)
-        axes.yaxis.set_major_locator(LogLocator(numticks=7))
-        axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        set_ticks(axes)
         axes.set_xlabel("eigenvalue of the Hessian of the train loss")
-        write_title(axes, "Density of eigenvalues")
+        name_y_axis(axes, "Density of eigenvalues", "")
         return to_svg(figure, name, "spectral density of the Hessian", {}, side_by_side(table, signs))
 
 
@@ -60,8 +56,3 @@ def _peak_heights(table: DataFrame, signs: Mapping[str, Sign]) -> list[float]:
         inner = heights[1:-1]
         peaks += list(inner[(inner > heights[:-2]) & (inner >= heights[2:]) & (inner > FAINTEST * heights.max())])
     return peaks
-
-
-def power_of_ten(value: float) -> str:
-    """Return a power of ten with a raised exponent."""
-    return f"10{f'{round(math.log10(value)):d}'.translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"

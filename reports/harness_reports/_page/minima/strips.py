@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers
-from harness_reports._draw.axes import is_finite, label_decades, needs_log_axis, tick_format
+from harness_reports._draw.axes import differs, is_finite, needs_log_axis, set_ticks, widened, write_row_name
+from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.scores import LEVELS
-from harness_reports._draw.svg import GRID, INK, MUTED, NARROW, SURFACE, house_style, new_panel, to_svg
+from harness_reports._draw.svg import NARROW, Tip, house_style, new_panel, seed_tip, to_svg
+from harness_reports._draw.theme import GRID, INK, MUTED, SURFACE
 from harness_reports._page.minima.signs import Sign
 from harness_reports._words.names import title_with_unit
 
@@ -29,8 +31,11 @@ class Strip:
 
 
 STRIPS = {
-    "sharpness": Strip("Sharpness", in_loss_unit=True),
+    "sharpness": Strip("Sharpness at rho .001", in_loss_unit=True),
+    "sharpness_002": Strip("Sharpness at rho .002", in_loss_unit=True),
+    "sharpness_005": Strip("Sharpness at rho .005", in_loss_unit=True),
     "lambda_max": Strip("Largest eigenvalue of the Hessian"),
+    "stability": Strip("Stability of the optimizer"),
     "trace": Strip("Trace of the Hessian"),
     "weight_norm": Strip("Length of the weights"),
     "moved": Strip("Distance from the initial weights"),
@@ -43,13 +48,18 @@ def measured_columns(solutions: DataFrame) -> list[str]:
     return [column for column in STRIPS if is_finite(solutions[column]).any()]
 
 
+def drawn_columns(solutions: DataFrame) -> list[str]:
+    """Return the measures that are drawn: those in which the solutions differ."""
+    return [column for column in measured_columns(solutions) if differs(solutions[column], "")]
+
+
 def strip(
     solutions: DataFrame, column: str, signs: Mapping[str, Sign], unit: str, floor: float | None, name: str
 ) -> Markup:
     """Return the figure of a measure; a line is drawn at the ``floor``, a difference that counts as none."""
-    title, tips = STRIPS[column].title, dict[str, list[str]]()
+    title, tips = STRIPS[column].title, dict[str, list[Tip]]()
     measured = solutions[is_finite(solutions[column])]
-    log = bool(measured[column].min() > 0) and (column == "sharpness" or needs_log_axis(measured[column]))
+    log = bool(measured[column].min() > 0) and (column.startswith("sharpness") or needs_log_axis(measured[column]))
     arms = [arm for arm in signs if (measured["arm"] == arm).any()]
     with house_style():
         figure, axes = new_panel(0.62 + 0.36 * len(arms), NARROW)
@@ -60,15 +70,19 @@ def strip(
             rows = measured[measured["arm"] == arm]
             _draw_arm(axes, rows[column], place, signs[arm], group)
             seeds = zip(rows["seed"], rows[column], strict=True)
-            tips[group] = [_seed_tip(signs[arm].label, seed, value, unit) for seed, value in seeds]
+            tips[group] = [
+                seed_tip(signs[arm].label, seed, numbers.measure(float(value), unit)) for seed, value in seeds
+            ]
         axes.set_ylim(len(arms) - 0.5, -0.5)
         axes.yaxis.set_visible(False)
         axes.spines["left"].set_visible(False)
         if floor is not None and floor > 0:
             axes.axvline(floor, color=MUTED, lw=1.1, ls=(0, (3, 2)), zorder=1)
-        _set_x_axis(axes, log)
+        low, high = axes.get_xlim()
+        axes.set_xlim(*((low / 1.15, high * 1.15) if log else widened(low, high, "")))
+        set_ticks(axes, most=5)
         axes.set_xlabel(title_with_unit(title, unit))
-        data = measured[["arm", "seed", column]]
+        data = named_arms(measured[["arm", "seed", column]], signs)
         return to_svg(figure, name, f"{title}: every seed, and the median per arm", tips, data)
 
 
@@ -79,25 +93,8 @@ def _draw_arm(axes: Axes, values: Any, place: int, sign: Sign, group: str) -> No
     axes.scatter(values, heights, **mark, gid=group, zorder=3)
     middle = float(values.median())
     axes.plot([middle, middle], [place + 0.04, place + 0.36], color=INK, lw=1.4, zorder=4)
-    box = {"boxstyle": "square,pad=0.1", "fc": SURFACE, "ec": "none", "alpha": 0.85}
-    axes.text(0, place - 0.2, sign.label, transform=axes.get_yaxis_transform(), color=INK, va="center", bbox=box)
     axes.axhline(place + 0.5, color=GRID, lw=0.6)
-
-
-def _seed_tip(label: str, seed: int, value: float, unit: str) -> str:
-    """Return what the mark of a seed says."""
-    return f"{label}, seed {seed}: {numbers.number(float(value))} {unit}".rstrip()
-
-
-def _set_x_axis(axes: Axes, log: bool) -> None:
-    """Choose the ends and the numbers of the x axis."""
-    low, high = axes.get_xlim()
-    if log:
-        axes.set_xlim(low / 1.15, high * 1.15)
-        label_decades(axes, axes.get_xlim())
-    else:
-        axes.locator_params(axis="x", nbins=6)
-        axes.xaxis.set_major_formatter(tick_format(""))
+    write_row_name(axes, sign.label, place - 0.22)
 
 
 def means_table(solutions: DataFrame, signs: Mapping[str, Sign], unit: str) -> dict[str, Any] | None:

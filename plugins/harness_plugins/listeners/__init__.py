@@ -1,0 +1,1 @@
+"""Listeners: each is told what a run writes down."""
