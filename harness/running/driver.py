@@ -25,7 +25,7 @@ from harness.running.reuse import EarlierRuns
 from harness.running.search import Search
 from harness.running.search.budget import expected
 from harness.running.time_limit import TimeLimit
-from harness.running.what_fits import Before, Fitting
+from harness.running.what_fits import Before, Fitting, Searches
 from harness.running.workbench import Bench
 from harness.running.workers.opening import opening_of
 
@@ -140,7 +140,7 @@ class Driver:
         """How many of the replicates are put off, because the time limit has no room for them."""
         return sum(tune.put_off for tune in self.tunes)
 
-    def _before(self, tune: Tune) -> Before:
+    def _before(self, tune: Searches) -> Before:
         """Return what comes before a replicate."""
         before: Sequence[Tune | Retrain] = self.tunes if self.only_search else self.retrains
         return Before(self.tunes[0], not all(phase.finished for phase in before[: tune.replicate]))
