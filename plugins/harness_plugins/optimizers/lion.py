@@ -1,4 +1,6 @@
-"""Lion: a step by the sign of an interpolated momentum, found by a program search.
+"""Lion: steps by the sign of a momentum.
+
+A step by the sign of an interpolated momentum, found by a program search.
 
 Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", https://arxiv.org/abs/2302.06675; timm's
 implementation. Every weight moves by exactly the learning rate, so the paper's rates are 3 to 10 times smaller than

@@ -1,4 +1,6 @@
-"""Every class of the library pytorch_optimizer by its name: pytorch_optimizer:AdaBelief. Kim 2021.
+"""Every class of pytorch_optimizer by its name.
+
+Every class of the library pytorch_optimizer by its name: pytorch_optimizer:AdaBelief. Kim 2021.
 
 https://github.com/kozistr/pytorch_optimizer, version 4.1, the optional extra ``optimizers``. Only the learning rate is
 searched, in the range that a measurement on a small network gave (``_ranges``), and not even that where the method
