@@ -15,6 +15,7 @@ table stay. With ``--names`` only these rows are measured anew. ``--dry`` writes
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import re
 import sys
@@ -127,13 +128,9 @@ def _in_range(offer: Optimizer, row: Range) -> dict[str, object]:
 
 def write(rows: dict[str, Range]) -> None:
     """Write the table into the module that the catalogues read."""
-    lines = [f'    "{name}": Range{tuple(row)!r},' for name, row in sorted(rows.items())]
+    lines = [f"    {json.dumps(name)}: Range({', '.join(map(json.dumps, row))})," for name, row in sorted(rows.items())]
     text = TABLE.read_text()
-    table = (
-        "\n".join(["RANGES: dict[str, Range] = {  # fmt: skip", *lines, "}"])
-        if lines
-        else "RANGES: dict[str, Range] = {}"
-    )
+    table = "\n".join(["RANGES: dict[str, Range] = {", *lines, "}"]) if lines else "RANGES: dict[str, Range] = {}"
     TABLE.write_text(
         re.sub(r"RANGES: dict\[str, Range\] = \{.*?\}$", lambda _: table, text, count=1, flags=re.S | re.M)
     )
