@@ -38,6 +38,7 @@ LIBRARIES = ("torch", "pytorch_optimizer", "timm")
 LEAST, MOST = -6, 2  # powers of ten between which rates are tried
 FIRST = -3  # the power of ten that is tried first
 WORSE = 1.1  # times the best loss: how much worse a rate is beyond which none is tried
+HIGHEST = 1000.0  # rate that a benchmark may ask for
 POOR = 0.5  # a loss that says that no good rate is among those tried; the network begins at 1.1
 BELOW, ABOVE = 1e-3, 10.0  # the ends of a range, as parts of the best rate
 TABLE = Path(_ranges.__file__)
@@ -61,7 +62,7 @@ def range_of(offer: Optimizer) -> Range | None:
     best = min(losses, key=lambda lr: losses[lr])
     if not math.isfinite(losses[best]):
         return None
-    low, high = (float(f"{part * best:.2g}") for part in (BELOW, ABOVE))
+    low, high = (min(float(f"{part * best:.2g}"), HIGHEST) for part in (BELOW, ABOVE))
     return Range(low, high, float(f"{best:.2g}"), float(f"{losses[best]:.3g}"), "")
 
 
