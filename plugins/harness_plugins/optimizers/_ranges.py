@@ -153,7 +153,7 @@ RANGES: dict[str, Range] = {
 }
 
 
-def of(name: str) -> tuple[float, float]:
+def of(name: str, unmeasured: tuple[float, float] = WIDE) -> tuple[float, float]:
     """Return the ends of the range in which a learning rate is searched, by the full name ``LIBRARY:NAME``."""
     measured = RANGES.get(name)
-    return (measured.low, measured.high) if measured else WIDE
+    return (measured.low, measured.high) if measured else unmeasured
