@@ -1,4 +1,7 @@
-"""A BibTeX entry for every optimizer and schedule that a run used, and for the harness itself."""
+"""BibTeX entries for what a run used.
+
+A BibTeX entry for every optimizer and schedule that a run used, and for the harness itself.
+"""
 
 from __future__ import annotations
 

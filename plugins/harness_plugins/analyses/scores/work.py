@@ -88,7 +88,22 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
+MEANINGS = {  # of the columns that are not the same in every table
+    "batch": "examples of a batch",
+    "weights": "how many weights the network has",
+    "gradients": "evaluations of the gradient per step",
+    "examples": "examples that these evaluations see",
+    "network": "floating-point operations of these evaluations, forward and backward",
+    "steps": "steps of a whole comparison run",
+    "own": "floating-point operations of the optimizer's own, per step",
+    "all_gradients": "evaluations of the gradient in the whole training",
+    "operations": "floating-point operations of the whole training, the network's and the optimizer's",
+    "times_least": "the operations over those of the arm with the fewest",
+    "problem": "why the operations are not known; empty where they are",
+}
+
+
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer work."""
-    return [Analysis(name="work", compute=compute)]
+    return [Analysis(name="work", compute=compute, columns=MEANINGS)]
