@@ -43,5 +43,5 @@ def work_rows(outcome: Outcome) -> list[list[str]]:
 def _cells(row: Mapping[str, Any]) -> list[str]:
     operations = row["network"] + row["own"]
     times = numbers.number(float(row["times_least"])) if row["times_least"] == row["times_least"] else numbers.NOTHING
-    examples = f"{row['examples']:,.0f}"
-    return [numbers.number(float(row["gradients"])), examples, in_powers(operations), in_powers(row["own"]), times]
+    gradients, examples = f"{row['gradients']:.3g}", f"{row['examples']:,.0f}"
+    return [gradients, examples, in_powers(operations), in_powers(row["own"]), times]
