@@ -53,6 +53,7 @@ TOO_LONG = {
     "lr-find dogscats": "27 s on two cores",
     "lr-find dogscats --data": "27 s on two cores, and the photos are decoded",
     "check unit.py": "up to half a minute; test_plugins_page.py checks the page's own file",
+    "check mnist.py --data": "downloads; tests/docs and tests/plugins/test_own_data.py have the page's plugins",
     "check mylion.py --like": "up to half a minute; tests/testing compares with references",
     "check mylion.py": "up to half a minute; tests/cli/test_new.py checks what 'harness new' writes",
     "check lion --plot": "up to half a minute; tests/cli/test_check.py draws",
