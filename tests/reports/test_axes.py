@@ -8,7 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_reports._draw import budgets, pareto, rates, scores
-from harness_reports._draw.axes import axis_ends, axis_length
+from harness_reports._draw.axes import (
+    MINUS,
+    axis_ends,
+    axis_length,
+    differs,
+    log_ticks,
+    round_ticks,
+    set_ticks,
+    tick_texts,
+    widened,
+)
 from harness_reports._draw.looks import arm_looks
 from harness_reports._draw.svg import new_panel
 from matplotlib.axes import Axes
@@ -100,3 +110,63 @@ def test_every_seed_at_the_ceiling_stands_inside_the_axis(limits: Any) -> None:
     scores.seed_dots(runs, [row], LOOKS, "test accuracy", "dots-0")
     assert limits["xlim"][0] < 0.95
     assert 1 < limits["xlim"][1] < 1.01
+
+
+# --- ticks -----------------------------------------------------------------------------------------------------
+
+
+def test_ticks_are_round_lie_within_and_no_two_read_alike() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(3000):
+        middle, length = random.choice([0, 1, -3, 0.0674, 92.3, 4096.0]), 10 ** random.uniform(-4, 4)
+        low, high = widened(middle - length / 3, middle + length, "")
+        ticks = round_ticks(low, high)
+        assert 2 <= len(ticks) <= 6
+        assert low - 1e-6 * length <= ticks[0] < ticks[-1] <= high + 1e-6 * length
+        step = ticks[1] - ticks[0]
+        assert float(f"{step:.0e}") == pytest.approx(step)
+        assert f"{step:.0e}"[0] in "125"
+        texts = tick_texts(ticks)
+        assert len(set(texts)) == len(texts)
+        assert not any("-" in text or "e" in text for text in texts)
+
+
+def test_logarithmic_ticks_are_a_few_round_numbers_and_no_two_read_alike() -> None:
+    random = np.random.default_rng(1)
+    for _ in range(3000):
+        low = 10 ** random.uniform(-12, 6)
+        high = low * 10 ** random.uniform(0.05, 14)
+        ticks = log_ticks(low, high)
+        assert 1 <= len(ticks) <= 6
+        assert low <= ticks[0] <= ticks[-1] <= high
+        assert len(set(tick_texts(ticks))) == len(ticks)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "texts"),
+    [
+        ([-0.2, 0, 0.2], [f"{MINUS}0.2", "0", "0.2"]),
+        ([91.5, 92, 92.5], ["91.5", "92", "92.5"]),
+        ([1e-5, 1e-4, 1e-3], ["10⁻⁵", "10⁻⁴", "10⁻³"]),
+        ([2e-7, 4e-7], ["2·10⁻⁷", "4·10⁻⁷"]),
+        ([1e-12, 1, 10], ["10⁻¹²", "1", "10"]),
+        ([5000, 10000], ["5000", "10,000"]),
+    ],
+)
+def test_the_texts_of_ticks(ticks: list[float], texts: list[str]) -> None:
+    assert tick_texts(ticks) == texts
+
+
+def test_a_share_has_no_tick_beyond_what_can_be() -> None:
+    _, axes = new_panel(2)
+    axes.set_xlim(0.7, 1.02)
+    set_ticks(axes, "%")
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["70", "80", "90", "100"]
+
+
+def test_values_that_read_alike_say_nothing() -> None:
+    assert not differs([0.97001, 0.97002, np.nan], "%")
+    assert differs([0.9701, 0.9703], "%")
+    assert not differs([0.06741028, 0.06741030], "nats")
+    assert differs([0.0674, 0.0691], "nats")
+    assert widened(0.97, 0.97, "%") == (pytest.approx(0.969), pytest.approx(0.971))

@@ -72,9 +72,11 @@ def test_a_study_has_the_recorded_trials(make_records: Any) -> None:
     records = make_records(trials=20)
     mine = searches.scored_trials(outcome_of(records), SGD)
     study = searches.study_of(outcome_of(records), SGD, mine)
-    assert [trial.value for trial in study.trials] == mine["value"].tolist()
+    assert [trial.value for trial in study.trials] == pytest.approx(
+        (100 * mine["value"]).tolist()
+    )  # as the page shows them
     assert [trial.params for trial in study.trials] == mine["params"].tolist()
-    assert study.best_value == mine["value"].max()
+    assert study.best_value == pytest.approx(100 * mine["value"].max())
 
 
 def test_of_many_trials_the_best_are_kept(make_records: Any) -> None:
@@ -94,11 +96,16 @@ def test_parallel_lines_are_at_their_places(make_records: Any) -> None:
     views = Views()
     searches.parallel_coordinates(outcome_of(records), SGD, records.trials, views)
     (figure,) = json.loads(views.json)
-    places = [line["y"] for line in figure["data"] if line["y"]]
-    assert places == [[0.0, 0.0, 0.0, None], [0.5, 0.25, 0.5, None], [1.0, 1.0, 1.0, None]]
-    assert figure["layout"]["xaxis"]["ticktext"] == ["lr", "epochs", "tune accuracy, %"]
-    ends = [note["text"] for note in figure["layout"]["annotations"]]
-    assert ends == ["0.001", "0.1", "4", "12", "50", "70"]
+    axes, lines = figure["parallel"]["axes"], figure["parallel"]["lines"]
+    assert [line["places"] for line in lines] == [[0.0, 0.0, 0.0], [0.5, 0.25, 0.5], [1.0, 1.0, 1.0]]
+    assert [line["quality"] for line in lines] == pytest.approx([0, 0.5, 1])
+    assert lines[1]["says"] == "trial 2: lr 0.01, epochs 6, tune accuracy, % 60.00"
+    assert [axis["name"] for axis in axes] == ["lr", "epochs", "tune accuracy, %"]
+    assert [axis["marks"] for axis in axes] == [
+        [[0, "0.001"], [1, "0.1"]],
+        [[0, "4"], [1, "12"]],
+        [[0, "50.00"], [1, "70.00"]],
+    ]
 
 
 def test_every_search_has_parallel_coordinates_and_optunas_plots(make_records: Any) -> None:

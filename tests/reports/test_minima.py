@@ -15,7 +15,7 @@ import pytest
 from harness_plugins.analyses.solutions import barriers, distances, solutions, spectra, surfaces
 from harness_reports import html
 from harness_reports._draw.looks import arm_looks
-from harness_reports._page.minima import chart, lines, matrices, plane, spectrum
+from harness_reports._page.minima import chart, lines, matrices, plane
 from harness_reports._page.minima.signs import signs
 
 from harness import HarnessError
@@ -438,7 +438,3 @@ def test_contours_stand_at_round_losses():
     assert all(1 < level < 2 for level in plane.levels(np.array([1.0, 2.0])))
     assert plane.levels(np.array([-1.0, 1.0]))
     assert plane.levels(np.array([1.0, 1.0])) == []
-
-
-def test_a_power_of_ten_is_written_as_one():
-    assert [spectrum.power_of_ten(value) for value in (1e-12, 1.0, 10.0)] == ["10⁻¹²", "10⁰", "10¹"]

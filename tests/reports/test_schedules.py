@@ -77,7 +77,7 @@ def test_without_snapshots_there_is_no_table_and_no_section(make_records):
     made = make_records(seeds=2)
     assert analysis.compute(made).empty
     page = html.render(results(made))
-    assert "Snapshots</h3>" not in page
+    assert "Snapshots</summary>" not in page
     assert "Schedules</h3>" not in page
     assert "The whole network</h3>" not in page
 
@@ -85,7 +85,7 @@ def test_without_snapshots_there_is_no_table_and_no_section(make_records):
 def test_one_seed_has_no_interval(records):
     one = replace(records, runs=records.runs[(records.runs["phase"] != "compare") | (records.runs["seed"] == 0)])
     assert analysis.compute(one)["low"].isna().all()
-    assert "Snapshots</h3>" in html.render(results(one))
+    assert "Snapshots</summary>" in html.render(results(one))
 
 
 def test_the_page_draws_a_panel_an_arm_and_says_where_cycles_end(records):

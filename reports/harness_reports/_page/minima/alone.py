@@ -22,7 +22,7 @@ def alone(network: DrawnNetwork) -> dict[str, Any] | None:
         return None
     floor = sharpness_floor(network.records) if network.loss_unit == "nats" else None
     figures = []
-    for column in columns:
+    for column in strips.drawn_columns(table):
         unit = network.loss_unit if strips.STRIPS[column].in_loss_unit else ""
         line = floor if column == "sharpness" else None
         figures.append(strips.strip(table, column, network.signs, unit, line, network.figure_name(column)))

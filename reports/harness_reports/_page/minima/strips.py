@@ -44,8 +44,13 @@ STRIPS = {
 
 
 def measured_columns(solutions: DataFrame) -> list[str]:
-    """Return the measures that any solution has, but for those in which all solutions are alike."""
-    return [column for column in STRIPS if differs(solutions[column], "")]
+    """Return the measures that any solution has."""
+    return [column for column in STRIPS if is_finite(solutions[column]).any()]
+
+
+def drawn_columns(solutions: DataFrame) -> list[str]:
+    """Return the measures that are drawn: those in which the solutions differ."""
+    return [column for column in measured_columns(solutions) if differs(solutions[column], "")]
 
 
 def strip(
