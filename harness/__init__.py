@@ -66,6 +66,7 @@ if typing.TYPE_CHECKING:
     from harness.cli.calls import plan as plan
     from harness.cli.calls import predict as predict
     from harness.cli.calls import run as run
+    from harness.console.latex import latex_text as latex_text
     from harness.console.safe_text import from_spreadsheet_cell as from_spreadsheet_cell
     from harness.console.safe_text import markdown_text as markdown_text
     from harness.console.safe_text import spreadsheet_cell as spreadsheet_cell
@@ -118,6 +119,7 @@ _LAZY = {
     "predict": "harness.cli.calls.predict",
     "run": "harness.cli.calls.run",
     "from_spreadsheet_cell": "harness.console.safe_text.from_spreadsheet_cell",
+    "latex_text": "harness.console.latex.latex_text",
     "markdown_text": "harness.console.safe_text.markdown_text",
     "spreadsheet_cell": "harness.console.safe_text.spreadsheet_cell",
     "spreadsheet_table": "harness.console.safe_text.spreadsheet_table",

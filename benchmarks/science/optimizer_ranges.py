@@ -36,6 +36,7 @@ LIBRARIES = ("torch", "pytorch_optimizer", "timm")
 LEAST, MOST = -6, 2  # powers of ten between which rates are tried
 FIRST = -3  # the power of ten that is tried first
 WORSE = 1.1  # times the best loss: how much worse a rate is beyond which none is tried
+POOR = 0.5  # a loss that says that no good rate is among those tried; the network begins at 1.1
 BELOW, ABOVE = 1e-3, 10.0  # the ends of a range, as parts of the best rate
 TABLE = Path(_ranges.__file__)
 
@@ -75,6 +76,9 @@ def _losses(offer: Optimizer) -> dict[float, float]:
         for exponent in steps:
             if at(exponent) > WORSE * min(by_exponent.values()):
                 break
+    if min(by_exponent.values()) > POOR:  # the best one may lie behind a worse one
+        for exponent in {*range(LEAST, MOST + 1)} - {*by_exponent}:
+            at(exponent)
     best = min(by_exponent, key=lambda exponent: by_exponent[exponent])
     for exponent in (best - 0.5, best + 0.5):
         at(exponent)

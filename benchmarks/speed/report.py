@@ -125,8 +125,8 @@ def _enter(store: Store, run: Run, state: str, curve: list[dict[str, float]], fi
     }  # fmt: skip
     _insert(store, "runs", row)
     store.db.executemany(
-        "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
-        [(run.id, i, 16 * i, 0.1, 0.5 * i, json.dumps(metrics)) for i, metrics in enumerate(curve, 1)],
+        "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(run.id, i, 16 * i, 16 * i, 0.1, 0.5 * i, json.dumps(metrics)) for i, metrics in enumerate(curve, 1)],
     )
 
 

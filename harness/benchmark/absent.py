@@ -28,6 +28,7 @@ def without_absent(source: Source, defaults: Table) -> Source:
     _drop_aliases(cut)
     _drop_regimes(cut)
     _drop_options(cut)
+    _drop_probes(cut)
     _drop_baseline(cut)
     _drop_listener_options(cut)
     notices = list(source.notices)
@@ -97,6 +98,17 @@ def _drop_options(cut: _Cut) -> None:
         for name in cut.table_keys(*key) if meaning.belongs_to else ():
             if cut.changed_by_set(*meaning.belongs_to) or cut.replaced(meaning.belongs_to, (*key, name)):
                 cut.drop_key([name], name, *key, name)
+
+
+def _drop_probes(cut: _Cut) -> None:
+    """Leave out the settings of probes that ``--set`` took away."""
+    if not cut.changed_by_set("compare", "probes"):
+        return
+    chosen = _names_of(cut.value("compare", "probes"))
+    for setting in ("probe_options", "probe_sizes"):
+        for probe in cut.table_keys("compare", setting):
+            if probe not in chosen:
+                cut.drop_key([probe], probe, "compare", setting, probe)
 
 
 def _drop_baseline(cut: _Cut) -> None:

@@ -142,9 +142,10 @@ def _table_entries(key: Key) -> Iterator[str]:
         if table[: len(key)] != key or "*" in key:
             continue
         place = (*key, *PLACEHOLDERS.get(table, ()))
-        for model in models:
-            for name, field in model.model_fields.items():
-                yield from _key_blocks((*place, name), field, in_table=True)
+        fields = [item for model in reversed(models) for item in model.model_fields.items()]
+        said = dict(fields)  # a key that two tables have is said once, as the first one says it
+        for name in dict.fromkeys(name for model in models for name in model.model_fields):
+            yield from _key_blocks((*place, name), said[name], in_table=True)
 
 
 def _heading(section: type[BaseModel]) -> tuple[str, str]:

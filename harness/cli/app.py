@@ -23,6 +23,7 @@ from harness.cli import (
     data_suspects,
     examples,
     export,
+    figures,
     index,
     lr_find,
     new,
@@ -77,6 +78,7 @@ _add("status", status.command)
 _add("watch", watch.command)
 _add("show", show.command)
 _add("report", report.command)
+_add("figures", figures.command)
 _add("index", index.command)
 _add("compare", compare.command)
 _add("predict", predict.command)

@@ -45,6 +45,8 @@ def run(
     retry: bool = False,
     reuse: str | Path | None = None,
     no_reuse: bool = False,
+    preset: str | None = None,
+    refit: bool = False,
     quiet: bool = False,
 ) -> Loaded:
     """Tune, compare and report, as ``harness run`` does; the same call again goes on where it was left.
@@ -63,6 +65,8 @@ def run(
         retry: Whether to try again what was given up because the process died in it.
         reuse: A run folder, or a folder of them, to take finished runs from too.
         no_reuse: Whether to train everything, even what another run folder has.
+        preset: How much is searched and repeated, laid over the file: "quick", "good" or "best".
+        refit: Whether to train the best arm once more, on train and tune together.
         quiet: Whether to print nothing.
 
     Returns:
@@ -86,9 +90,11 @@ def run(
         "retry": arguments.flag("retry", retry),
         "reuse": _optional_path("reuse", reuse),
         "no_reuse": arguments.flag("no_reuse", no_reuse),
+        "refit": arguments.flag("refit", refit),
+        "preset": _optional_text("preset", preset),
     }
     request = _request(file, profile, data, out, plugins, block, set, workload, **more)
-    suite = loading.load_workloads(request.file, request.profile, request.overrides)
+    suite = loading.load_workloads(request.file, request.profile, request.overrides, request.preset)
     if suite and workload is None:
         names = ", ".join(names_of(suite.workloads))
         raise BenchmarkError(
@@ -113,6 +119,7 @@ def plan(
     workload: str | None = None,
     reuse: str | Path | None = None,
     no_reuse: bool = False,
+    preset: str | None = None,
     quiet: bool = False,
 ) -> Estimate:
     """Return what a run would do, how long it would take here and how much disk, from a few timed steps.
@@ -128,6 +135,7 @@ def plan(
         workload: One of the file's workloads; all of them where it is None.
         reuse: A run folder, or a folder of them, that finished runs would be taken from too.
         no_reuse: Whether everything would be trained, even what another run folder has.
+        preset: How much would be searched and repeated, laid over the file: "quick", "good" or "best".
         quiet: Whether to print nothing on the way.
 
     Returns:
@@ -145,6 +153,7 @@ def plan(
     from harness.running.workloads import estimate_file
 
     more = {"reuse": _optional_path("reuse", reuse), "no_reuse": arguments.flag("no_reuse", no_reuse)}
+    more["preset"] = _optional_text("preset", preset)
     request = _request(file, profile, data, out, plugins, block, set, workload, **more)
     with _talking(quiet) as reporter:
         document = estimate_file(request, reporter)
@@ -299,7 +308,7 @@ def _command(name: str, request: Request) -> list[str]:
     """Return the words that one would type for a request."""
     words = ["harness", name, str(request.file)]
     options: list[tuple[str, object]] = [
-        ("--profile", request.profile), ("--data", request.data), ("--workload", request.workload),
+        ("--profile", request.profile), ("--preset", request.preset), ("--data", request.data), ("--workload", request.workload),
         ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
         *(("--plugin", plugin) for plugin in request.plugins), *(("--block", plugin) for plugin in request.block),
         *(("--set", override) for override in request.overrides),
@@ -308,7 +317,7 @@ def _command(name: str, request: Request) -> list[str]:
         words += [option, str(value)] if value is not None else []
     flags = {
         "--only-search": request.only_search, "--extend": request.extend, "--retry": request.retry,
-        "--no-reuse": request.no_reuse,
+        "--no-reuse": request.no_reuse, "--refit": request.refit,
     }  # fmt: skip
     return [*words, *(flag for flag, is_on in flags.items() if is_on)]
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli import completion
-from harness.cli.options import AsJson, Blocked, PluginFiles
-from harness.console.escaping import say_lines
+from harness.cli.options import AsJson, Blocked, DataFolder, PluginFiles
+from harness.console.escaping import say_begun, say_lines
 from harness.errors import HarnessError, UnknownName, did_you_mean, printable, shown
-from harness.plugin.contracts import KINDS, Catalogue, Kind, Optimizer
+from harness.plugin.contracts import KINDS, Catalogue, DataRequest, Dataset, Kind, Optimizer
 
 if TYPE_CHECKING:
     from harness.plugin.registry import Offered, Registry
@@ -46,8 +46,10 @@ def command(
         str | None, typer.Option(metavar="OPTIMIZER", help="Compare an optimizer's steps with these, in float64.")
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter for --like.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter for --like, or a key of [data], data.KEY."),
     ] = None,
+    data: DataFolder = None,
     plugin: PluginFiles = None,
     block: Blocked = None,
     as_json: AsJson = False,
@@ -56,12 +58,15 @@ def command(
 
     Every check is one line.
     """
+    say_begun(f"checks of {plugin_}")
     files = plugin or []
     plugins = find_plugins(plugin_, kind, files, block or [])
     optimizers = find_optimizers(plugins, plot) if plot else {}
     places = [*files, Path(plugin_)] if plugin_.endswith(".py") else files
-    reference = find_reference(plugins, like, set_ or [], places, block or [])
-    code = print_results(run_checks(plugins, quick, reference), as_json)
+    settings = [setting for setting in set_ or [] if not setting.startswith("data.")]
+    reference = find_reference(plugins, like, settings, places, block or [])
+    requests = find_data(plugins, data, [setting for setting in set_ or [] if setting not in settings])
+    code = print_results(run_checks(plugins, quick, reference, requests), as_json)
     if plot:
         draw_paths(optimizers, plot)
         if not as_json:
@@ -179,16 +184,45 @@ def find_reference(
     return like
 
 
+def find_data(
+    plugins: Sequence[tuple[Kind, Offered]], data: Path | None, settings: Sequence[str] = ()
+) -> dict[str, DataRequest]:
+    """Return what each dataset that looks in a folder is asked, by its name; nothing where there is no folder to look in.
+
+    The folder is that of ``--data`` or HARNESS_DATA. Raises HarnessError where no such dataset is checked.
+    """
+    from harness.benchmark.loading import without_file
+    from harness.benchmark.plan import data_request
+    from harness.data.places import find_root
+
+    requests = {}
+    for _, plugin in plugins:
+        dataset = plugin.offer
+        if isinstance(dataset, Dataset) and dataset.takes_folder:
+            root = find_root(data, dataset.name)
+            if root.required or settings:
+                section = without_file("check", (f"data.dataset={dataset.name}", "data.size=32", *settings)).data
+                requests[dataset.name] = data_request(dataset, section, root)
+    if (data or settings) and not requests:
+        option = "--data" if data else "--set"
+        raise HarnessError(
+            f"{option}: must be for a dataset that looks in a folder, got none among the plugins checked"
+        )
+    return requests
+
+
 def run_checks(
-    plugins: Sequence[tuple[Kind, Offered]], quick: bool, reference: Like | None = None
-) -> Iterator[Checked]:
-    """Yield the outcome of every check, one by one."""
+    plugins: Sequence[tuple[Kind, Offered]], quick: bool, reference: Like | None = None,
+    requests: Mapping[str, DataRequest] | None = None,
+) -> Iterator[Checked]:  # fmt: skip
+    """Yield the outcome of every check, one by one. Of a dataset, ``requests`` has what it is opened with."""
     from harness.testing import checks
 
     for kind, plugin in plugins:
         assert not isinstance(plugin.offer, Catalogue)
         like = reference if kind == "optimizer" else None
-        for check in checks(plugin.offer, True if quick else None, like):
+        request = (requests or {}).get(plugin.offer.name) if kind == "dataset" else None
+        for check in checks(plugin.offer, True if quick else None, like, request):
             yield Checked(kind, plugin.offer.name, check, check.outcome())
 
 

@@ -11,7 +11,7 @@ import typer
 
 from harness.cli import completion
 from harness.cli.options import AsJson, Blocked, PluginFiles, print_result
-from harness.console.escaping import say_lines
+from harness.console.escaping import say_begun, say_lines
 from harness.console.numbers import difference, joined, p_value, plain, span
 from harness.errors import HarnessError
 from harness.plugin.boundary import Boundary, PluginFailed
@@ -51,6 +51,7 @@ def command(
 
     The first run is what the others are compared with: what differs, and which arms became better or worse.
     """
+    say_begun(f"comparing {len(folders)} runs")
     from harness.plugin.discovery import discover
     from harness.results.several import open_several
 

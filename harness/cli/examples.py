@@ -52,12 +52,17 @@ BELOW: Mapping[str, Below] = {
         failed="a file is missing or damaged, or an analysis failed",
     ),
     "report": Below(("harness report runs/tiny-HASH --format html,md",), failed="a report failed"),
+    "figures": Below(
+        ("harness figures runs/tiny-HASH", "harness figures runs/tiny-HASH --format pdf,pgf --columns 2 --out figures")
+    ),
     "index": Below(("harness index", "harness index runs --out runs.html"), failed="a run folder cannot be read"),
     "compare": Below(
         ("harness compare runs/A runs/B --out compare.html",), failed="an arm has become worse, with --fail-on-regression"
     ),
     "predict": Below(("harness predict runs/dogscats-HASH test1.zip --out submission.csv",)),
-    "export": Below(("harness export runs/dogscats-HASH --out model",)),
+    "export": Below(
+        ("harness export runs/dogscats-HASH --out model", "harness export runs/dogscats-HASH --format onnx,timm")
+    ),
     "new": Below(("harness new benchmark mine", "harness new optimizer mylion")),
     "cache": Below(("harness cache", "harness cache --clean features")),
     "data inspect": Below(("harness data inspect dogscats --data path/to/dogscats",)),

@@ -8,18 +8,22 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import Blocked, PluginFiles
-from harness.console.escaping import say_lines
+from harness.console.escaping import say_begun, say_lines
 
 
 def command(
     folder: Annotated[Path, typer.Argument(metavar="RUNS", help="The folder with run folders.")] = Path("runs"),
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="The page; RUNS/index.html where not said.")
+        Path | None, typer.Option(metavar="FILE.html", help="The page; by default index.html in RUNS.")
     ] = None,
     plugin: PluginFiles = None,
     block: Blocked = None,
 ) -> None:
-    """Write one page over all runs of a folder: name, date, state, verdict, answer, and a link to each report."""
+    """Write one page over all runs of a folder.
+
+    It has name, date, state, verdict and answer of each run, and a link to its report.
+    """
+    say_begun(f"pages of {folder}")
     from harness.plugin.discovery import discover
     from harness.results.index import write_index
 

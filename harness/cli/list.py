@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from harness.cli import completion
 from harness.cli.options import AsJson, Blocked, PluginFiles, print_result
+from harness.console.columns import cut
 from harness.errors import HarnessError, did_you_mean, shown
 from harness.plugin.contracts import KINDS
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 BENCHMARK = "benchmark"  # listed beside the kinds of plugin
 OURS = "optimizer-harness "  # the distribution whose plugins need no word on where they come from
-LONGEST = 46  # characters of what a plugin says of itself, with which a line stays within 80 columns
+LONGEST = 50  # characters of what a plugin says of itself, with which a line stays within 80 columns
+NAME = 17  # columns of a name; a longer one moves the rest of its line
 
 
 def command(
@@ -102,7 +105,8 @@ def lines(listing: Mapping[str, Any], long: bool = False) -> list[str]:
     rows = [(BENCHMARK, row["name"], row["summary"], row["file"], "") for row in listing["benchmarks"]]
     rows += [_row(plugin, plugin["name"]) for plugin in listing["plugins"]]
     rows += [_row(catalogue, f"{catalogue['name']}:*") for catalogue in listing["catalogues"]]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
+    kinds, names = ([len(row[column]) for row in rows] for column in range(2))
+    widths = max(kinds, default=0), min(max(names, default=0), NAME)
     out = []
     for kind, name, summary, plugin, origin in rows:
         begins = f"{kind:{widths[0]}}  {name:{widths[1]}}"
@@ -110,7 +114,8 @@ def lines(listing: Mapping[str, Any], long: bool = False) -> list[str]:
             out.append("  ".join(filter(None, (begins, summary, plugin, origin))))
         else:
             foreign = f" ({origin})" if origin and not origin.startswith(OURS) else ""
-            out.append(f"{begins}  {first_words(summary)}{foreign}".rstrip())
+            words = cut(summary, LONGEST) if kind == BENCHMARK else first_words(summary)
+            out.append(f"{begins}  {words}{foreign}".rstrip())
     out += [f"broken: {name}: {reason}" for name, reason in listing["broken"].items()]
     return out + [f"blocked: {name}" for name in listing["blocked"]]
 
@@ -120,8 +125,10 @@ def _row(plugin: Mapping[str, Any], name: str) -> tuple[str, str, str, str, str]
 
 
 def first_words(sentence: str) -> str:
-    """Return as many whole words of a sentence as fit into a line of the list, with "..." where words are left out."""
-    if len(sentence) <= LONGEST:
-        return sentence
-    words = sentence[: LONGEST - 3].rsplit(" ", 1)[0].rstrip(" ,;:")
-    return f"{words}..."
+    """Return the first clause of a sentence, or as many whole words of it as fit into a line of the list.
+
+    >>> first_words("Score against seconds: which trials nothing beats in both")
+    'Score against seconds'
+    """
+    clause = re.split(r"(?<=\w)[:;,](?: |$)|(?<=\?) ", sentence, maxsplit=1)[0]
+    return cut(clause[:1].upper() + clause[1:], LONGEST)

@@ -38,6 +38,7 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {  # by kind: what makes a benchmark 
     "probe": ('compare.probes=["newcomer"]',),
     "analysis": (),  # every installed analysis takes part
     "report": ('report.formats=["html", "newcomer"]',),
+    "listener": ('report.listeners=["newcomer"]',),
     "catalogue": ('train.backbones=["newcomer:w16"]',),
 }
 

@@ -11,7 +11,7 @@ import typer
 
 from harness.cli import completion
 from harness.cli.options import AnyRunFolder, Blocked, PluginFiles
-from harness.console.escaping import say_lines
+from harness.console.escaping import say_begun, say_lines
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def command(
 
     Of a folder of several workloads these are the reports of each run and the common ones.
     """
+    say_begun(f"reports of {folder}")
     from harness.plugin.discovery import discover
     from harness.records.files import check_out_folder
     from harness.records.workloads import has_workloads

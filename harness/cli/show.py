@@ -12,6 +12,7 @@ import typer
 
 from harness.cli.options import AnyRunFolder, AsJson, Blocked, PluginFiles, print_result
 from harness.console.columns import cut
+from harness.console.escaping import say_begun
 from harness.console.numbers import assignments, counted, measure, plain
 from harness.results.run_state import is_over, left_out
 
@@ -30,6 +31,7 @@ BEST = 8  # arms that these lines name
 
 def command(folder: AnyRunFolder, plugin: PluginFiles = None, block: Blocked = None, as_json: AsJson = False) -> None:
     """Show a run's results, or those of several workloads."""
+    say_begun(f"results of {folder}")
     from harness.cli.workloads import show_workloads, workloads_lines
     from harness.plugin.discovery import discover
     from harness.records.workloads import has_workloads

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.options import AnyRunFolder, AsJson, print_result
-from harness.console.numbers import counted
+from harness.console.numbers import counted, duration
 from harness.results.run_state import is_over, left_out
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def status(folder: Path) -> dict[str, Any]:
         "measurements": _measurements(records),
         "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
         "seconds": float(records.runs["seconds"].sum()),
+        "budget": {key: records.meta.budget.get(key) for key in ("asked", "used", "units")},
         "left_out": left_out(records),
         "lacking": summary(records.find_lacking(whole=False)),
         "reports": [str(file) for file in sorted(folder.glob("report.*")) if file.is_file()],
@@ -105,6 +106,8 @@ def _count_states(runs: DataFrame) -> dict[str, int]:
 def status_lines(document: Mapping[str, Any]) -> list[str]:
     """Return the status for a person."""
     lines = [f"{document['run']}: {document['state']}, {document['seconds']:.0f} s of training so far"]
+    if (budget := document["budget"])["asked"]:
+        lines.append(f"  budget: {duration(budget['asked'])}, of which {duration(budget['used'])} is used")
     lines += _look_line(document["replicates"])
     for arm in document["arms"]:
         grid = f", all {arm['exhausted']} combinations" if arm["exhausted"] else ""

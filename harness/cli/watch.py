@@ -38,7 +38,10 @@ def command(
         bool, typer.Option("--follow", hidden=True, help="End with the run that has started this.")
     ] = False,
 ) -> None:
-    """Show a run in the browser while it goes on: trials, curves and time left; Ctrl-C ends it, and not the run."""
+    """Show a run in the browser while it goes on.
+
+    The page has the trials, the curves and the time left. Ctrl-C ends the page, and not the run.
+    """
     from harness.plugin.discovery import discover
     from harness.records.workloads import has_workloads
     from harness.results.live.server import LiveRun, LiveServer

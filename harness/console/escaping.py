@@ -148,6 +148,13 @@ def say_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
             print(piece, file=stream)
 
 
+def say_begun(what: str) -> None:
+    """Say to a person who waits what is begun; a file, or a program that reads the results, gets nothing of it."""
+    if columns_of(sys.stderr) is not None:
+        say_lines([f"{what} ..."], sys.stderr)
+        sys.stderr.flush()
+
+
 def say_error(text: str) -> None:
     """Print an error's line, of bounded length, to standard error."""
     say_lines([f"error: {shortened(on_one_line(text), LONGEST_LINE)}"], sys.stderr)

@@ -200,8 +200,8 @@ def summary_of(module: ModuleType, name: str) -> str:
     text = " ".join((module.__doc__ or "").split("\n\n", 1)[0].replace("``", "").split())
     sentence = re.split(r"\.(?: |$)", text, maxsplit=1)[0]
     title, _, rest = sentence.partition(": ")
-    same = re.sub(r"[\W_]", "", title).casefold() == re.sub(r"[\W_]", "", name).casefold()
-    return rest if same and rest else sentence
+    letters, letters_of_name = (re.sub(r"[\W_]", "", text).casefold() for text in (title, name))
+    return rest if rest and letters_of_name.startswith(letters) else sentence
 
 
 def _reserve_name(source: _Source, registry: Registry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -171,8 +172,16 @@ def _named_as_arguments() -> Iterator[None]:
     except OSError as error:
         raise refused(error, must="be usable") from error
     except HarnessError as error:
-        text = str(error)
-        for key, argument in ARGUMENTS.items():
-            if text.startswith(f"--set: {key}: "):
-                raise type(error)(text.replace(f"--set: {key}", argument, 1)) from error
-        raise
+        raise type(error)(_in_words_of_the_call(str(error))) from error
+
+
+def _in_words_of_the_call(line: str) -> str:
+    """Return the line of an error with an argument's name in the place of the key of the benchmark file.
+
+    >>> _in_words_of_the_call("--set: search.space.sgd.lr: must be a number, got 'x'")
+    "lr: must be a number, got 'x'"
+    """
+    for key, argument in ARGUMENTS.items():
+        if line.startswith(f"--set: {key}: "):
+            return line.replace(f"--set: {key}", argument, 1)
+    return re.sub(r"^--set: search\.space\.[^:]*\.([\w-]+): ", r"\1: ", line).replace("--set: ", "set: ", 1)

@@ -56,6 +56,7 @@ class Request:
     preset: str | None = None  # how much is searched and repeated, laid over the file
     refit: bool = False  # the best arm is trained once more, on all data
     began: float | None = None  # the reading of ``time.monotonic`` from which a time limit counts; None for now
+    share: int = 1  # of so many workloads this is one, each with an equal part of the time limit
     most_looks: int | None = None  # after so many looks the call ends, and a later one goes on; None for all
 
     @property

@@ -99,7 +99,7 @@ def _train_in_folder(
     ):
         audience.open()
         executor = _executor_of(setting, store, closing)
-        limit = TimeLimit(limit_of(setting.plan.benchmark), store, request.began)
+        limit = TimeLimit(limit_of(setting.plan.benchmark), store, request.began, share=request.share)
         closing.callback(limit.write)
         centred = centre(setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):

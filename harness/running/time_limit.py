@@ -27,14 +27,12 @@ class TimeLimit:
     """The seconds that a benchmark may take in all, None for no limit, and what of them is used."""
 
     def __init__(
-        self,
-        seconds: float | None,
-        store: Store,
-        began: float | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+        self, seconds: float | None, store: Store, began: float | None = None,
+        clock: Callable[[], float] = time.monotonic, share: int = 1,
+    ) -> None:  # fmt: skip
         noted: Mapping[str, Any] = store.noted(KEY) or {}
-        self.seconds = seconds
+        self.seconds = None if seconds is None else seconds / share
+        self._share = share  # of so many workloads this is one, and each gets an equal part of the time
         self.probes: dict[str, float] = dict(noted.get("seconds_each", {}))  # of a measurement, by probe
         self._store = store
         self._clock = clock
@@ -64,7 +62,8 @@ class TimeLimit:
     @property
     def words(self) -> str:
         """The limit as a text: "1h30m"."""
-        return time_text(self.seconds or 0.0)
+        whole = time_text((self.seconds or 0.0) * self._share)
+        return f"{whole} for {self._share} workloads" if self._share > 1 else whole
 
     # --- what is measured
 
@@ -126,7 +125,7 @@ class TimeLimit:
     def remedy(self, needed: float, command: Sequence[str]) -> str:
         """Return the command that goes on, with a limit under which so many more seconds fit."""
         seconds = _rounded(self.used + ROOM * max(needed, 1.0) + sum(self._reserved.values()))
-        return command_with_limit(command, seconds)
+        return command_with_limit(command, seconds * self._share)
 
 
 def command_with_limit(command: Sequence[str], seconds: float) -> str:

@@ -52,7 +52,9 @@ def run_file(
     with held(folder):
         _begin(folder, file, command)
         opened(folder)
-        outcomes = _look_by_look(_chosen(file, request), file, replace(request, common=folder.name), reporter, words)
+        chosen = _chosen(file, request)
+        each = replace(request, common=folder.name, share=len(file.workloads), began=None)
+        outcomes = _look_by_look(chosen, file, each, reporter, words)
         written = write_common_reports(folder, file.benchmarks[0].report.formats, registry)
     _say_end(reporter, written, folder, closing_together)
     errors = [outcome.error for outcome in outcomes if outcome.error]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -54,38 +54,56 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if formula is not None:
             self.counts["products"] += int(formula(*args, **kwargs, out_val=result))
 
+    def of_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """Return an optimizer's step, counted; what the training loop does around it is not."""
+
+        def counted(*args: Any) -> Any:
+            with self:
+                return step(*args)
+
+        return counted
+
+    def of_gradient(self, differentiate: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the evaluation of a gradient, which is counted as one, whatever is done in it."""
+
+        def counted(*args: Any) -> Any:
+            self.counts["gradients"] += 1
+            self.differentiates = True
+            try:
+                return differentiate(*args)
+            finally:
+                self.differentiates = False
+
+        return counted
+
 
 def work_of(parts: Parts, steps: int) -> Work:
     """Return the mean work of so many steps of a training, each on its first batch."""
     rows = parts.ingredients.train
     inputs, targets = rows.inputs[: parts.run.batch_size], rows.targets[: parts.run.batch_size]
     counting = _Counting()
-    with _gradients_apart(parts, counting), counting:
+    with (
+        _replaced(parts.optimizer, "step", counting.of_step),
+        _replaced(parts.objective, "differentiate", counting.of_gradient),
+    ):
         for _ in range(steps):
             parts.step(inputs, targets)
-    counts = counting.counts
     names = ("gradients", "operations", "numbers", "products", "decompositions")
-    return Work(**{name: counts[name] / steps for name in names})
+    return Work(**{name: counting.counts[name] / steps for name in names})
 
 
 @contextmanager
-def _gradients_apart(parts: Parts, counting: _Counting) -> Iterator[None]:
-    """Count the evaluations of the objective, and not what is done in them."""
-    differentiate = parts.objective.differentiate
-
-    def counted(inputs: torch.Tensor, targets: Any) -> Any:
-        counting.counts["gradients"] += 1
-        counting.differentiates = True
-        try:
-            return differentiate(inputs, targets)
-        finally:
-            counting.differentiates = False
-
-    parts.objective.differentiate = counted  # type: ignore[method-assign]
+def _replaced(owner: Any, name: str, around: Callable[..., Any]) -> Iterator[None]:
+    """Have an object another method of a name; schedules of torch put one into an optimizer too."""
+    before = vars(owner).get(name)
+    setattr(owner, name, around(getattr(owner, name)))
     try:
         yield
     finally:
-        del parts.objective.differentiate
+        if before is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:

@@ -1,4 +1,7 @@
-"""A BibTeX entry for every optimizer and schedule that a run used, and for the harness itself."""
+"""BibTeX entries for what a run used.
+
+A BibTeX entry for every optimizer and schedule that a run used, and for the harness itself.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, metadata
 from itertools import count, product
 
-from harness import Report, Results, __version__, hookimpl
-from harness_reports._words.latex import escaped
+from harness import Report, Results, __version__, hookimpl, latex_text
 from harness_reports._words.works import Work, bibliography
 
+DISTRIBUTION, YEAR = "optimizer-harness", "2026"
 ARXIV = re.compile(r"arxiv:\s*(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
 DOI = re.compile(r"doi:\s*(10\.\d{4,9}/[^\s,;]+)", re.IGNORECASE)
 URL = re.compile(r"https?://[^\s,;]+")
@@ -73,10 +77,10 @@ def _has_words(reference: str, words: str) -> bool:
 
 def _entry_from_words(name: str, reference: str, identifier: str = "") -> Work:
     """Return an entry from the words of a reference: author and year where it begins with them, else only a note."""
-    fields = {"title": f"{{{escaped(name)}}}"}
+    fields = {"title": f"{{{latex_text(name)}}}"}
     if match := AUTHORS_AND_YEAR.search(ARXIV.sub("", DOI.sub("", URL.sub("", reference)))):
         authors = re.split(r"\s+(?:&|and)\s+", match["who"].strip())
-        fields["author"] = escaped(" and ".join([*authors, *(["others"] if match["more"] else [])]))
+        fields["author"] = latex_text(" and ".join([*authors, *(["others"] if match["more"] else [])]))
         fields["year"] = match["year"]
     arxiv, doi, url = ARXIV.search(reference), DOI.search(reference), URL.search(reference)
     if arxiv and identifier in ("", arxiv[1]):
@@ -87,7 +91,7 @@ def _entry_from_words(name: str, reference: str, identifier: str = "") -> Work:
     elif url:
         fields["url"] = _escaped_address(url[0])
     if reference:
-        fields["note"] = escaped(reference)
+        fields["note"] = latex_text(reference)
     letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     key = re.sub(r"[^A-Za-z0-9]+", "-", letters).strip("-").lower()[:60]
     return Work(f"optimizer:{key or 'unnamed'}", "misc", fields)
@@ -99,12 +103,26 @@ def _escaped_address(text: str) -> str:
 
 
 def _harness_work() -> Work:
+    """Return the harness's own entry, as CITATION.cff has it; its address is the one that its package names."""
     fields = {
         "author": "{optimizer-harness contributors}",
-        "title": "optimizer-harness: honest comparison of training algorithms",
-        "note": f"Version {__version__}",
+        "title": "{optimizer-harness}: honest comparison of training algorithms",
+        "year": YEAR,
+        "note": f"Version {__version__}, Apache License 2.0",
     }
+    if address := _project_address():
+        fields["url"] = _escaped_address(address)
     return Work("optimizerharness", "misc", fields)
+
+
+def _project_address() -> str:
+    """Return the address of the project's source or page, as its package names it; "" where it names none."""
+    try:
+        named = metadata(DISTRIBUTION).get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    addresses = dict(line.partition(", ")[::2] for line in named)
+    return next((addresses[label] for label in ("Repository", "Source", "Homepage") if label in addresses), "")
 
 
 def _entry_text(work: Work, users: list[str]) -> str:

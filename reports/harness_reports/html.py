@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from harness import Report, Results, hookimpl
 from harness_reports._draw.interactive import Views, digest, library, packed
+from harness_reports._draw.legend import add_legend
 from harness_reports._draw.svg import collected
 from harness_reports._page._first import CLAIM, first_screen
 from harness_reports._page._section import Page, Section, sections
@@ -55,6 +56,9 @@ def figures(results: Results) -> Mapping[str, Figure]:
     """Return every static figure of the page by name, in the order of the page; its label is its title."""
     with collected() as drawn:
         render(results)
+    looks = Page.of(results).looks
+    for figure in drawn.values():
+        add_legend(figure, looks)
     return drawn
 
 

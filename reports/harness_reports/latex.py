@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import Records, Report, Results, hookimpl, numbers
+from harness import Records, Report, Results, hookimpl, latex_text, numbers
 from harness.verdict.protocol import FACETS
 from harness_reports._words import alarms, constant
 from harness_reports._words.benchmark import search_budget, split_sizes
 from harness_reports._words.columns import shown_metrics
 from harness_reports._words.coverage import sampled_examples
-from harness_reports._words.latex import escaped, escaped_number, floating_table
+from harness_reports._words.latex import escaped_number, floating_table
 from harness_reports._words.names import capitalized, metric_title, shared_parts, title_with_unit
 from harness_reports._words.notices import fairness_notes
 from harness_reports._words.outcome import Outcome
@@ -63,15 +63,15 @@ def _leaderboard_table(outcome: Outcome) -> str:
     for row in deciding:
         seeds = str(row["n"]) if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
         cells = [_mean_cell(rows[row["arm"], metric]) for metric in metrics]
-        lines.append([escaped(outcome.labels[row["arm"]]), seeds, *cells])
+        lines.append([latex_text(outcome.labels[row["arm"]]), seeds, *cells])
     if scores := constant.leaderboard_cells(outcome, metrics):
-        lines.append([escaped(constant.answer(outcome.records)), "", *map(escaped_number, scores)])
+        lines.append([latex_text(constant.answer(outcome.records)), "", *map(escaped_number, scores)])
     first = deciding[0]["arm"]
     heads = [title_with_unit(metric_title(metric), rows[first, metric]["unit"]) for metric in metrics]
     shown = [row for row in rows.values() if row["metric"] in metrics]
     return floating_table(
-        escaped(_leaderboard_caption(outcome, metrics, shown)), _table_label(outcome.records, "leaderboard"),
-        ["arm", "seeds", *map(escaped, heads)], f"lr{'r' * len(heads)}", lines, escaped(_note_below(outcome.records)),
+        latex_text(_leaderboard_caption(outcome, metrics, shown)), _table_label(outcome.records, "leaderboard"),
+        ["arm", "seeds", *map(latex_text, heads)], f"lr{'r' * len(heads)}", lines, latex_text(_note_below(outcome.records)),
     )  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def _lead_table(outcome: Outcome) -> str:
     )
     heads = ["arm", title_with_unit("behind", unit), "95 % interval", "detectable"]
     return floating_table(
-        escaped(caption), _table_label(outcome.records, "leads"), list(map(escaped, heads)), "lrrr", lines
+        latex_text(caption), _table_label(outcome.records, "leads"), list(map(latex_text, heads)), "lrrr", lines
     )
 
 
@@ -137,7 +137,7 @@ def _lead_line(outcome: Outcome, lead: Mapping[str, Any]) -> list[str]:
     unit, doubted = lead["unit"], lead["arm"] in alarms.tuning_doubts(outcome)
     detectable = lead["detectable"] == lead["detectable"]
     return [
-        f"{escaped(outcome.labels[lead['arm']])}{f' ({alarms.LABEL})' if doubted else ''}",
+        f"{latex_text(outcome.labels[lead['arm']])}{f' ({alarms.LABEL})' if doubted else ''}",
         escaped_number(numbers.plain(lead["lead"], unit)),
         _interval_text(lead["low"], lead["high"], unit)
         if lead["low"] == lead["low"]
@@ -152,20 +152,20 @@ def _tuned_table(outcome: Outcome) -> str:
     for row in records.arms.to_dict("records"):
         if row["tuned_params"]:
             score = outcome.searched.text(float(row["tuned_value"]))
-            label, params = escaped(outcome.labels[row["arm"]]), _params_in_line(row["tuned_params"])
+            label, params = latex_text(outcome.labels[row["arm"]]), _params_in_line(row["tuned_params"])
             lines.append([label, params, escaped_number(score)])
     if not lines:
         return ""
     caption = (
         f"Tuned hyperparameters of {records.name}, and the {outcome.trial_title} of the trials that they come from."
     )
-    heads = [escaped(head) for head in ("arm", "hyperparameters", outcome.trial_title)]
-    return floating_table(escaped(caption), _table_label(records, "tuned"), heads, r"lp{0.55\linewidth}r", lines)
+    heads = [latex_text(head) for head in ("arm", "hyperparameters", outcome.trial_title)]
+    return floating_table(latex_text(caption), _table_label(records, "tuned"), heads, r"lp{0.55\linewidth}r", lines)
 
 
 def _params_in_line(params: Mapping[str, Any]) -> str:
     """Return hyperparameters in one line; a name and its value stay on one line of the paper."""
-    return ", ".join(rf"{escaped(name)}~{escaped_number(numbers.setting(value))}" for name, value in params.items())
+    return ", ".join(rf"{latex_text(name)}~{escaped_number(numbers.setting(value))}" for name, value in params.items())
 
 
 def _alarm_table(outcome: Outcome) -> str:
@@ -173,8 +173,8 @@ def _alarm_table(outcome: Outcome) -> str:
     doubts = alarms.tuning_doubts(outcome)
     if not doubts:
         return ""
-    lines = [[escaped(outcome.labels[arm]), escaped(numbers.joined(reasons))] for arm, reasons in doubts.items()]
-    caption = escaped(f"Arms of {outcome.records.name} that are {alarms.LABEL}, not worse.")
+    lines = [[latex_text(outcome.labels[arm]), latex_text(numbers.joined(reasons))] for arm, reasons in doubts.items()]
+    caption = latex_text(f"Arms of {outcome.records.name} that are {alarms.LABEL}, not worse.")
     label = _table_label(outcome.records, "alarms")
     return floating_table(caption, label, ["arm", "because"], r"lp{0.7\linewidth}", lines)
 
@@ -187,7 +187,7 @@ def _verdict_table(outcome: Outcome) -> str:
     lines, below = [], list[str]()
     for network in verdict:
         cells = [network.network, network.with_regime, *network.facets, network.power]
-        lines.append([escaped(cell) for cell in cells])
+        lines.append([latex_text(cell) for cell in cells])
         name = f"{network.network}: " if len(verdict) > 1 else ""
         below += [f"{name}doubt: {doubt}." for doubt in network.doubts]
         below += [f"{name}{line}." for line in network.lines]
@@ -197,8 +197,8 @@ def _verdict_table(outcome: Outcome) -> str:
     )
     heads = ["network", "verdict", *FACETS, "power"]
     columns = f"{'l' * (len(heads) - 1)}r"
-    note = escaped(" ".join(below))
-    return floating_table(escaped(caption), _table_label(outcome.records, "verdict"), heads, columns, lines, note)
+    note = latex_text(" ".join(below))
+    return floating_table(latex_text(caption), _table_label(outcome.records, "verdict"), heads, columns, lines, note)
 
 
 @hookimpl

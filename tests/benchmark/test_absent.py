@@ -30,6 +30,26 @@ LEFT_OUT = "settings of the file that are left out, because what they are for ta
         (None, ['search.sampler="random"'], "search.sampler_options.n_startup_trials"),
         (None, ['train.optimizers=["lion"]'], "search.space.sgd, search.space.adam, search.space.rmsprop"),
         (None, ['search.sampler="tpe"'], ""),
+        (
+            None,
+            ['compare.probes=["inside", "sharpness"]'],
+            (
+                "compare.probe_options.connectivity, compare.probe_options.stability, compare.probe_options.surface, "
+                "compare.probe_sizes.stability"
+            ),
+        ),
+        ("verdict", ['train.optimizers=["sgd", "adam"]'], "search.space.rmsprop"),
+        (
+            "full",
+            ['train.optimizers=["adam"]', 'train.schedulers=["cosine"]'],
+            "search.space.sgd, search.space.rmsprop",
+        ),
+        (
+            "photos",
+            ['train.optimizers=["sgd"]', 'train.heads=["linear"]'],
+            "search.space.adam, search.space.rmsprop, heads.linear.search.space.adam, heads.linear.search.space.rmsprop",
+        ),
+        ("finetune", ["search.layer_factor=[]", 'train.optimizers=["adam"]'], "search.space.sgd, search.space.rmsprop"),
         ("photos", [], ""),
         ("finetune", [], "search.space.rmsprop"),
         ("full", [], ""),

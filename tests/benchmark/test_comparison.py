@@ -207,7 +207,7 @@ def carry_out(tmp_path, benchmark_file):
         said = []
 
         class Heard(Reporter):
-            def say(self, text, style=""):
+            def say(self, text, style="", brief=False):
                 said.append(text)
 
         bare = ('formats = ["text"]', "formats = []")

@@ -301,6 +301,25 @@ def test_list_says_where_each_plugin_comes_from(harness):
     assert "blocked: sgd" in harness("list", "--block", "sgd")[1]
 
 
+def test_list_says_in_a_few_words_what_each_plugin_is(harness, tmp_path):
+    """Whoever writes a plugin gets it for free, from the docstring of its module."""
+    (tmp_path / "here" / "unit.py").write_text(
+        '"""Unit: steps of one length, whatever the gradient. You 2017."""\n'
+        "import torch\nfrom harness import Optimizer, hookimpl\n"
+        "@hookimpl\ndef harness_optimizers():\n"
+        '    return [Optimizer("unit", torch.optim.SGD, space={})]\n'
+    )
+    _, out, _ = harness("list", "--plugin", "unit.py")
+    lines = out.splitlines()
+    assert "optimizer  unit               Steps of one length (unit.py)" in lines
+    assert "optimizer  sgd                SGD with momentum" in lines
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if len(line.split()) < 4] == []
+    _, out, _ = harness("list", "benchmarks", "--long")
+    assert [line.split()[1] for line in out.splitlines()] == ["diabetes", "dogscats", "suite", "tiny"]
+    assert all(line.endswith(".toml") for line in out.splitlines())
+
+
 @pytest.mark.parametrize("command", ["status", "show", "report"])
 def test_what_is_no_run_folder_is_refused(harness, tmp_path, command):
     refused(harness(command, "none"), "none: must be a run folder, got nothing there")

@@ -6,7 +6,7 @@ import io
 import sys
 
 from harness.console.columns import columns_of, cut, folded
-from harness.console.escaping import say_error, say_lines
+from harness.console.escaping import say_begun, say_error, say_lines
 from harness.console.progress import Reporter
 
 
@@ -59,3 +59,12 @@ def test_off_a_terminal_nothing_is_broken(capsys):
     Reporter().say(LONG, brief=True)
     assert capsys.readouterr().out == f"{LONG}\n" * 2
     assert columns_of(io.StringIO()) is None
+
+
+def test_whoever_waits_at_a_terminal_hears_what_is_begun_and_a_file_does_not(monkeypatch, capsys):
+    say_begun("reports of runs/x")
+    assert capsys.readouterr() == ("", "")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    say_begun("reports of runs/x")
+    assert terminal.getvalue() == "reports of runs/x ...\n"

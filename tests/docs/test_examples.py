@@ -29,12 +29,31 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"python", "toml", "text"}  # "text" is an output or a sketch
 GROUP = typer.main.get_command(app)
 
-NOT_RUN = {
-    "run": "trains for minutes; its file, profile, settings and plugins are resolved here",
-    "lr-find": "trains every arm of the flagship; its file, profile and settings are resolved here",
-    "check": "takes up to half a minute; test_plugins_page.py checks the page's own file, tests/cli/test_check.py draws",
-    "data get": "downloads",
-}  # by command: why the pages' examples of it are only parsed
+FLAGSHIP = "17 min on two quiet cores (docs/performance.md)"
+TOO_LONG = {
+    "run tiny": "one to two minutes on two quiet cores",
+    "run dogscats": FLAGSHIP,
+    "run dogscats --out": FLAGSHIP,
+    "run dogscats --extend": f"the searches of a finished flagship again; a part of {FLAGSHIP}",
+    "run dogscats --plugin": f"about as long as the flagship: {FLAGSHIP}",
+    "run dogscats --profile verdict": "up to four times the flagship, look by look",
+    "run dogscats --profile photos": "4 min on two cores with 1,950 photos before there were replicates (docs/performance.md), which are six",
+    "run dogscats --data path": f"photos at 64 px: longer than the flagship's {FLAGSHIP}",
+    "run dogscats --data dirty": f"five folds and one replicate; less than {FLAGSHIP}",
+    "run dogscats --set train.executor=ray": f"the flagship on a cluster; {FLAGSHIP}",
+    "run dogscats --set train.optimizers": f"one replicate of two arms; less than {FLAGSHIP}",
+    "run suite": "hours on two cores; 'harness plan suite' says how many",
+    "run suite --profile quick": "ten minutes on two cores (benchmarks/suite.toml)",
+    "run suite --workload": "an eighth of the suite",
+    "run FILE.toml --extend": "as long as the reader's own file",
+    "lr-find dogscats": "27 s on two cores",
+    "lr-find dogscats --data": "27 s on two cores, and the photos are decoded",
+    "check unit.py": "up to half a minute; test_plugins_page.py checks the page's own file",
+    "check mylion.py --like": "up to half a minute; tests/testing compares with references",
+    "check mylion.py": "up to half a minute; tests/cli/test_new.py checks what 'harness new' writes",
+    "check lion --plot": "up to half a minute; tests/cli/test_check.py draws",
+}  # by a command, or its beginning up to an option: the time for which it is not run here; file, profile, settings and plugins are resolved
+NOT_RUN = ("run", "lr-find", "check", "data get")  # commands that train for minutes, or download
 RUN_ELSEWHERE = {
     "README.md": "test_plugins_page.py runs the plugin",
     "docs/plugins.md": "test_plugins_page.py runs every plugin",
@@ -84,7 +103,7 @@ def examples(page):
     indented = [line[4:] for line in FENCE.sub("", text).splitlines() if line.startswith("    ")]
     fenced = [line for language, body in FENCE.findall(text) if language == "text" for line in body.splitlines()]
     typed = [part.strip() for line in (*indented, *fenced) for part in line.removeprefix("$ ").split("&&")]
-    matches = [re.fullmatch(r"(?:[A-Z_]+=\S+ )*harness (\S.*)", line) for line in typed]
+    matches = [re.fullmatch(r"(?:[A-Z_]+=\S+ )*harness ([a-z].*)", line) for line in typed]
     return [Command(tuple(shlex.split(match[1], comments=True))) for match in matches if match]
 
 
@@ -243,3 +262,15 @@ def test_nothing_is_listed_that_is_not_on_a_page():
     names |= {mention for page in NAMES for mention in mentions(page)}
     assert [name for name in NOT_RUN if not any(words.startswith(name) for words in names)] == []
     assert all(blocks(page, "python") for page in RUN_ELSEWHERE)
+
+
+def test_every_command_that_is_not_run_is_named_with_its_time():
+    commands = [" ".join(command.words) for page in NAMES for command in examples(page) if not command.is_run]
+    named = {command: [key for key in TOO_LONG if stands_for(key, command)] for command in commands}
+    assert [command for command, keys in named.items() if not keys] == []
+    assert sorted(set(TOO_LONG) - {key for keys in named.values() for key in keys}) == []
+
+
+def stands_for(key, command):
+    """Return whether an entry of ``TOO_LONG`` is for a command: the whole of it, or its beginning up to an option."""
+    return command == key or (" --" in key and command.startswith(key))

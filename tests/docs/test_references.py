@@ -24,6 +24,8 @@ READERS = {
     "test_mylion.py",
     "dirty.py",
     "my_optimizer.py",
+    "mnist.py",
+    "mine.py",
     "FILE.py",
     "_NAME.py",
 }  # files of the reader's own

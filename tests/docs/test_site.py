@@ -29,7 +29,7 @@ def test_every_page_is_in_the_navigation_once(repository, hooks):
 @pytest.mark.parametrize(
     ("page", "link", "expected"),
     [
-        ("index.md", "[data](docs/data.md#rules)", "[data](data.md#rules)"),
+        ("index.md", "[data](docs/data.md)", "[data](data.md)"),
         ("index.md", "[more](CONTRIBUTING.md)", "[more](CONTRIBUTING.md)"),
         ("index.md", "![first](docs/pictures/report.png)", "![first](pictures/report.png)"),
         ("data.md", "[home](../README.md)", "[home](index.md)"),

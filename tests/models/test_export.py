@@ -446,3 +446,42 @@ def test_the_command_says_what_to_expect_and_how_to_predict(finished, tmp_path, 
     said = capsys.readouterr().out
     assert "seed 0, 1, 2, into" in said
     assert f"harness predict {tmp_path / 'model'} FOLDER_OR_ZIP" in said
+
+
+# --- further formats
+
+
+def squares_of(folder, size):
+    """Return the photos of a folder, ``uint8 [N, size, size, 3]`` in the order of their numbers, cut as the model cuts them."""
+    from harness.data.images import stream_photos
+    from harness.data.photos import Skipped, open_photos
+    from harness.models.exported import read_model
+
+    model, _ = read_model(folder)
+    with open_photos(size, Skipped(size), "number") as photos:
+        pieces = [pixels for pixels, _ in stream_photos([photo.photo for photo in photos], model.cut)]
+    return np.concatenate(pieces)[:, 0]
+
+
+READERS = {"onnx": "run_onnx", "torchscript": "run_torchscript", "timm": "run_timm"}
+
+
+@pytest.mark.parametrize("regime", ["features", "finetune"])
+def test_every_format_gives_the_probabilities_of_harness_predict(followed, large, tmp_path, regime):
+    pytest.importorskip("onnxruntime")
+    from harness.models.formats import onnx_file, timm_folder, torchscript_file
+    from harness.models.formats.whole import as_pixels
+
+    formats = ("onnx", "torchscript", "timm")
+    out, about = export(ExportRequest(followed(regime), tmp_path / "model", formats=formats), QUIET)
+    expected = predicted(out, large / "photos", tmp_path / "a.csv")
+    pixels = as_pixels(squares_of(out, large / "photos"))
+    for run_format in (onnx_file.run_onnx, torchscript_file.run_torchscript, timm_folder.run_timm):
+        np.testing.assert_allclose(run_format(out, pixels)[:, 1], expected, atol=1e-4)
+    assert np.ptp(expected) > 1e-3
+    assert [written["format"] for written in about["formats"]] == list(formats)
+    assert all(written["largest_difference"] <= 1e-4 for written in about["formats"])
+    card = (out / "README.md").read_text()
+    for written in about["formats"]:
+        assert f"`{written['file']}`" in card
+        assert any(written["file"] in line and written["read_by"] in line for line in lines(out, about))

@@ -98,6 +98,7 @@ def _compare_run(arm: str, seed: int, place: int, metrics: Any, epochs: int, ran
                 **about,
                 "epoch": epoch,
                 "steps": 16 * epoch,
+                "gradients": 16 * epoch,
                 "lr": 0.1,
                 "seconds": 0.5 * epoch,
                 "running_loss": 0.05 + decay * (1 + noise),
@@ -136,7 +137,7 @@ RUN = [
     "environment",
     "schema_version",
 ]
-EPOCH = ["run_id", "arm", "phase", "seed", "epoch", "steps", "lr", "seconds"]
+EPOCH = ["run_id", "arm", "phase", "seed", "epoch", "steps", "gradients", "lr", "seconds"]
 TRIAL = ["arm", "number", "generation", "params", "run_id", "state", "value", "reason", "seconds", "trained", "epochs"]
 
 

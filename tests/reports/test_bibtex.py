@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from harness_reports import bibtex
 from harness_reports._words.works import bibliography, parse
 
+from harness import __version__
 from harness.plugin.discovery import discover
 
 ENTRY = re.compile(r"^@(\w+)\{([^,\s]+),\n((?:  [a-z]+ = \{.*\},\n)+)\}$", re.MULTILINE)
@@ -174,3 +176,41 @@ def test_an_entry_is_read_with_its_braces_and_named_as_references_name_it() -> N
 def test_a_bibliography_that_is_broken_names_the_line(text: str, line: int) -> None:
     with pytest.raises(ValueError, match=f"references.bib, line {line}: must"):
         parse(text)
+
+
+def test_every_entry_of_the_bibliography_has_a_year_and_an_address() -> None:
+    for work in bibliography().by_name.values():
+        assert re.fullmatch(r"\d{4}", work.fields["year"]), work.key
+        assert {"url", "doi", "eprint"} & set(work.fields), work.key
+
+
+def test_the_harness_has_an_entry_that_agrees_with_its_citation_file(
+    make_records: Any, analysed: Any, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cff = yaml.safe_load((repository / "CITATION.cff").read_text())
+    own = entries(bibtex.render(analysed(make_records(["sgd"]))))["optimizerharness"]
+    assert own["year"] == str(cff["date-released"])[:4]
+    assert cff["version"] == __version__
+    assert f"Version {cff['version']}" in own["note"]
+    assert own["title"].replace("{", "").replace("}", "") == cff["title"]
+    assert cff["authors"][0]["name"] in own["author"]
+    assert own.get("url", "") == cff.get("repository-code", "")  # the project has no public address yet
+    named = {"Project-URL": ["Issues, https://example.org/i", "Repository, https://example.org/a_b"]}
+    monkeypatch.setattr(bibtex, "metadata", lambda _: type("Named", (), {"get_all": staticmethod(named.get)}))
+    assert (
+        entries(bibtex.render(analysed(make_records(["sgd"]))))["optimizerharness"]["url"] == "https://example.org/a_b"
+    )
+
+
+def test_the_citation_file_has_the_keys_of_its_format(repository: Path) -> None:
+    """Those of Citation File Format 1.2, https://github.com/citation-file-format."""
+    cff = yaml.safe_load((repository / "CITATION.cff").read_text())
+    assert cff["cff-version"] == "1.2.0"
+    required = {"cff-version", "message", "title", "authors"}
+    optional = {"type", "abstract", "version", "date-released", "license", "keywords", "repository-code", "url"}
+    assert required <= set(cff) <= required | optional
+    assert all(isinstance(cff[key], str) for key in cff.keys() - {"authors", "keywords"})
+    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", cff["date-released"])
+    assert cff["type"] == "software"
+    assert all(set(author) <= {"name", "website", "given-names", "family-names", "orcid"} for author in cff["authors"])
+    assert len(set(cff["keywords"])) == len(cff["keywords"]) > 0

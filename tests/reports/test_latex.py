@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from harness_reports import latex
-from harness_reports._words.latex import escaped, escaped_number, floating_table
+from harness_reports._words.latex import escaped_number, floating_table
 
-from harness import Results
+from harness import Results, latex_text
 
 HOSTILE = ["<script>", "a\\b{c}$d$", "x_y^z~%#&", '"quoted" [opt]', "*star", "x" * 300, "emoji \U0001f600 ü", "--"]
 VERDICT = {
@@ -76,9 +76,9 @@ def test_hostile_names_are_text(name: str, make_records: Any, analysed: Any) -> 
 
 
 def test_every_special_letter_is_escaped() -> None:
-    assert escaped("a_b & 50 % of $x$ #1 ^~") == r"a\_b \& 50 \% of \$x\$ \#1 \textasciicircum{}\textasciitilde{}"
-    assert escaped("\\{}") == r"\textbackslash{}\{\}"
-    assert escaped("a\n\tb\x00c") == "a b c"
+    assert latex_text("a_b & 50 % of $x$ #1 ^~") == r"a\_b \& 50 \% of \$x\$ \#1 \textasciicircum{}\textasciitilde{}"
+    assert latex_text("\\{}") == r"\textbackslash{}\{\}"
+    assert latex_text("a\n\tb\x00c") == "a b c"
     assert escaped_number("-0.50") == "$-$0.50"
     assert escaped_number("1e-05") == "1e{-}05"
 

@@ -27,7 +27,7 @@ def weather(page):
 
 
 SECTION = Section(
-    id="weather", title="The weather <today>", place=35, data=weather, template="weather.html.j2", tables=("weather",),
+    id="weather", title="The weather <today>", place=52, data=weather, template="weather.html.j2", tables=("weather",),
     styles=("_weather.css",),
 )
 '''
@@ -58,7 +58,7 @@ def results(make_records: Any, analysed: Any) -> Results:
 def navigation(page: str) -> list[str]:
     """The anchors of the navigation, in its order."""
     (links,) = re.findall(r'<nav aria-label="Sections">(.*?)</nav>', page)
-    return re.findall(r'<a href="#([\w-]+)">', links)
+    return re.findall(r'<a href="#(?!top)([\w-]+)">', links)
 
 
 def anchors(page: str) -> list[str]:

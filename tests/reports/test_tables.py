@@ -29,12 +29,13 @@ def test_every_trial_is_in_the_data_and_the_first_are_in_the_page(make_records: 
     arms = [data["arms"][row[0]]["label"] for row in data["rows"]]
     assert arms == [path.split("/")[1] for path in records.trials["arm"]]
     for row, trial in zip(data["rows"], records.trials.to_dict("records"), strict=True):
-        assert (row[1], data["states"][row[2]], row[10]) == (trial["number"], trial["state"], trial["run_id"])
-        assert row[3][0] == (None if np.isnan(trial["value"]) else pytest.approx(trial["value"], rel=1e-5))
-        assert row[5][0] == pytest.approx(trial["params"]["lr"], rel=1e-5)
-        assert row[8] == ["0.9", "true"]
+        place = (1, trial["number"] + 1, trial["state"], trial["run_id"])  # the first replicate, and trials from 1
+        assert (row[1], row[2], data["states"][row[3]], row[11]) == place
+        assert row[4][0] == (None if np.isnan(trial["value"]) else pytest.approx(trial["value"], rel=1e-5))
+        assert row[6][0] == pytest.approx(trial["params"]["lr"], rel=1e-5)
+        assert row[9] == ["0.9", "true"]
     assert data["arms"][0]["params"] == ["momentum", "nesterov"]
-    assert sum(row[12] for row in data["rows"]) == 2  # one chosen an arm
+    assert sum(row[13] for row in data["rows"]) == 2  # one chosen an arm
 
 
 def test_small_curves_share_one_scale_that_one_wild_value_does_not_spoil(make_records: Any) -> None:
@@ -46,7 +47,7 @@ def test_small_curves_share_one_scale_that_one_wild_value_does_not_spoil(make_re
         for run, line in values.items()
         for epoch, value in enumerate(line, 1)
     ]
-    found = every_trial.small_curves(replace(records, epochs=type(records.epochs)(rows)))
+    found = every_trial.small_curves(replace(records, epochs=type(records.epochs)(rows)), {first, second})
     assert found[second] == [every_trial.HEIGHTS, 0]
     assert found[first] == sorted(found[first])
     assert found[first][2] == found[second][0]
@@ -56,6 +57,6 @@ def test_small_curves_share_one_scale_that_one_wild_value_does_not_spoil(make_re
 def test_without_epochs_there_is_a_dash(make_records: Any) -> None:
     records = make_records(["sgd"], seeds=1)
     bare = replace(records, epochs=records.epochs.iloc[:0])
-    assert every_trial.small_curves(bare) == {}
+    assert every_trial.small_curves(bare, set(records.trials["run_id"])) == {}
     assert every_trial.small_curve([], "#000000") == "\N{EN DASH}"
     assert str(every_trial.small_curve([50], "#000000")).count(",") == 2  # one point is drawn as a short line

@@ -109,19 +109,32 @@ def test_what_an_analysis_says_of_a_column_goes_before_the_common_meaning(folder
     assert about.to_dict() == {"seed": "mine", "arm": "the arm: network/optimizer/schedule", "odd": ""}
 
 
-def test_figures_are_those_of_the_report_and_are_drawn_once(folder: Any) -> None:
+def test_figures_are_those_of_the_first_report_that_has_some_and_are_drawn_once(folder: Any) -> None:
     from matplotlib.figure import Figure
 
-    run = harness.load(folder)
-    figures = run.figures
-    assert figures is run.figures
-    assert len(figures) > 3
-    assert all(isinstance(figure, Figure) and figure.get_label() for figure in figures.values())
-    first = next(iter(figures))
-    assert figures[first] is figures[first]
-    assert figures[first]._repr_svg_().startswith("<svg")
-    assert not re.search("#0a0b0[c-f]", figures[first]._repr_svg_())  # the page's own colours, which only its CSS turns
-    assert all(f"<code>{name}</code>" in figures._repr_html_() for name in figures)
+    from harness.plugin.contracts import Report, Results
+    from harness.plugin.registry import Offered, Registry
+    from harness.results.figures import Figures
+
+    drawn: list[str] = []
+
+    def figures(results: Any) -> dict[str, Figure]:
+        drawn.append(results.records.name)
+        figure = Figure(figsize=(1, 1), label="one <line>")
+        figure.subplots().plot([1, 2], [2, 1])
+        return {"line": figure}
+
+    registry = Registry()
+    for report in (Report("plain", "txt", render=str), Report("drawn", "html", render=str, figures=figures)):
+        registry.add("report", Offered(report, "here", "here", "ab"))
+    shown = Figures(Results(open_records(folder), {}), registry)
+    assert drawn == []
+    assert list(shown) == ["line"]
+    assert shown["line"] is shown["line"]
+    assert shown["line"]._repr_svg_().startswith("<svg")
+    assert "<code>line</code>: one &lt;line&gt;" in shown._repr_html_()
+    assert drawn == ["many-trials"]
+    assert not Figures(Results(open_records(folder), {}), Registry())
 
 
 def test_most_wrong_photos_have_the_highest_losses(folder: Any) -> None:

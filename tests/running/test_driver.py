@@ -19,7 +19,7 @@ from harness.running.time_limit import TimeLimit
 def said(monkeypatch):
     """Return a list that fills with the lines of the console."""
     lines: list[str] = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": lines.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))
     return lines
 
 

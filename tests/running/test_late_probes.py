@@ -210,7 +210,7 @@ def measured(setting, tmp_path, monkeypatch):
     said = []
 
     class Heard(Reporter):
-        def say(self, text, style=""):
+        def say(self, text, style="", brief=False):
             said.append(text)
 
     def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None, executor=made.plan.executor):
@@ -530,8 +530,9 @@ def by_workers(measured):
     return go
 
 
-@pytest.mark.parametrize("more", [{}, {"sizes": {"fake": 12}}, {"budget": 16}])
+@pytest.mark.parametrize("more", [{}, {"sizes": {"fake": 12}}])
 def test_however_many_workers_there_are_the_same_is_measured(by_workers, measured, more):
+    """Without a time limit, which more workers make more of."""
     alone = by_workers(Slow(), 1, version="a" * 16, **more)
     for workers, letter in ((2, "b"), (8, "c")):
         slow = Slow()

@@ -17,7 +17,7 @@ from harness.running.start import run
 def carried_out(benchmark_file, tmp_path, monkeypatch):
     """Return a function that carries a benchmark out with these probes; it returns the lines and what was expected."""
     lines = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": lines.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))
 
     def go(probes, *replacements):
         lines.clear()

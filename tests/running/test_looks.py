@@ -44,7 +44,7 @@ def contents_of():
 def carry_out(benchmark_file, tmp_path, monkeypatch):
     """Return a function that carries out a small benchmark whose verdict is settled after so many replicates."""
     lines = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": lines.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))
 
     def go(*replacements, settled=99, out="runs", **more):
         asked = []

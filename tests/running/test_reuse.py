@@ -74,7 +74,7 @@ def trained(monkeypatch):
 def said(monkeypatch):
     """Return a list that fills with the lines of the console."""
     lines: list[str] = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": lines.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))
     return lines
 
 
@@ -363,7 +363,7 @@ def test_a_pruned_search_is_taken_over_with_the_decisions_of_its_own_pruner(carr
 def an_earlier_run(run, values, state, total=4):
     """Return a run as another folder has it, with these values after its epochs."""
     epochs = [
-        {"epoch": n, "steps": n, "lr": 0.1, "seconds": float(n), "metrics": {"tune_accuracy": value}}
+        {"epoch": n, "steps": n, "gradients": n, "lr": 0.1, "seconds": float(n), "metrics": {"tune_accuracy": value}}
         for n, value in enumerate(values, 1)
     ]
     row = {"run_id": run.id, "recipe": json.dumps(run.recipe()), "state": state, "reason": "", "taken_from": ""}

@@ -108,7 +108,7 @@ def test_a_finished_run_says_so_and_does_nothing(benchmark_file, carry_out, monk
     before = outcome(folder)
     monkeypatch.setattr("harness.training.loop.train", lambda *a: pytest.fail("trained again"))
     said = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: said.append(text))
     assert carry_out(file)[0] == 0
     assert any(line.startswith("nothing left to do") for line in said)
     assert outcome(folder) == before
@@ -369,7 +369,7 @@ def test_a_search_alone_says_what_it_chose(benchmark_file, carry_out, monkeypatc
     from harness.cli.show import show_lines
 
     said = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: said.append(text))
     _, folder = carry_out(benchmark_file(), only_search=True)
     assert show(folder)["arms"][0]["tuned"]["params"]
     assert any("no finished comparison run; tuned to lr=" in line for line in show_lines(show(folder)))
@@ -413,7 +413,7 @@ def test_an_exhausted_grid_is_a_finished_run_and_is_named(benchmark_file, carry_
     from harness.cli.status import status_lines
 
     said = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: said.append(text))
     lr = "[search.space.sgd]\nlr = { choices = [0.01, 0.1] }\nmomentum = 0.9\nnesterov = false\n[compare]\nuntuned = 0"
     alone = (('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'), ("[compare]", lr), ("seeds = 2", "seeds = 1"))
     brute = (*alone, ("sampler_options = { n_startup_trials = 2 }", 'sampler = "bruteforce"'))

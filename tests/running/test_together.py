@@ -87,7 +87,7 @@ class AnyOrder:
 @pytest.fixture
 def searched(benchmark_file, registry, tmp_path, monkeypatch):
     """Return a function that carries out the searches of a benchmark and returns all that the records say of them."""
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": None)
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: None)
     empty = Split(np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1]), ("a", "b"))
     data = Data("none", empty, empty, empty, "0" * 64, "nowhere", ("a", "b"))
     folders = iter(range(1000))

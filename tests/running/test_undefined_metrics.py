@@ -44,7 +44,7 @@ class Heard(Reporter):
         super().__init__(quiet=True)
         self.lines = []
 
-    def say(self, text, style=""):
+    def say(self, text, style="", brief=False):
         self.lines.append(text)
 
 

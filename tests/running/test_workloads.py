@@ -85,7 +85,7 @@ class Said(Reporter):
         super().__init__(quiet=True)
         self.lines = []
 
-    def say(self, text, style=""):
+    def say(self, text, style="", brief=False):
         self.lines.append(text)
 
 

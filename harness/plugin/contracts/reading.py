@@ -25,7 +25,7 @@ class Probe:
 
     A probe of one network measures every solution of the arms. ``records.runs`` and ``records.comparison`` have its numbers
     as columns ``PROBE.name``. A ``costly`` probe measures as many networks, or pairs, as ``compare.probe_sizes`` asks for, or
-    as fit into the seconds of ``compare.probe_budget`` where that is set. The report names what was left out. What a probe
+    as fit into the time of ``budget`` where that is set. The report names what was left out. What a probe
     computes of one network and needs again for the next pair, it may keep in ``parts.probe_cache``.
 
     All numbers stand in ``records.measured``. Arrays, of numbers and small, are what ``records.probed(PROBE, *run_ids)``

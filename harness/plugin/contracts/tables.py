@@ -124,6 +124,7 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
         "seed": COMMON["seed"],
         "epoch": COMMON["epoch"],
         "steps": COMMON["steps"],
+        "gradients": Column(int, "evaluations of the gradient so far"),
         "lr": Column(float, "the learning rate of the step to come: the schedule has moved on"),
         "seconds": Column(float, "seconds of training so far"),
     },

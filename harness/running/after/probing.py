@@ -145,6 +145,8 @@ class Probing:
         self.store.note_changes(event.changed)
         self._seconds.append(seconds)
         self._write(seconds=self.note["seconds"] + seconds)
+        if self.time_limit.is_set:
+            self.time_limit.write()
         if key in self._timed:
             self._timed[key] = seconds
             if None not in self._timed.values():

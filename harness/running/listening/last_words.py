@@ -19,9 +19,10 @@ def last_occurrences(written: Written) -> Iterator[Mapping[str, Any]]:
         words = {name: str(network.row[name]) for name in ("network", "statement", *FACETS)}
         networks.append({**words, "lines": network.lines})
     if networks:
-        yield _occurrence("verdict", {"networks": networks})
-    yield _occurrence("report", {"files": [str(file.absolute()) for file in written.files]}, networks)
+        yield _occurrence("verdict", {"networks": networks}, networks)
+    files = {"files": [str(file.absolute()) for file in written.files]}
+    yield _occurrence("report", files, [*(file.name for file in written.files), networks])
 
 
-def _occurrence(kind: str, values: Mapping[str, Any], made_of: Any = None) -> Mapping[str, Any]:
-    return {"kind": kind, "key": f"{kind} {digest([values, made_of])[:16]}", "values": values}
+def _occurrence(kind: str, values: Mapping[str, Any], made_of: Any) -> Mapping[str, Any]:
+    return {"kind": kind, "key": f"{kind} {digest(made_of)[:16]}", "values": values}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.errors import HarnessError
 from harness.plugin.contracts import Optimizer, Scheduler
 from harness.testing import problems
 from harness.testing.driving import (
@@ -25,7 +26,9 @@ from harness.testing.driving import (
 from harness.testing.optimizers.descent import train_on
 from harness.testing.outcomes import NotApplicable, require
 from harness.testing.problems import searches_lines, slope
+from harness.testing.work import work_of
 
+FEW = 3  # evaluations of the gradient in a step: SAM takes two
 LOWEST = 1e6  # a space that reaches to 0 is looked at down to this part of its high end
 
 
@@ -109,6 +112,7 @@ def space_brackets_best_lr(offer: Optimizer) -> str:
     inside = min(grid[1:-1], key=lambda lr: losses[lr])
     best = min(losses, key=lambda lr: losses[lr])
     place = "at its end" if best in grid else "outside"
+    require(math.isfinite(losses[best]), "must train a small network at some rate, got no finite loss at any")
     require(
         losses[inside] <= 1.1 * losses[best] + 0.01,
         f"the space of lr, [{low:.3g}, {high:.3g}], must hold a good rate for a small network off its ends, got a loss of "
@@ -123,14 +127,14 @@ def losses_at(offer: Optimizer, rates: Iterable[float]) -> dict[float, float]:
 
 
 def _loss_at(offer: Optimizer, lr: float) -> float:
-    """Return the loss after some steps; one that evaluates the objective itself gets all rows in each of them.
+    """Return the loss after some steps; one that evaluates the objective many times in a step gets all rows in each.
 
-    A line search takes the objective for one function: on batches, its loss is luck.
+    It takes the objective for one function (LBFGS): on batches, its loss is luck.
     """
     problem, steps = problems.REFERENCE, 160
-    if offer.closure:
-        problem, steps = replace(problem, batch_size=len(problem.rows)), 32
     try:
+        if offer.closure and work_of(start(offer, problem), 2).gradients > FEW:
+            problem, steps = replace(problem, batch_size=len(problem.rows)), 32
         return train_on(offer, problem, {"lr": lr}, steps)
-    except (RuntimeError, ArithmeticError, ValueError):
+    except (HarnessError, RuntimeError, ArithmeticError, ValueError):  # no rate for it
         return math.inf

@@ -1,4 +1,6 @@
-"""mlp: the flattened input, hidden layers of ReLU, one linear layer.
+"""mlp: a multilayer perceptron with ReLU.
+
+The flattened input, hidden layers of ReLU, one linear layer.
 
 Hidden weights are drawn as in He et al. 2015, arXiv:1502.01852, which keeps the variance through ReLUs; biases begin
 at zero, and the last layer so small that outputs begin near zero, where the loss is that of knowing nothing.

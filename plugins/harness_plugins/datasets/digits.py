@@ -1,4 +1,6 @@
-"""Digits: ten classes of handwritten digits in 8 x 8 pixels of 17 greys; 1,797 examples, a small classification.
+"""Digits: handwritten digits in 8 x 8 pixels.
+
+Ten classes of handwritten digits in 8 x 8 pixels of 17 greys; 1,797 examples, a small classification.
 
 Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", doi:10.24432/C50P49; scikit-learn has the test part of
 it. The table comes with scikit-learn, so nothing is downloaded. The 64 pixels are a row of numbers here, not a picture: each is

@@ -1,4 +1,7 @@
-"""The plainest executor: one run after the other, in this process."""
+"""One run after the other in this process.
+
+The plainest executor: one run after the other, in this process.
+"""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ def groups_of(parameters: Any, lr: float) -> Groups:
     """Return parameters, groups of them, or pairs with their names, as groups that each have a rate."""
     import torch
 
-    groups: Groups = torch.optim.SGD(parameters, lr=lr).param_groups
-    return groups
+    groups = torch.optim.SGD(parameters, lr=lr).param_groups
+    return [{"params": group["params"], "lr": group["lr"]} for group in groups]
 
 
 def evaluated_first(class_: Any) -> Any:
@@ -208,30 +208,41 @@ def averaged_later(class_: Any) -> Any:
     return AveragedLater
 
 
-def scaled_gradients(class_: Any) -> Any:
-    """Return bSAM with its ``weight_decay`` called ``gradient_scale``.
+def taken_back(class_: Any) -> Any:
+    """Return bSAM that takes its noise and its perturbation back before it moves, as its paper says; the library keeps both.
 
-    The library multiplies the gradient by it and adds nothing of the weights, so it is no weight decay, and 0 would be no
-    step at all.
+    Its ``weight_decay`` is called ``gradient_scale``: the library multiplies the gradient by it and adds nothing of the
+    weights, so it is no weight decay, and 0 would be no step at all. With 1 the gradient counts as it is.
     """
 
-    class ScaledGradients(class_):  # type: ignore[misc]
-        def __init__(self, parameters: Any, examples: int, gradient_scale: float, **hyperparameters: Any) -> None:
+    class TakenBack(class_):  # type: ignore[misc]
+        def __init__(self, parameters: Any, examples: int, gradient_scale: float = 1.0, **hyperparameters: Any) -> None:
             super().__init__(parameters, num_data=examples, weight_decay=gradient_scale, **hyperparameters)
+            self.origins: list[Any] = []
+            self.defaults["gradient_scale"] = self.defaults.pop("weight_decay")
             for group in self.param_groups:
                 group["gradient_scale"] = group.pop("weight_decay")
-            self.defaults.pop("weight_decay")
 
-        def step(self, closure: Any = None) -> Any:
+        def _weights(self) -> list[Any]:
+            return [weight for group in self.param_groups for weight in group["params"]]
+
+        def first_step(self) -> None:
+            self.origins = [weight.detach().clone() for weight in self._weights()]
+            super().first_step()
+
+        def third_step(self) -> None:
+            for weight, origin in zip(self._weights(), self.origins, strict=True):
+                weight.detach().copy_(origin)
+            self.origins = []
             for group in self.param_groups:
                 group["weight_decay"] = group["gradient_scale"]
             try:
-                return super().step(closure)
+                super().third_step()
             finally:
                 for group in self.param_groups:
                     group.pop("weight_decay")
 
-    return ScaledGradients
+    return TakenBack
 
 
 def constant(value: float) -> Any:

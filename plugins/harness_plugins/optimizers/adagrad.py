@@ -1,4 +1,6 @@
-"""Adagrad: a step by the gradient over the root of the sum of all squared gradients so far.
+"""Adagrad: rates that fall with all past gradients.
+
+A step by the gradient over the root of the sum of all squared gradients so far.
 
 Duchi, Hazan & Singer 2011, https://jmlr.org/papers/v12/duchi11a.html. The diagonal form, as everywhere in deep
 learning. The sum only grows, so the rate falls by itself, on top of what the schedule does.

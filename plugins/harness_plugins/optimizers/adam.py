@@ -1,4 +1,6 @@
-"""Adam: a step by the mean gradient over the root of the mean squared gradient.
+"""Adam: momentum with a rate for every weight.
+
+A step by the mean gradient over the root of the mean squared gradient.
 
 Kingma & Ba 2015, arXiv:1412.6980. The common L2 is part of the objective, so it passes through the adaptive
 scaling; that is Adam with L2, not AdamW.

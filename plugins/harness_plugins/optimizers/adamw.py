@@ -1,4 +1,6 @@
-"""AdamW: Adam with its weight decay taken out of the gradient.
+"""AdamW: Adam with decoupled weight decay.
+
+Adam with its weight decay taken out of the gradient.
 
 Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101.
 

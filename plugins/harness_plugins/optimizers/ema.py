@@ -1,4 +1,6 @@
-"""EMA: another optimizer's weights, averaged over the last steps; the average is evaluated, the weights train on.
+"""EMA: another optimizer with averaged weights.
+
+Another optimizer's weights, averaged over the last steps; the average is evaluated, the weights train on.
 
 Polyak & Juditsky 1992, https://doi.org/10.1137/0330046; with the exponential form and the start-up correction as in
 Kingma & Ba 2015, arXiv:1412.6980: after t steps the average is ``sum d^(t-i) w_i / sum d^(t-i)``, with

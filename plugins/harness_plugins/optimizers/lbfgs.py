@@ -1,4 +1,6 @@
-"""L-BFGS: quasi-Newton steps along directions from the last gradients, their lengths found by a line search.
+"""L-BFGS: quasi-Newton steps with a line search.
+
+Quasi-Newton steps along directions from the last gradients, their lengths found by a line search.
 
 Liu & Nocedal 1989, https://doi.org/10.1007/BF01589116; ``torch.optim.LBFGS`` with the line search for the strong Wolfe
 conditions (Nocedal & Wright 2006, section 3.5).

@@ -1,4 +1,6 @@
-"""Muon: momentum for matrices, orthogonalised; AdamW for everything else.
+"""Muon: orthogonalised momentum for matrices.
+
+Momentum for matrices, orthogonalised; AdamW for everything else.
 
 Jordan et al. 2024, https://kellerjordan.github.io/posts/muon; ``torch.optim.Muon`` and ``torch.optim.AdamW``. A
 convolution's kernels ``[O, I, h, w]`` are one matrix ``[O, I*h*w]``. To AdamW go biases, norms and whatever has one row

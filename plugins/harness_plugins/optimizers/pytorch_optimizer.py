@@ -1,4 +1,6 @@
-"""Every class of the library pytorch_optimizer by its name: pytorch_optimizer:AdaBelief. Kim 2021.
+"""Every class of pytorch_optimizer by its name.
+
+Every class of the library pytorch_optimizer by its name: pytorch_optimizer:AdaBelief. Kim 2021.
 
 https://github.com/kozistr/pytorch_optimizer, version 4.1, the optional extra ``optimizers``. Only the learning rate is
 searched, in the range that a measurement on a small network gave (``_ranges``), and not even that where the method
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 MISSING = "it needs the library of the extra 'optimizers'; python -m pip install pytorch_optimizer"
 EXCLUDED = {
+    "ASGD": "its rate falls to nothing on batches: it compares the norms of the gradients of two of them; use 'torch:ASGD'",
     "DeMo": "it compresses what many machines exchange",
     "DistributedMuon": "it needs several processes; use 'pytorch_optimizer:Muon'",
     "LoRARite": "it moves pairs of low-rank adapters only",
@@ -52,21 +55,17 @@ SET: dict[str, dict[str, Any]] = {
     "ApolloDQN": {"warmup_steps": 1},  # else it has a schedule of its own
     "GrokFastAdamW": {"normalize_lr": False},  # else a group's own rate is not scaled as the others are
     "AdaLOMO": {"loss_scale": 0.0},  # for half precision
-    "BSAM": {"gradient_scale": 1e-4},
     "RAdam": {"degenerated_to_sgd": True},  # as in the paper; else it stands still at first
     "Ranger21": {"norm_loss_factor": 0.0},  # a penalty on the weights
     "SCION": {"norm_type": 0},  # what the default, an enumeration's member that cannot be saved, stands for
     "SCIONLight": {"norm_type": 0},
 }
 ADAPTED: dict[str, Any] = {  # classes that are called in another way than torch's
-    "ASGD": _adapted.scaled,
     "A2Grad": _adapted.scaled,
     "AdaLOMO": _adapted.unfused,
     "AdamMini": _adapted.of_network,
     "AliG": partial(_adapted.with_lr_as, entry="max_lr"),
-    "BSAM": lambda class_: _adapted.evaluated_first(
-        _adapted.scaled_gradients(class_)
-    ),  # noise goes where gradients are
+    "BSAM": lambda class_: _adapted.evaluated_first(_adapted.taken_back(class_)),  # its noise goes where gradients are
     "LOMO": _adapted.unfused,
     "SPlus": _adapted.averaged_later,
     "SWATS": _adapted.scaled,

@@ -1,4 +1,6 @@
-"""RMSprop: a step by the gradient over the root of the mean squared gradient, with optional momentum.
+"""RMSprop: gradients over their root mean square.
+
+A step by the gradient over the root of the mean squared gradient, with optional momentum.
 
 Hinton 2012, lecture 6e of "Neural networks for machine learning". PyTorch's adds epsilon after the root.
 """

@@ -1,4 +1,6 @@
-"""SAM: the step another optimizer would take, by the gradient at the worst point nearby.
+"""SAM: another optimizer at the worst point nearby.
+
+The step another optimizer would take, by the gradient at the worst point nearby.
 
 Foret et al. 2021, "Sharpness-Aware Minimization", https://arxiv.org/abs/2010.01412. Every step computes two gradients:
 ``g`` at the weights ``w``, and a second one at ``w + rho * g / |g|``, which the inner optimizer follows from ``w``. So

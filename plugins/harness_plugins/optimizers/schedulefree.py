@@ -1,4 +1,6 @@
-"""Schedule-Free: gradients at a point between the iterates and their average, and the average is what is evaluated.
+"""Schedule-Free: averaged iterates and no schedule.
+
+Gradients at a point between the iterates and their average, and the average is what is evaluated.
 
 Defazio et al. 2024, "The Road Less Scheduled", https://arxiv.org/abs/2405.15682; the authors' package, ``schedulefree``.
 The averaging does what a falling learning rate would, so it is one arm without a schedule. ``schedulefree`` is the

@@ -1,4 +1,6 @@
-"""Whether a bent path between two trained networks stays low: a quadratic Bezier curve, trained.
+"""The loss along a bent path between two networks.
+
+Whether a bent path between two trained networks stays low: a quadratic Bezier curve, trained.
 
 Garipov et al. 2018, "Loss Surfaces, Mode Connectivity, and Fast Ensembling of DNNs", arXiv:1802.10026. What differs from
 the paper: Adam without weight decay trains the bend, on un-augmented images, and filters whose scale the network does not see

@@ -1,4 +1,6 @@
-"""Whether a path between two trained networks stays low: the barrier on the straight line, aligned or not, and on a bent one.
+"""Whether a path between two networks stays low.
+
+Whether a path between two trained networks stays low: the barrier on the straight line, aligned or not, and on a bent one.
 
 Barrier: Entezari et al. 2022, "The Role of Permutation Invariance in Linear Mode Connectivity of Neural Networks",
 arXiv:2110.06296. Alignment: Ainsworth et al. 2022, arXiv:2209.04836; the heads of attention: Verma and Elbayad 2024,

@@ -1,4 +1,6 @@
-"""How long the gradient of the objective is at the solution: at a minimum it is zero.
+"""How long the gradient is at the solution.
+
+How long the gradient of the objective is at the solution: at a minimum it is zero.
 
 - ``value``: the length of the gradient of the whole objective, ``loss + l2/2 * |penalised parameters|^2``, over one epoch of
   batches as training sees them.

@@ -1,4 +1,6 @@
-"""Whether two networks make the same of the same test images: CKA and Procrustes, at four depths.
+"""Whether two networks see the same in an image.
+
+Whether two networks make the same of the same test images: CKA and Procrustes, at four depths.
 
 Sources: the unbiased CKA of Nguyen et al. 2021, arXiv:2010.15327; the Procrustes distance of Ding et al. 2021,
 arXiv:2108.01661. What differs: activations are averaged over the image or the tokens first, so that networks are asked

@@ -1,4 +1,6 @@
-"""How near an optimizer is to the edge of its own stability: the rate times the largest eigenvalue of P^-1 H.
+"""How near an optimizer is to its edge of stability.
+
+How near an optimizer is to the edge of its own stability: the rate times the largest eigenvalue of P^-1 H.
 
 P is what the optimizer divides the gradient by. SGD divides by nothing, and Adam by the root of the mean squared gradient,
 so the curvature that limits the one does not limit the other. Networks of different optimizers can therefore differ in

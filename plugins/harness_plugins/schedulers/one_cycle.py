@@ -1,4 +1,6 @@
-"""One cycle: half a cosine up to the peak, half a cosine down to far below where it began.
+"""One cycle: up to the peak and far down again.
+
+Half a cosine up to the peak, half a cosine down to far below where it began.
 
 Smith 2018, https://arxiv.org/abs/1803.09820, and Smith & Topin 2019, arXiv:1708.07120; in the form of fast.ai and of
 PyTorch's OneCycleLR, with cosines for the paper's straight lines. The searched ``lr`` is the peak.

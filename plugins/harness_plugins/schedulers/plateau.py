@@ -1,4 +1,6 @@
-"""The rate falls by a factor when the loss has not fallen for some epochs.
+"""The rate falls where the loss does not.
+
+The rate falls by a factor when the loss has not fallen for some epochs.
 
 PyTorch's ReduceLROnPlateau; Krizhevsky et al. 2012 did it by hand,
 https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks.

@@ -1,4 +1,6 @@
-"""Warm-up, stable, decay: a constant rate for most of the run, and a short fall at its end.
+"""A long constant rate with a short fall.
+
+Warm-up, stable, decay: a constant rate for most of the run, and a short fall at its end.
 
 Hu et al. 2024, MiniCPM, https://arxiv.org/abs/2404.06395, who find a decay over a tenth of the run enough. What
 differs: they decay exponentially; here it is a straight line over a fifth of the run, one of the cooldowns compared in

@@ -127,7 +127,11 @@ def color_plainly(figure: Figure) -> None:
     """Give what is neutral in a figure the colours that the page has in the light."""
     from matplotlib.text import Text
 
-    figure.draw_without_rendering()  # so that every tick is there
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        for which in ("major", "minor"):  # of the ticks that are there, and of those that drawing makes
+            known = {"color": MUTED, "labelcolor": MUTED, "grid_color": GRID, **axis.get_tick_params(which)}
+            colors = {part: known[part] for part in ("color", "labelcolor", "grid_color")}
+            axis.set_tick_params(which, **{part: PLAIN.get(color, color) for part, color in colors.items()})
     artists = figure.findobj()
     boxes = [artist.get_bbox_patch() for artist in artists if isinstance(artist, Text)]
     for artist in [*artists, *(box for box in boxes if box is not None)]:

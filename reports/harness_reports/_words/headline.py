@@ -62,7 +62,8 @@ def headline(outcome: Outcome) -> Headline:
     ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()), power=_power(outcome))
     begins = _beginning(outcome)
     answer = _joined_answer(begins, ranked.answer) if begins else ranked.answer
-    ranked = replace(ranked, answer=f"{answer.removesuffix('.')}{_lost_arms(outcome)}")
+    lost = _lost_arms(outcome)
+    ranked = replace(ranked, answer=f"{answer.removesuffix('.')}{lost}" if lost else answer)
     if outcome.records.meta.benchmark["search"].get("objective", "common") != "common":
         return replace(ranked, caveat=NOT_COMPARED)
     return ranked if outcome.table("verdict") is None else replace(ranked, caveat="")

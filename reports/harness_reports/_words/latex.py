@@ -1,41 +1,15 @@
-"""Text and tables as LaTeX takes them, whatever a name holds."""
+"""Numbers and tables as LaTeX takes them."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 
-SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "`": r"\textasciigrave{}", '"': "''",
-    "[": "{[}", "]": "{]}", "*": "{*}",  # at the start of a row they would belong to the \\ before it
-    "-": "{-}",  # two of them are no dash
-    "\N{EN DASH}": "--", "\N{MINUS SIGN}": "$-$", "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
-    "\N{PLUS-MINUS SIGN}": r"$\pm$", "\N{MULTIPLICATION SIGN}": r"$\times$", "\u00a0": "~",
-}  # fmt: skip
-LAST_LETTER = 0x17F  # of the letters that every LaTeX can set; beyond them a letter is named by its number
-
-
-def escaped(text: object) -> str:
-    """Return a line in which nothing is a command; letters that not every LaTeX has are written ``U+1F600``."""
-    return "".join(_escaped_letter(letter) for letter in re.sub(r"[ \t\r\n\f\v]+", " ", str(text)).strip(" "))
-
-
-def _escaped_letter(letter: str) -> str:
-    if letter in SPECIAL:
-        return SPECIAL[letter]
-    if ord(letter) < 128:
-        return letter if letter.isprintable() else " "
-    if ord(letter) <= LAST_LETTER and unicodedata.category(letter).startswith("L"):
-        return letter
-    return f"U+{ord(letter):04X}"
+from harness import latex_text
 
 
 def escaped_number(text: object) -> str:
     """Return a number of a report with its minus sign as mathematics has it."""
-    shown = escaped(text)
+    shown = latex_text(text)
     return f"$-${shown.removeprefix('{-}')}" if shown.startswith("{-}") else shown
 
 

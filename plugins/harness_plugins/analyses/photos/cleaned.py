@@ -1,4 +1,7 @@
-"""The deciding metric on the whole test split, and on it without the photos that the benchmark excludes."""
+"""The test score without the excluded photos.
+
+The deciding metric on the whole test split, and on it without the photos that the benchmark excludes.
+"""
 
 from __future__ import annotations
 

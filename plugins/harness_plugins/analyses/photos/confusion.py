@@ -1,4 +1,7 @@
-"""The confusion matrix of every arm: of each true class, how much goes to which class."""
+"""Which class is taken for which.
+
+The confusion matrix of every arm: of each true class, how much goes to which class.
+"""
 
 from __future__ import annotations
 

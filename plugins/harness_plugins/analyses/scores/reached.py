@@ -1,4 +1,7 @@
-"""The part of an arm's seeds that have reached the target, against the time they took (Kaplan and Meier 1958)."""
+"""How many seeds have reached the target by when.
+
+The part of an arm's seeds that have reached the target, against the time they took (Kaplan and Meier 1958).
+"""
 
 from __future__ import annotations
 

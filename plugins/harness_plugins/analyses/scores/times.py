@@ -1,4 +1,6 @@
-"""How long each comparison run took to a target tune score: epochs, steps and seconds of training.
+"""The seconds of each run to a target score.
+
+How long each comparison run took to a target tune score: epochs, steps and seconds of training.
 
 The target is the benchmark's, ``[report] target = {metric = "accuracy", value = 0.9}``. Without one, each network's target is the
 mean final tune score of SGD with its defaults, untuned, over the seeds of that control. Without such a control it is the mean of

@@ -8,6 +8,7 @@ the shapes of its tensors, so that no machine and no other work on it has a part
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
@@ -37,7 +38,7 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     ends = _ends(records)
-    rows = [_row(records, str(arm), ends) for arm in records.arms["arm"]]
+    rows = [_row(records, arm, ends) for arm in records.arms.to_dict("records")]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     least = table.groupby(table["arm"].map(network_of))["operations"].transform("min")
     return table.assign(times_least=table["operations"] / least)
@@ -51,14 +52,15 @@ def _ends(records: Records) -> DataFrame:
     return done[["run_id", "arm"]].merge(last, left_on="run_id", right_index=True)
 
 
-def _row(records: Records, arm: str, ends: DataFrame) -> dict[str, Any]:
+def _row(records: Records, arm: Mapping[Any, Any], ends: DataFrame) -> dict[str, Any]:
     """Return the row of an arm, without how it compares with the others."""
-    work = records.meta.work.get(arm, {})
-    row = {"arm": arm, "weights": work.get("weights", 0), "problem": work.get("problem", "")}
-    runs = ends[ends["arm"] == arm]
+    name = str(arm["arm"])
+    work = records.meta.work.get(name, {})
+    row = {"arm": name, "weights": work.get("weights", 0), "problem": work.get("problem", "")}
+    runs = ends[ends["arm"] == name]
     if runs.empty:
         return {**row, "problem": row["problem"] or "no comparison run has ended well"}
-    batch = min(int(records.recipes[str(runs["run_id"].iloc[0])]["batch_size"]), records.meta.data["counts"]["train"])
+    batch = _batch(records, arm)
     steps, evaluations = float(runs["steps"].mean()), float(runs["gradients"].mean())
     a_step = evaluations / steps
     network, own = (_number(work.get(part)) for part in ("network", "own"))
@@ -74,11 +76,34 @@ def _row(records: Records, arm: str, ends: DataFrame) -> dict[str, Any]:
     return {**row, "batch": batch, **counted, "steps": steps, "all_gradients": evaluations, "operations": total}
 
 
+def _batch(records: Records, arm: Mapping[Any, Any]) -> int:
+    """Return the number of examples in a batch of an arm: the tuned one, or that of its head, or that of the file."""
+    benchmark = records.meta.benchmark
+    of_head = benchmark.get("heads", {}).get(arm.get("head", ""), {}).get("train", {}).get("batch_size")
+    wanted = arm["tuned_params"].get("batch_size") or of_head or benchmark["train"]["batch_size"]
+    return min(int(wanted), int(records.meta.data["counts"]["train"]))
+
+
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
+
+
+MEANINGS = {  # of the columns that are not the same in every table
+    "batch": "examples of a batch",
+    "weights": "how many weights the network has",
+    "gradients": "evaluations of the gradient per step",
+    "examples": "examples that these evaluations see",
+    "network": "floating-point operations of these evaluations, forward and backward",
+    "steps": "steps of a whole comparison run",
+    "own": "floating-point operations of the optimizer's own, per step",
+    "all_gradients": "evaluations of the gradient in the whole training",
+    "operations": "floating-point operations of the whole training, the network's and the optimizer's",
+    "times_least": "the operations over those of the arm with the fewest",
+    "problem": "why the operations are not known; empty where they are",
+}
 
 
 @hookimpl
 def harness_analyses() -> list[Analysis]:
     """Offer work."""
-    return [Analysis(name="work", compute=compute)]
+    return [Analysis(name="work", compute=compute, columns=MEANINGS)]

@@ -1,4 +1,7 @@
-"""Was an arm's search good enough for the arm to be judged by it?"""
+"""Was each arm's search good enough?
+
+Was an arm's search good enough for the arm to be judged by it?
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The best tune score to expect of a budget of 1, 2, ... n trials.
+"""The best score to expect of a budget.
+
+The best tune score to expect of a budget of 1, 2, ... n trials.
 
 A comparison of tuned arms holds for the budget that they were tuned with, and another budget may turn it round (Dodge et al.
 2019, arXiv:1909.03004; Sivaprasad et al. 2020, arXiv:1910.11758). The trials of a random search are exchangeable, and the mean

@@ -1,4 +1,6 @@
-"""The probability that one arm's search beats another's, at each budget.
+"""Which arm's search beats another's.
+
+The probability that one arm's search beats another's, at each budget.
 
 The best of k trials of one arm is compared with the best of k of the other, over all subsets of both
 (``harness.verdict.trials``); equal scores count half. A sampler that learns makes one search of each arm, of which there is no

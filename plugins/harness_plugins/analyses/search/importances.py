@@ -1,4 +1,6 @@
-"""How much each searched parameter decides whether a trial is among the best: PED-ANOVA, from Optuna.
+"""Which parameters decide how good a trial is.
+
+How much each searched parameter decides whether a trial is among the best: PED-ANOVA, from Optuna.
 
 Watanabe et al. 2023, arXiv:2304.10255: the distance between a parameter's distribution among the best trials and among all of
 them. The best trials are a quarter of all, but at least five, for fewer do not suffice.

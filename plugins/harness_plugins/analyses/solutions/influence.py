@@ -1,4 +1,7 @@
-"""What a single replicate does to an estimate of the verdict: each estimate again, without each replicate in turn."""
+"""What one replicate does to the verdict.
+
+What a single replicate does to an estimate of the verdict: each estimate again, without each replicate in turn.
+"""
 
 from __future__ import annotations
 

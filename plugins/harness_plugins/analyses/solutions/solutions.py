@@ -92,6 +92,8 @@ MEANINGS = {  # of the columns that are not the same in every table
     "score": "the deciding metric on test",
     "train_loss": "the loss on the train split",
     "sharpness": "by how much the loss can rise when every weight moves by a thousandth of itself",
+    "sharpness_002": "the same for two thousandths",
+    "sharpness_005": "the same for five thousandths",
     "lambda_max": "the largest eigenvalue of the Hessian of the train loss",
     "lambda_max_residual": "its relative residual",
     "trace": "the trace of the Hessian",

@@ -1,4 +1,6 @@
-"""The spectral density of the Hessian of the train loss at the solutions, an arm's seeds together on one axis.
+"""The spectrum of the Hessian at the solutions.
+
+The spectral density of the Hessian of the train loss at the solutions, an arm's seeds together on one axis.
 
 This table describes and never decides: eigenvalues change when one layer is scaled up and the next one down.
 """

@@ -1,4 +1,7 @@
-"""Does the optimizer move the solution more than the order of the data does?"""
+"""Optimizer or order of the data: which moves more?
+
+Does the optimizer move the solution more than the order of the data does?
+"""
 
 from __future__ import annotations
 

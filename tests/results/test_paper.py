@@ -1,0 +1,108 @@
+"""Figures for a paper: vectors with their fonts, as wide as a column, and texts that LaTeX takes as they are."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+
+from harness.errors import BenchmarkError, DataError
+from harness.results import paper
+
+
+def draw():
+    """Return two figures as a report draws them."""
+    from matplotlib.figure import Figure
+
+    drawn = {}
+    for name, text in (("board", "error_rate (%) of ü & $x$ #1"), ("map", "plain")):
+        figure = Figure(figsize=(4.1, 2.0), layout="constrained")
+        axes = figure.subplots()
+        axes.plot([0, 1], [-1, 2])
+        axes.scatter([0.1, 0.2], [0.3, 0.4], rasterized=name == "map")
+        axes.set_xlabel(text, parse_math=False)
+        figure.set_label(f"{name}: what it shows")
+        drawn[name] = figure
+    return drawn
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Have a run's report draw two figures."""
+    monkeypatch.setattr(paper, "results_of", lambda folder, registry: None)
+    monkeypatch.setattr(paper, "figures_of", lambda results, registry: draw())
+
+
+def write(out: Path, *formats: str, columns: int = 1, names=()):
+    return paper.write_figures(Path("run"), out, formats, columns, None, names)
+
+
+def inflated(pdf: bytes) -> bytes:
+    """Return the streams of a PDF, unpacked, behind one another."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    return b"\n".join(_inflated(stream) for stream in streams)
+
+
+def _inflated(stream: bytes) -> bytes:
+    try:
+        return zlib.decompress(stream)
+    except zlib.error:
+        return stream
+
+
+@pytest.mark.parametrize(("columns", "inches"), [(1, 3.35), (2, 6.9)])
+@pytest.mark.usefixtures("figures")
+def test_a_pdf_is_a_vector_as_wide_as_its_columns_with_its_font_in_it(tmp_path, columns, inches):
+    files = write(tmp_path / "out", "pdf", columns=columns)
+    assert [file.name for file in files] == ["board.pdf", "map.pdf"]
+    pdf = files[0].read_bytes()
+    box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf)
+    assert float(box[1]) == pytest.approx(72 * inches, abs=0.5)
+    assert b"/FontFile2" in pdf  # a TrueType font, embedded
+    assert b"/Subtype /Type3" not in pdf
+    assert b"/Subtype /Image" not in pdf
+    assert b" l\n" in inflated(pdf)  # lines
+    assert b"/CreationDate" not in pdf
+    assert write(tmp_path / "again", "pdf", columns=columns)[0].read_bytes() == pdf
+
+
+@pytest.mark.usefixtures("figures")
+def test_a_pgf_picture_needs_no_latex_to_be_written_and_no_text_in_it_is_a_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    files = write(tmp_path / "out", "pgf")
+    assert [file.name for file in files] == ["board.pgf", "map.pgf", "map-img0.png"]
+    text = files[0].read_text(encoding="utf-8")
+    assert r"error\_rate (\%) of ü \& \$x\$ \#1" in text
+    drawn = text[text.index(r"\begin{pgfpicture}") : text.index(r"\end{pgfpicture}")]
+    assert drawn.count("{") == drawn.count("}")
+    assert r"\pgfqpoint{3.350000in}" in drawn
+    assert r"\includegraphics" in files[1].read_text(encoding="utf-8")
+    assert "map-img0.png" in files[1].read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("figures")
+def test_a_folder_of_figures_is_written_again_and_another_one_is_left_alone(tmp_path):
+    out = tmp_path / "out"
+    write(out, "pdf", names=("board",))
+    assert sorted(file.name for file in out.iterdir()) == ["board.pdf", "captions.txt"]
+    write(out, "pdf", "pgf")
+    captions = (out / "captions.txt").read_text(encoding="utf-8")
+    assert "board: board: what it shows.\n" in captions
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "board.pdf").write_text("mine")
+    with pytest.raises(DataError, match="figures --out: must be a new folder, or one that this command wrote"):
+        write(tmp_path / "mine", "pdf")
+    assert (tmp_path / "mine" / "board.pdf").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("figures")
+def test_what_there_is_not_is_one_line(tmp_path):
+    with pytest.raises(BenchmarkError, match="figures --format: must be pdf or pgf, got 'png'"):
+        write(tmp_path / "out", "png")
+    with pytest.raises(BenchmarkError, match="figures --columns: must be 1 or 2, got 3"):
+        write(tmp_path / "out", "pdf", columns=3)
+    with pytest.raises(BenchmarkError, match="figures --only: must be a figure, got 'bord'; did you mean 'board'"):
+        write(tmp_path / "out", "pdf", names=("bord",))
+    assert not (tmp_path / "out").exists()

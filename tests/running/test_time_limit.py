@@ -1,0 +1,112 @@
+"""The time limit of a run: what is used is recorded, what is measured decides, and the command that goes on is right."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.benchmark.loading import load
+from harness.benchmark.sections.base import seconds_of, time_text
+from harness.cli.options import with_time_limit
+from harness.errors import BenchmarkError
+from harness.records import Store
+from harness.running.forecast.timing import SECONDS_OF_REPORT
+from harness.running.time_limit import SURE, TimeLimit, command_with_limit, limit_of
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "run") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90m", 5400), ("1h30m", 5400), ("2h", 7200), ("1.5h", 5400), ("45s", 45), ("1m30s", 90), (3600, 3600)],
+)
+def test_a_time_is_seconds_or_a_text(benchmark_file, text, seconds):
+    (override,) = with_time_limit(None, str(text))
+    assert limit_of(load(benchmark_file(), overrides=[override])[0]) == seconds
+    assert seconds_of(time_text(seconds)) == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "0m", "-5", "soon", "1d", "30m1h", "1h 30m", '""'])
+def test_what_is_no_time_is_refused_in_one_line(benchmark_file, text):
+    with pytest.raises(BenchmarkError, match=r'budget: must be a number .* or a time such as "90m"') as caught:
+        load(benchmark_file(), overrides=[f"budget={text}"])
+    assert "\n" not in str(caught.value)
+
+
+def test_what_was_used_is_added_up_over_calls(store):
+    clock = Clock()
+    limit = TimeLimit(1000, store, clock(), clock)
+    clock.now += 300
+    assert (limit.used, limit.left) == (300, 700)
+    limit.write()
+    clock.now += 5000  # between the calls nothing is used
+    again = TimeLimit(1000, store, clock(), clock)
+    clock.now += 200
+    assert (again.used, again.left) == (500, 500)
+    assert store.noted("budget")["asked"] == 1000
+    free = TimeLimit(None, store, clock(), clock)
+    assert (free.left, free.fits(1e12)) == (float("inf"), True)
+
+
+def test_only_what_fits_beside_what_is_reserved_begins(store):
+    clock = Clock()
+    limit = TimeLimit(100, store, clock(), clock)
+    assert limit.fits(100 - SECONDS_OF_REPORT)
+    assert not limit.fits(100 - SECONDS_OF_REPORT + 0.1)
+    assert limit.fits(100 - SECONDS_OF_REPORT + 5, late=True)  # what has begun may be late by a twentieth
+    limit.reserve("probe pairs", 30)
+    assert not limit.fits(70)
+    assert limit.fits(70, of="probe pairs")
+    limit.reserve("probe pairs", 0)
+    assert limit.fits(70)
+
+
+def test_the_pace_is_what_passes_between_epochs_while_runs_are_carried_out(store):
+    clock = Clock()
+    limit = TimeLimit(100, store, clock(), clock)
+    limit.work_begins()
+    for _ in range(SURE + 1):
+        assert limit.per_epoch is None
+        clock.now += 2
+        limit.epoch_ended()
+    assert limit.per_epoch == 2
+    clock.now += 50  # of measurements
+    limit.work_begins()
+    limit.epoch_ended()
+    assert limit.per_epoch == 2
+    limit.write()
+    assert TimeLimit(100, store, clock(), clock).per_epoch == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run", "a b.toml"], "harness run 'a b.toml' --time-limit 2h"),
+        (["run", "a.toml", "--time-limit", "1h", "--refit"], "harness run a.toml --refit --time-limit 2h"),
+        (["run", "a.toml", "--time-limit=1h"], "harness run a.toml --time-limit 2h"),
+        (["run", "a.toml", "--set", "budget=1h", "--set", "search.budget=3"],
+         "harness run a.toml --set search.budget=3 --time-limit 2h"),
+        ([], "harness run ... --time-limit 2h"),
+    ],
+)  # fmt: skip
+def test_the_command_that_goes_on_has_one_limit(words, expected):
+    assert command_with_limit(["harness", *words] if words else [], 7200) == expected
+
+
+def test_workloads_share_the_time(store):
+    clock = Clock()
+    limit = TimeLimit(3600, store, clock(), clock, share=3)
+    assert limit.left == 1200
+    assert limit.words == "1h for 3 workloads"
+    assert limit.remedy(1800, ["harness", "run", "a.toml"]).endswith(" --time-limit 2h")
