@@ -85,11 +85,16 @@ CAPABILITIES: dict[str, dict[str, Any]] = {
 KNOWN = (  # checks, names, why they fail
     (
         ("keeps_gradients",),
-        ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad"),
+        ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad", "OrthoGrad"),
         "it works in p.grad itself",
     ),
     (("keeps_gradients",), ("Ranger", "SCIONLight", "ScheduleFreeAdamW", "StableSPAM"), "it works in p.grad itself"),
     (("obeys_schedule",), ("FTRL", "Gravity"), "it divides by its rate, which may not be 0"),
+    (
+        ("obeys_lr", "obeys_schedule"),
+        ("AliG",),
+        "its step is the loss over its squared gradient, which may be below 0 there",
+    ),
     (("obeys_lr",), ("AdaBound",), "its step tends to final_lr, whatever rate it is built with"),
     (("obeys_lr",), ("Gravity",), "its first velocities are random, the larger the smaller the rate"),
     (
