@@ -47,6 +47,7 @@ FLAT = (
     "AdamP",
     "Nero",
     "SGDP",
+    "SWATS",
     "SophiaH",
 )  # they take weights for rows of memory, which on a GPU they are not
 SQUARE = ("SOAP",)  # its state has transposed matrices in it
@@ -111,6 +112,12 @@ KNOWN = (  # checks, names, why they fail
         "it keeps or moves no mean of a weight's rows, and this minimum has one",
     ),
     (("several_groups",), ("AvaGrad",), "its scale is one for all groups"),
+    (("several_groups",), ("SWATS",), "a group goes over to SGD as soon as one of its weights is ready for it"),
+    (
+        ("obeys_lr", "obeys_schedule", "without_gradient", "channels_last"),
+        ("AdaShift",),
+        "it takes ten gradients before its first step, and these checks end there",
+    ),
     (
         ("several_groups",),
         ("DAdaptAdaGrad", "DAdaptAdam", "DAdaptAdan", "DAdaptLion", "DAdaptSGD", "Prodigy", "TRAC"),
