@@ -89,7 +89,11 @@ KNOWN = (  # checks, names, why they fail
         ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad", "OrthoGrad"),
         "it works in p.grad itself",
     ),
-    (("keeps_gradients",), ("Ranger", "SCIONLight", "ScheduleFreeAdamW", "StableSPAM"), "it works in p.grad itself"),
+    (
+        ("keeps_gradients",),
+        ("Ranger", "Ranger21", "SCIONLight", "ScheduleFreeAdamW", "StableSPAM"),
+        "it works in p.grad itself",
+    ),
     (("obeys_schedule",), ("FTRL", "Gravity"), "it divides by its rate, which may not be 0"),
     (
         ("obeys_lr", "obeys_schedule"),
@@ -105,10 +109,15 @@ KNOWN = (  # checks, names, why they fail
     ),
     (("obeys_lr", "obeys_schedule"), ("SRMM",), "its first step brings the weights to an average that begins at 0"),
     (("obeys_schedule",), ("DAdaptAdan",), "its estimate grows while the rate falls"),
+    (
+        ("obeys_lr", "obeys_schedule"),
+        ("Ranger21",),
+        "it has a schedule of its own, from the rate that it was built with",
+    ),
     (("obeys_schedule",), ("TRAC",), "its scale goes on moving the weights along the way so far"),
     (
         ("descends_quadratic",),
-        ("Nero", "Ranger"),
+        ("Nero", "ROSE", "Ranger", "Ranger21"),
         "it keeps or moves no mean of a weight's rows, and this minimum has one",
     ),
     (("several_groups",), ("AvaGrad",), "its scale is one for all groups"),
