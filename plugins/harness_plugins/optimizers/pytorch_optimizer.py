@@ -99,6 +99,7 @@ KNOWN = (  # checks, names, why they fail
     ),
     (("obeys_lr", "obeys_schedule"), ("SRMM",), "its first step brings the weights to an average that begins at 0"),
     (("obeys_schedule",), ("DAdaptAdan",), "its estimate grows while the rate falls"),
+    (("obeys_schedule",), ("TRAC",), "its scale goes on moving the weights along the way so far"),
     (
         ("descends_quadratic",),
         ("Nero", "Ranger"),
@@ -107,7 +108,7 @@ KNOWN = (  # checks, names, why they fail
     (("several_groups",), ("AvaGrad",), "its scale is one for all groups"),
     (
         ("several_groups",),
-        ("DAdaptAdaGrad", "DAdaptAdam", "DAdaptAdan", "DAdaptLion", "DAdaptSGD", "Prodigy"),
+        ("DAdaptAdaGrad", "DAdaptAdam", "DAdaptAdan", "DAdaptLion", "DAdaptSGD", "Prodigy", "TRAC"),
         ESTIMATE,
     ),
     (("common_objective",), ("Amos",), "its weights decay by as much as their gradients say, which is its method"),
