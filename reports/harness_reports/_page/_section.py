@@ -19,6 +19,9 @@ from harness_reports._words.names import arm_parts
 from harness_reports._words.outcome import Outcome
 
 
+FEW_ARMS = 6
+
+
 @dataclass(frozen=True)
 class Page:
     """What every section is made from: the results, how each arm is drawn, and what the page carries once for all sections."""
@@ -43,6 +46,11 @@ class Page:
     def records(self) -> Records:
         """The records that the results were computed from."""
         return self.outcome.records
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are so many arms that what has a card or a row for each of them begins folded."""
+        return len(self.looks) > FEW_ARMS
 
     @cached_property
     def legend(self) -> list[dict[str, Any]]:
