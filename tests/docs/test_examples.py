@@ -50,7 +50,6 @@ TOO_LONG = {
     "run FILE.toml --extend": "as long as the reader's own file",
     "run mine.toml --plugin": "as long as the reader's own file",
     "run dogscats --time-limit": "an hour, as it says",
-    "run dogscats --open": FLAGSHIP,
     "run dogscats --refit": FLAGSHIP,
     "lr-find dogscats": "27 s on two cores",
     "lr-find dogscats --data": "27 s on two cores, and the photos are decoded",
