@@ -218,6 +218,7 @@ def predict(
     snapshots: bool = False,
     tta: bool = False,
     clip: tuple[float, float] = (0.0, 1.0),
+    predicted: bool = False,
     ids: str = "name",
     plugins: Paths = (),
     set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
@@ -234,6 +235,7 @@ def predict(
         snapshots: Whether to average over the ends of the schedule's cycles.
         tta: Whether to average over views of each photo: as it is, mirrored, and four corners.
         clip: The lowest and the highest probability that is returned.
+        predicted: Whether a column ``predicted`` names the most probable class.
         ids: What names a photo: "name", or "number" for N of N.jpg.
         plugins: Loose plugin files. They are run as code.
         set: ``train.device``, ``train.precision``, ``train.threads`` or ``train.pretrained``, by key.
@@ -265,6 +267,7 @@ def predict(
         overrides=overrides_of(set),
         snapshots=arguments.flag("snapshots", snapshots),
         ids=arguments.text("ids", ids),
+        predicted=arguments.flag("predicted", predicted),
     )
     with _talking(quiet) as reporter:
         if out is not None:

@@ -54,7 +54,7 @@ class Campaign:
         )
         compare = setting.plan.benchmark.compare
         self.driver.epochs_after = (compare.folds + request.refit) * compare.epochs
-        self._measuring: dict[int, float] = {}  # by replicates: the seconds that their measurements take
+        self._measuring: dict[int, dict[str, int]] = {}  # by replicates: the measurements of each probe
         self._failures: list[str] = []
         self._worked = False  # whether there was anything to do
 
@@ -98,10 +98,12 @@ class Campaign:
         if self.driver.only_search or not self._limit.probes:
             return 0.0
         if replicates not in self._measuring:
-            wanted = wanted_measurements(self._setting, self._planned(replicates))
-            seconds = sum(many * self._limit.probes.get(probe, 0.0) for probe, many in wanted.items())
-            self._measuring[replicates] = seconds / self.driver.executor.workers
-        return self._measuring[replicates]
+            self._measuring[replicates] = wanted_measurements(self._setting, self._planned(replicates))
+        notes, seconds = self._store.noted("probes") or {}, 0.0
+        for probe, wanted in self._measuring[replicates].items():
+            left = max(0, wanted - int(notes.get(probe, {}).get("done", 0)))
+            seconds += left * self._limit.probes.get(probe, 0.0)
+        return seconds / self.driver.workers
 
     def _cells(self) -> list[Any]:
         return [*self.driver.comparison, *imported_runs(self._setting, self._store)]

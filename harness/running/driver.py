@@ -25,7 +25,7 @@ from harness.running.reuse import EarlierRuns
 from harness.running.search import Search
 from harness.running.search.budget import expected
 from harness.running.time_limit import TimeLimit
-from harness.running.what_fits import Before, Fitting
+from harness.running.what_fits import Before, Fitting, Searches
 from harness.running.workbench import Bench
 from harness.running.workers.opening import opening_of
 
@@ -65,6 +65,11 @@ class Driver:
     def executor(self) -> GuardedExecutor:
         """What carries out the runs and the measurements; whoever has made the driver closes it."""
         return self._open_executor()
+
+    @property
+    def workers(self) -> int:
+        """How many jobs are carried out at a time; 1 before the executor is open."""
+        return self.executor.workers if "executor" in self.__dict__ else 1
 
     @property
     def phases(self) -> list[Phase]:
@@ -135,7 +140,7 @@ class Driver:
         """How many of the replicates are put off, because the time limit has no room for them."""
         return sum(tune.put_off for tune in self.tunes)
 
-    def _before(self, tune: Tune) -> Before:
+    def _before(self, tune: Searches) -> Before:
         """Return what comes before a replicate."""
         before: Sequence[Tune | Retrain] = self.tunes if self.only_search else self.retrains
         return Before(self.tunes[0], not all(phase.finished for phase in before[: tune.replicate]))

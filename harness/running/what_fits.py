@@ -8,23 +8,34 @@ out to be too slow is put off as a whole: what it has done stays, and the same c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from harness.benchmark.plan import Setting
+from harness.running.search import Search
 from harness.running.search.budget import amount, expected_epochs
 from harness.running.time_limit import TimeLimit
-
-if TYPE_CHECKING:
-    from harness.running.phases import Tune
 
 Epochs = Callable[[int], float]  # returns how many epochs are left up to so many replicates
 Seconds = Callable[[int], float]  # returns what the measurements of so many replicates take
 
 
+class Searches(Protocol):
+    """The searches of one replicate, and whether a time limit has room for them."""
+
+    searches: list[Search]
+    replicate: int
+    put_off: bool  # there is no room
+    granted: bool  # there is room
+
+    @property
+    def finished(self) -> bool:
+        """Whether all searches have ended."""
+
+
 class Before(NamedTuple):
     """What comes before a replicate."""
 
-    first: Tune  # the searches of the first replicate
+    first: Searches  # the searches of the first replicate
     at_work: bool  # whether any replicate before it has something to do
 
 
@@ -32,7 +43,12 @@ class Fitting:
     """Decides what begins under a time limit. Without one, everything does."""
 
     def __init__(
-        self, setting: Setting, limit: TimeLimit, epochs: Epochs, measuring: Seconds, before: Callable[[Tune], Before]
+        self,
+        setting: Setting,
+        limit: TimeLimit,
+        epochs: Epochs,
+        measuring: Seconds,
+        before: Callable[[Searches], Before],
     ) -> None:
         self._limit = limit
         self._epochs = epochs
@@ -41,13 +57,13 @@ class Fitting:
         self._step = _step(setting)
         self._settled = not limit.is_set  # how many trials the first replicate has
 
-    def may_compare(self, tune: Tune) -> bool:
+    def may_compare(self, tune: Searches) -> bool:
         """Return whether a replicate whose searches have ended may be compared; one that may not is put off."""
         if self._limit.is_set and not tune.put_off and not self._has_room(tune.replicate, late=True):
             tune.put_off = True
         return not tune.put_off
 
-    def may_ask(self, tune: Tune) -> bool:
+    def may_ask(self, tune: Searches) -> bool:
         """Return whether the searches of a replicate may ask for trials now; grant them what fits."""
         if not self._limit.is_set:
             return True
@@ -55,7 +71,7 @@ class Fitting:
             return self._grant(tune)
         return not tune.put_off and self._may_go_on(tune)
 
-    def _grant(self, tune: Tune) -> bool:
+    def _grant(self, tune: Searches) -> bool:
         """Let the searches of the first replicate spend one more step, where all of them may and it fits."""
         if not self._settled and any(search.granted > search.whole for search in tune.searches):
             self._begin(tune)
@@ -69,17 +85,18 @@ class Fitting:
                 self._settled = True
         self._settled = self._settled or all(search.spent for search in tune.searches)
         if self._settled:
+            self._set(tune, max(search.granted for search in tune.searches))
             self._note(tune)
         return True
 
-    def _begin(self, tune: Tune) -> None:
+    def _begin(self, tune: Searches) -> None:
         """Grant what was asked in an earlier call, and one step at the least, unless no time is left at all."""
         asked = max(search.spent_so_far for search in tune.searches)
         least = self._step if self._limit.fits(0.0) else 0.0
         self._set(tune, max(asked, least))
         self._settled = not least
 
-    def _may_go_on(self, tune: Tune) -> bool:
+    def _may_go_on(self, tune: Searches) -> bool:
         """Return whether a later replicate may ask for trials; one that does not fit is put off."""
         if not tune.granted:
             before = self._before(tune)
@@ -96,16 +113,16 @@ class Fitting:
         needed = (self._limit.per_epoch or 0.0) * self._epochs(replicate + 1) + self._measuring(replicate + 1)
         return self._limit.fits(needed, late=late)
 
-    def _note(self, tune: Tune) -> None:
+    def _note(self, tune: Searches) -> None:
         granted = max(search.granted for search in tune.searches)
         units = None if all(granted >= search.whole for search in tune.searches) else granted
         if units != self._limit.units:
             self._limit.note_units(units)
 
-    @staticmethod
-    def _set(tune: Tune, granted: float) -> None:
+    def _set(self, tune: Searches, granted: float) -> None:
         for search in tune.searches:
             search.granted = granted
+            search.growing = not self._settled and granted < search.whole
 
 
 def _step(setting: Setting) -> float:

@@ -13,6 +13,7 @@ import pytest
 
 from harness.cli.app import main
 from harness.records import open_records
+from harness.running.time_limit import TimeLimit
 
 
 @pytest.fixture
@@ -228,7 +229,9 @@ def test_a_run_ends_with_its_result_in_a_few_lines_that_show_says_too(harness, b
     assert means == sorted(means, reverse=True)
 
 
-def test_what_a_limit_in_seconds_leaves_out_is_no_failure_and_one_command_adds_just_that(harness, benchmark_file, page):
+def test_what_a_time_limit_leaves_out_is_no_failure_and_one_command_adds_just_that(
+    harness, benchmark_file, page, monkeypatch
+):
     probe = """
 from harness import Probe, hookimpl
 
@@ -242,22 +245,25 @@ def harness_probes():
     return [Probe(name="pairs", measure=count, networks=2)]
 """
     (benchmark_file().parent / "probe.py").write_text(probe, encoding="utf-8")
-    more = 'seeds = 1\ngate = false\nuntuned = 0\nprobes = ["pairs"]\nprobe_budget = 1e-9'
+    more = 'seeds = 1\ngate = false\nuntuned = 0\nprobes = ["pairs"]'
     replicates = ("looks = [1]", "looks = [3]")  # pairs are of different replicates
     plugin = ("name = ", 'plugins = ["probe.py"]\nname = ')
     file = benchmark_file(plugin, ("seeds = 2", more), replicates, ("trials = 3", "trials = 1"), page)
-    code, out, _ = harness("run", str(file))
+    with monkeypatch.context() as patch:
+        patch.setattr(TimeLimit, "fits", lambda limit, seconds, of="", late=False: not of.startswith("probe"))
+        code, out, _ = harness("run", str(file), "--time-limit", "99h")
     (folder,) = Path("runs").iterdir()
     assert (code, "warning" in out) == (0, False)
-    remedy = re.compile(rf"probe pairs.*: harness run {file} --set compare\.probe_budgets\.pairs=\d+")
-    beforehand, afterwards = (line for line in out.splitlines() if remedy.fullmatch(line))
-    assert "too few of them fit, so that the probe is left out, into compare.probe_budget, 1e-09 s" in beforehand
-    assert afterwards.startswith("probe pairs was left out: 8 pairs of networks, the fewest that treat all arms alike")
+    remedy = re.compile(rf"probe pairs was left out: .*: harness run {file} --time-limit \S+")
+    (afterwards,) = (line for line in out.splitlines() if remedy.fullmatch(line))
+    assert (
+        "8 pairs of networks are the fewest that treat all arms alike, and the budget of 99h has no room" in afterwards
+    )
     for command in ("show", "status"):
         _, told, _ = harness(command, str(folder))
         assert afterwards in told
     assert afterwards in html.unescape((folder / "report.html").read_text(encoding="utf-8"))
-    code, out, _ = harness("run", str(file), "--set", "compare.probe_budgets.pairs=1000")
+    code, out, _ = harness("run", str(file), "--time-limit", "300h")
     assert (code, [*Path("runs").iterdir()]) == (0, [folder])
     assert "12 measurements to make" in out
     assert not re.search(r"trial \d|seed \d", out)
@@ -318,6 +324,19 @@ def test_list_says_in_a_few_words_what_each_plugin_is(harness, tmp_path):
     _, out, _ = harness("list", "benchmarks", "--long")
     assert [line.split()[1] for line in out.splitlines()] == ["diabetes", "dogscats", "suite", "tiny"]
     assert all(line.endswith(".toml") for line in out.splitlines())
+
+
+def test_a_plugin_file_that_imports_torch_has_not_changed_it(tmp_path):
+    """In a process of its own, where torch is not there yet."""
+    file = tmp_path / "unit.py"
+    file.write_text(
+        "import torch\nfrom harness import Optimizer, hookimpl\n\n\n@hookimpl\ndef harness_optimizers():\n    return []\n"
+    )
+    code = "import sys; from harness.plugin.discovery import discover; from harness.plugin.process_settings import take_notes\n"
+    code += f"from pathlib import Path\nassert 'torch' not in sys.modules\ntry: discover([Path({str(file)!r})])\nexcept Exception: pass\n"
+    code += "assert 'torch' in sys.modules\nprint(take_notes())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("command", ["status", "show", "report"])

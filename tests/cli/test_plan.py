@@ -12,15 +12,18 @@ from harness.benchmark.comparison import count_comparison_runs
 from harness.benchmark.loading import load
 from harness.benchmark.plan import resolve
 from harness.benchmark.sections import as_plain
+from harness.benchmark.sections.base import seconds_of
 from harness.cli.app import main
 from harness.cli.plan import lines
 from harness.console.progress import Reporter
+from harness.records import Store
 from harness.running.after.probe_costs import foretell
 from harness.running.forecast import timing as module
 from harness.running.forecast.estimate import estimate
 from harness.running.forecast.power import power
 from harness.running.prepare import Request, prepare
 from harness.running.start import run
+from harness.running.time_limit import TimeLimit
 from harness.verdict.power import design_power
 from harness.verdict.protocol import resolve as protocol_of
 
@@ -95,14 +98,14 @@ def test_every_control_is_counted_with_its_arm(planned):
 def test_late_probes_are_timed_and_one_that_cannot_be_says_why(planned):
     found, _ = planned(*EVERYTHING)
     pairs, fails = found["probes"]
-    assert (pairs["probe"], pairs["problem"], pairs["fits"]) == ("pairs", "", pairs["possible"])
+    assert (pairs["probe"], pairs["problem"], pairs["wanted"]) == ("pairs", "", pairs["possible"])
     assert pairs["seconds"] == pytest.approx(pairs["possible"] * pairs["seconds_each"])
     assert (fails["problem"], fails["seconds"]) == ("ValueError: not trained enough", 0)
     assert "not timed: ValueError: not trained enough" in "\n".join(lines(found))
 
 
 @pytest.mark.parametrize(
-    ("said", "fits", "line"),
+    ("said", "wanted", "line"),
     [
         ("", 24, "24 pairs of networks, at about 1 s each: 24 s"),
         (
@@ -110,34 +113,37 @@ def test_late_probes_are_timed_and_one_that_cannot_be_says_why(planned):
             20,
             "20 of 24 pairs of networks: every replicate paired with the 2 before it (compare.probe_sizes), at about 1 s each: 20 s",
         ),
-        (
-            "probe_budget = 23.9",
-            20,
-            (
-                "24 pairs of networks, at about 1 s each: 24 s; only 20 of them fit, into compare.probe_budget, 23.9 s; "
-                "to measure all of them: harness run ... --set compare.probe_budgets.pairs=36"
-            ),
-        ),
-        (
-            "probe_budgets = { pairs = 3 }",
-            0,
-            (
-                "24 pairs of networks, at about 1 s each: 24 s; too few of them fit, so that the probe is left out, into "
-                "compare.probe_budgets.pairs, 3 s; to measure all of them: harness run ... --set compare.probe_budgets.pairs=36"
-            ),
-        ),
     ],
 )
-def test_what_a_size_or_a_limit_leaves_out_is_said_before_anything_is_spent(planned, monkeypatch, said, fits, line):
+def test_what_a_size_leaves_out_is_said_before_anything_is_spent(planned, monkeypatch, tmp_path, said, wanted, line):
     monkeypatch.setattr("harness.running.after.probe_costs._timed", lambda probe, setting, runs: 1.0)
     head = ("seeds = 2", f'seeds = 1\nprobes = ["pairs"]\n{said}')
     found, request = planned(EVERYTHING[0], ("looks = [1]", "looks = [4]"), head)
     (probe,) = found["probes"]
-    assert (probe["possible"], probe["fits"], probe["seconds"]) == (24, fits, fits)
+    assert (probe["possible"], probe["wanted"], probe["seconds"]) == (24, wanted, wanted)
     assert f"  probe pairs: {line}" in lines(found)
     setting = prepare(request, Reporter(quiet=True))
-    untimed = line.split(", at about")[0] if said.startswith("probe_sizes") else line
-    assert foretell(setting, 4) == ([f"probe pairs: {untimed}"] if said else [])
+    untimed = line.split(", at about")[0]
+    with Store(tmp_path / "run") as store:
+        assert foretell(setting, 4, TimeLimit(None, store)) == ([f"probe pairs: {untimed}"] if said else [])
+        limit = TimeLimit(1e6, store)
+        assert foretell(setting, 4, limit) == ([f"probe pairs: {line}"] if said else [])
+        assert limit.probes == {"pairs": 1.0}  # under a time limit it is known what a measurement takes
+
+
+@pytest.mark.parametrize(
+    ("limit", "line"),
+    [
+        ("9h", "budget, 9 h: all 4 replicates fit"),
+        ("1s", "budget, 1.00 s: one whole replicate takes about"),
+    ],
+)
+def test_what_fits_into_a_time_limit_is_said(planned, monkeypatch, limit, line):
+    monkeypatch.setattr("harness.running.after.probe_costs._timed", lambda probe, setting, runs: 1.0)
+    named = ('name = "tiny"', f'name = "tiny"\nbudget = "{limit}"')
+    found, _ = planned(EVERYTHING[0], ("looks = [1]", "looks = [2, 4]"), named)
+    assert found["budget"]["asked"] == seconds_of(limit)
+    assert any(said.startswith(line) for said in lines(found))
 
 
 @pytest.mark.parametrize(

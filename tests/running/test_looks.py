@@ -212,6 +212,9 @@ def test_a_look_that_fails_is_named_and_ends_the_run(carry_out):
     assert not is_over(made.records)
 
 
+UNPROBED = ('probes = ["gradient_norm", "distance"]', "probes = []")  # their seconds would be those of this machine
+
+
 # --- limits --------------------------------------------------------------------------------------------------
 
 
@@ -220,7 +223,8 @@ def test_a_budget_that_is_used_up_begins_no_replicate_and_names_the_command_that
     with monkeypatch.context() as patch:
         patch.setattr(time_limit.TimeLimit, "used", property(lambda limit: float(limit._store.epochs_trained())))
         patch.setattr(time_limit.TimeLimit, "per_epoch", property(lambda limit: 1.0))
-        made = carry_out(("looks = [1]", "looks = [2, 3]"), ('name = "tiny"', 'name = "tiny"\nbudget = 17'))
+        limit = ('name = "tiny"', 'name = "tiny"\nbudget = 17')
+        made = carry_out(("looks = [1]", "looks = [2, 3]"), limit, UNPROBED)
     assert made.code == 0
     assert replicates_of(made) == [0]
     (line,) = [line for line in made.lines if line.startswith("budget")]
@@ -251,7 +255,7 @@ def test_what_has_ended_stays_whatever_the_budget(carry_out):
 
 
 def test_where_no_replicate_fits_whole_every_search_gets_equally_few_trials(carry_out, monkeypatch):
-    more = (("trials = 1", "trials = 6"), ("epochs = [1, 2]", "epochs = [1]"))
+    more = (("trials = 1", "trials = 6"), ("epochs = [1, 2]", "epochs = [1]"), UNPROBED)
     with monkeypatch.context() as patch:
         patch.setattr(time_limit.TimeLimit, "used", property(lambda limit: float(limit._store.epochs_trained())))
         patch.setattr(time_limit.TimeLimit, "per_epoch", property(lambda limit: 1.0))

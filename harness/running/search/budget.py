@@ -55,6 +55,7 @@ class Budgeted:
     competitor: Competitor
     exhausted: bool
     granted = math.inf  # how much it may spend under a time limit, in the benchmark's unit
+    growing = False  # it may still be granted more, and so is not over when that is spent
     _options: SearchSection
     _asks: Sequence[Ask]
     _spending: Spending

@@ -117,7 +117,7 @@ class Trials(Budgeted):
     @property
     def over(self) -> bool:
         """Whether nothing may be asked any more and all trials have ended."""
-        return self.asked <= self._spending.leading() and self.spent
+        return not self.growing and self.asked <= self._spending.leading() and self.spent
 
     @property
     def left(self) -> int:
