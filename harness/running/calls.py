@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 from harness.benchmark import loading
 from harness.benchmark.overrides import overrides_of
 from harness.benchmark.workloads import names_of
-from harness.cli.answers import Estimate, RangeTests
-from harness.cli.options import with_time_limit
 from harness.console import interruption
 from harness.console.escaping import escaped_output
 from harness.console.progress import Reporter
@@ -23,6 +21,8 @@ from harness.errors import BenchmarkError, arguments
 from harness.errors.disk import refused
 from harness.records.workloads import run_folders
 from harness.results.notebook import Loaded
+from harness.results.summary import closing_lines
+from harness.running.answers import Estimate, RangeTests
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -81,7 +81,6 @@ def run(
         ...
     harness.errors.BenchmarkError: nowhere.toml: must be a benchmark file (TOML), got nothing there; check the path
     """
-    from harness.cli.run import closing_lines
     from harness.results.notebook import load
     from harness.running.workloads import run_file
 
@@ -152,7 +151,7 @@ def plan(
         ...
     harness.errors.BenchmarkError: nowhere.toml: must be a benchmark file (TOML), got nothing there; check the path
     """
-    from harness.cli.plan import estimate_lines
+    from harness.running.forecast.lines import estimate_lines
     from harness.running.workloads import estimate_file
 
     more = {"reuse": _optional_path("reuse", reuse), "no_reuse": arguments.flag("no_reuse", no_reuse)}
@@ -200,7 +199,7 @@ def lr_find(
         ...
     harness.errors.BenchmarkError: nowhere.toml: must be a benchmark file (TOML), got nothing there; check the path
     """
-    from harness.cli.lr_find import find_rates
+    from harness.running.search.rates import find_rates
 
     request = _request(file, profile, data, "runs", plugins, block, set, workload)
     names = [arguments.text("arms", arm) for arm in arguments.items("arms", arms, "names of arms")]
@@ -312,7 +311,8 @@ def _request(
 
 def _limited(values: object, time_limit: object) -> tuple[str, ...]:
     """Return values as ``--set`` has them, the time limit among them."""
-    return with_time_limit(overrides_of(values), _optional_text("time_limit", time_limit))
+    limit = {} if time_limit is None else {"budget": arguments.text("time_limit", time_limit)}
+    return (*overrides_of(values), *overrides_of(limit))
 
 
 def _command(name: str, request: Request) -> list[str]:
