@@ -6,6 +6,7 @@ values that a notebook shows. None of them ends the process.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,7 @@ def run(
     reuse: str | Path | None = None,
     no_reuse: bool = False,
     preset: str | None = None,
+    time_limit: str | None = None,
     refit: bool = False,
     quiet: bool = False,
 ) -> Loaded:
@@ -67,6 +69,7 @@ def run(
         reuse: A run folder, or a folder of them, to take finished runs from too.
         no_reuse: Whether to train everything, even what another run folder has.
         preset: How much is searched and repeated, laid over the file: "quick", "good" or "best".
+        time_limit: How long all of it may take, such as "1h".
         refit: Whether to train the best arm once more, on train and tune together.
         quiet: Whether to print nothing.
 
@@ -92,8 +95,9 @@ def run(
         "no_reuse": arguments.flag("no_reuse", no_reuse),
         "refit": arguments.flag("refit", refit),
         "preset": _optional_text("preset", preset),
+        "began": time.monotonic(),
     }
-    request = _request(file, profile, data, out, plugins, block, set, workload, **more)
+    request = _request(file, profile, data, out, plugins, block, _limited(set, time_limit), workload, **more)
     suite = loading.load_workloads(request.file, request.profile, request.overrides, request.preset)
     if suite and workload is None:
         names = ", ".join(names_of(suite.workloads))
@@ -120,6 +124,7 @@ def plan(
     reuse: str | Path | None = None,
     no_reuse: bool = False,
     preset: str | None = None,
+    time_limit: str | None = None,
     quiet: bool = False,
 ) -> Estimate:
     """Return what a run would do, how long it would take here and how much disk, from a few timed steps.
@@ -137,7 +142,6 @@ def plan(
         no_reuse: Whether everything would be trained, even what another run folder has.
         preset: How much is searched and repeated: "quick", "good" or "best", laid over the file.
         time_limit: How long all of it may take, such as "1h".
-        preset: How much would be searched and repeated, laid over the file: "quick", "good" or "best".
         quiet: Whether to print nothing on the way.
 
     Returns:
@@ -154,9 +158,9 @@ def plan(
     from harness.running.forecast.lines import estimate_lines
     from harness.running.workloads import estimate_file
 
-    more = {"reuse": _optional_path("reuse", reuse), "no_reuse": arguments.flag("no_reuse", no_reuse)}
+    more: dict[str, Any] = {"reuse": _optional_path("reuse", reuse), "no_reuse": arguments.flag("no_reuse", no_reuse)}
     more["preset"] = _optional_text("preset", preset)
-    request = _request(file, profile, data, out, plugins, block, set, workload, **more)
+    request = _request(file, profile, data, out, plugins, block, _limited(set, time_limit), workload, **more)
     with _talking(quiet) as reporter:
         document = estimate_file(request, reporter)
     return Estimate(document, tuple(estimate_lines(document)))
@@ -320,7 +324,7 @@ def _command(name: str, request: Request) -> list[str]:
     words = ["harness", name, str(request.file)]
     options: list[tuple[str, object]] = [
         ("--profile", request.profile), ("--preset", request.preset), ("--data", request.data), ("--workload", request.workload),
-        ("--preset", request.preset), ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
+        ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
         *(("--plugin", plugin) for plugin in request.plugins), *(("--block", plugin) for plugin in request.block),
         *(("--set", override) for override in request.overrides),
     ]  # fmt: skip
