@@ -7,7 +7,7 @@ values that a notebook shows. None of them ends the process.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -337,16 +337,12 @@ def _command(name: str, request: Request) -> list[str]:
     return [*words, *(flag for flag, is_on in flags.items() if is_on)]
 
 
-def _optional(check: Callable[[str, object], Any], name: str, value: object) -> Any:
-    return None if value is None else check(name, value)
-
-
 def _optional_path(name: str, value: object) -> Path | None:
-    return _optional(arguments.path, name, value)  # type: ignore[no-any-return]
+    return None if value is None else arguments.path(name, value)
 
 
 def _optional_text(name: str, value: object) -> str | None:
-    return _optional(arguments.text, name, value)  # type: ignore[no-any-return]
+    return None if value is None else arguments.text(name, value)
 
 
 def _paths(name: str, values: object) -> tuple[Path, ...]:
