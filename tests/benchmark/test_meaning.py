@@ -168,10 +168,11 @@ def key_lists(tree, names):
 
 
 # Lists of keys that are no meaning of a key: which tables have settings of probes, what is searched alike for all arms,
-# which settings a trained network may be used with, and what a small search is tried with.
+# which settings a trained network may be used with, what a small search is tried with, and what a preset sets.
 OTHER_PURPOSES = {
     "harness/benchmark/checks/names.py",
     "harness/benchmark/first_trial.py",
+    "harness/benchmark/sections/presets.py",
     "harness/benchmark/spaces.py",
     "harness/models/predict.py",
     "harness/running/search/dry_run.py",
