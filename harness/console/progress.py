@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -71,7 +72,7 @@ class Reporter:
                 expand=self.console.width >= WIDE,
                 transient=True,  # when the work has ended, by itself or not, no bar stays on the screen
             )
-        fields = {"unit": "", "ahead": "", "seconds_ahead": 0.0}
+        fields: dict[str, Any] = {"unit": "", "ahead": "", "seconds_ahead": 0.0}
         self._task = self._bar.add_task("starting", total=None, visible=False, **fields) if self._bar else None
 
     def __enter__(self) -> Reporter:

@@ -55,7 +55,7 @@ def table_data(
     >>> table = {"train": (np.arange(20.0).reshape(10, 2), np.arange(10) % 2)}
     >>> data = table_data("ten", table, request, source="counted", classes=("even", "odd"))
     >>> len(data.train), len(data.tune), len(data.test), data.train.names[0]
-    (6, 2, 2, 'row 0')
+    (6, 2, 2, 'row 1')
     """
     arguments.text("name", name)
     classes = tuple(arguments.text("classes", label) for label in arguments.items("classes", classes, "texts"))

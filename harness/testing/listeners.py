@@ -64,7 +64,14 @@ def occurrences() -> list[Occurrence]:
 
 def _epoch(number: int, seed: int) -> dict[str, Any]:
     metrics = {"train_loss": 0.7 / number, "tune_accuracy": 0.5 + 0.1 * number, "tune_f1": None}
-    return {"epoch": number, "steps": 8 * number, "lr": 0.01, "seconds": 0.5 * number, "metrics": metrics}
+    return {
+        "epoch": number,
+        "steps": 8 * number,
+        "gradients": 8 * number,
+        "lr": 0.01,
+        "seconds": 0.5 * number,
+        "metrics": metrics,
+    }
 
 
 def hears_all(offer: Listener) -> str:

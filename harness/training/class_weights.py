@@ -43,6 +43,6 @@ def weigh_classes(task: Task, weights: Sequence[float], device: Device) -> Task:
     assert weighted is not None  # the benchmark was refused otherwise
 
     def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        return weighted(outputs, targets, on_device.clone())
+        return weighted(outputs, targets, on_device.to(outputs.device, copy=True))
 
     return replace(task, loss=loss)

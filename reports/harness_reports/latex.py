@@ -17,6 +17,7 @@ from harness_reports._words.names import capitalized, metric_title, shared_parts
 from harness_reports._words.notices import fairness_notes
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.statements import statements
+from harness_reports._words.work import ABOUT, HEADS, work_rows
 
 MOST_METRICS = 4  # columns of the leaderboard, so that it fits on a page
 
@@ -26,7 +27,15 @@ def render(results: Results) -> str:
     outcome = Outcome(results)
     parts = (
         part(outcome)
-        for part in (_head_comments, _verdict_table, _leaderboard_table, _lead_table, _tuned_table, _alarm_table)
+        for part in (
+            _head_comments,
+            _verdict_table,
+            _leaderboard_table,
+            _lead_table,
+            _work_table,
+            _tuned_table,
+            _alarm_table,
+        )
     )
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -47,6 +56,16 @@ def _table_label(records: Records, table: str) -> str:
     """Return a label that LaTeX takes: letters, digits and hyphens."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", records.name).strip("-").lower()
     return f"{name[:40] or 'run'}-{table}"
+
+
+def _work_table(outcome: Outcome) -> str:
+    """Return the work of every arm; "" where none is known."""
+    rows = work_rows(outcome)
+    if not rows:
+        return ""
+    lines = [[latex_text(label), *map(escaped_number, cells)] for label, *cells in rows]
+    caption = latex_text(f"{outcome.records.name}: {ABOUT[0].lower()}{ABOUT[1:]}")
+    return floating_table(caption, _table_label(outcome.records, "work"), list(map(latex_text, HEADS)), "lrrrrr", lines)
 
 
 # --- the leaderboard -----------------------------------------------------------------------------------------

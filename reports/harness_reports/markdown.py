@@ -16,6 +16,7 @@ from harness_reports._words.names import capitalized, metric_title, shared_parts
 from harness_reports._words.notices import notices
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.statements import Statement, statements
+from harness_reports._words.work import ABOUT, HEADS, work_rows
 from harness_reports._words.workloads import answer, facet_words, members, problems, question
 
 MOST_REASONS, MOST_DOUBTS, MOST_LETTERS = 3, 5, 400  # of a verdict, and letters of a line; the page has all
@@ -36,6 +37,8 @@ def render(results: Results) -> str:
     parts.append(_verdict_table(verdict) if verdict else f"_{markdown_text(head.caveat)}_")
     if table := _leaderboard_table(outcome):
         parts.append(table)
+    if works := work_rows(outcome):
+        parts.append(f"{markdown_text(ABOUT)}\n\n{_table_of(HEADS, works)}")
     if every_notice := notices(outcome):
         parts.append("\n".join(f"- {LEVELS[notice.level]}: {markdown_text(notice.text)}" for notice in every_notice))
     parts.append(_what_was_run(outcome))

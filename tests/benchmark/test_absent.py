@@ -140,3 +140,22 @@ def test_it_is_said_in_one_line(benchmark_file, tmp_path, capsys):
     prepare(Request(benchmark_file(ADAMS), overrides=('train.optimizers=["sgd"]',), out=tmp_path), Reporter())
     notes = [line for line in capsys.readouterr().out.splitlines() if "takes no part" in line]
     assert notes == [f"note: {LEFT_OUT}search.space.adam"]
+
+
+def test_options_of_listeners_that_are_not_asked_for_are_left_out(benchmark_file):
+    file = benchmark_file(
+        ("paths = false", 'paths = false\nlisteners = ["mlflow"]\nlistener_options = { mlflow = { uri = "http://a" } }')
+    )
+    benchmark, source = load(file, overrides=['report.listeners=["tensorboard"]'])
+    assert benchmark.report.listener_options == {}
+    assert source.notices == (f"{LEFT_OUT}report.listener_options.mlflow",)
+    request = Request(file, overrides=('report.listener_options.wandb={ project = "a" }',))
+    with pytest.raises(
+        BenchmarkError, match=r"report\.listener_options\.wandb: must be one of report\.listeners, got 'wandb'"
+    ):
+        prepare(request, Reporter(quiet=True))
+    request = Request(file, overrides=('report.listener_options.mlflow={ url = "a" }',))
+    with pytest.raises(
+        BenchmarkError, match=r"listener_options\.mlflow\.url: must be an option of listener 'mlflow', got 'url'"
+    ):
+        prepare(request, Reporter(quiet=True))

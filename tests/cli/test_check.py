@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.cli.check import find_plugins, find_reference, print_results, run_checks
+from harness.cli.check import find_data, find_plugins, find_reference, print_results, run_checks
 from harness.errors import HarnessError, UnknownName
 
 GOOD = '''
@@ -155,3 +155,32 @@ def test_of_a_large_catalogue_one_must_be_named(tmp_path):
     ):
         find_plugins(str(file))
     assert [found.offer.name for _, found in find_plugins("p21", files=[file])] == ["p21"]
+
+
+def test_a_dataset_is_checked_on_the_folder_that_is_named(photos, monkeypatch, tmp_path):
+    plugins = find_plugins("folder")
+    assert find_data(plugins, None) == {}
+    without = {result.check.name: result.outcome for result in run_checks(plugins, quick=True)}
+    assert {outcome.status for outcome in without.values()} == {"n/a"}
+    assert without["opens"].text.count("--data DIR") == 1
+    root = photos()
+    monkeypatch.setenv("HARNESS_DATA", str(root))
+    outcomes = {r.check.name: r.outcome for r in run_checks(plugins, True, None, find_data(plugins, None))}
+    assert {outcome.status for outcome in outcomes.values()} == {"ok"}
+    assert outcomes["opens"].text.startswith("train 12, tune 4, test 8; photos in ")
+    outcomes = {
+        r.check.name: r.outcome for r in run_checks(plugins, True, None, find_data(plugins, root, ["data.tune=0.5"]))
+    }
+    assert outcomes["splits_are_apart"].status == "ok"  # the photos are the user's, and no fault of the plugin
+    assert outcomes["splits_are_apart"].text.startswith("8 examples are equal to one of another split")
+    (root / "valid" / "cats" / "cats.1.jpg").write_bytes(b"no photo")
+    outcomes = {r.check.name: r.outcome for r in run_checks(plugins, True, None, find_data(plugins, root))}
+    assert outcomes["opens"].status == "FAILED"
+    assert "1 of 24 unreadable: valid/cats/cats.1.jpg" in outcomes["opens"].text
+
+
+def test_data_is_for_datasets_that_look_in_a_folder(photos):
+    with pytest.raises(HarnessError, match=r"^--data: must be for a dataset that looks in a folder, got none among"):
+        find_data(find_plugins("digits"), photos())
+    with pytest.raises(HarnessError, match=r"^--set: must be for a dataset that looks in a folder"):
+        find_data(find_plugins("sgd"), None, ["data.valid=0.5"])

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 import harness
-from harness import Arm, Meta, Optimizer, Photo, Run, open_archive, testing
+from harness import Arm, DataRequest, Meta, Optimizer, Photo, Run, open_archive, testing
 from harness.errors import HarnessError
 from harness.models import exported
 from harness.results import several
@@ -45,9 +45,11 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "draw_walks": {"axes": None, "walks": None, "landscape": "Beale", "strokes": {}},
     "execute": {"job": None, "workbench": None},
     "from_spreadsheet_cell": {"text": "'=1"},
+    "image_bytes": {"image": np.zeros((2, 2, 3), np.uint8)},
     "is_rubbish": {"name": "a.jpg"},
     "load": {"run": "nowhere"},
     "open_archive": {"file": "nowhere.zip"},
+    "photo_dataset": {"name": "birds", "photos": lambda request: []},
     "photo_files": {"folder": "."},
     "photo_members": {"archive": None},
     "read_weights": {"file": "nowhere.safetensors", "names": ["a"]},
@@ -57,6 +59,12 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "standing_first": {"meta": None, "hashes": ["a"]},
     "standing_protocol": {"meta": None},
     "stratified": {"labels": ["a", "a", "b", "b"], "part": 0.5, "seed": 0},
+    "table_data": {
+        "name": "ten",
+        "parts": {"train": (np.arange(20.0).reshape(10, 2), np.arange(10) % 2)},
+        "request": None,
+        "source": "counted",
+    },
     "testing.checks": {"offer": None},
     "typed": {"words": ["harness", "run"]},
     "changes.by_pairs": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
@@ -79,7 +87,13 @@ MAY_PASS = {  # by function and argument: what of the nonsense is a value of its
     ("is_rubbish", "name"): {"text", "empty text", "nul"},
     ("spreadsheet_table", "table"): {"table"},
     ("typed", "words"): {"empty list"},
+    ("photo_dataset", "name"): {"text", "empty text", "nul"},
+    ("photo_dataset", "options"): {"mapping"},
+    ("photo_dataset", "limits"): {"mapping"},
     ("photo_members", "within"): {"text", "nul"},
+    ("table_data", "name"): {"text", "empty text", "nul"},
+    ("table_data", "source"): {"text", "empty text", "nul"},
+    ("table_data", "classes"): {"empty list"},
     ("read_weights", "names"): {"empty list"},
     ("standing_first", "hashes"): {"empty list"},
     ("exported.is_export", "folder"): {"text"},
@@ -167,6 +181,7 @@ def valid(monkeypatch, tmp_path, registry):
         "meta": Meta(benchmark={}, data={}, metrics={}, metric="", search_metric="", arms=[], spaces={}),
         "offer": registry.get("optimizer", "sgd", Optimizer),
         "job": run_of(),
+        "request": DataRequest(None, False, size=8, tune=0.25, seed=0, on_bad_image="error", options={}),
         "workbench": SimpleNamespace(parts=lambda run: fail(), state=lambda run: None),
         "axes": Figure().subplots(),
         "walks": pd.DataFrame({"arm": ["a"], "landscape": ["Beale"], "step": [0], "x": [0.0], "y": [0.0]}),

@@ -16,7 +16,7 @@ from PIL import Image
 
 from harness.cli.app import main
 from harness.console.progress import Reporter
-from harness.errors import BenchmarkError, DataError, RunFolderError
+from harness.errors import BenchmarkError, DataError, HarnessError, RunFolderError
 from harness.models.card import SECTIONS, model_card
 from harness.models.choice import choose_model
 from harness.models.export import ExportRequest, export, lines
@@ -463,25 +463,57 @@ def squares_of(folder, size):
     return np.concatenate(pieces)[:, 0]
 
 
-READERS = {"onnx": "run_onnx", "torchscript": "run_torchscript", "timm": "run_timm"}
-
-
-@pytest.mark.parametrize("regime", ["features", "finetune"])
-def test_every_format_gives_the_probabilities_of_harness_predict(followed, large, tmp_path, regime):
-    pytest.importorskip("onnxruntime")
-    from harness.models.formats import onnx_file, timm_folder, torchscript_file
+def checked_formats(out, about, photos, tmp_path, readers):
+    """Compare what each format gives for photos with what ``harness predict`` writes, and what the card says of it."""
     from harness.models.formats.whole import as_pixels
 
-    formats = ("onnx", "torchscript", "timm")
-    out, about = export(ExportRequest(followed(regime), tmp_path / "model", formats=formats), QUIET)
-    expected = predicted(out, large / "photos", tmp_path / "a.csv")
-    pixels = as_pixels(squares_of(out, large / "photos"))
-    for run_format in (onnx_file.run_onnx, torchscript_file.run_torchscript, timm_folder.run_timm):
+    expected = predicted(out, photos, tmp_path / "formats.csv")
+    pixels = as_pixels(squares_of(out, photos))
+    for run_format in readers:
         np.testing.assert_allclose(run_format(out, pixels)[:, 1], expected, atol=1e-4)
+        np.testing.assert_allclose(run_format(out, pixels[:1])[:, 1], expected[:1], atol=1e-4)  # a batch of any size
     assert np.ptp(expected) > 1e-3
-    assert [written["format"] for written in about["formats"]] == list(formats)
+    assert [written["format"] for written in about["formats"]] == [reader.__name__[4:] for reader in readers]
     assert all(written["largest_difference"] <= 1e-4 for written in about["formats"])
     card = (out / "README.md").read_text()
     for written in about["formats"]:
         assert f"`{written['file']}`" in card
         assert any(written["file"] in line and written["read_by"] in line for line in lines(out, about))
+
+
+@pytest.mark.parametrize("regime", ["features", "finetune"])
+def test_torchscript_and_timm_give_the_probabilities_of_harness_predict(followed, large, tmp_path, regime):
+    from harness.models.formats.timm_folder import run_timm
+    from harness.models.formats.torchscript_file import run_torchscript
+
+    out, about = export(ExportRequest(followed(regime), tmp_path / "model", formats=("torchscript", "timm")), QUIET)
+    checked_formats(out, about, large / "photos", tmp_path, (run_torchscript, run_timm))
+
+
+def test_onnx_gives_the_probabilities_of_harness_predict_for_several_networks_on_frozen_features(
+    finished, place, tmp_path
+):
+    pytest.importorskip("onnxruntime")
+    from harness.models.formats.onnx_file import run_onnx
+
+    request = ExportRequest(finished("features"), tmp_path / "model", ensemble=True, formats=("onnx",))
+    out, about = export(request, QUIET)
+    checked_formats(out, about, place / "photos", tmp_path, (run_onnx,))
+
+
+def test_a_format_that_cannot_be_written_is_one_line_and_leaves_nothing(finished, followed, tmp_path, monkeypatch):
+    from harness.models.formats import onnx_file, torchscript_file
+
+    def refused(folder, match, **more):
+        with pytest.raises(HarnessError, match=match):
+            export(ExportRequest(folder, tmp_path / "model", **more), QUIET)
+        assert not (tmp_path / "model").exists()
+
+    scratch = finished("scratch")
+    refused(scratch, "--format: must be onnx, torchscript, timm.*, got 'onx'; did you mean 'onnx'", formats=("onx",))
+    refused(scratch, "--format timm: must be for a network that timm builds", formats=("timm",))
+    refused(followed("finetune"), "--format timm: must be one network, got 2", formats=("timm",), ensemble=True)
+    monkeypatch.setattr(torchscript_file, "run_torchscript", lambda folder, pixels: np.zeros((16, 2)))
+    refused(scratch, "--format torchscript: must give the probabilities of 'harness predict'", formats=("torchscript",))
+    monkeypatch.setattr(onnx_file.importlib.util, "find_spec", lambda name: None)
+    refused(scratch, r"--format onnx: must have onnx and onnxscript, .*optimizer-harness\[onnx\]", formats=("onnx",))

@@ -115,7 +115,7 @@ def unlabelled(tmp_path_factory, data):
 def said(monkeypatch):
     """What the user is told."""
     lines = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": lines.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))
     return lines
 
 
@@ -278,6 +278,20 @@ def test_the_columns_are_the_classes(classes, columns):
     assert module._name_columns(classes) == columns
 
 
+def test_rows_of_more_than_two_classes_sum_to_1_unless_they_are_clipped():
+    probabilities = np.array([0.9990, 0.0007, 0.0003])
+    classes = ("a", "predicted", "id")
+    whole = module.Table(classes, predicted=True)
+    assert whole.head == ["id", "a", "predicted", "class id", "class predicted"]
+    photo, *values, named = whole.row(7, probabilities, readable=True)
+    assert (photo, named) == (7, "a")
+    assert sum(map(float, values)) == pytest.approx(1, abs=3 * 5e-7)
+    clipped = module.Table(classes, (0.005, 0.995)).row(7, probabilities, readable=True)
+    assert clipped == [7, "0.995", "0.005", "0.005"]
+    assert whole.row(8, np.full(3, 1 / 3), readable=False)[-1] == ""
+    assert PredictionRequest(Path("run"), Path("photos")).clip == (0.0, 1.0)
+
+
 def test_ids_keep_their_zeros_where_they_are_names(finished, unlabelled, tmp_path):
     (tmp_path / "photos").mkdir()
     for name in ("00001.jpg", "c0ffee.jpg"):
@@ -326,11 +340,15 @@ def test_the_command_writes_the_table_and_ends_well_though_photos_are_unreadable
     shutil.copytree(unlabelled, tmp_path / "mixed")
     (tmp_path / "mixed" / "5.jpg").write_bytes(b"no photo")
     with pytest.raises(SystemExit) as ended:
-        main(["predict", str(finished("scratch")), "mixed", "--clip", "0.1", "0.9", "--tta", "--ensemble"])
+        main(
+            ["predict", str(finished("scratch")), "mixed", "--clip", "0.1", "0.9", "--tta", "--ensemble", "--predicted"]
+        )
     assert not ended.value.code
     head, rows = table(tmp_path / "submission.csv")
-    assert head == ["id", "label"]
-    assert rows[4] == ["5", "0.5"]
+    assert head == ["id", "label", "predicted"]
+    assert rows[4] == ["5", "0.5", ""]
+    for number, (_, probability, named) in enumerate(rows, 1):
+        assert number == 5 or named == ("dogs" if float(probability) > 0.5 else "cats")
     assert all(0.1 <= float(row[1]) <= 0.9 for row in rows)
     assert "warning: 1 of 80 photos could not be read and got 0.5:" in capsys.readouterr().out
 

@@ -162,7 +162,9 @@ def test_a_range_is_read_from_the_table_and_holds_the_rate_that_was_best():
             assert (offer.space["lr"].low, offer.space["lr"].high) == (row.low, row.high)
             assert row.low < row.best < row.high
     searched = {name for name in OFFERED if "lr" in FOUND.get("optimizer", name, Optimizer).space}
-    assert searched == set(_ranges.RANGES)
+    assert set(_ranges.RANGES) <= searched
+    unmeasured = {name for name in searched - set(_ranges.RANGES) if not name.startswith("timm:")}
+    assert unmeasured == {"pytorch_optimizer:SpectralSphere"}  # a step takes a tenth of a second
 
 
 @pytest.mark.parametrize("outer", sorted(_wrappers.WRAPPERS))

@@ -14,7 +14,7 @@ from harness.testing import checks
 
 FOUND = discover()
 OFFERED = [(kind, found.offer) for kind in KINDS for found in FOUND.offers[kind].values()]
-STARTS_SERVICES = ("ray",)  # for seconds: test_ray.py makes its checks on a cluster that is there
+STARTS_SERVICES = ("ray", "mlflow", "wandb")  # for seconds: test_ray.py and test_listeners.py have their checks
 CHECKS = [
     check
     for _, offer in OFFERED

@@ -81,13 +81,13 @@ def test_of_95_to_5_every_page_says_that_no_arm_is_better_than_the_large_class(w
     folder, lines = without_signal(5)
     constant = "always answering “cat” (95.00 %)"
     words = shown(folder)
-    assert words.splitlines()[2].startswith("No arm is ")
-    assert f"better than {constant}." in words.splitlines()[2]
+    assert words.splitlines()[2].startswith("A leaderboard, no verdict: no arm is ")
+    assert f"better than {constant}" in words.splitlines()[2]
     doubts = [line.strip() for line in words.splitlines() if line.strip().startswith("doubt: ")]
     assert doubts[:3] == [
         "doubt: one search of each arm: no verdict about optimizers",
-        "doubt: sgd/cosine is not shown to be better than a constant answer",
-        "doubt: adam/cosine is not shown to be better than a constant answer",
+        "doubt: sgd is not shown to be better than a constant answer",
+        "doubt: adam is not shown to be better than a constant answer",
     ]
     assert "loss inconclusive" in words
     found = json.loads(shown(folder, "--json"))
@@ -100,8 +100,8 @@ def test_of_95_to_5_every_page_says_that_no_arm_is_better_than_the_large_class(w
     for arm in found["arms"]:
         assert all(0.4 < seed["metrics"]["test_balanced_accuracy"] < 0.6 for seed in arm["seeds"])
     page = (folder / "report.html").read_text()
-    start = page.index("Why you might doubt this</h2>")
-    assert "better than always answering “cat”" in page[start : start + 800]
+    start = page.index("Why you might doubt this")
+    assert "better than always answering “cat”" in page[start : start + 1600]
     assert '<th scope="row">always answering “cat”</th>' in page
     markdown = (folder / "report.md").read_text()
     assert "| always answering “cat” | 95.00 % |" in markdown

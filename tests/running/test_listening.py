@@ -6,15 +6,20 @@ import json
 import sqlite3
 from collections import Counter
 
+import pandas as pd
 import pytest
 
+from harness.console.progress import Reporter
 from harness.plugin.contracts import HAPPENINGS, Listener
 from harness.plugin.discovery import discover
 from harness.records import open_records
+from harness.results.reports import results_of
 from harness.running.listening import audience as audience_module
 from harness.running.listening.audience import Audience
 from harness.running.listening.heard import Heard
 from harness.running.listening.occurrences import Reading
+from harness.running.prepare import Request
+from harness.running.start import run
 
 PLUGINS = """
 import json, os, time
@@ -101,9 +106,8 @@ def test_a_listener_is_told_all_that_is_written_down_and_only_once(registry, fol
     assert len(set(keys)) == len(keys)
     for run_id, group in records.epochs.groupby("run_id"):
         heard = [(kind, values.get("epoch")) for kind, _, run, _, values in first if run == run_id and kind != "trial"]
-        assert heard == [("began", None), *(("epoch", epoch) for epoch in group["epoch"]), ("ended", None)] or (
-            heard[0][0] == "began" and heard[-1][0] == "ended"
-        )
+        assert [number for kind, number in heard if kind == "epoch"] == group["epoch"].tolist()
+        assert [kind for kind, _ in heard] == ["began", *["epoch"] * len(group), "ended"]
     told(registry, folder, "lines", last=[REPORT])
     assert lines(folder) == first
 
@@ -114,7 +118,7 @@ def test_what_is_new_is_told_while_a_run_goes_on(folder):
     assert list(reading.new()) == []
     with sqlite3.connect(folder / "run.db") as db:
         (run_id,) = db.execute("SELECT run_id FROM runs WHERE state = 'done' LIMIT 1").fetchone()
-        db.execute("INSERT INTO epochs VALUES (?, 99, 1, 0.1, 1.0, '{}')", (run_id,))
+        db.execute("INSERT INTO epochs VALUES (?, 99, 1, 1, 0.1, 1.0, '{}')", (run_id,))
         db.execute("UPDATE runs SET state = 'failed', reason = 'later' WHERE run_id = ?", (run_id,))
     db.close()
     after = [(occurrence.kind, occurrence.key) for occurrence in reading.new()]
@@ -175,3 +179,34 @@ def test_links_in_the_place_of_the_journal_are_not_followed(registry, folder, tm
     audience, _ = told(registry, folder, "lines")
     assert "got a link; nothing is written there" in audience.failures["lines"]
     assert (tmp_path / "elsewhere").read_text() == ""
+
+
+def test_a_run_is_the_same_with_listeners_that_fail_and_names_them(benchmark_file, tmp_path, registry, capsys):
+    """Exit code 1 as for every plugin that fails, a line in console and report, and not one other number in the records."""
+    (tmp_path / "told.py").write_text(PLUGINS)
+    small = (
+        "search.trials=2", "search.epochs=[1]", 'train.optimizers=["sgd"]', "compare.seeds=1", "compare.epochs=1",
+        "compare.untuned=0", "compare.probes=[]",
+    )  # fmt: skip
+    file = benchmark_file()
+    codes, frames = [], []
+    for out, names in (("plain", []), ("told", ["fails", "leaves", "lines"])):
+        settings = (*small, f"report.listeners={json.dumps(names)}")
+        request = Request(file, out=tmp_path / out, plugins=(tmp_path / "told.py",), overrides=settings, no_reuse=True)
+        with Reporter() as reporter:
+            codes.append(run(request, reporter))
+        (folder,) = (tmp_path / out).glob("tiny-????????")
+        records = open_records(folder)
+        frames.append((records.runs, records.epochs, records.trials, records.comparison))
+        said = capsys.readouterr().out
+    assert codes == [0, 1]
+    for plain, heard in zip(*frames, strict=True):
+        kept = [name for name in plain.columns if name not in ("seconds", "started", "ended", "environment")]
+        pd.testing.assert_frame_equal(plain[kept], heard[kept])
+    problems = results_of(folder, registry).problems  # which every report names
+    for name in ("fails", "leaves"):
+        assert said.count(f"listener '{name}': must hear") == 1
+        (problem,) = [line for line in problems if f"listener '{name}'" in line]
+        assert "must hear" in problem
+    assert {"verdict", "report", "look"} <= {kind for kind, *_ in lines(folder)}
+    assert records.meta.listeners.keys() == {"fails", "leaves"}

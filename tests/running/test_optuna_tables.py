@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -10,6 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 
 from harness.running.search import optuna_tables
+from harness.running.search.dashboard import shown_of
 from harness.running.search.optuna_tables import compared, write_trials
 
 SPACE = {
@@ -33,7 +35,8 @@ def trial(number):
         },
         distributions=SPACE,
         values=[0.5 + number / 100, math.inf] if state == TrialState.COMPLETE else None,
-        intermediate_values={1: 0.25, 2: -math.inf, 10: 0.5} if state == TrialState.PRUNED else {},
+        intermediate_values={1: 0.25, 2: -math.inf, 3: math.nan, 10: 0.5} if state == TrialState.PRUNED else {},
+        user_attrs={"runs": [f"run{number}"], "state": "done"} if number % 3 else {},
         system_attrs={"nsga:generation": number, "note": [1, "two", None]} if number % 2 else {},
     )
 
@@ -71,6 +74,8 @@ def test_what_is_written_is_what_optuna_writes(storage, by_optuna):
     assert [one.number for one in ours] == [*range(12)]
     assert [one.datetime_complete for one in ours] == [one.datetime_complete for one in optunas]
     assert len({one._trial_id for one in [*ours, *optunas, *read(storage, "sgd")]}) == 12 + 12 + 5
+    assert ours[1].user_attrs == {"runs": ["run1"], "state": "done"}
+    assert math.isnan(ours[1].intermediate_values[3])
     assert optuna.load_study(study_name="adam", storage=storage).best_trials
     assert len(read(storage, "sgd")) == 5
 
@@ -113,3 +118,17 @@ def test_where_another_release_has_other_tables_optuna_writes_the_trials_itself(
     write_trials(storage, "adam", ["maximize", "minimize"], trials)
     assert by_optuna == [5]
     assert [compared(one) for one in read(storage)] == [compared(one) for one in trials]
+
+
+def test_a_trial_is_shown_with_the_mean_curve_of_its_seeds_and_with_its_runs():
+    rows = {
+        "a": [{"epoch": 1, "metrics": {"tune_loss": 0.5}}, {"epoch": 2, "metrics": {"tune_loss": 0.3}}],
+        "b": [{"epoch": 1, "metrics": {"tune_loss": 0.7}}, {"epoch": 2, "metrics": {"tune_loss": None}}],
+    }  # a number that is not finite is recorded as none
+    store = SimpleNamespace(run=rows.get, epochs=rows.get)
+    runs = [SimpleNamespace(id=name) for name in ("a", "b", "never trained")]
+    ask = {"state": "done", "reason": "", "confirmation": "c"}
+    shown = shown_of(lambda _: runs, store, "tune_loss", ask)
+    assert shown.curve[1] == pytest.approx(0.6)
+    assert math.isnan(shown.curve[2])
+    assert shown.notes == {"runs": ["a", "b"], "state": "done", "confirmation": "c"}

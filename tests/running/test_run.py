@@ -199,6 +199,12 @@ def test_optunas_own_tables_stand_beside_ours(benchmark_file, carry_out):
     study = optuna.load_study(study_name="lesson_cnn/sgd/cosine", storage=f"sqlite:///{folder / 'run.db'}")
     trials = show(folder)["arms"][0]["trials"]
     assert [t.value for t in study.trials] == [t["value"] for t in trials]
+    assert [t.user_attrs["runs"] for t in study.trials] == [[t["run_id"]] for t in trials]
+    epochs = open_records(folder).epochs
+    for shown in study.trials:  # without a pruner too: a dashboard draws the curve
+        rows = epochs[epochs["run_id"] == shown.user_attrs["runs"][0]]
+        assert shown.intermediate_values == dict(zip(rows["epoch"], rows["tune_loss"], strict=True))
+        assert shown.user_attrs["state"] == "done"
 
 
 def test_a_pruned_search_runs_to_its_end(benchmark_file, carry_out):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.verdict.doubts import read_doubts
 from harness.verdict.tables import facets, gate, verdict
 
 STEPS = 12_000
@@ -100,7 +101,10 @@ def test_ridge_has_one_minimum_and_all_reach_it(world):
     found = verdict.compute(records).iloc[0]
     assert (found["loss"], found["function"], found["representation"]) == ("similar", "similar", "not applicable")
     assert found["statement"] == "inconclusive"  # connectivity and geometry were not measured, and nothing else is open
-    assert {line.split(":")[0] for line in found["reasons"].splitlines()} >= {"connectivity", "geometry"}
+    assert {doubt.text.split(" ")[0] for doubt in read_doubts(found["doubts"]) if doubt.kind == "unmeasured"} == {
+        "connectivity",
+        "geometry",
+    }
 
 
 @pytest.fixture(scope="module")

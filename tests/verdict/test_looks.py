@@ -145,7 +145,7 @@ def test_alarms_go_by_the_replicates_of_their_look(world, stated):
     records = replace(records, runs=records.runs.assign(tune_accuracy=records.runs["tune_accuracy"] - 0.9 * low))
     found = stated(records)
     assert (found["loss"], found["look_loss"]) == ("similar", 1)
-    assert found["doubts"].splitlines()[0].startswith("chance: adam/cosine")
+    assert found["doubts"].splitlines()[0].startswith("chance: adam")
 
 
 # --- when more replicates bring nothing
@@ -188,7 +188,7 @@ def test_an_arm_that_lost_more_than_one_replicate_is_not_similar_in_anything(wor
     assert (found["loss"], found["geometry"], found["replicates_lost"]) == (word, word, lost)
     assert row(records, "accuracy")["replicates"] == row(records, "root_jsd")["replicates"] == 12 - lost
     if lost > 1:
-        reason = f"adam/cosine lost {lost} of 12 replicates ({lost} diverged)"
+        reason = f"adam lost {lost} of 12 replicates ({lost} diverged)"
         assert row(records, "accuracy")["detail"] == reason
         assert f"lost: {reason}" in found["doubts"].splitlines()
         assert f"loss: {reason}" in found["reasons"].splitlines()
@@ -198,7 +198,7 @@ def test_an_arm_that_lost_more_than_one_replicate_is_not_similar_in_anything(wor
 def test_a_search_that_chose_nothing_loses_its_replicate(world, stated):
     records = world(replicates=12, unchosen=(("adam", 3), ("adam", 7))).records()
     found = stated(records)
-    reason = "adam/cosine lost 2 of 12 replicates (2 its search chose nothing)"
+    reason = "adam lost 2 of 12 replicates (2 its search chose nothing)"
     assert f"lost: {reason}" in found["doubts"].splitlines()
     assert (found["loss"], found["replicates"]) == ("inconclusive", 12)
 

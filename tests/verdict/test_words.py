@@ -237,7 +237,7 @@ def test_the_line_of_what_lies_below_the_floor_says_that_its_size_does_not_matte
 def test_the_line_of_a_facet_that_is_barred_says_why(world, stated):
     found = stated(world(replicates=12, restart_gain={"adam": 0.1}).records())
     line = found["lines"].splitlines()[1]
-    assert line == "function: inconclusive (look 1 of 1, 12 searches x 2 seeds): adam/cosine is not at a minimum"
+    assert line == "function: inconclusive (look 1 of 1, 12 searches x 2 seeds): adam is not at a minimum"
 
 
 @pytest.mark.parametrize(
@@ -266,8 +266,8 @@ def test_the_console_and_the_document_begin_with_the_doubts(world):
     records = world(replicates=12, lost={("adam", 1): "failed"}).records()
     found = plain_verdict(read_verdicts(records.meta, analyse(records, TABLES).tables))
     network = json.loads(json.dumps(found, allow_nan=False))["networks"][0]
-    assert network["doubts"][0] == {"kind": "lost", "text": "adam/cosine lost 1 of 12 replicates (1 failed)"}
+    assert network["doubts"][0] == {"kind": "lost", "text": "adam lost 1 of 12 replicates (1 failed)"}
     lines = verdict_lines(found)
-    assert lines[2] == "    doubt: adam/cosine lost 1 of 12 replicates (1 failed)"
+    assert lines[2] == "    doubt: adam lost 1 of 12 replicates (1 failed)"
     first = next(place for place, line in enumerate(lines) if line.startswith("    loss: "))
     assert all(line.startswith("    doubt: ") for line in lines[2:first])

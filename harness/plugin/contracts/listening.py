@@ -19,7 +19,7 @@ class Occurrence:
 
     ``began``    of a run: all fields of ``Run``: phase ("search" or "compare"), optimizer and scheduler (hyperparameters by
                  name), epochs, batch_size, init_seed, ...
-    ``epoch``    of a run: epoch, steps, seconds, lr, metrics (by name; one that is undefined is None)
+    ``epoch``    of a run: epoch, steps, gradients, seconds, lr, metrics (by name; an undefined one is None)
     ``ended``    of a run: state ("done", "stopped", "diverged" or "failed"), reason, seconds, metrics, epochs (all of them,
                  with the values of ``epoch``), recipe (the values of ``began``), taken_from (the run folder that it was
                  trained in, "" for this one)

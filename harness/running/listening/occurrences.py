@@ -112,7 +112,7 @@ def _end(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
 
 def _epochs(db: sqlite3.Connection, run_id: str, after: int) -> list[dict[str, Any]]:
     """Return the epochs of a training after one of them, as plain values."""
-    columns = "epoch, steps, lr, seconds, metrics"
+    columns = "epoch, steps, gradients, lr, seconds, metrics"
     rows = db.execute(f"SELECT {columns} FROM epochs WHERE run_id = ? AND epoch > ? ORDER BY epoch", (run_id, after))
     return [{**dict(row), "metrics": json.loads(row["metrics"])} for row in rows.fetchall()]
 

@@ -11,6 +11,7 @@ import torch
 BASE = ("state", "param_groups", "defaults")  # of every optimizer; other checks look at the first two
 DEEP = 6  # how far into objects in objects is looked
 SKIPPED = (torch.nn.Module, type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType)
+ADDRESS = 1 << 32  # a whole number beyond is the id() of something
 MISSING = object()
 Difference = tuple[str, str, str]  # where, and both values for a person
 
@@ -30,6 +31,10 @@ def _compare(place: str, one: Any, other: Any, seen: set[int], deep: int) -> Ite
     """Yield the differences of two values; a value that was seen is passed over, for objects may know each other."""
     if isinstance(one, SKIPPED) or id(one) in seen or not deep:
         return
+    if (one is MISSING and _is_nothing(other)) or (other is MISSING and _is_nothing(one)):
+        return  # torch adds such entries when it loads
+    if other is None:
+        return  # not made yet: a step that needs it makes it, or fails, and another check goes on for many steps
     seen = seen | {id(one)}
     if type(one) is not type(other):
         yield place, _shown(one), _shown(other)
@@ -58,18 +63,22 @@ def _compare_parts(
 def _parts(value: Any) -> dict[str, Any] | None:
     """Return what a value consists of, by name; None for one that is compared as a whole.
 
-    Entries of a dict go by their order where their keys are parameters, which are others in every training.
+    Entries of a dict go by their order where their keys are parameters, or their addresses, which are others in every training.
     """
     if isinstance(value, Mapping):
-        by_order = any(isinstance(key, torch.Tensor) for key in value)
+        by_order = any(isinstance(key, torch.Tensor) or (isinstance(key, int) and key > ADDRESS) for key in value)
         return {f"[{i if by_order else repr(key)}]": entry for i, (key, entry) in enumerate(value.items())}
     if isinstance(value, torch.optim.Optimizer):
-        return {f".{name}": entry for name, entry in vars(value).items() if not _is_hook(name)}
+        return {f".{name}": entry for name, entry in vars(value).items() if not _is_hook(name) and name != "defaults"}
     if isinstance(value, str | bytes | Set) or value is None or isinstance(value, int | float | complex):
         return None
     if hasattr(value, "__len__") and hasattr(value, "__getitem__") and not hasattr(value, "dtype"):
         return {f"[{i}]": entry for i, entry in enumerate(value)}
     return {f".{name}": entry for name, entry in vars(value).items()} if hasattr(value, "__dict__") else None
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or value is False
 
 
 def _is_equal(one: Any, other: Any) -> bool:

@@ -85,7 +85,7 @@ def _settings(
             own[name] = others.get(name) if others.get(name) is not None else _middle(distribution)
     own |= {name: value for name, value in chosen.items() if name in known}
     shared = {name: value for name, value in {**own, **chosen}.items() if name in others}
-    return own, {**reference.defaults, **shared}
+    return own, reference.settings(shared)
 
 
 def _known(offer: Optimizer) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _known(offer: Optimizer) -> dict[str, Any]:
     except (TypeError, ValueError):  # written in C
         arguments = {}
     values = {name: argument.default for name, argument in list(arguments.items())[1:] if _is_value(argument.default)}
-    return {**dict.fromkeys([*offer.limits, *offer.space]), **values, **offer.defaults}
+    return dict.fromkeys([*offer.limits, *offer.space]) | values | offer.settings({})
 
 
 def _is_value(value: Any) -> bool:

@@ -139,9 +139,11 @@ class _Matrices:
         return weight.detach().reshape(len(weight), -1) if weight.ndim > 1 else weight.detach().reshape(-1)
 
     def parameters(self) -> Iterator[Any]:
+        """Return the matrices and vectors."""
         return iter(self.matrices)
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        """Return the matrices and vectors with their names, which are their numbers."""
         return ((str(index), matrix) for index, matrix in enumerate(self.matrices))
 
     def take(self, group: int) -> None:

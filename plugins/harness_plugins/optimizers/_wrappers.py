@@ -76,7 +76,7 @@ def alone(name: str, class_: Any, rates: tuple[float, float], failures: Mapping[
     import torch
 
     adamw = _library.offer("torch:AdamW", torch.optim.AdamW, torch.optim.AdamW, rates)
-    adamw = replace(adamw, defaults={**adamw.defaults, **WRAPPERS[name].inner})
+    adamw = replace(adamw, defaults=adamw.settings(WRAPPERS[name].inner))
     return replace(around(adamw, name, class_), known_failures=failures)
 
 
@@ -108,7 +108,7 @@ def around(inner: Optimizer, name: str, class_: Any) -> Optimizer:
         inner,
         name=full,
         build=build,
-        defaults={**inner.defaults, **own_defaults},
+        defaults=inner.settings(own_defaults),
         limits={**inner.limits, **_limits.limits(*({"rho"} & own_defaults.keys()))},
         captured=None,
         around=partial(around, name=name, class_=class_),

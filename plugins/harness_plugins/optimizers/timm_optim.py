@@ -25,6 +25,15 @@ EXCLUDED = {  # patterns of names
     "bnb*": "it needs bitsandbytes and its state is in 8 bits",
     "fused*": "it needs NVIDIA's apex",
 }
+RATES = {  # by class, for the names that the table of measured ranges does not have
+    "Adadelta": (1e-2, 100.0),  # its own default is 1
+    "Adagrad": (1e-3, 1.0),
+    "Lars": (1e-2, 10.0),  # its own default is 1, times a trust ratio of about 1e-3
+    "Lion": (1e-5, 1e-1),  # every weight moves by the rate itself
+    "SGD": (1e-3, 1.0),
+    "SGDP": (1e-3, 1.0),
+    "SGDW": (1e-3, 1.0),
+}
 UNSAVED = ("*adafactorbv*", "kron*")  # a state that names a data type; a generator that is in no state
 
 
@@ -38,7 +47,7 @@ def find(name: str) -> Optimizer | None:
         raise PluginError(reason)
     class_ = factory.get_optimizer_info(name).opt_class
     make = partial(factory.create_optimizer_v2, opt=name)
-    rates = _ranges.of(f"timm:{name}")
+    rates = _ranges.of(f"timm:{name}", RATES.get(class_.__name__, _ranges.WIDE))
     if name == "adahessian":
         return _library.offer(f"timm:{name}", _adahessian, class_, rates, second_order=True)
     if name.startswith("kron"):

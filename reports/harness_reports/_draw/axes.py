@@ -164,10 +164,10 @@ def write_title(axes: Axes, title: str) -> None:
 
 
 def write_row_name(axes: Axes, text: str, height: float) -> None:
-    """Write the name of a row at the left border, on ground of its own, so that no line of the grid crosses it.
+    """Write the name of a row at the left border, on ground of its own, so that no line of the grid crosses it, and below all marks.
 
     It stands above its row and not beside it, because a phone has no room there.
     """
     ground = {"boxstyle": "square,pad=0.12", "fc": SURFACE, "ec": "none"}
     place = axes.get_yaxis_transform()
-    axes.text(0.004, height, text, transform=place, color=INK, va="center", bbox=ground, zorder=3.5)
+    axes.text(0.004, height, text, transform=place, color=INK, va="center", bbox=ground, zorder=1.6)

@@ -13,6 +13,7 @@ from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import NARROW, house_style, new_panel, to_svg
 from harness_reports._draw.theme import MUTED
 from harness_reports._words.outcome import Outcome
+from harness_reports._words.work import in_powers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +65,29 @@ def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[st
         name_y_axis(axes, outcome.trial_title, outcome.searched.unit)
         described = f"{look.label}: best {outcome.trial_title} to be expected against trials"
         return to_svg(figure, name, described, {}, named_arms(rows, looks))
+
+
+def spending_figure(
+    outcome: Outcome, table: DataFrame, column: str, title: str, looks: Mapping[str, ArmLook]
+) -> Markup:
+    """Return the expected best score of every arm against what its trials take: steps, gradient evaluations or operations."""
+    with house_style():
+        figure, axes = new_panel(2.5, NARROW)
+        for arm, look in looks.items():
+            rows = table[(table["arm"] == arm) & table[column].notna()]
+            if rows.empty:
+                continue
+            step: Any = "steps-post" if rows["estimate"].iloc[0] == BEST_SO_FAR else "default"
+            marker = look.marker if len(rows) == 1 else ""  # one point makes no line
+            line: dict[str, Any] = {"color": look.color, "ls": look.dashes, "lw": 1.6, "marker": marker, "ms": 4}
+            axes.plot(rows[column], rows["expected"], drawstyle=step, **line)
+        _set_y_ends(axes, table, outcome.searched.goal, outcome.searched.unit)
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_formatter(lambda value, _: in_powers(value))
+        axes.set_xlabel(title)
+        name_y_axis(axes, outcome.trial_title, outcome.searched.unit)
+        described = f"best {outcome.trial_title} to be expected against {title}"
+        return to_svg(figure, f"budget-{column}", described, {}, named_arms(table, looks))
 
 
 def _set_y_ends(axes: Axes, table: DataFrame, goal: str, unit: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness_reports._draw.markers import marker_of
+from harness_reports._draw.markers import NAMES, marker_of
 from harness_reports._draw.svg import house_style, to_svg
 from harness_reports._draw.theme import HUES, SURFACE, paint
 from harness_reports._words.names import ArmParts
@@ -34,6 +34,11 @@ class ArmLook:
     def paint(self) -> str:
         """The colour as the style sheet of the page has it, which is another one on a dark ground."""
         return paint(self.color)
+
+    @property
+    def mark(self) -> str:
+        """The mark as the style sheet of the page names it."""
+        return NAMES[self.marker]
 
 
 def arm_looks(labels: Mapping[str, str], parts: Sequence[ArmParts] = ()) -> dict[str, ArmLook]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 SIGNS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "<": "◀", ">": "▶", "p": "⬟"}  # as text
+NAMES = {
+    "o": "round", "s": "square", "^": "up", "D": "diamond", "v": "down", "P": "plus", "X": "cross", "<": "left", ">": "right", "p": "pentagon",
+}  # fmt: skip
 
 
 def marker_of(place: int) -> str:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MOST_BANDS = 6  # arms whose curves have bands; those of more hide each other
-FEW_ROWS, ROOMY, TIGHT = 5, 0.42, 0.27  # inches of a row of few and of many arms
+FEW_ROWS, ROOMY, TIGHT = 5, 0.42, 0.23  # inches of a row of few and of many arms
+NAMES = 0.35  # part of the axis of tight rows that their names take
 LEVELS = (0.0, 0.05, -0.05, 0.1, -0.1)  # heights of the dots of a row, so that equal values stay apart
 
 
@@ -67,11 +68,17 @@ def seed_dots(
         axes.spines["left"].set_visible(False)
         if chance is not None:
             axes.axvline(chance, color=MUTED, lw=0.9, ls=(0, (4, 2)), zorder=1)
-        axes.set_xlim(*axis_ends(*widened(*axes.get_xlim(), unit), unit))
+        axes.set_xlim(*_row_ends(*axes.get_xlim(), unit, len(rows)))
         set_ticks(axes, unit)
         axes.set_xlabel(title_with_unit(title, unit))
         described = f"{title}: every seed, and mean with 95 % interval per arm"
         return to_svg(figure, name, described, tips, named_arms(runs[["arm", "seed", metric]], looks))
+
+
+def _row_ends(low: float, high: float, unit: str, rows: int) -> tuple[float, float]:
+    """Return the ends of the axis below rows; where the rows are tight, there is room for their names left of all marks."""
+    low, high = axis_ends(*widened(low, high, unit), unit)
+    return (low, high) if rows <= FEW_ROWS else (low - NAMES * (high - low), high)
 
 
 def _draw_seeds(axes: Axes, values: Any, place: int, look: ArmLook, group: str) -> None:

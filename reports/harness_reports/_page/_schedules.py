@@ -118,7 +118,8 @@ def _mark_cycles(axes: Axes, schedule: Schedule) -> None:
         axes.axvline(x, color=MUTED, lw=0.9, ls=(0, (1.5, 1.5)), zorder=1)
     kept_epochs, border = schedule["kept"], axes.get_xaxis_transform()
     dot: dict[str, Any] = {"ms": 5.5, "color": INK, "mec": SURFACE, "mew": 0.8}
-    axes.plot(kept_epochs, [0] * len(kept_epochs), "o", **dot, clip_on=False, zorder=5, transform=border)
+    if kept_epochs:  # without any, the layout would make room for them all the same
+        axes.plot(kept_epochs, [0] * len(kept_epochs), "o", **dot, clip_on=False, zorder=5, transform=border)
 
 
 def snapshots(page: Page) -> dict[str, Any] | None:

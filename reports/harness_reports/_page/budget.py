@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
-from harness_reports._draw.budgets import BEST_SO_FAR, budget_panel, duel_panel, thinned
+from harness_reports._draw.budgets import BEST_SO_FAR, budget_panel, duel_panel, spending_figure, thinned
 from harness_reports._draw.explore import budget_curves
 from harness_reports._page._section import Page, Section
 
@@ -39,9 +39,27 @@ def _budget_panels(page: Page) -> dict[str, Any] | None:
         "curves": curves,
         "exact": bool((table["estimate"] != BEST_SO_FAR).any()),
         "sampler": page.records.meta.benchmark["search"]["sampler"],
+        "work": _work_figures(page, drawn),
         "view": budget_curves(page.outcome, page.looks, page.views),
         "duels": _duel_panels(page),
     }
+
+
+SPENDING = {"gradients": "gradient evaluations", "operations": "operations"}
+UNEQUAL = 1.05  # times the least work of a step, beyond which arms are shown by work too
+
+
+def _work_figures(page: Page, drawn: DataFrame) -> list[Any]:
+    """Return the budget curves by work; none where a step is nearly the same work in all arms."""
+    work = page.results.tables.get("work")
+    figures = []
+    for column, title in SPENDING.items():
+        if work is None or column not in drawn or not drawn[column].notna().any():
+            continue
+        each = work["gradients"] if column == "gradients" else work["network"] + work["own"]
+        if each.notna().any() and each.max() > UNEQUAL * each.min():
+            figures.append(spending_figure(page.outcome, drawn, column, title, page.looks))
+    return figures
 
 
 def _trials_in_words(rows: DataFrame) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness_reports._draw.explore import seed_curves
-from harness_reports._draw.scores import learning_curves
+from harness_reports._draw.scores import MOST_BANDS, learning_curves
 from harness_reports._page._section import Page, Section
 from harness_reports._words.names import metric_title
 
@@ -23,7 +23,7 @@ def curves(page: Page) -> dict[str, Any]:
             title, name = metric_title(metric), f"curve-{len(figures)}"
             figures.append(learning_curves(rows, page.looks, title, unit, name))
     views = seed_curves(outcome, page.looks, page.views) if figures else []
-    return {"figures": figures, "views": views}
+    return {"figures": figures, "views": views, "banded": len(page.looks) <= MOST_BANDS}
 
 
 SECTION = Section(id="curves", title="Curves", place=20, data=curves, template="curves.html.j2", tables=("curves",))

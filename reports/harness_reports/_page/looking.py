@@ -125,7 +125,7 @@ def _disagreed_photos(page: Page) -> list[dict[str, Any]]:
         return []
     tiles = []
     for _, rows in picks[picks["kind"] == "disagree"].groupby("rank", sort=True):
-        dots = []
+        dots: list[dict[str, Any]] = []
         for row in table_rows(rows):
             place, probability = f"{100 * row['given']:.1f}", numbers.percent(row["given"])
             dots.append({"look": page.looks[row["arm"]], "place": place, "given": probability})
@@ -146,7 +146,7 @@ def _picked_photos(page: Page) -> list[dict[str, Any]]:
     arms = []
     for arm, look in page.looks.items():
         of_arm = picks[picks["arm"] == arm]
-        kinds = []
+        kinds: list[dict[str, Any]] = []
         for kind, (title, meaning) in KINDS.items():
             groups: dict[str, list[dict[str, Any]]] = {}
             for row in table_rows(of_arm[of_arm["kind"] == kind].sort_values("rank")):

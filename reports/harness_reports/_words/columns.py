@@ -17,9 +17,9 @@ SPLITS = ("test", "tta_test", "train", "tune")
 def shown_metrics(records: Records, board: DataFrame) -> list[str]:
     """Return the metrics that have a column of their own, the deciding one first.
 
-    Next are the deciding metric with test-time augmentation, the other metrics on test, all of them on train, and last probes and
-    the time. A metric that another column already tells is left out (error beside accuracy, loss beside mse), and so are the
-    metrics on tune and those that no run has.
+    Next are the deciding metric with test-time augmentation, the other metrics on test, the deciding one and the loss on train,
+    and last probes and the time. A metric that another column already tells is left out (error beside accuracy, loss beside
+    mse), and so are the metrics on tune and those that no run has. The table "leaderboard" has them all.
     """
     deciding, task_metrics = records.deciding.name, list(records.meta.metrics)
     order = [deciding, *(name for name in task_metrics if name != deciding)]
@@ -27,7 +27,8 @@ def shown_metrics(records: Records, board: DataFrame) -> list[str]:
     for place, name in enumerate(order):
         if not any(_tells_the_same(board, name, earlier) for earlier in order[:place]):
             names.append(name)
-    on_splits = [f"{split}_{name}" for split, name in product(("test", "train"), names)]
+    on_splits = [f"test_{name}" for name in names]
+    on_splits += [f"train_{name}" for name in names if name in (deciding, "loss")]
     of_task = {f"{split}_{name}" for split, name in product(SPLITS, task_metrics)}
     extra = [metric for metric in dict.fromkeys(board["metric"]) if metric not in of_task]
     extra = [metric for metric in extra if not metric.startswith(SHOWN_ELSEWHERE)]

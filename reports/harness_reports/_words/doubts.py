@@ -208,7 +208,8 @@ def _grouped(remarks: list[Remark]) -> list[Remark]:
         first = next(remark for remark in alike if remark.arm)
         others = arms[1 : 1 + MOST_NAMED]
         more = [f"{len(arms) - 1 - MOST_NAMED} more arms"] if len(arms) - 1 > MOST_NAMED else []
-        text = f"{first.text} There is the same kind of doubt about {numbers.joined([*others, *more])}."
+        ends = "" if first.text.endswith(".") else "."
+        text = f"{first.text}{ends} There is the same kind of doubt about {numbers.joined([*others, *more])}."
         shown += [replace(first, text=text), *(remark for remark in alike if not remark.arm)]
     return shown
 

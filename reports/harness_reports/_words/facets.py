@@ -136,7 +136,8 @@ def _why_barred(rows: Sequence[Row]) -> str:
     if not rows or not all(row["barred"] for row in rows) or not details:
         return ""
     reasons = [
-        f"the tuning of {text}" if (text := detail.removeprefix("tuning: ")) != detail else detail for detail in details
+        f"the tuning of {text} is in doubt" if (text := detail.removeprefix("tuning: ")) != detail else detail
+        for detail in details
     ]
     return reasons[0]
 

@@ -271,7 +271,7 @@ def _uncovered(outcome: Outcome) -> str:
     """Return what the interval of a lead does not cover."""
     if outcome.records.meta.planned_replicates == 1:
         return "it covers neither another search nor other training data"
-    return "every replicate has a search of its own; the interval does not cover other training data"
+    return "it does not cover other training data"
 
 
 def _power(outcome: Outcome) -> str:

@@ -31,7 +31,7 @@ def searched(make_records: Any) -> Any:
         rows = [
             {
                 "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "value": value, "reason": "",
-                "state": "diverged" if value is None else "done", "seconds": 1.0, "epochs": 12,
+                "state": "diverged" if value is None else "done", "seconds": 1.0, "trained": 12, "epochs": 12,
                 "params": {"lr": lr[k] if lr else 0.01, "momentum": 0.9, "nesterov": True, "epochs": 12},
             }
             for arm, mine in values.items() for k, value in enumerate(mine)

@@ -7,12 +7,12 @@ the shapes of its tensors, so that no machine and no other work on it has a part
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
 from harness.verdict.arms import network_of
+from harness_plugins.analyses._work import batch_of, operations_of_gradient
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -60,14 +60,14 @@ def _row(records: Records, arm: Mapping[Any, Any], ends: DataFrame) -> dict[str,
     runs = ends[ends["arm"] == name]
     if runs.empty:
         return {**row, "problem": row["problem"] or "no comparison run has ended well"}
-    batch = _batch(records, arm)
+    batch = batch_of(records, arm, arm["tuned_params"])
     steps, evaluations = float(runs["steps"].mean()), float(runs["gradients"].mean())
     a_step = evaluations / steps
-    network, own = (_number(work.get(part)) for part in ("network", "own"))
+    network, own = operations_of_gradient(records, name, batch)
     counted = {
         "gradients": a_step,
         "examples": a_step * batch,
-        "network": a_step * batch * network,
+        "network": a_step * network,
         "own": a_step * own,
     }
     total = steps * (counted["network"] + counted["own"])
@@ -76,28 +76,16 @@ def _row(records: Records, arm: Mapping[Any, Any], ends: DataFrame) -> dict[str,
     return {**row, "batch": batch, **counted, "steps": steps, "all_gradients": evaluations, "operations": total}
 
 
-def _batch(records: Records, arm: Mapping[Any, Any]) -> int:
-    """Return the number of examples in a batch of an arm: the tuned one, or that of its head, or that of the file."""
-    benchmark = records.meta.benchmark
-    of_head = benchmark.get("heads", {}).get(arm.get("head", ""), {}).get("train", {}).get("batch_size")
-    wanted = arm["tuned_params"].get("batch_size") or of_head or benchmark["train"]["batch_size"]
-    return min(int(wanted), int(records.meta.data["counts"]["train"]))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
 MEANINGS = {  # of the columns that are not the same in every table
     "batch": "examples of a batch",
     "weights": "how many weights the network has",
     "gradients": "evaluations of the gradient per step",
     "examples": "examples that these evaluations see",
-    "network": "floating-point operations of these evaluations, forward and backward",
+    "network": "operations of these evaluations, forward and backward: of matrix products and convolutions",
     "steps": "steps of a whole comparison run",
-    "own": "floating-point operations of the optimizer's own, per step",
+    "own": "the optimizer's own operations, per step",
     "all_gradients": "evaluations of the gradient in the whole training",
-    "operations": "floating-point operations of the whole training, the network's and the optimizer's",
+    "operations": "operations of the whole training, the network's and the optimizer's",
     "times_least": "the operations over those of the arm with the fewest",
     "problem": "why the operations are not known; empty where they are",
 }

@@ -11,11 +11,13 @@ best score so far, of the one search there was, without a band.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, digest, hookimpl
 from harness.statistics.intervals import LEVEL, clopper_pearson, equal_numbers
 from harness.verdict.trials import chances, exchangeable, incumbents, scores
+from harness_plugins.analyses._work import SPENDING, spent_by_trials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 DRAWS = 1000  # of the bootstrap
-COLUMNS = ("arm", "budget", "expected", "low", "high", "empty", "trials", "lost", "estimate")
+COLUMNS = ("arm", "budget", "expected", "low", "high", "empty", "trials", "lost", "estimate", *SPENDING)
 MEAN, SO_FAR = "mean over subsets", "best so far"
 
 
@@ -34,17 +36,37 @@ def compute(records: Records) -> DataFrame:
     ``lost`` of the arm's ``trials`` have no score. Each of these counts as the worst score of any arm's trial, and ``empty`` is
     the probability that a budget has no other trials. ``estimate`` is "mean over subsets", or "best so far", which has no band
     and is NaN as long as no trial has a score.
+
+    ``steps``, ``gradients`` and ``operations`` are what the trials of the budget take: of a mean over subsets the mean, and of
+    the best so far the sum up to there. So arms are compared by trials, by steps, by gradient evaluations, or by all their
+    work (the table "work" says what the operations are); NaN where that was not counted.
     """
     import numpy as np
     import pandas as pd
 
-    by_arm = {str(arm): scores(records, str(arm)) for arm in records.arms["arm"]}
+    arms = records.arms.to_dict("records")
+    by_arm = {str(arm["arm"]): scores(records, str(arm["arm"])) for arm in arms}
     known = np.concatenate([np.zeros(0), *(values[np.isfinite(values)] for values in by_arm.values())])
     rows: list[tuple[object, ...]] = []
-    for arm, values in by_arm.items():
+    for arm in arms:
+        values = by_arm[str(arm["arm"])]
         if len(known) and np.isfinite(values).any():
-            rows += _rows(records, arm, values, float(known.min()))
+            spent = _spending(records, arm)
+            table = _rows(records, str(arm["arm"]), values, float(known.min()))
+            rows += [(*row, *taken) for row, taken in zip(table, spent, strict=True)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _spending(records: Records, arm: Mapping[Any, Any]) -> list[tuple[float, ...]]:
+    """Return what budgets of 1, 2, ... trials of an arm take, as ``SPENDING`` has it."""
+    import numpy as np
+
+    spent = spent_by_trials(records, arm)[list(SPENDING)].to_numpy(dtype=float)
+    if exchangeable(records):
+        taken = np.outer(np.arange(1, len(spent) + 1), spent.mean(axis=0))
+    else:
+        taken = spent.cumsum(axis=0)
+    return [tuple(map(float, row)) for row in taken]
 
 
 def _rows(records: Records, arm: str, values: NDArray[np.float64], worst: float) -> list[tuple[object, ...]]:
@@ -107,6 +129,9 @@ MEANINGS = {  # of the columns that are not the same in every table
     "trials": "trials of the arm",
     "lost": "trials without a score",
     "estimate": "mean over subsets, or best so far",
+    "steps": "steps that these trials take",
+    "gradients": "gradient evaluations that these trials take",
+    "operations": "operations that these trials take, the network's and the optimizer's",
 }
 
 

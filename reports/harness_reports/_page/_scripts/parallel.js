@@ -29,7 +29,7 @@ function drawAxis(svg, axis, left, y, brushed) {
   svg.append(draft("line", { x1: left, x2: left, y1: TOP, y2: BOTTOM, class: "stem" }));
   svg.append(draft("text", { x: left, y: 16, class: "name" }, axis.name));
   for (const [place, text] of axis.marks) svg.append(draft("text", { x: left + 6, y: y(place) + 4, class: "mark" }, text));
-  const range = draft("rect", { x: left - 7, width: 14, y: 0, height: 0, class: "range" });
+  const range = draft("rect", { x: left - 7, width: 14, y: 0, height: 0, class: "brush" });
   const field = draft("rect", { x: left - 16, width: 32, y: TOP - 8, height: BOTTOM - TOP + 16, class: "field" });
   svg.append(range, field);
   let start = null;

@@ -1,17 +1,17 @@
-// Photos: a click shows one larger, with what is said about it.
+// Photos: a click shows one larger, with its label and what the arms say about it.
 
 const larger = make("dialog", { className: "larger" });
 
-/** Show a photo in the dialog, with its caption and its whole name. */
+/** Show a photo in the dialog, with the words that describe it and its whole name. */
 function enlarge(thumb) {
   const [, uri] = /^url\("?(data:[^"]+)"?\)$/.exec(getComputedStyle(thumb).backgroundImage) ?? [];
   if (!uri) return;
-  const caption = thumb.closest("figure")?.querySelector("figcaption")?.cloneNode(true);
   const group = thumbsBeside(thumb);
   const step = (by) => () => enlarge(group[(group.indexOf(thumb) + by + group.length) % group.length]);
   const bar = make("div", { className: "bar" }, button("‹ Back", {}, step(-1)), button("Next ›", {}, step(1)), button("Close", { className: "save" }, () => larger.close()));
-  const image = make("img", { src: uri, alt: thumb.getAttribute("aria-label") });
-  larger.replaceChildren(bar, image, ...(caption ? [caption] : []), make("p", { className: "small" }, thumb.title));
+  const said = thumb.getAttribute("aria-label");
+  const lines = said.split("; ").map((line) => make("p", {}, line));
+  larger.replaceChildren(bar, make("img", { src: uri, alt: said }), ...lines, make("p", { className: "small" }, thumb.title));
   if (!larger.open) larger.showModal();
   larger.onclose = () => thumb.focus();
 }

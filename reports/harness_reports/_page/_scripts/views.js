@@ -81,11 +81,13 @@ function followSeeds(place, figure) {
   if (!figure.data.some((trace) => trace.ids || trace.meta?.seed)) return;
   place.on("plotly_hover", ({ points: [point] }) => light(seedOf(figure.data[point.curveNumber], point.pointNumber) ?? ""));
   place.on("plotly_unhover", () => light(pinned));
-  onPinned.add((seed) => {
+  const follow = (seed) => {
     const chosen = figure.data.map((trace) => (!seed ? null : trace.ids ? trace.ids.flatMap((id, i) => (id === seed ? [i] : [])) : null));
     const opacity = figure.data.map((trace) => (!seed || trace.ids || trace.meta?.seed === seed ? 1 : 0.1));
     window.Plotly.restyle(place, { selectedpoints: chosen, opacity });
-  });
+  };
+  onPinned.add(follow);
+  if (pinned) follow(pinned);
 }
 
 /** Draw every opened view again in the colours of the page. */

@@ -21,6 +21,7 @@ from harness_reports._page.minima.signs import Sign
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.text import Text
     from numpy.typing import NDArray
     from pandas import DataFrame
@@ -74,7 +75,7 @@ def contours(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
         axes.set_xlabel("distance in weight space")
         solutions = table[table["what"] == "solution"].to_dict("records")
         names = [_draw_solution(axes, row, signs[row["arm"]], row["x"] > (x[0] + x[-1]) / 2) for row in solutions]
-        _remove_overlapping(axes, texts, names)
+        _remove_overlapping(figure, axes, texts, names)
         data = named_arms(table[["what", "arm", "seed", "x", "y", "loss", "error"]], signs)
         return to_svg(figure, name, "train loss on the plane through three solutions", {}, data)
 
@@ -109,18 +110,13 @@ def _draw_levels(axes: Axes, x: Matrix, y: Matrix, loss: Matrix) -> list[Text]:
     return list(texts)
 
 
-def _remove_overlapping(axes: Axes, texts: Sequence[Text], names: Sequence[Text]) -> None:
+def _remove_overlapping(figure: Figure, axes: Axes, texts: Sequence[Text], names: Sequence[Text]) -> None:
     """Remove each text of a level that would lie over the name of a solution, over a text before it, or over the border."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.transforms import Bbox
-
-    figure = axes.figure
-    canvas = FigureCanvasAgg(figure)
     figure.draw_without_rendering()  # places the axes
-    renderer, inside = canvas.get_renderer(), axes.get_window_extent()
-    taken: list[Bbox] = [name.get_window_extent(renderer).padded(2) for name in names]
+    inside = axes.get_window_extent()
+    taken = [name.get_window_extent().padded(2) for name in names]
     for text in texts:
-        box = text.get_window_extent(renderer).padded(1)
+        box = text.get_window_extent().padded(1)
         cut = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
         if cut or any(box.overlaps(other) for other in taken):
             text.remove()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness_reports._draw.looks import ArmLook, swatch
+from harness_reports._draw.markers import NAMES
 from harness_reports._draw.theme import CONTROLS, paint
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class Sign:
     def paint(self) -> str:
         """The colour as the style sheet of the page has it."""
         return paint(self.color)
+
+    @property
+    def mark(self) -> str:
+        """The mark as the style sheet of the page names it."""
+        return NAMES[self.marker]
 
     @property
     def short(self) -> str:
