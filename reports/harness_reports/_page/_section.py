@@ -18,7 +18,6 @@ from harness_reports._draw.thumbs import Thumbs
 from harness_reports._words.names import arm_parts
 from harness_reports._words.outcome import Outcome
 
-
 FEW_ARMS = 6
 
 
