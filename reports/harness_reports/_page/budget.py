@@ -135,5 +135,5 @@ SECTION = Section(
     place=65,
     data=budget_and_tuning,
     template="budget.html.j2",
-    tables=("budget", "duels", "regions", "importances"),
+    tables=("budget", "duels", "regions", "importances", "work"),
 )
