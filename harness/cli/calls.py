@@ -15,6 +15,7 @@ from harness.benchmark import loading
 from harness.benchmark.overrides import overrides_of
 from harness.benchmark.workloads import names_of
 from harness.cli.answers import Estimate, RangeTests
+from harness.cli.options import with_time_limit
 from harness.console import interruption
 from harness.console.escaping import escaped_output
 from harness.console.progress import Reporter
@@ -135,6 +136,8 @@ def plan(
         workload: One of the file's workloads; all of them where it is None.
         reuse: A run folder, or a folder of them, that finished runs would be taken from too.
         no_reuse: Whether everything would be trained, even what another run folder has.
+        preset: How much is searched and repeated: "quick", "good" or "best", laid over the file.
+        time_limit: How long all of it may take, such as "1h".
         preset: How much would be searched and repeated, laid over the file: "quick", "good" or "best".
         quiet: Whether to print nothing on the way.
 
@@ -215,6 +218,7 @@ def predict(
     snapshots: bool = False,
     tta: bool = False,
     clip: tuple[float, float] = (0.0, 1.0),
+    predicted: bool = False,
     ids: str = "name",
     plugins: Paths = (),
     set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
@@ -231,6 +235,7 @@ def predict(
         snapshots: Whether to average over the ends of the schedule's cycles.
         tta: Whether to average over views of each photo: as it is, mirrored, and four corners.
         clip: The lowest and the highest probability that is returned.
+        predicted: Whether a column ``predicted`` names the most probable class.
         ids: What names a photo: "name", or "number" for N of N.jpg.
         plugins: Loose plugin files. They are run as code.
         set: ``train.device``, ``train.precision``, ``train.threads`` or ``train.pretrained``, by key.
@@ -262,6 +267,7 @@ def predict(
         overrides=overrides_of(set),
         snapshots=arguments.flag("snapshots", snapshots),
         ids=arguments.text("ids", ids),
+        predicted=arguments.flag("predicted", predicted),
     )
     with _talking(quiet) as reporter:
         if out is not None:
@@ -298,10 +304,15 @@ def _request(
         arguments.path("out", out),
         _paths("plugins", plugins),
         tuple(arguments.text("block", name) for name in arguments.items("block", block, "names of plugins")),
-        overrides_of(values),
+        values if isinstance(values, tuple) else overrides_of(values),
         workload=_optional_text("workload", workload),
         **more,
     )
+
+
+def _limited(values: object, time_limit: object) -> tuple[str, ...]:
+    """Return values as ``--set`` has them, the time limit among them."""
+    return with_time_limit(overrides_of(values), _optional_text("time_limit", time_limit))
 
 
 def _command(name: str, request: Request) -> list[str]:
@@ -309,7 +320,7 @@ def _command(name: str, request: Request) -> list[str]:
     words = ["harness", name, str(request.file)]
     options: list[tuple[str, object]] = [
         ("--profile", request.profile), ("--preset", request.preset), ("--data", request.data), ("--workload", request.workload),
-        ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
+        ("--preset", request.preset), ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
         *(("--plugin", plugin) for plugin in request.plugins), *(("--block", plugin) for plugin in request.block),
         *(("--set", override) for override in request.overrides),
     ]  # fmt: skip

@@ -12,7 +12,7 @@ import typer
 from harness.cli import completion
 from harness.cli.options import AnyRunFolder, Blocked, PluginFiles
 from harness.console.escaping import say_begun, say_lines
-from harness.errors import HarnessError
+from harness.errors import HarnessError, shown
 
 if TYPE_CHECKING:
     from harness.plugin.registry import Registry
@@ -40,11 +40,17 @@ def command(
     from harness.plugin.discovery import discover
     from harness.records.files import check_out_folder
     from harness.records.workloads import has_workloads
+    from harness.results.paper import FORMATS
     from harness.results.reports import write_reports
 
     if out:
         check_out_folder(out)
     formats = [name.strip() for name in format_.split(",") if name.strip()]
+    if figures := [name for name in formats if name in FORMATS]:
+        raise HarnessError(
+            f"report --format: must be formats of reports, got {shown(figures[0])}; 'harness figures RUN --format "
+            f"{','.join(figures)}' writes the figures"
+        )
     registry = discover(plugin or [], block or [])
     if has_workloads(folder):
         files, failures = _write_all(folder, formats, registry, out)

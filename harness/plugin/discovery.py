@@ -172,6 +172,7 @@ def _load_plugin(source: _Source, manager: pluggy.PluginManager, registry: Regis
     """Add all that a plugin offers, or nothing of it: then raise PluginError for a loose file, else note why."""
     try:
         _reserve_name(source, registry)
+        _import_torch_before(source)
         with nullcontext() if source.name.startswith(OURS) else kept(f"plugin {source.name}, while it was loaded,"):
             module = _import_source(source)
             with _translate_errors("offer its plugins", source.file):
@@ -202,6 +203,15 @@ def summary_of(module: ModuleType, name: str) -> str:
     title, _, rest = sentence.partition(": ")
     letters, letters_of_name = (re.sub(r"[\W_]", "", text).casefold() for text in (title, name))
     return rest if rest and letters_of_name.startswith(letters) else sentence
+
+
+def _import_torch_before(source: _Source) -> None:
+    """Import torch where a loose file does, before its process's settings are noted: what the file changes of torch is then seen.
+
+    Else every function of torch would look like a change of the plugin's.
+    """
+    if re.search(rb"^(import|from) torch\b", source.content, re.MULTILINE):
+        importlib.import_module("torch")
 
 
 def _reserve_name(source: _Source, registry: Registry) -> None:
@@ -259,8 +269,6 @@ def _import_source(source: _Source) -> ModuleType:
             return importlib.import_module(source.name)
     key = hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:8]
     name = f"harness_plugin_{file.stem}_{key}"
-    if re.search(rb"^(import|from) torch\b", source.content, re.MULTILINE):
-        importlib.import_module("torch")  # before the plugin does, so that what it changes of torch is seen
     spec = importlib.util.spec_from_file_location(name, file, loader=_Given(name, str(file), source.content))
     if spec is None or spec.loader is None or file.suffix != ".py":
         raise _Refused(f"must be a Python file (.py), got '{file.suffix}'")

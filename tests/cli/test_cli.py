@@ -326,6 +326,19 @@ def test_list_says_in_a_few_words_what_each_plugin_is(harness, tmp_path):
     assert all(line.endswith(".toml") for line in out.splitlines())
 
 
+def test_a_plugin_file_that_imports_torch_has_not_changed_it(tmp_path):
+    """In a process of its own, where torch is not there yet."""
+    file = tmp_path / "unit.py"
+    file.write_text(
+        "import torch\nfrom harness import Optimizer, hookimpl\n\n\n@hookimpl\ndef harness_optimizers():\n    return []\n"
+    )
+    code = "import sys; from harness.plugin.discovery import discover; from harness.plugin.process_settings import take_notes\n"
+    code += f"from pathlib import Path\nassert 'torch' not in sys.modules\ntry: discover([Path({str(file)!r})])\nexcept Exception: pass\n"
+    code += "assert 'torch' in sys.modules\nprint(take_notes())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("command", ["status", "show", "report"])
 def test_what_is_no_run_folder_is_refused(harness, tmp_path, command):
     refused(harness(command, "none"), "none: must be a run folder, got nothing there")

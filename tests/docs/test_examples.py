@@ -34,6 +34,8 @@ TOO_LONG = {
     "run tiny": "one to two minutes on two quiet cores",
     "run dogscats": FLAGSHIP,
     "run dogscats --out": FLAGSHIP,
+    "run dogscats --open": FLAGSHIP,
+    "watch RUN": "goes on until Ctrl-C; tests/results/test_live.py starts it beside a run",
     "run dogscats --extend": f"the searches of a finished flagship again; a part of {FLAGSHIP}",
     "run dogscats --plugin": f"about as long as the flagship: {FLAGSHIP}",
     "run dogscats --profile verdict": "up to four times the flagship, look by look",
@@ -48,7 +50,6 @@ TOO_LONG = {
     "run FILE.toml --extend": "as long as the reader's own file",
     "run mine.toml --plugin": "as long as the reader's own file",
     "run dogscats --time-limit": "an hour, as it says",
-    "run dogscats --open": FLAGSHIP,
     "run dogscats --refit": FLAGSHIP,
     "lr-find dogscats": "27 s on two cores",
     "lr-find dogscats --data": "27 s on two cores, and the photos are decoded",
@@ -58,7 +59,7 @@ TOO_LONG = {
     "check mylion.py": "up to half a minute; tests/cli/test_new.py checks what 'harness new' writes",
     "check lion --plot": "up to half a minute; tests/cli/test_check.py draws",
 }  # by a command, or its beginning up to an option: the time for which it is not run here; file, profile, settings and plugins are resolved
-NOT_RUN = ("run", "lr-find", "check", "data get")  # commands that train for minutes, or download
+NOT_RUN = ("run", "lr-find", "check", "data get", "watch")  # commands that train for minutes, download, or go on
 RUN_ELSEWHERE = {
     "README.md": "test_plugins_page.py runs the plugin",
     "docs/plugins.md": "test_plugins_page.py runs every plugin",
@@ -141,6 +142,8 @@ def desk(finished, photos, tmp_path, monkeypatch):
     def replaced(word):
         if (word == "RUN" or word.startswith("runs/")) and not (folder / word).exists():
             shutil.copytree(finished, folder / word)
+        if word == "runs" and not (folder / word).exists():
+            shutil.copytree(finished, folder / word / finished.name)
         return str(files.get(word, word))
 
     return lambda words: [replaced(word) for word in words]
@@ -254,12 +257,25 @@ def test_no_toml_stands_outside_a_block_that_says_so(page):
 
 @pytest.mark.parametrize("page", [page for page in NAMES if blocks(page, "python")])
 def test_python_is_run(page, desk, capsys):
+    """The blocks of a page follow one another, as in a notebook."""
+    names = {"__name__": "page"}
     for text in blocks(page, "python"):
         code = compile(text, page, "exec")
         if page not in RUN_ELSEWHERE:
             for folder in re.findall(r'"(runs/[\w-]+)"', text):
                 desk([folder])
-            exec(code, {"__name__": "page"})
+            for word, place in re.findall(r'"((mine\.toml)|path/to/photos)"', text):  # which calls name as they stand
+                copy_for_reader(desk, word, place)
+            exec(code, names)
+
+
+def copy_for_reader(desk, word, benchmark):
+    """Put a reader's own file in its place: a benchmark whose run is finished, or a folder of photos."""
+    if benchmark:
+        shutil.copy(desk([word])[0], word)
+        desk(["runs"])
+    elif not Path(word).exists():
+        shutil.copytree(desk(["FOLDER_OR_ZIP"])[0], word)
 
 
 def test_nothing_is_listed_that_is_not_on_a_page():

@@ -115,7 +115,7 @@ def unlabelled(tmp_path_factory, data):
 def said(monkeypatch):
     """What the user is told."""
     lines = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": lines.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))
     return lines
 
 

@@ -106,3 +106,12 @@ def test_what_there_is_not_is_one_line(tmp_path):
     with pytest.raises(BenchmarkError, match="figures --only: must be a figure, got 'bord'; did you mean 'board'"):
         write(tmp_path / "out", "pdf", names=("bord",))
     assert not (tmp_path / "out").exists()
+
+
+def test_who_asks_the_report_for_a_pdf_is_told_the_command(tmp_path, capsys):
+    from harness.cli.app import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(tmp_path), "--format", "html,pdf"])
+    assert ended.value.code == 2
+    assert "'harness figures RUN --format pdf' writes the figures" in capsys.readouterr().err

@@ -333,43 +333,29 @@ def test_a_best_rate_outside_the_space_or_at_its_end_is_not_ok(ends, status):
 
 
 class TwoGradients(Momentum):
-    """Evaluates the objective twice, and decomposes a matrix in every second step."""
-
-    calls = 0
+    """Evaluates the objective twice, and multiplies matrices."""
 
     def step(self, closure=None):
-        self.calls += 1
         for _ in range(2):
             with torch.enable_grad():
                 objective = closure()
-        if self.calls % 2:
-            torch.linalg.svd(torch.eye(2))
+        torch.ones(2, 3) @ torch.ones(3, 5)
         super().step()
         return objective
 
 
 def test_work_is_counted_and_not_timed():
-    plain = Optimizer("plain", lambda p, lr: torch.optim.SGD(p, lr=lr, foreach=True), {}, {"lr": 0.1})
-    twice = offer(TwoGradients, closure=True)
-    one, two = (work_of(start(each, NETWORK), 4) for each in (plain, twice))
+    """Of SGD one operation a weight; of momentum in three functions of torch five, and 60 of the product."""
+    plain = Optimizer("plain", torch.optim.SGD, {}, {"lr": 0.1})
+    one, two = (work_of(start(each, NETWORK), 4) for each in (plain, offer(TwoGradients, closure=True)))
     weights_ = sum(p.numel() for p in start(plain, NETWORK).parameters)
-    assert (one.gradients, one.products, one.decompositions) == (1, 0, 0)
-    assert one.numbers == weights_
-    assert (two.gradients, two.decompositions) == (2, 0.5)
-    assert two == work_of(start(twice, NETWORK), 4)
-    text = outcome_of(twice, "cost").text
-    assert "state 1.0 x the weights; a step: 2 gradients, " in text
-    assert "0.5 decompositions of matrices; plain SGD's: 1 gradient, " in text
-
-
-def test_products_of_matrices_are_counted_as_flops():
-    class Multiplies(Momentum):
-        def move(self, p, gradient, group):
-            super().move(p, gradient, group)
-            torch.ones(2, 3) @ torch.ones(3, 5)
-
-    parts = start(offer(Multiplies), NETWORK)
-    assert work_of(parts, 2).products == 2 * 2 * 3 * 5 * len(parts.parameters)
+    assert (one.gradients, one.operations) == (1, weights_)
+    assert two.gradients == 2
+    assert two.operations > 2 * 2 * 3 * 5 + 3 * weights_
+    assert two == work_of(start(offer(TwoGradients, closure=True), NETWORK), 4)
+    text = outcome_of(offer(TwoGradients, closure=True), "cost").text
+    assert text.startswith("state 1.0 x the weights; a step: 2 gradients and ")
+    assert text.endswith("; plain SGD's: 1 gradient and 1 operation a weight")
 
 
 def test_an_honest_one_passes_everything():

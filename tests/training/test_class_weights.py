@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from harness import Backbone, Split, Task
+from harness.benchmark.checks.names import check_class_weights
+from harness.benchmark.sections import Benchmark
+from harness.benchmark.toml import Source
+from harness.console.progress import Reporter
+from harness.errors import BenchmarkError
 from harness.plugin.runs import Arm, Run
+from harness.running.prepare import Request, prepare
 from harness.testing.driving import CPU, SGD, STEADY
 from harness.training.batches import put_on_device
 from harness.training.class_weights import resolve_class_weights, weigh_classes
@@ -105,3 +111,31 @@ def test_without_weights_the_task_is_itself(task):
     outputs, targets = torch.randn(7, 3, generator=torch.Generator().manual_seed(0)), torch.arange(7) % 3
     torch.testing.assert_close(weighted.loss(outputs, targets), task.loss(outputs, targets))
     assert replace(weighted, loss=task.loss) == task
+
+
+def prepared(file):
+    return prepare(Request(file), Reporter(quiet=True))
+
+
+def test_the_weights_are_a_part_of_what_a_run_and_its_folder_are(benchmark_file):
+    plain = prepared(benchmark_file())
+    weighted = prepared(benchmark_file(("batch_size = 16", 'batch_size = 16\nclass_weights = "balanced"')))
+    competitor = weighted.plan.competitors[0]
+    runs = [setting.compare_run(competitor, {"lr": 0.1}, 0) for setting in (plain, weighted)]
+    counts = np.bincount(weighted.data.train.targets)
+    assert runs[0].class_weights == ()
+    assert runs[1].class_weights == pytest.approx(counts.sum() / (2 * counts))
+    assert runs[0].id != runs[1].id
+    assert plain.folder_name != weighted.folder_name
+
+
+def test_weights_that_fit_neither_classes_nor_task_are_refused_in_one_line(benchmark_file, registry):
+    file = benchmark_file(("batch_size = 16", "batch_size = 16\nclass_weights = [1.0, 2.0, 3.0]"))
+    with pytest.raises(
+        BenchmarkError, match=r"train\.class_weights: must be 2 weights, one for each of \w+, \w+, got 3"
+    ):
+        prepared(file)
+    asked = Benchmark.model_validate({"name": "x", "train": {"task": "regression", "class_weights": "balanced"}})
+    regression = registry.get("task", "regression", Task)
+    with pytest.raises(BenchmarkError, match=r"train\.class_weights: must be 'none' for task 'regression'"):
+        check_class_weights(asked, regression, Source("x.toml", {}, {}))

@@ -33,6 +33,8 @@ def _compare(place: str, one: Any, other: Any, seen: set[int], deep: int) -> Ite
         return
     if (one is MISSING and _is_nothing(other)) or (other is MISSING and _is_nothing(one)):
         return  # torch adds such entries when it loads
+    if other is None:
+        return  # not made yet: a step that needs it makes it, or fails, and another check goes on for many steps
     seen = seen | {id(one)}
     if type(one) is not type(other):
         yield place, _shown(one), _shown(other)

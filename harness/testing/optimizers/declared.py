@@ -96,13 +96,10 @@ def cost(offer: Optimizer) -> str:
 
 
 def _in_words(work: Work, parts: Parts) -> str:
-    """Return the work of a step for a person; what there is none of is left out."""
+    """Return the work of a step for a person."""
     weights_ = sum(p.numel() for p in parts.parameters)
     counts = (
         (work.gradients, "gradient", "gradients"),
-        (work.operations, "operation", "operations"),
-        (work.numbers / weights_, "number written a weight", "numbers written a weight"),
-        (work.products / weights_, "FLOP in matrix products a weight", "FLOPs in matrix products a weight"),
-        (work.decompositions, "decomposition of a matrix", "decompositions of matrices"),
+        (work.operations / weights_, "operation a weight", "operations a weight"),
     )
-    return ", ".join(f"{count:.3g} {one if count == 1 else many}" for count, one, many in counts if count)
+    return " and ".join(f"{count:.3g} {one if count == 1 else many}" for count, one, many in counts)

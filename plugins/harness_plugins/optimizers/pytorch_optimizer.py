@@ -47,6 +47,7 @@ FLAT = (
     "AdamP",
     "Nero",
     "SGDP",
+    "SWATS",
     "SophiaH",
 )  # they take weights for rows of memory, which on a GPU they are not
 SQUARE = ("SOAP",)  # its state has transposed matrices in it
@@ -85,11 +86,20 @@ CAPABILITIES: dict[str, dict[str, Any]] = {
 KNOWN = (  # checks, names, why they fail
     (
         ("keeps_gradients",),
-        ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad"),
+        ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad", "OrthoGrad"),
         "it works in p.grad itself",
     ),
-    (("keeps_gradients",), ("Ranger", "SCIONLight", "ScheduleFreeAdamW", "StableSPAM"), "it works in p.grad itself"),
+    (
+        ("keeps_gradients",),
+        ("Ranger", "Ranger21", "SCIONLight", "ScheduleFreeAdamW", "StableSPAM"),
+        "it works in p.grad itself",
+    ),
     (("obeys_schedule",), ("FTRL", "Gravity"), "it divides by its rate, which may not be 0"),
+    (
+        ("obeys_lr", "obeys_schedule"),
+        ("AliG",),
+        "its step is the loss over its squared gradient, which may be below 0 there",
+    ),
     (("obeys_lr",), ("AdaBound",), "its step tends to final_lr, whatever rate it is built with"),
     (("obeys_lr",), ("Gravity",), "its first velocities are random, the larger the smaller the rate"),
     (
@@ -99,13 +109,24 @@ KNOWN = (  # checks, names, why they fail
     ),
     (("obeys_lr", "obeys_schedule"), ("SRMM",), "its first step brings the weights to an average that begins at 0"),
     (("obeys_schedule",), ("DAdaptAdan",), "its estimate grows while the rate falls"),
+    (
+        ("obeys_lr", "obeys_schedule"),
+        ("Ranger21",),
+        "it has a schedule of its own, from the rate that it was built with",
+    ),
     (("obeys_schedule",), ("TRAC",), "its scale goes on moving the weights along the way so far"),
     (
         ("descends_quadratic",),
-        ("Nero", "Ranger"),
+        ("Nero", "ROSE", "Ranger", "Ranger21"),
         "it keeps or moves no mean of a weight's rows, and this minimum has one",
     ),
     (("several_groups",), ("AvaGrad",), "its scale is one for all groups"),
+    (("several_groups",), ("SWATS",), "a group goes over to SGD as soon as one of its weights is ready for it"),
+    (
+        ("obeys_lr", "obeys_schedule", "without_gradient", "channels_last"),
+        ("AdaShift",),
+        "it takes ten gradients before its first step, and these checks end there",
+    ),
     (
         ("several_groups",),
         ("DAdaptAdaGrad", "DAdaptAdam", "DAdaptAdan", "DAdaptLion", "DAdaptSGD", "Prodigy", "TRAC"),

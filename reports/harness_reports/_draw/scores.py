@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MOST_BANDS = 6  # arms whose curves have bands; those of more hide each other
-FEW_ROWS, ROOMY, TIGHT = 5, 0.42, 0.27  # inches of a row of few and of many arms
+FEW_ROWS, ROOMY, TIGHT = 5, 0.42, 0.23  # inches of a row of few and of many arms
 NAMES = 0.35  # part of the axis of tight rows that their names take
 LEVELS = (0.0, 0.05, -0.05, 0.1, -0.1)  # heights of the dots of a row, so that equal values stay apart
 

@@ -18,6 +18,8 @@ from harness_reports._draw.thumbs import Thumbs
 from harness_reports._words.names import arm_parts
 from harness_reports._words.outcome import Outcome
 
+FEW_ARMS = 6
+
 
 @dataclass(frozen=True)
 class Page:
@@ -43,6 +45,11 @@ class Page:
     def records(self) -> Records:
         """The records that the results were computed from."""
         return self.outcome.records
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are so many arms that what has a card or a row for each of them begins folded."""
+        return len(self.looks) > FEW_ARMS
 
     @cached_property
     def legend(self) -> list[dict[str, Any]]:
