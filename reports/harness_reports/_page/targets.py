@@ -53,6 +53,7 @@ def targets(page: Page) -> dict[str, Any] | None:
     summary = f"How many seeds reached it, and when: {reached}{more}"
     return {
         "summary": summary,
+        "together": page.records.meta.planned_replicates > 1,
         "target": target,
         "heads": UNITS,
         "rows": rows,
