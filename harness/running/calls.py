@@ -261,7 +261,7 @@ def predict(
     request = predicting.PredictionRequest(
         folder,
         arguments.path("photos", photos),
-        *([] if out is None else [arguments.path("out", out)]),
+        predicting.PredictionRequest.out if out is None else arguments.path("out", out),
         arm=_optional_text("arm", arm),
         ensemble=arguments.flag("ensemble", ensemble),
         tta=arguments.flag("tta", tta),

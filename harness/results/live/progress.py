@@ -193,7 +193,10 @@ def seconds_an_epoch(records: Records) -> float | None:
 
 def _seconds_covered(runs: DataFrame) -> float:
     """Return the seconds in which at least one of these runs was under way, so that a pause between two calls is none."""
-    spans = sorted((_time(row.started), _time(row.ended)) for row in runs.itertuples() if row.started and row.ended)
+    known = runs[["started", "ended"]].dropna()
+    spans = sorted(
+        (_time(str(start)), _time(str(end))) for start, end in zip(known["started"], known["ended"], strict=True)
+    )
     covered, until = 0.0, float("-inf")
     for start, end in spans:
         covered += max(end - max(start, until), 0.0)
