@@ -22,6 +22,7 @@ from harness.training.class_weights import resolve_class_weights, weigh_classes
 from harness.training.ingredients import Ingredients
 from harness.training.loop import train
 from harness.training.parts import assemble
+from harness.training.work import count_work
 
 COUNTS = (20, 9, 3)
 TARGETS = np.repeat(np.arange(3), COUNTS)
@@ -139,3 +140,9 @@ def test_weights_that_fit_neither_classes_nor_task_are_refused_in_one_line(bench
     regression = registry.get("task", "regression", Task)
     with pytest.raises(BenchmarkError, match=r"train\.class_weights: must be 'none' for task 'regression'"):
         check_class_weights(asked, regression, Source("x.toml", {}, {}))
+
+
+def test_weights_are_in_nobodys_way_where_work_is_counted(parts):
+    found = count_work(parts.run, parts.ingredients)
+    assert found.problem == ""
+    assert found.network == 2 * 2 * 4 * 3
