@@ -38,6 +38,10 @@ LIBRARIES = ("torch", "pytorch_optimizer", "timm")
 LEAST, MOST = -6, 2  # powers of ten between which rates are tried
 FIRST = -3  # the power of ten that is tried first
 WORSE = 1.1  # times the best loss: how much worse a rate is beyond which none is tried
+ALSO = {  # rates that other functions want, far from the network's: the range holds both
+    "pytorch_optimizer:AdaGO": (1e-3, 10.0),
+    "pytorch_optimizer:Kate": (1e-4, 10.0),
+}
 HIGHEST = 1000.0  # rate that a benchmark may ask for
 POOR = 0.5  # a loss that says that no good rate is among those tried; the network begins at 1.1
 BELOW, ABOVE = 1e-3, 10.0  # the ends of a range, as parts of the best rate
@@ -63,6 +67,8 @@ def range_of(offer: Optimizer) -> Range | None:
     if not math.isfinite(losses[best]):
         return None
     low, high = (min(float(f"{part * best:.2g}"), HIGHEST) for part in (BELOW, ABOVE))
+    also_low, also_high = ALSO.get(offer.name, (low, high))
+    low, high = min(low, also_low), max(high, also_high)
     return Range(low, high, float(f"{best:.2g}"), float(f"{losses[best]:.3g}"), "")
 
 
