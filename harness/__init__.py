@@ -62,10 +62,6 @@ from harness.plugin.runs import digest as digest
 if typing.TYPE_CHECKING:
     import optuna.distributions
 
-    from harness.cli.calls import lr_find as lr_find
-    from harness.cli.calls import plan as plan
-    from harness.cli.calls import predict as predict
-    from harness.cli.calls import run as run
     from harness.console.latex import latex_text as latex_text
     from harness.console.safe_text import from_spreadsheet_cell as from_spreadsheet_cell
     from harness.console.safe_text import markdown_text as markdown_text
@@ -91,6 +87,10 @@ if typing.TYPE_CHECKING:
     from harness.results.pictures.walks import Stroke as Stroke
     from harness.results.pictures.walks import describe_walk as describe_walk
     from harness.results.pictures.walks import draw_walks as draw_walks
+    from harness.running.calls import lr_find as lr_find
+    from harness.running.calls import plan as plan
+    from harness.running.calls import predict as predict
+    from harness.running.calls import run as run
     from harness.running.fitting import fit as fit
     from harness.running.workers.messages import Left as Left
     from harness.running.workers.pool import WorkerPool as WorkerPool
@@ -114,10 +114,10 @@ _LAZY = {
     "Choice": "optuna.distributions.CategoricalDistribution",
     "Float": "optuna.distributions.FloatDistribution",
     "Int": "optuna.distributions.IntDistribution",
-    "lr_find": "harness.cli.calls.lr_find",
-    "plan": "harness.cli.calls.plan",
-    "predict": "harness.cli.calls.predict",
-    "run": "harness.cli.calls.run",
+    "lr_find": "harness.running.calls.lr_find",
+    "plan": "harness.running.calls.plan",
+    "predict": "harness.running.calls.predict",
+    "run": "harness.running.calls.run",
     "from_spreadsheet_cell": "harness.console.safe_text.from_spreadsheet_cell",
     "latex_text": "harness.console.latex.latex_text",
     "markdown_text": "harness.console.safe_text.markdown_text",

@@ -20,7 +20,7 @@ from harness.benchmark.installed import find_benchmark, hint_for
 from harness.benchmark.lines import KEY, find_lines, split_key
 from harness.benchmark.lines import Path_ as Path_
 from harness.benchmark.lines import refusal as refusal
-from harness.benchmark.presets import PRESET, preset_line, preset_table
+from harness.benchmark.sections.presets import PRESET, preset_line, preset_table
 from harness.benchmark.workloads import WORKLOAD, Workload, checked_workloads, find_workload
 from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, printable, shown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,11 +22,8 @@ from harness.cli.options import (
 )
 from harness.console import interruption
 from harness.console.escaping import say_lines
-from harness.errors import UnknownName, did_you_mean, shown
 
 if TYPE_CHECKING:
-    from harness.console.progress import Reporter
-    from harness.running.prepare import Request
     from harness.training.lr_curve import RangeTest
 
 
@@ -56,6 +53,7 @@ def command(
         from harness.results.pictures.range_test import check_picture, write_picture
         from harness.results.reports import quiet_libraries
         from harness.running.prepare import Request
+        from harness.running.search.rates import find_rates
 
         if out:
             check_picture(out)
@@ -69,30 +67,6 @@ def command(
         if not as_json:
             say_lines([f"picture: {out}"])
     raise typer.Exit(1 if any(test.failed for test in tests) else 0)
-
-
-def find_rates(
-    request: Request, reporter: Reporter, arms: Sequence[str] = (), steps: int | None = None
-) -> list[RangeTest]:
-    """Return a range test per arm, of those named or of all; raises UnknownName for an arm that is not there."""
-    from harness.running.prepare import prepare
-    from harness.running.search.range_test import range_test
-
-    setting = prepare(request, reporter)
-    competitors = {competitor.name: competitor for competitor in setting.plan.competitors}
-    _check_arms(arms, competitors)
-    names = [name for name in competitors if name in (arms or competitors)]
-    tests = []
-    for name in names:
-        tests.append(range_test(setting, competitors[name], steps, interruption.check))
-        reporter.preparing("range tests", len(tests), len(names))
-    return tests
-
-
-def _check_arms(arms: Sequence[str], known: Collection[str]) -> None:
-    for arm in arms:
-        if arm not in known:
-            raise UnknownName(f"--arm: must be an arm of the benchmark, got {shown(arm)}{did_you_mean(arm, known)}")
 
 
 def document(tests: Sequence[RangeTest]) -> dict[str, Any]:

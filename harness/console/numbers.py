@@ -90,7 +90,7 @@ def plain(value: Any, unit: str, width: float = math.nan) -> str:
     if unit == "%":
         return signed(f"{100 * value:.{min(max(2, needed - 2), 3)}f}")
     given = 2 - math.floor(math.log10(abs(value))) if value else 0
-    decimals = min(needed, given + MOST_DIGITS - 3)
+    decimals = max(0, min(needed, given + MOST_DIGITS - 3))
     in_words = SMALLEST <= abs(value) < LARGEST
     return signed(f"{value:,.{decimals}f}") if in_words and given < decimals <= 8 else number(float(value))
 

@@ -172,7 +172,9 @@ def open_photos(name: str, where: Path, photos: Sequence[Photo], request: DataRe
     splits = {split: _of_split(split, where, photos, store.pixels, broken, classes) for split in SPLITS}
     return Data(
         name=name,
-        **splits,
+        train=splits["train"],
+        tune=splits["tune"],
+        test=splits["test"],
         fingerprint=digest([name, shown_as, store.sha256, sorted(broken), described]),
         source=f"photos in {where.resolve()}" if where.exists() else f"photos of {where}",
         classes=tuple(classes),

@@ -82,7 +82,9 @@ def table_data(
     splits = {split: _split(inputs, kept, names, rows[split]) for split in SPLITS}
     return Data(
         name=name,
-        **splits,
+        train=splits["train"],
+        tune=splits["tune"],
+        test=splits["test"],
         fingerprint=digest([name, contents, rows, standardise]),
         source=", ".join(said),
         classes=classes,

@@ -98,7 +98,9 @@ def _overrides(
     """Return the values of the benchmark file that a call means, as ``--set`` has them; what the caller sets comes last."""
     name = arguments.text("optimizer", optimizer)
     given = arguments.mapping(
-        "params", params or {}, "a mapping from hyperparameters to values, such as {'momentum': 0.9}"
+        "params",
+        {} if params is None else params,
+        "a mapping from hyperparameters to values, such as {'momentum': 0.9}",
     )
     pinned = dict(given) if lr is None else {"lr": arguments.number("lr", lr, 0, 1e12), **given}
     default = "dogscats" if data is None else "folder"
@@ -110,7 +112,11 @@ def _overrides(
         "data.dataset": default if dataset is None else arguments.text("dataset", dataset),
         **{f"search.space.{toml_key(name)}.{toml_key(str(key))}": value for key, value in pinned.items()},
     }
-    more = dict(arguments.mapping("set", values or {}, "a mapping from keys to values, such as {'data.size': 64}"))
+    more = dict(
+        arguments.mapping(
+            "set", {} if values is None else values, "a mapping from keys to values, such as {'data.size': 64}"
+        )
+    )
     for key in PATHS:
         if isinstance(more.get(key), str | Path) and Path(more[key]).exists():
             more[key] = str(Path(more[key]).resolve())

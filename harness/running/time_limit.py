@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from harness.benchmark.sections import Benchmark
 from harness.benchmark.sections.base import seconds_of, time_text
 from harness.console.safe_text import typed
 from harness.records import Store
@@ -152,10 +153,10 @@ def _rounded(seconds: float) -> float:
     if seconds <= 120:
         return float(math.ceil(seconds))
     minutes = math.ceil(seconds / 60)
-    tens = 10 ** max(0, math.floor(math.log10(minutes)) - 1)
+    tens: int = 10 ** max(0, math.floor(math.log10(minutes)) - 1)
     return 60.0 * math.ceil(minutes / tens) * tens
 
 
-def limit_of(benchmark: Any) -> float | None:
+def limit_of(benchmark: Benchmark) -> float | None:
     """Return the seconds that a benchmark may take; None for no limit."""
     return None if benchmark.budget is None else seconds_of(benchmark.budget)

@@ -97,7 +97,7 @@ def test_the_run_folder_is_named_after_everything_but_totals_and_what_decides_no
 
 def test_run_folders_keep_their_names():
     """The hash of an identity, from before it was derived. A new key of the recipe changes it, and every run folder."""
-    assert digest(identity(Benchmark(name="any"))) == "8362b895f0b361a8f00afa60049c593852f3ac6cecd311fd963f3e151aee579d"
+    assert digest(identity(Benchmark(name="any"))) == "da470b92c92bdb23a530ca9bc0b45c51762a0d971c9824118e6451eaaaead88e"
     rich = Benchmark.model_validate(
         {
             "name": "any",
@@ -109,7 +109,7 @@ def test_run_folders_keep_their_names():
         }
     )
     assert identity(rich)["heads"] == {"linear": {"train": {"l2": 0.1}, "search": {}, "compare": {}}}
-    assert digest(identity(rich)) == "01099b7528c6e83c7776c56a29b740e8c11effe6d25c5587a3a657328e666b5e"
+    assert digest(identity(rich)) == "1184258f73d0248e49ed851adceb67492b292aa9cdf52346bbd418cab3f815c0"
 
 
 def test_the_design_of_a_protocol_is_the_search_and_the_controls():
@@ -168,10 +168,11 @@ def key_lists(tree, names):
 
 
 # Lists of keys that are no meaning of a key: which tables have settings of probes, what is searched alike for all arms,
-# which settings a trained network may be used with, and what a small search is tried with.
+# which settings a trained network may be used with, what a small search is tried with, and what a preset sets.
 OTHER_PURPOSES = {
     "harness/benchmark/checks/names.py",
     "harness/benchmark/first_trial.py",
+    "harness/benchmark/sections/presets.py",
     "harness/benchmark/spaces.py",
     "harness/models/predict.py",
     "harness/running/search/dry_run.py",

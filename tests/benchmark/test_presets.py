@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.benchmark.loading import load
-from harness.benchmark.presets import PRESETS
 from harness.benchmark.sections import identity
+from harness.benchmark.sections.presets import PRESETS
 from harness.benchmark.toml import read
 from harness.errors import BenchmarkError
 

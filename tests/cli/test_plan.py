@@ -14,12 +14,12 @@ from harness.benchmark.plan import resolve
 from harness.benchmark.sections import as_plain
 from harness.benchmark.sections.base import seconds_of
 from harness.cli.app import main
-from harness.cli.plan import lines
 from harness.console.progress import Reporter
 from harness.records import Store
 from harness.running.after.probe_costs import foretell
 from harness.running.forecast import timing as module
 from harness.running.forecast.estimate import estimate
+from harness.running.forecast.lines import lines
 from harness.running.forecast.power import power
 from harness.running.prepare import Request, prepare
 from harness.running.start import run

@@ -21,7 +21,6 @@ from pandas import DataFrame
 from PIL import Image
 
 from harness.benchmark.arms import ends
-from harness.cli import plan as planning
 from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.errors import DiskError, disk
@@ -31,6 +30,7 @@ from harness.records import Store, database, open_records, promised, schema
 from harness.results.analysis import analyse
 from harness.running import disk_space
 from harness.running.driver import Driver
+from harness.running.forecast import lines as planning
 from harness.running.forecast.estimate import estimate
 from harness.running.prepare import Request, prepare
 from harness.running.start import run

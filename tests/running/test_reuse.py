@@ -14,7 +14,6 @@ import pytest
 from harness_reports._words.notices import _about_taken_runs as taken_runs
 
 from harness.benchmark.arms import ends
-from harness.cli.plan import lines
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.plugin.runs import Epoch, State
@@ -22,6 +21,7 @@ from harness.records import Store, open_records, schema
 from harness.records.earlier import EarlierRun
 from harness.running.event_loop import EventLoop
 from harness.running.forecast.estimate import estimate
+from harness.running.forecast.lines import lines
 from harness.running.prepare import Request, prepare
 from harness.running.reuse import earlier_runs
 from harness.running.search import Search

@@ -55,8 +55,9 @@ def check_spaces(benchmark: Benchmark, source: Source, *above: str) -> None:
     parts = {*benchmark.train.optimizers, *benchmark.train.schedulers}
     for part in benchmark.search.constraints:
         if part not in parts:
-            key, hint = ("search", "constraints", part), did_you_mean(part, parts)
-            raise source.refusal(key, "be for an arm's optimizer or scheduler", shown(part), hint)
+            place = ("search", "constraints", part)
+            must, hint = "be for an arm's optimizer or scheduler", did_you_mean(part, parts)
+            raise source.refusal(place, must, shown(part), hint)
     for part, space in benchmark.search.space.items():
         key = (*above, "search", "space", part)
         if part not in parts:

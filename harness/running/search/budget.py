@@ -53,12 +53,16 @@ class Budgeted:
     """What a search may spend: all that the benchmark gives it, or the part of it that a time limit has room for."""
 
     competitor: Competitor
-    exhausted: bool
     granted = math.inf  # how much it may spend under a time limit, in the benchmark's unit
     growing = False  # it may still be granted more, and so is not over when that is spent
     _options: SearchSection
-    _asks: Sequence[Ask]
+    _asks: list[dict[str, Any]]
     _spending: Spending
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the sampler has asked every combination of the space."""
+        return False
 
     @property
     def whole(self) -> float:

@@ -38,7 +38,7 @@ def alarm_table(page: Page) -> dict[str, Any] | None:
         by_arm.setdefault(str(row["arm"]), {})[row["alarm"]] = row
     judged = {row["alarm"] for row in rows if row["state"] != "not judged"}
     kinds = [kind for kind in HEADS if kind in judged]
-    lines = []
+    lines: list[dict[str, Any]] = []
     for arm, look in page.looks.items():
         if arm in by_arm:
             of_arm = by_arm[arm]

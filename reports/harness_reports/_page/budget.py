@@ -9,6 +9,7 @@ from harness import numbers
 from harness_reports._draw.budgets import BEST_SO_FAR, budget_panel, duel_panel, spending_figure, thinned
 from harness_reports._draw.explore import budget_curves
 from harness_reports._page._section import Page, Section
+from harness_reports._words.benchmark import first_search
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def budget_and_tuning(page: Page) -> dict[str, Any] | None:
     """Return what the section shows; None where there is nothing to show."""
     parts = {"budget": _budget_panels(page), "sensitivity": sensitivity(page)}
-    return parts if any(parts.values()) else None
+    return {**parts, "search_words": first_search(page.records)} if any(parts.values()) else None
 
 
 # --- the budget ----------------------------------------------------------------------------------------------
@@ -134,5 +135,5 @@ SECTION = Section(
     place=65,
     data=budget_and_tuning,
     template="budget.html.j2",
-    tables=("budget", "duels", "regions", "importances"),
+    tables=("budget", "duels", "regions", "importances", "work"),
 )

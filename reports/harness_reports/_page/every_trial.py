@@ -12,6 +12,7 @@ from harness import Records, numbers
 from harness_reports._draw.interactive import embedded, packed
 from harness_reports._draw.looks import ArmLook
 from harness_reports._page._section import Page, Section
+from harness_reports._words.outcome import table_rows
 
 MOST_ROWS = 200  # that are there without the script
 HEIGHTS = 99  # a small curve has an integer from 0 to this for every epoch
@@ -44,10 +45,10 @@ def all_trials(records: Records) -> list[dict[str, Any]]:
     chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
     own = records.repeated[records.repeated["control"] == ""]
     searches: dict[str, list[dict[str, Any]]] = {str(arm): [] for arm in records.arms["arm"]}
-    for trial in records.trials.to_dict("records"):
+    for trial in table_rows(records.trials):
         first = {"replicate": 0, "chosen": trial["number"] == chosen.get(trial["arm"])}
         searches[str(trial["arm"])].append({**trial, **first})
-    for trial in own.sort_values(["replicate", "number"], kind="stable").to_dict("records"):
+    for trial in table_rows(own.sort_values(["replicate", "number"], kind="stable")):
         searches[str(trial["arm"])].append({**trial, "epochs": trial["params"].get("epochs")})
     return [
         {**trial, "number": int(trial["number"]) + 1, "replicate": int(trial["replicate"]) + 1}

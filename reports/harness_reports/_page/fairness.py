@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import numbers
+from harness.results.tables.draws import draw_word
 from harness_reports._draw.axes import is_finite
 from harness_reports._draw.pareto import pareto_panel
 from harness_reports._page._section import Page, Section
@@ -32,7 +33,11 @@ def fairness(page: Page) -> dict[str, Any] | None:
         "winner": winner(page),
     }
     searched_seconds = "seconds" in page.records.meta.benchmark["search"].get("objectives", [])
-    return {**parts, "searched_seconds": searched_seconds} if any(parts.values()) else None
+    return (
+        {**parts, "searched_seconds": searched_seconds, "draw": draw_word(page.records)}
+        if any(parts.values())
+        else None
+    )
 
 
 def _arm_rows(page: Page, table: str) -> list[dict[str, Any]]:

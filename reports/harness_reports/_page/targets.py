@@ -36,7 +36,7 @@ def targets(page: Page) -> dict[str, Any] | None:
     table, steps = page.outcome.table("targets"), page.results.tables.get("reached")
     if table is None or steps is None:
         return None
-    rows = []
+    rows: list[dict[str, Any]] = []
     for arm, look in page.looks.items():
         of_arm = table[table["arm"] == arm].set_index("unit")
         if len(of_arm):
@@ -53,6 +53,7 @@ def targets(page: Page) -> dict[str, Any] | None:
     summary = f"How many seeds reached it, and when: {reached}{more}"
     return {
         "summary": summary,
+        "together": page.records.meta.planned_replicates > 1,
         "target": target,
         "heads": UNITS,
         "rows": rows,

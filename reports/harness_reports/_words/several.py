@@ -13,9 +13,10 @@ from harness_reports._words.names import metric_title, shortened, title_with_uni
 LEVELS = {"regression": "bad", "improvement": "note", "not comparable": "warn"}
 GRAVITY = {"regression": 0, "not comparable": 2}  # the order of changes; any other state is 1
 COVERS = (
-    "Intervals are over seeds, and where all of these are equal, over test examples: they cover neither another search nor "
-    "other training data, and both runs are scored on the same test examples. A change is called one where its p-value, "
-    "adjusted for all changes shown (Holm), is below .05 and it is larger than the margin."
+    "Intervals are over replicates, or over the seeds of a run of one replicate, and where all of these are equal, over test "
+    "examples. They do not cover other training data, nor, with one replicate, another search, and both runs are scored on the "
+    "same test examples. A change is called one where its p-value, adjusted for all changes shown (Holm), is below .05 and it is "
+    "larger than the margin."
 )
 
 

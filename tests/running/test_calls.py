@@ -12,9 +12,9 @@ import pytest
 import harness
 from harness import HarnessError
 from harness.benchmark.overrides import overrides_of
-from harness.cli.calls import _command, _request
 from harness.errors import BenchmarkError
 from harness.results.notebook import Loaded
+from harness.running.calls import _command, _request
 
 SMALL = {
     "search.trials": 1,

@@ -6,7 +6,8 @@ values that a notebook shows. None of them ends the process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from harness.benchmark import loading
 from harness.benchmark.overrides import overrides_of
 from harness.benchmark.workloads import names_of
-from harness.cli.answers import Estimate, RangeTests
-from harness.cli.options import with_time_limit
 from harness.console import interruption
 from harness.console.escaping import escaped_output
 from harness.console.progress import Reporter
@@ -23,6 +22,8 @@ from harness.errors import BenchmarkError, arguments
 from harness.errors.disk import refused
 from harness.records.workloads import run_folders
 from harness.results.notebook import Loaded
+from harness.results.summary import closing_lines
+from harness.running.answers import Estimate, RangeTests
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -47,6 +48,7 @@ def run(
     reuse: str | Path | None = None,
     no_reuse: bool = False,
     preset: str | None = None,
+    time_limit: str | None = None,
     refit: bool = False,
     quiet: bool = False,
 ) -> Loaded:
@@ -67,6 +69,7 @@ def run(
         reuse: A run folder, or a folder of them, to take finished runs from too.
         no_reuse: Whether to train everything, even what another run folder has.
         preset: How much is searched and repeated, laid over the file: "quick", "good" or "best".
+        time_limit: How long all of it may take, such as "1h".
         refit: Whether to train the best arm once more, on train and tune together.
         quiet: Whether to print nothing.
 
@@ -81,7 +84,6 @@ def run(
         ...
     harness.errors.BenchmarkError: nowhere.toml: must be a benchmark file (TOML), got nothing there; check the path
     """
-    from harness.cli.run import closing_lines
     from harness.results.notebook import load
     from harness.running.workloads import run_file
 
@@ -93,8 +95,9 @@ def run(
         "no_reuse": arguments.flag("no_reuse", no_reuse),
         "refit": arguments.flag("refit", refit),
         "preset": _optional_text("preset", preset),
+        "began": time.monotonic(),
     }
-    request = _request(file, profile, data, out, plugins, block, set, workload, **more)
+    request = _request(file, profile, data, out, plugins, block, _limited(set, time_limit), workload, **more)
     suite = loading.load_workloads(request.file, request.profile, request.overrides, request.preset)
     if suite and workload is None:
         names = ", ".join(names_of(suite.workloads))
@@ -121,6 +124,7 @@ def plan(
     reuse: str | Path | None = None,
     no_reuse: bool = False,
     preset: str | None = None,
+    time_limit: str | None = None,
     quiet: bool = False,
 ) -> Estimate:
     """Return what a run would do, how long it would take here and how much disk, from a few timed steps.
@@ -138,7 +142,6 @@ def plan(
         no_reuse: Whether everything would be trained, even what another run folder has.
         preset: How much is searched and repeated: "quick", "good" or "best", laid over the file.
         time_limit: How long all of it may take, such as "1h".
-        preset: How much would be searched and repeated, laid over the file: "quick", "good" or "best".
         quiet: Whether to print nothing on the way.
 
     Returns:
@@ -152,12 +155,12 @@ def plan(
         ...
     harness.errors.BenchmarkError: nowhere.toml: must be a benchmark file (TOML), got nothing there; check the path
     """
-    from harness.cli.plan import estimate_lines
+    from harness.running.forecast.lines import estimate_lines
     from harness.running.workloads import estimate_file
 
-    more = {"reuse": _optional_path("reuse", reuse), "no_reuse": arguments.flag("no_reuse", no_reuse)}
+    more: dict[str, Any] = {"reuse": _optional_path("reuse", reuse), "no_reuse": arguments.flag("no_reuse", no_reuse)}
     more["preset"] = _optional_text("preset", preset)
-    request = _request(file, profile, data, out, plugins, block, set, workload, **more)
+    request = _request(file, profile, data, out, plugins, block, _limited(set, time_limit), workload, **more)
     with _talking(quiet) as reporter:
         document = estimate_file(request, reporter)
     return Estimate(document, tuple(estimate_lines(document)))
@@ -200,7 +203,7 @@ def lr_find(
         ...
     harness.errors.BenchmarkError: nowhere.toml: must be a benchmark file (TOML), got nothing there; check the path
     """
-    from harness.cli.lr_find import find_rates
+    from harness.running.search.rates import find_rates
 
     request = _request(file, profile, data, "runs", plugins, block, set, workload)
     names = [arguments.text("arms", arm) for arm in arguments.items("arms", arms, "names of arms")]
@@ -312,7 +315,8 @@ def _request(
 
 def _limited(values: object, time_limit: object) -> tuple[str, ...]:
     """Return values as ``--set`` has them, the time limit among them."""
-    return with_time_limit(overrides_of(values), _optional_text("time_limit", time_limit))
+    limit = {} if time_limit is None else {"budget": arguments.text("time_limit", time_limit)}
+    return (*overrides_of(values), *overrides_of(limit))
 
 
 def _command(name: str, request: Request) -> list[str]:
@@ -320,7 +324,7 @@ def _command(name: str, request: Request) -> list[str]:
     words = ["harness", name, str(request.file)]
     options: list[tuple[str, object]] = [
         ("--profile", request.profile), ("--preset", request.preset), ("--data", request.data), ("--workload", request.workload),
-        ("--preset", request.preset), ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
+        ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
         *(("--plugin", plugin) for plugin in request.plugins), *(("--block", plugin) for plugin in request.block),
         *(("--set", override) for override in request.overrides),
     ]  # fmt: skip
@@ -333,16 +337,12 @@ def _command(name: str, request: Request) -> list[str]:
     return [*words, *(flag for flag, is_on in flags.items() if is_on)]
 
 
-def _optional(check: Callable[[str, object], Any], name: str, value: object) -> Any:
-    return None if value is None else check(name, value)
-
-
 def _optional_path(name: str, value: object) -> Path | None:
-    return _optional(arguments.path, name, value)  # type: ignore[no-any-return]
+    return None if value is None else arguments.path(name, value)
 
 
 def _optional_text(name: str, value: object) -> str | None:
-    return _optional(arguments.text, name, value)  # type: ignore[no-any-return]
+    return None if value is None else arguments.text(name, value)
 
 
 def _paths(name: str, values: object) -> tuple[Path, ...]:
