@@ -64,11 +64,11 @@ class Work:
         return asdict(self)
 
 
-class OperationCounter(TorchDispatchMode):
+class OperationCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the operations of everything that torch does inside of it, in ``operations``; nothing while it is ``paused``."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations = 0.0
         self._paused = False
 

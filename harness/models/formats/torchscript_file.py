@@ -22,7 +22,7 @@ def write_torchscript(whole: Whole, size: int, folder: Path) -> str:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch names torch.export as its successor
         traced = torch.jit.trace(whole, (torch.zeros(2, 3, size, size),), check_trace=False)  # type: ignore[no-untyped-call]
-        torch.jit.save(traced, str(folder / FILE))  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, str(folder / FILE))
     return FILE
 
 

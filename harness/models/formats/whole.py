@@ -23,6 +23,9 @@ BLOCKS = (1, 2, 4, 8, 16, 32)  # pixels: the sizes of the blocks that they consi
 class Whole(torch.nn.Module):
     """Pixels ``float32 [B, 3, size, size]`` in [0, 1] to probabilities ``[B, K]``, the mean over the model's networks."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(
         self,
         mean: Sequence[float],
