@@ -41,6 +41,7 @@ def render(results: Results) -> str:
         **first_screen(page, head),
         "name": page.records.name,
         "claim": CLAIM,
+        "crowded": page.crowded,
         "doubts": gravest(remarks),
         "more_doubts": len(others(remarks)),
         "banner": capitalized(page.records.meta.data["notice"]),
