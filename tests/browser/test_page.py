@@ -41,6 +41,19 @@ def hostile(written: Callable[..., Path]) -> Path:
     return written("hostile", change, optimizers=HOSTILE, seeds=2, trials=3, epochs=2)
 
 
+@pytest.fixture
+def open_page(open_page: Any) -> Any:
+    """Return the function that opens a page, and unfolds the table of every trial in it."""
+
+    def unfolded(path: Path, **about: Any) -> Any:
+        opened = open_page(path, **about)
+        if about.get("script", True):
+            opened.show("#trials")
+        return opened
+
+    return unfolded
+
+
 def column(page: Any, place: int, table: str = "#trials") -> list[str]:
     texts: list[str] = page.locator(f"{table} tbody tr td:nth-child({place})").all_inner_texts()
     return texts
