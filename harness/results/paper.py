@@ -128,13 +128,13 @@ def _measured_without_latex() -> Iterator[None]:
     from matplotlib.backends import backend_pgf
     from matplotlib.backends.backend_agg import RendererAgg
 
-    class Renderer(backend_pgf.RendererPgf):  # type: ignore[misc]
+    class Renderer(backend_pgf.RendererPgf):
         def __init__(self, figure: Figure, out: Any) -> None:
-            super().__init__(figure, out)
-            self._measuring = RendererAgg(1, 1, figure.dpi)
+            super().__init__(figure, out)  # type: ignore[no-untyped-call]
+            self._measuring: Any = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
 
         def draw_text(self, gc: Any, x: float, y: float, s: str, *more: Any, **named: Any) -> None:
-            super().draw_text(gc, x, y, latex_text(s), *more, **named)
+            super().draw_text(gc, x, y, latex_text(s), *more, **named)  # type: ignore[no-untyped-call]
 
         def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:
             size: tuple[float, float, float] = self._measuring.get_text_width_height_descent(s, prop, False)

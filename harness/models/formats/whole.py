@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -52,7 +52,9 @@ def build_whole(model: Model, registry: Registry, chosen: Device) -> Whole:
     backbone, networks = load_networks(model, registry, chosen)
     task = registry.get("task", model.task, Task, str(model.origin.folder))
     whole = Whole(model.mean, model.std, backbone, networks, task.predict)
-    return whole.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
+    contiguous: Any = whole  # torch's types lack the keyword
+    contiguous.to(memory_format=torch.contiguous_format)
+    return whole.eval().requires_grad_(False)
 
 
 def squares_to_check(size: int) -> NDArray[np.uint8]:
