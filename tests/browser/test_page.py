@@ -78,34 +78,34 @@ def test_tables_sort_by_mouse_and_by_keyboard_and_numbers_as_numbers(plain: Path
     rate = head(page, "learning rate")
     rate.locator("button").click()
     assert rate.get_attribute("aria-sort") == "ascending"
-    first = [float(text) for text in column(page, 6)]
+    first = [float(text) for text in column(page, 7)]
     assert first == sorted(first)
     assert min(first) < 1e-3  # as text, 9e-04 would come after 0.1
     rate.locator("button").focus()
     page.keyboard.press("Enter")
     assert rate.get_attribute("aria-sort") == "descending"
-    down = [float(text) for text in column(page, 6)]
+    down = [float(text) for text in column(page, 7)]
     assert down == sorted(down, reverse=True)
     assert down[0] > first[-1]
     head(page, "trial").locator("button").click()
     assert rate.get_attribute("aria-sort") is None
-    assert [text.split()[0] for text in column(page, 2)] == [str(1 + i // 2) for i in range(50)]
+    assert [text.split()[0] for text in column(page, 3)] == [str(1 + i // 2) for i in range(50)]
 
 
 def test_a_first_click_sorts_the_best_first_and_a_third_one_returns_to_the_first_order(
     plain: Path, open_page: Any
 ) -> None:
     page = open_page(plain).page
-    first = column(page, 12)
+    first = column(page, 13)
     score = head(page, "tune accuracy").locator("button")
     score.click()
-    values = [float(text.removesuffix(" %")) for text in column(page, 4)]
+    values = [float(text.removesuffix(" %")) for text in column(page, 5)]
     assert values == sorted(values, reverse=True)
     score.click()
-    assert float(column(page, 4)[0].removesuffix(" %")) < values[-1]
+    assert float(column(page, 5)[0].removesuffix(" %")) < values[-1]
     score.click()
     assert head(page, "tune accuracy").get_attribute("aria-sort") is None
-    assert column(page, 12) == first
+    assert column(page, 13) == first
     board = page.locator("#leaderboard table").first
     accuracy = board.locator("thead th", has_text="test accuracy")
     accuracy.locator("button").click()  # higher is better
@@ -115,10 +115,10 @@ def test_a_first_click_sorts_the_best_first_and_a_third_one_returns_to_the_first
 @pytest.mark.parametrize(
     ("typed", "place", "fits"),
     [
-        ("lr > 0.1", 6, lambda value: value > 0.1),
-        ("epochs <= 8", 7, lambda value: value <= 8),
-        ("learning rate >= 0.001 lr < 0.01", 6, lambda value: 0.001 <= value < 0.01),
-        ("sgd tune accuracy > 85 %", 4, lambda value: value > 85),
+        ("lr > 0.1", 7, lambda value: value > 0.1),
+        ("epochs <= 8", 8, lambda value: value <= 8),
+        ("learning rate >= 0.001 lr < 0.01", 7, lambda value: 0.001 <= value < 0.01),
+        ("sgd tune accuracy > 85 %", 5, lambda value: value > 85),
     ],
 )
 def test_trials_are_filtered_by_ranges(
@@ -153,7 +153,7 @@ def test_what_has_no_number_comes_last_whichever_way(plain: Path, open_page: Any
         page.get_by_role("button", name="Next").last.click()
         while page.get_by_role("button", name="Next").last.is_enabled():
             page.get_by_role("button", name="Next").last.click()
-        assert column(page, 3)[-1] == "diverged"
+        assert column(page, 4)[-1] == "diverged"
 
 
 def test_trials_filter_and_turn_pages(plain: Path, open_page: Any, expect: Any) -> None:
@@ -171,7 +171,7 @@ def test_trials_filter_and_turn_pages(plain: Path, open_page: Any, expect: Any) 
     section.get_by_role("searchbox").fill("ADAM chosen")
     expect(page.locator("#trials tbody tr")).to_have_count(1)
     assert column(page, 1) == ["adam"]
-    assert "◀" in column(page, 2)[0]
+    assert "◀" in column(page, 3)[0]
     assert status.inner_text() == f"1 of {2 * TRIALS} rows"
     assert page.locator("#trials .spark").count() == 0  # these records have no epochs of trials
     section.get_by_role("searchbox").fill("no such thing")
@@ -224,7 +224,7 @@ def test_a_table_is_saved_as_it_is_filtered(plain: Path, open_page: Any, expect:
     rows = list(csv.DictReader(io.StringIO(Path(caught.value.path()).read_text(encoding="utf-8"))))
     assert len(rows) == TRIALS
     assert set(rows[0]) == {
-        "arm", "trial", "state", "score", "confirmed", "lr", "epochs", "seconds", "momentum", "nesterov", "reason", "run",
+        "arm", "replicate", "trial", "state", "score", "confirmed", "lr", "epochs", "seconds", "momentum", "nesterov", "reason", "run",
     }  # fmt: skip
     assert all(float(row["lr"]) > 0 for row in rows)
 
@@ -260,8 +260,8 @@ def test_hostile_names_stay_text(hostile: Path, open_page: Any) -> None:
     assert {HOSTILE[0], HOSTILE[1], HOSTILE[3]} <= set(arms)
     assert any(text.startswith("LLL") and len(text) <= 40 for text in arms)
     assert set(column(page, 1)) == set(arms)
-    assert BAD in column(page, 11)
-    assert any(text.startswith(f"{BAD} ") or f", {BAD} " in text for text in column(page, 9))
+    assert BAD in column(page, 12)
+    assert any(text.startswith(f"{BAD} ") or f", {BAD} " in text for text in column(page, 10))
     opened.show("#curves [data-view]")
     page.wait_for_selector("#curves [data-view] .plot[data-drawn]")
     legend = page.locator("#curves [data-view] .legendtext").all_text_contents()
