@@ -59,7 +59,9 @@ def short_arm_names(arms: Iterable[str]) -> dict[str, str]:
     {'mlp/sgd/cosine': 'sgd/cosine', 'mlp/adam/cosine': 'adam/cosine', 'mlp/adam/linear': 'adam/linear'}
     """
     parts = {arm: split_arm_name(arm) for arm in arms}
-    kept = [position for position in range(3) if position == 1 or len({names[position] for names in parts.values()}) > 1]
+    kept = [
+        position for position in range(3) if position == 1 or len({names[position] for names in parts.values()}) > 1
+    ]
     return {arm: "/".join(names[position] for position in kept) for arm, names in parts.items()}
 
 
