@@ -50,7 +50,7 @@ class Ruled(torch.optim.Optimizer):
         self.steps = 0
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """Move every weight by one step."""
         self.steps += 1
         for group in self.param_groups:
@@ -91,7 +91,7 @@ class Ruled(torch.optim.Optimizer):
             return torch.ones_like(gradient)
         old, square = state.get("second", torch.zeros_like(gradient)), gradient.square()
         state["second"] = rule.beta2 * old + (1 - rule.beta2) * square if rule.second == "average" else old + square
-        moment = state["second"]
+        moment: torch.Tensor = state["second"]
         if rule.largest:
             moment = state["largest"] = torch.maximum(moment, state.get("largest", moment))
         correction = 1 - rule.beta2 ** (self.steps + rule.late) if rule.second_corrected else 1.0

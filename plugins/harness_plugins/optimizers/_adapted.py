@@ -117,8 +117,9 @@ def of_network(class_: Any) -> Any:
                 for weight in group["params"]
             }
             super().__init__(network, **hyperparameters)
-            by_weight = {id(group["params"][0]): group for group in self.param_groups}
-            self.param_groups = [by_weight[number] | {"lr": rate} for number, rate in rates.items()]
+            made: Groups = self.param_groups
+            by_weight = {id(group["params"][0]): group for group in made}
+            self.param_groups: Groups = [by_weight[number] | {"lr": rate} for number, rate in rates.items()]
 
     return OfNetwork
 

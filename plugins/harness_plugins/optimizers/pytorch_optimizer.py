@@ -114,6 +114,11 @@ KNOWN = (  # checks, names, why they fail
         ("Ranger21",),
         "it has a schedule of its own, from the rate that it was built with",
     ),
+    (
+        ("space_brackets_best_lr",),
+        ("TRAC",),
+        "its scale begins at 1e-8 and grows, so in few steps any rate is too small",
+    ),
     (("obeys_schedule",), ("TRAC",), "its scale goes on moving the weights along the way so far"),
     (
         ("descends_quadratic",),
