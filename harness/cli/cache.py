@@ -15,12 +15,6 @@ from harness.cli.options import AsJson, print_result
 from harness.errors import HarnessError, did_you_mean, shown
 from harness.errors.disk import size, writing
 
-KINDS: Mapping[str, str] = {  # a folder in the cache, and what is in it
-    "images": "photos, decoded and cut to their size, and drawings",
-    "features": "features of frozen backbones",
-    "shipped": "what the workers of a cluster were sent",
-}
-
 
 def command(
     kinds: Annotated[
@@ -47,13 +41,13 @@ def describe_cache(kinds: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises HarnessError for an unknown kind.
     """
-    from harness.data.places import cache_folder, downloads_folder
+    from harness.data.places import CACHED, cache_folder, downloads_folder
 
     for kind in kinds:
-        if kind not in KINDS:
-            raise HarnessError(f"cache: must be given a kind of file, got {shown(kind)}{did_you_mean(kind, KINDS)}")
+        if kind not in CACHED:
+            raise HarnessError(f"cache: must be given a kind of file, got {shown(kind)}{did_you_mean(kind, CACHED)}")
     rows = []
-    for kind in KINDS:
+    for kind in CACHED:
         if not kinds or kind in kinds:
             sizes = _sizes(cache_folder() / kind)
             rows.append({"kind": kind, "files": len(sizes), "bytes": sum(sizes)})
@@ -84,12 +78,14 @@ def clean_cache(kinds: Sequence[str]) -> None:
 
 def lines(document: Mapping[str, Any], clean: bool = False) -> list[str]:
     """Return for a person what the cache holds, or what was removed from it."""
+    from harness.data.places import CACHED
+
     rows = document["kinds"]
     total = size(sum(row["bytes"] for row in rows))
     out = [f"{'removed from' if clean else 'the cache is'} {document['folder']}"]
     for row in rows:
         count = f"{row['files']:,} file{'s' * (row['files'] != 1)}"
-        out.append(f"  {row['kind']:10}{size(row['bytes']):>8}  {count:>11}  {KINDS[row['kind']]}")
+        out.append(f"  {row['kind']:10}{size(row['bytes']):>8}  {count:>11}  {CACHED[row['kind']]}")
     out.append(f"  {'in all':10}{total:>8}")
     if not clean:
         out.append("'harness cache --clean' removes all of it, 'harness cache --clean features' one kind")

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benchmark import loading
 from harness.benchmark.overrides import overrides_of
+from harness.benchmark.toml import refusal
 from harness.benchmark.workloads import names_of
 from harness.console import interruption
 from harness.console.escaping import escaped_output
 from harness.console.progress import Reporter
-from harness.errors import BenchmarkError, arguments
+from harness.errors import arguments
 from harness.errors.disk import refused
 from harness.records.workloads import run_folders
 from harness.results.notebook import Loaded
@@ -101,10 +102,8 @@ def run(
     suite = loading.load_workloads(request.file, request.profile, request.overrides, request.preset)
     if suite and workload is None:
         names = ", ".join(names_of(suite.workloads))
-        raise BenchmarkError(
-            f"{request.file}: must be one benchmark for harness.run, got the workloads {names}; name one with "
-            "workload=NAME, or type 'harness run', which carries out all of them"
-        )
+        hint = "name one with workload=NAME, or type 'harness run', which carries out all of them"
+        raise refusal(str(request.file), "be one benchmark for harness.run", f"the workloads {names}", hint)
     folders: list[Path] = []
     with _talking(quiet) as reporter:
         run_file(request, reporter, _command("run", request), closing_lines, opened=folders.append)

@@ -1,6 +1,6 @@
 """The curve of a learning-rate range test, in numbers alone: how it is smoothed, where it diverges, what it suggests.
 
-``run.search.range_test`` makes the sweep; ``docs/lr-find.md`` has the measurements that the rules rest on.
+``running.search.range_test`` makes the sweep; ``docs/lr-find.md`` has the measurements that the rules rest on.
 """
 
 from __future__ import annotations

@@ -9,13 +9,6 @@ import pytest
 from harness import Deciding, Meta
 
 
-@pytest.fixture(scope="module")
-def trees(repository):
-    """Return the syntax tree of every module, by its place in the repository."""
-    files = [file for package in ("harness", "plugins", "reports") for file in (repository / package).rglob("*.py")]
-    return {file.relative_to(repository).as_posix(): ast.parse(file.read_text()) for file in files}
-
-
 def is_meta(node):
     return (isinstance(node, ast.Attribute) and node.attr == "meta") or (
         isinstance(node, ast.Name) and node.id == "meta"

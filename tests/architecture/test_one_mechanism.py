@@ -5,12 +5,6 @@ from __future__ import annotations
 import ast
 
 
-def sources(repository, *folders):
-    """Return the syntax tree of every Python file of the product, by its place."""
-    files = [file for folder in folders for file in (repository / folder).rglob("*.py")]
-    return {file.relative_to(repository).as_posix(): ast.parse(file.read_text(encoding="utf-8")) for file in files}
-
-
 def merges_defaults(node: ast.AST) -> bool:
     """Return whether an expression lays a mapping over an offer's ``defaults``: in a dict, by ``|`` or by ``dict()``."""
     match node:
@@ -25,13 +19,9 @@ def merges_defaults(node: ast.AST) -> bool:
     return len(parts) > 1 and any(isinstance(part, ast.Attribute) and part.attr == "defaults" for part in parts)
 
 
-def test_settings_are_laid_over_defaults_in_one_place(repository):
+def test_settings_are_laid_over_defaults_in_one_place(trees):
     """``Optimizer.settings`` and ``Scheduler.settings`` say what build() is given."""
-    places = {
-        file
-        for file, tree in sources(repository, "harness", "plugins", "reports").items()
-        if any(map(merges_defaults, ast.walk(tree)))
-    }
+    places = {file for file, tree in trees.items() if any(map(merges_defaults, ast.walk(tree)))}
     assert places == {"harness/plugin/contracts/learning.py"}
 
 

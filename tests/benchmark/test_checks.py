@@ -21,7 +21,7 @@ def functions(file):
 def test_every_check_is_named_where_a_reader_looks(repository):
     """By its own name, or by its module where all of that is checks."""
     missing = []
-    for room in ("benchmark", "run", "training"):
+    for room in ("benchmark", "running", "training"):
         for file in sorted((repository / "harness" / room).rglob("*.py")):
             path = file.relative_to(repository).as_posix()
             module = path.removeprefix("harness/").removesuffix(".py").replace("/", ".")
@@ -34,7 +34,7 @@ def test_every_check_is_named_where_a_reader_looks(repository):
 
 
 def test_every_name_there_is_one_that_there_is():
-    names = re.findall(r"``((?:benchmark|run|training)[\w.]+)``", checks.__doc__)
+    names = re.findall(r"``((?:benchmark|running|training)[\w.]+)``", checks.__doc__)
     assert len(names) >= 12
     for name in names:
         try:
@@ -60,7 +60,7 @@ def test_every_check_of_the_first_two_waves_is_made(repository):
 def test_the_line_of_a_refusal_is_written_in_one_place(repository):
     """In the room of the file and in that of the run: ``refusal`` writes it, of what must be and what was given."""
     by_hand = []
-    for room in ("benchmark", "run"):
+    for room in ("benchmark", "running"):
         for file in sorted((repository / "harness" / room).rglob("*.py")):
             if file.relative_to(repository).as_posix() == "harness/benchmark/lines.py":
                 continue

@@ -42,7 +42,7 @@ def test_the_file_is_the_small_run_and_defaults_otherwise(file, registry):
 
 def test_every_commented_default_is_the_default(file, registry):
     text = COMMENTED.sub("", HEADS.sub("", new_benchmark("first")))
-    file.write_text(re.sub(r"^(probe_)?budget = 3?600\.0\n", "", text, flags=re.MULTILINE), encoding="utf-8")
+    file.write_text(re.sub(r'^(probe_)?budget = (3?600\.0|"1h30m")\n', "", text, flags=re.MULTILINE), encoding="utf-8")
     benchmark, source = load(file)
     assert as_plain(benchmark) == expected()
     assert resolve(benchmark, source, registry)

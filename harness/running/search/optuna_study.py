@@ -1,7 +1,8 @@
 """Optuna's study of one search, in memory: the trials of earlier generations as they ended, those of this one as running.
 
 So whatever a sampler or a pruner decides depends on earlier generations and on the trial itself, and on nothing that
-happens at the same time. It asks Optuna for everything by public methods, so no private name of Optuna's is used.
+happens at the same time. It asks Optuna for everything by public methods, with one exception: no public method takes a
+parameter of a trial away, so ``NotesApart.forget_params`` uses two of the methods that Optuna's storage has for itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.plugin.rules import NO_RULES, Rules, allowed_near
@@ -37,6 +39,19 @@ class NotesApart(optuna.storages.InMemoryStorage):
             super().set_trial_system_attr(trial_id, key, value)
         else:
             self.apart[key] = value
+
+
+def suggest(trial: optuna.Trial, name: str, space: BaseDistribution) -> None:
+    """Have the sampler of a trial's study choose one parameter of it."""
+    match space:
+        case CategoricalDistribution():
+            trial.suggest_categorical(name, space.choices)
+        case IntDistribution():
+            trial.suggest_int(name, space.low, space.high, step=space.step, log=space.log)
+        case FloatDistribution():
+            trial.suggest_float(name, space.low, space.high, step=space.step, log=space.log)
+        case _:
+            raise TypeError(f"{name}: must be a float, an int or a choice, got {space!r}")
 
 
 class OptunaStudy(optuna.Study):
@@ -73,7 +88,7 @@ class OptunaStudy(optuna.Study):
             self.enqueue_trial(dict(fixed))
         trial = self.ask()
         self._suggest(trial, space, rules)
-        before = self._tables.get_trial(trial._trial_id).system_attrs if rules.broken(trial.params) else {}
+        before = self.trial_attrs(trial.number) if rules.broken(trial.params) else {}
         for attempt in range(1, ATTEMPTS + 1):
             if not rules.broken(trial.params):
                 return trial
@@ -91,12 +106,13 @@ class OptunaStudy(optuna.Study):
         """Have a sampler choose the parameters that are in force; those that others depend on come first."""
         for name in rules.order(space) if rules.when else space:
             if rules.is_in_force(name, trial.params):
-                trial._suggest(name, space[name])
+                suggest(trial, name, space[name])
 
     def _again(self, trial: optuna.Trial, attrs: Mapping[str, Any]) -> optuna.Trial:
         """Return a trial without its parameters, so that they are chosen once more."""
-        self._tables.forget_params(trial._trial_id, attrs)
-        return optuna.Trial(self, trial._trial_id)
+        trial_id = self._trial_id(trial.number)
+        self._tables.forget_params(trial_id, attrs)
+        return optuna.Trial(self, trial_id)
 
     def decide(
         self, pruner: optuna.pruners.BasePruner, number: int, steps: Mapping[int, float], notes: Mapping[str, Any]
