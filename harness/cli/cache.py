@@ -12,14 +12,9 @@ import typer
 
 from harness.cli import completion
 from harness.cli.options import AsJson, print_result
+from harness.data.places import IN_CACHE, cache_folder, downloads_folder
 from harness.errors import HarnessError, did_you_mean, shown
 from harness.errors.disk import size, writing
-
-KINDS: Mapping[str, str] = {  # a folder in the cache, and what is in it
-    "images": "photos, decoded and cut to their size, and drawings",
-    "features": "features of frozen backbones",
-    "shipped": "what the workers of a cluster were sent",
-}
 
 
 def command(
@@ -47,13 +42,11 @@ def describe_cache(kinds: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises HarnessError for an unknown kind.
     """
-    from harness.data.places import cache_folder, downloads_folder
-
     for kind in kinds:
-        if kind not in KINDS:
-            raise HarnessError(f"cache: must be given a kind of file, got {shown(kind)}{did_you_mean(kind, KINDS)}")
+        if kind not in IN_CACHE:
+            raise HarnessError(f"cache: must be given a kind of file, got {shown(kind)}{did_you_mean(kind, IN_CACHE)}")
     rows = []
-    for kind in KINDS:
+    for kind in IN_CACHE:
         if not kinds or kind in kinds:
             sizes = _sizes(cache_folder() / kind)
             rows.append({"kind": kind, "files": len(sizes), "bytes": sum(sizes)})
@@ -73,8 +66,6 @@ def _sizes(folder: Path) -> list[int]:
 
 def clean_cache(kinds: Sequence[str]) -> None:
     """Remove what the cache holds of these kinds, and nothing else; raises DiskError where a file cannot be removed."""
-    from harness.data.places import cache_folder
-
     for kind in kinds:
         folder = cache_folder() / kind
         if folder.is_dir() and not folder.is_symlink():  # a link may lead to what is no cache
@@ -89,7 +80,7 @@ def lines(document: Mapping[str, Any], clean: bool = False) -> list[str]:
     out = [f"{'removed from' if clean else 'the cache is'} {document['folder']}"]
     for row in rows:
         count = f"{row['files']:,} file{'s' * (row['files'] != 1)}"
-        out.append(f"  {row['kind']:10}{size(row['bytes']):>8}  {count:>11}  {KINDS[row['kind']]}")
+        out.append(f"  {row['kind']:10}{size(row['bytes']):>8}  {count:>11}  {IN_CACHE[row['kind']]}")
     out.append(f"  {'in all':10}{total:>8}")
     if not clean:
         out.append("'harness cache --clean' removes all of it, 'harness cache --clean features' one kind")

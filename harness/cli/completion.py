@@ -91,9 +91,9 @@ def kinds(incomplete: str) -> Iterable[str]:
 @_quiet
 def cache_kinds(incomplete: str) -> Iterable[str]:
     """Return the kinds of file that the cache holds."""
-    from harness.cli.cache import KINDS
+    from harness.data.places import IN_CACHE
 
-    return _beginning(KINDS, incomplete)
+    return _beginning(IN_CACHE, incomplete)
 
 
 @_quiet

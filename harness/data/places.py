@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DataError
 
 NAME = "optimizer-harness"  # of our folder among those of other programs
+IN_CACHE: Mapping[str, str] = {  # a folder in the cache, and what is in it
+    "images": "photos, decoded and cut to their size, and drawings",
+    "features": "features of frozen backbones",
+    "shipped": "what the workers of a cluster were sent",
+}
 
 
 @dataclass(frozen=True)

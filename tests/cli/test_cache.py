@@ -8,7 +8,7 @@ import re
 import pytest
 
 from harness.cli.app import main
-from harness.cli.cache import KINDS
+from harness.data.places import IN_CACHE
 
 
 @pytest.fixture
@@ -86,4 +86,4 @@ def test_an_unknown_kind_is_refused(cache):
 def test_every_folder_that_the_code_keeps_in_the_cache_is_known(repository):
     texts = [file.read_text() for file in (repository / "harness").rglob("*.py")]
     used = {name for text in texts for name in re.findall(r'cache_folder\(\) / "(\w+)"', text)}
-    assert used == set(KINDS)
+    assert used == set(IN_CACHE)
