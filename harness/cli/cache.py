@@ -12,7 +12,7 @@ import typer
 
 from harness.cli import completion
 from harness.cli.options import AsJson, print_result
-from harness.data.places import IN_CACHE, cache_folder, downloads_folder
+from harness.data.places import CACHED, cache_folder, downloads_folder
 from harness.errors import HarnessError, did_you_mean, shown
 from harness.errors.disk import size, writing
 
@@ -42,8 +42,6 @@ def describe_cache(kinds: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises HarnessError for an unknown kind.
     """
-    from harness.data.places import CACHED, cache_folder, downloads_folder
-
     for kind in kinds:
         if kind not in CACHED:
             raise HarnessError(f"cache: must be given a kind of file, got {shown(kind)}{did_you_mean(kind, CACHED)}")
