@@ -20,15 +20,12 @@ from harness.benchmark.checks.names import (
     check_probes,
     check_snapshots,
 )
-from harness.benchmark.sections import Benchmark, DataSection, identity
+from harness.benchmark.sections import Benchmark, identity
 from harness.benchmark.spaces import SCHEDULE, space_overrides
 from harness.benchmark.toml import Source
-from harness.data.places import Root
-from harness.errors import DataError, shown
 from harness.plugin.contracts import (
     Backbone,
     Data,
-    DataRequest,
     Dataset,
     Executor,
     Kind,
@@ -213,35 +210,6 @@ class Setting:
             class_weights=self.class_weights,
             label_noise=self.plan.benchmark.compare.label_noise if competitor.role == "different" else 0.0,
         )
-
-
-def data_request(dataset: Dataset, section: DataSection, root: Root, **more: Any) -> DataRequest:
-    """Return the request that a ``[data]`` section makes of a dataset in ``root``; ``more`` are fields of the request.
-
-    Raises DataError where the section names a file of labels and the dataset reads none, or there is no folder for it.
-    """
-    if section.labels and not dataset.labels:
-        raise DataError(
-            f"data.labels: must be left out for a dataset that reads no labels from a file, got {shown(section.labels)} "
-            f"for {shown(dataset.name)}; the datasets folder and dogscats read them"
-        )
-    if section.labels and root.path is None:
-        raise DataError(
-            f"data.labels: must be a file in the folder with the data, got {shown(section.labels)} and no folder; name one "
-            "with --data DIR"
-        )
-    return DataRequest(
-        root=root.path,
-        required=root.required,
-        size=section.size,
-        tune=section.tune,
-        valid=section.valid,
-        labels=root.path / section.labels if root.path and section.labels else None,
-        seed=section.seed,
-        on_bad_image=section.on_bad_image,
-        options={**dataset.options, **section.options},
-        **more,
-    )
 
 
 def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:

@@ -9,6 +9,7 @@ from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source, refusal
 from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.plugin.contracts import Optimizer, Scheduler
+from harness.plugin.limits import fault, takes_fractions
 from harness.plugin.rules import (
     DRAWS,
     Constraint,
@@ -19,7 +20,6 @@ from harness.plugin.rules import (
     constraint_fault,
     is_among,
 )
-from harness.plugin.validate import fault, takes_fractions
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

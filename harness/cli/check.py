@@ -191,8 +191,8 @@ def find_data(
 
     The folder is that of ``--data`` or HARNESS_DATA. Raises HarnessError where no such dataset is checked.
     """
+    from harness.benchmark.data_request import data_request
     from harness.benchmark.loading import without_file
-    from harness.benchmark.plan import data_request
     from harness.data.places import find_root
 
     requests = {}

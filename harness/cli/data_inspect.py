@@ -56,7 +56,7 @@ def inspect(
     DataError where the data cannot be found, and PluginError where a listed plugin may have the dataset.
     """
     from harness.benchmark import loading
-    from harness.benchmark.plan import data_request
+    from harness.benchmark.data_request import data_request
     from harness.data.likeness import findings
     from harness.data.photos import Skipped
     from harness.data.places import find_root

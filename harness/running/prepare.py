@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.benchmark import loading
 from harness.benchmark.checks.data import check_data
-from harness.benchmark.plan import Plan, Setting, check_profile, data_request, resolve
+from harness.benchmark.data_request import data_request
+from harness.benchmark.plan import Plan, Setting, check_profile, resolve
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
 from harness.console.progress import Reporter

@@ -31,6 +31,7 @@ from harness.cli import app
 from harness.errors import BenchmarkError
 from harness.plugin import validate
 from harness.plugin.discovery import discover
+from harness.plugin.limits import fault, limit_of
 from harness.running import prepare, start
 
 REGISTRY = discover()
@@ -286,9 +287,7 @@ def of_plugins() -> dict[tuple[str, ...], tuple[Kind, ...]]:
             names = {**getattr(offer, "options", {}), **getattr(offer, "space", {}), **getattr(offer, "defaults", {})}
             for name in {**names, **offer.limits}:
                 place = (*above, name) if kind == "dataset" else (*above, offer.name, name)
-                found[("plugin", kind, offer.name, *place)] = (
-                    _kind_of(validate.limit_of(offer, name), name in offer.limits),
-                )
+                found[("plugin", kind, offer.name, *place)] = (_kind_of(limit_of(offer, name), name in offer.limits),)
     return found
 
 
@@ -457,9 +456,9 @@ def test_a_plugins_limits_refuse_what_is_wrong_and_take_their_own_ends(key):
         if isinstance(value, bool | int | float | str) and allowed(
             [Kind("any")], value
         ):  # the others are refused before
-            assert validate.fault(offer, option, value), value
+            assert fault(offer, option, value), value
     for value in right(PLUGINS[key]):
-        assert not validate.fault(offer, option, value), value
+        assert not fault(offer, option, value), value
 
 
 def test_what_the_built_in_plugins_take_has_ends():
@@ -468,7 +467,7 @@ def test_what_the_built_in_plugins_take_has_ends():
         for kind in ("dataset", "probe", "optimizer", "scheduler")
         for offer in REGISTRY.all(kind)
         for name in {**getattr(offer, "options", {}), **getattr(offer, "space", {}), **getattr(offer, "defaults", {})}
-        if name not in offer.limits and not isinstance(validate.limit_of(offer, name), str | bool)
+        if name not in offer.limits and not isinstance(limit_of(offer, name), str | bool)
     }
     assert not without
 

@@ -488,7 +488,7 @@ def test_a_library_that_cannot_read_a_photo_makes_it_broken_and_not_the_dataset(
 
 
 def test_labels_are_for_datasets_that_read_them(registry, tmp_path):
-    from harness.benchmark.plan import data_request
+    from harness.benchmark.data_request import data_request
     from harness.benchmark.sections import DataSection
     from harness.data.places import Root
 

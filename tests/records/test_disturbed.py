@@ -26,18 +26,28 @@ TINY = (
 )
 
 
-@pytest.fixture
-def carry_out(benchmark_file, tmp_path, monkeypatch):
-    """Return a function that carries out a tiny benchmark; it returns the run folder and what was said."""
-    lines: list[str] = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))
+@pytest.fixture(scope="module")
+def file(repository, tmp_path_factory):
+    """The benchmark file of a tiny run."""
+    text = (repository / "tests" / "tiny.toml").read_text(encoding="utf-8")
+    for old, new in TINY:
+        assert old in text, old
+        text = text.replace(old, new)
+    file = tmp_path_factory.mktemp("disturbed") / "tiny.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
 
-    def start(out, *replacements):
-        lines.clear()
-        assert run(Request(benchmark_file(*TINY, *replacements), out=tmp_path / out), Reporter(quiet=True)) == 0
-        return next((tmp_path / out).iterdir()), list(lines)
 
-    return start
+def carry_out(file, out):
+    """Carry out a benchmark, and return the run folder."""
+    assert run(Request(file, out=out), Reporter(quiet=True)) == 0
+    return next(out.iterdir())
+
+
+@pytest.fixture(scope="module")
+def finished(file):
+    """A tiny run that nothing has disturbed, which no test may change."""
+    return carry_out(file, file.parent / "whole")
 
 
 @contextmanager
@@ -63,9 +73,8 @@ def tables(folder):
     return {name: table.to_json() for name, table in measured.items()} | predictions
 
 
-def test_a_lock_that_outlives_the_patience_is_one_line_and_costs_nothing(carry_out, monkeypatch):
+def test_a_lock_that_outlives_the_patience_is_one_line_and_costs_nothing(file, finished, tmp_path, monkeypatch):
     """It is held at the start, in the search and in the comparison; each time the same command goes on."""
-    whole, _ = carry_out("whole")
     appended = Store.append
 
     def hold_at(runs_ended):
@@ -81,14 +90,14 @@ def test_a_lock_that_outlives_the_patience_is_one_line_and_costs_nothing(carry_o
     for runs_ended in (1, 3):
         monkeypatch.setattr(Store, "append", hold_at(runs_ended))
         with pytest.raises(RunFolderError, match=LOCKED):
-            carry_out("locked")
+            carry_out(file, tmp_path / "locked")
     monkeypatch.setattr(Store, "append", appended)
-    (folder,) = whole.parent.parent.glob("locked/*")
+    (folder,) = tmp_path.glob("locked/*")
     assert {*open_records(folder).runs["phase"]} == {"search", "compare"}
     with held(folder), pytest.raises(RunFolderError, match=LOCKED):
-        carry_out("locked")
-    carry_out("locked")
-    assert tables(folder) == tables(whole)
+        carry_out(file, tmp_path / "locked")
+    carry_out(file, tmp_path / "locked")
+    assert tables(folder) == tables(finished)
 
 
 def test_a_lock_that_is_given_back_in_time_is_waited_for(tmp_path):
@@ -154,10 +163,9 @@ def in_wal_mode(folder):
         assert db.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
 
 
-def test_a_finished_run_is_one_file_that_needs_nothing_beside_it(carry_out):
-    folder, _ = carry_out("run")
-    assert not [path.name for path in folder.iterdir() if path.name.startswith("run.db-")]
-    with closing(sqlite3.connect(f"{schema.database(folder).as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+def test_a_finished_run_is_one_file_that_needs_nothing_beside_it(finished):
+    assert not [path.name for path in finished.iterdir() if path.name.startswith("run.db-")]
+    with closing(sqlite3.connect(f"{schema.database(finished).as_uri()}?mode=ro&immutable=1", uri=True)) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert db.execute("SELECT count(*) FROM runs").fetchone() == (5,)
 
@@ -198,8 +206,8 @@ def test_a_reader_at_the_end_of_a_run_does_not_stop_it(tmp_path):
         assert db.execute("SELECT * FROM meta").fetchall() == [("key", '"value"')]
 
 
-def test_a_report_goes_elsewhere_where_the_run_folder_cannot_be_written(carry_out, registry, tmp_path, monkeypatch):
-    folder, _ = carry_out("run")
+def test_a_report_goes_elsewhere_where_the_run_folder_cannot_be_written(finished, registry, tmp_path, monkeypatch):
+    folder = shutil.copytree(finished, tmp_path / finished.name)
     opened = Path.open
 
     def refuse(file, mode="r", *more, **options):

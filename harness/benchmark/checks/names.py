@@ -23,9 +23,10 @@ from harness.plugin.contracts import (
     Scheduler,
     Task,
 )
+from harness.plugin.limits import fault
 from harness.plugin.meta import LOSS
 from harness.plugin.registry import Registry
-from harness.plugin.validate import clash, fault
+from harness.plugin.validate import clash
 
 
 def check_options(

@@ -67,7 +67,7 @@ def _insert(storage: optuna.storages.RDBStorage, name: str, trials: Sequence[Fro
         last_id = connection.execute(sqlalchemy.text("SELECT coalesce(max(trial_id), 0) FROM trials")).scalar_one()
         for table, rows in _rows(trials, study_id, last_id + 1, first).items():
             if rows:
-                columns = sqlalchemy.Table(table, sqlalchemy.MetaData(), autoload_with=connection)
+                columns = sqlalchemy.Table(table, sqlalchemy.MetaData(), autoload_with=connection, resolve_fks=False)
                 connection.execute(columns.insert(), rows)
 
 
