@@ -94,7 +94,7 @@ def _rate_places(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArr
         return np.zeros(0), np.zeros(0)
     ends = np.array([float(range_["low"]), float(range_["high"])])
     trials = _spent_trials(records, arm)
-    in_force = np.array(["lr" in params for params in trials["params"]], dtype=bool)  # an empty list would choose columns
+    in_force = np.array(["lr" in params for params in trials["params"]], dtype=bool)  # not a list: [] is no columns
     trials = trials[in_force]
     rates = np.array([float(params["lr"]) for params in trials["params"]])
     if range_["log"]:
