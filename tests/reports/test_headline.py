@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_reports import html, markdown, text
-from harness_reports._words.coverage import SEEDS_ALONE
 from harness_reports._words import alarms
+from harness_reports._words.coverage import SEEDS_ALONE
 from harness_reports._words.headline import STATEMENTS, Headline, headline
 from harness_reports._words.notices import notices
 from harness_reports._words.outcome import Outcome
