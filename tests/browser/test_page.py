@@ -143,7 +143,9 @@ def test_a_filter_by_a_column_that_is_not_there_says_so(plain: Path, open_page: 
     page = open_page(plain).page
     section = page.locator("#every-trial")
     section.get_by_role("searchbox").fill("weight > 3")
-    expect(section.get_by_role("status")).to_contain_text("no column of numbers is called “weight”; there is replicate, trial,")
+    expect(section.get_by_role("status")).to_contain_text(
+        "no column of numbers is called “weight”; there is replicate, trial,"
+    )
 
 
 def test_what_has_no_number_comes_last_whichever_way(plain: Path, open_page: Any) -> None:
