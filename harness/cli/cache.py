@@ -12,6 +12,7 @@ import typer
 
 from harness.cli import completion
 from harness.cli.options import AsJson, print_result
+from harness.data.places import CACHED, cache_folder, downloads_folder
 from harness.errors import HarnessError, did_you_mean, shown
 from harness.errors.disk import size, writing
 
@@ -41,8 +42,6 @@ def describe_cache(kinds: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises HarnessError for an unknown kind.
     """
-    from harness.data.places import CACHED, cache_folder, downloads_folder
-
     for kind in kinds:
         if kind not in CACHED:
             raise HarnessError(f"cache: must be given a kind of file, got {shown(kind)}{did_you_mean(kind, CACHED)}")
@@ -67,8 +66,6 @@ def _sizes(folder: Path) -> list[int]:
 
 def clean_cache(kinds: Sequence[str]) -> None:
     """Remove what the cache holds of these kinds, and nothing else; raises DiskError where a file cannot be removed."""
-    from harness.data.places import cache_folder
-
     for kind in kinds:
         folder = cache_folder() / kind
         if folder.is_dir() and not folder.is_symlink():  # a link may lead to what is no cache

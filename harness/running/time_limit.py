@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.sections.base import seconds_of, time_text
+from harness.console.numbers import duration
 from harness.console.safe_text import typed
 from harness.records import Store
 from harness.running.forecast.timing import SECONDS_OF_REPORT
@@ -62,8 +63,8 @@ class TimeLimit:
 
     @property
     def words(self) -> str:
-        """The limit as a text: "1h30m"."""
-        whole = time_text((self.seconds or 0.0) * self._share)
+        """The limit as a text: "90 min"."""
+        whole = duration((self.seconds or 0.0) * self._share)
         return f"{whole} for {self._share} workloads" if self._share > 1 else whole
 
     # --- what is measured

@@ -94,7 +94,8 @@ def _rate_places(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArr
         return np.zeros(0), np.zeros(0)
     ends = np.array([float(range_["low"]), float(range_["high"])])
     trials = _spent_trials(records, arm)
-    trials = trials[["lr" in params for params in trials["params"]]]  # where it is in force
+    in_force = np.array(["lr" in params for params in trials["params"]], dtype=bool)  # not a list: [] is no columns
+    trials = trials[in_force]
     rates = np.array([float(params["lr"]) for params in trials["params"]])
     if range_["log"]:
         ends, rates = np.log(ends), np.log(rates)

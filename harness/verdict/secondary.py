@@ -78,7 +78,7 @@ def _of_losses(examined: Examined, pair: Pair) -> Iterator[SecondaryEstimate]:
     """Yield P(A > B) and the difference of interquartile means, for each measure of the loss that tells better from worse."""
     for entry in examined.entries:
         numbers = entry.compared
-        if entry.pair != pair or entry.measure.name not in BETTER or not isinstance(numbers, PairedNumbers):
+        if entry.measure.name not in BETTER or entry.pair != pair or not isinstance(numbers, PairedNumbers):
             continue
         if len(numbers.units) >= FEWEST:
             yield from _of_loss(entry, numbers)

@@ -65,15 +65,13 @@ def _agreed(labels: Sequence[Label]) -> Label:
 
 def _without_disputes(entries: Sequence[Entry], labels: Sequence[Label]) -> list[Label]:
     """Return labels in which two measures of distance that contradict each other on a pair are both inconclusive."""
-    settled: list[Label] = list(labels)
-    for place, entry in enumerate(entries):
-        if entry.measure.is_scatter:
-            continue
-        of_pair = {
-            label
-            for other, label in zip(entries, labels, strict=True)
-            if other.pair == entry.pair and not other.measure.is_scatter
-        }
-        if {"similar", "different"} <= of_pair:
-            settled[place] = "inconclusive"
+    of_pair: dict[Pair, set[Label]] = {}
+    for entry, label in zip(entries, labels, strict=True):
+        if not entry.measure.is_scatter:
+            of_pair.setdefault(entry.pair, set()).add(label)
+    disputed = {pair for pair, found in of_pair.items() if {"similar", "different"} <= found}
+    settled: list[Label] = []
+    for entry, label in zip(entries, labels, strict=True):
+        in_dispute = entry.pair in disputed and not entry.measure.is_scatter
+        settled.append("inconclusive" if in_dispute else label)
     return settled

@@ -143,7 +143,9 @@ def test_a_filter_by_a_column_that_is_not_there_says_so(plain: Path, open_page: 
     page = open_page(plain).page
     section = page.locator("#every-trial")
     section.get_by_role("searchbox").fill("weight > 3")
-    expect(section.get_by_role("status")).to_contain_text("no column of numbers is called “weight”; there is trial")
+    expect(section.get_by_role("status")).to_contain_text(
+        "no column of numbers is called “weight”; there is replicate, trial,"
+    )
 
 
 def test_what_has_no_number_comes_last_whichever_way(plain: Path, open_page: Any) -> None:
@@ -196,7 +198,7 @@ def test_the_theme_turns_and_figures_follow(plain: Path, open_page: Any) -> None
 
 def test_a_figure_and_its_data_are_saved(plain: Path, open_page: Any) -> None:
     page = open_page(plain).page
-    card = page.locator("#leaderboard figure").first
+    card = page.locator(".first figure").first
     with page.expect_download() as caught:
         card.get_by_role("button", name="SVG").click()
     assert caught.value.suggested_filename.startswith("made-up-test-accuracy-every-seed")
@@ -273,7 +275,7 @@ def test_hostile_names_stay_text(hostile: Path, open_page: Any) -> None:
     assert opened.complaints == []
     assert opened.barred() == []
     with page.expect_download() as caught:
-        page.locator("#leaderboard figure").first.get_by_role("button", name="SVG").click()
+        page.locator(".first figure").first.get_by_role("button", name="SVG").click()
     root = ElementTree.fromstring(Path(caught.value.path()).read_text(encoding="utf-8"))
     assert not root.findall(".//{*}script")
     assert HOSTILE[0] in [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]

@@ -29,6 +29,7 @@ LINE = r"[^\n]*: must [^\n]+, got [^\n]+"  # the grammar of every message
 NOT_CALLED = {
     "cache_folder",
     "hookimpl",
+    "latex_text",
     "markdown_text",
     "spreadsheet_cell",
     "usable_cores",

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from harness_reports import html, markdown
-from harness_reports._page._verdict import estimate
+from harness_reports._words.facets import estimate_text
 from scipy import stats
 
 import harness
@@ -133,7 +133,7 @@ def test_the_verdict_says_that_all_replicates_are_equal_and_names_no_interval(re
     facets = results.tables["facets"]
     (equal,) = facets[(facets["measure"] == "accuracy") & facets["primary"]].to_dict("records")
     assert (equal["low"], equal["high"]) == (0.0, 0.0)
-    assert estimate(equal) == "+0.00 points (the same in every replicate)"
+    assert estimate_text(equal) == "+0.00 points, the same in every replicate"
 
 
 def test_no_table_has_an_interval_without_a_width_or_beyond_what_can_be(results: harness.Results) -> None:

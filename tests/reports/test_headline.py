@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from harness_reports import html, markdown, text
+from harness_reports._words import alarms
 from harness_reports._words.coverage import SEEDS_ALONE
-from harness_reports._words.headline import Headline, headline
+from harness_reports._words.headline import STATEMENTS, Headline, headline
+from harness_reports._words.notices import notices
 from harness_reports._words.outcome import Outcome
 
 from harness import Results, markdown_text
+from harness.verdict.protocol import FACETS
 
 N = 1000
 
@@ -173,3 +177,27 @@ def test_runs_that_ended_with_nan_are_not_called_runs_that_did_not_end(make_reco
         assert "No comparison run has ended well" not in words
     none = replace(records, runs=records.runs.assign(state="failed", test_accuracy=np.nan))
     assert headline_of(analysed(none)).detail.startswith("No comparison run has ended well")
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"), [("supported", False), ("value only", False), ("inconclusive", True), ("refuted", True)]
+)
+def test_an_alarm_that_leaves_the_verdict_standing_is_a_doubt_alone(said: Any, statement: str, named: bool) -> None:
+    """Of a convex objective whose minimum every arm has reached, the verdict stands whatever the searches were like."""
+    results = said({"sgd": 50, "adam": 51}, seeds=2)
+    verdict = {"hash": "0", "scope": "pooled", "network": "", "statement": statement, "replicates_promised": 6}
+    alarm = {
+        "arm": "lesson_cnn/adam/cosine",
+        "alarm": "improving",
+        "state": "alarm",
+        "value": 1.0,
+        "limit": 0.0,
+        "against": "",
+    }
+    tables = {"verdict": pd.DataFrame([verdict | dict.fromkeys(FACETS, "")]), "alarms": pd.DataFrame([alarm])}
+    results = replace(results, tables={**results.tables, **tables})
+    answer = headline_of(results).answer
+    assert answer.startswith(f"{STATEMENTS[statement]}: no arm leads, and the 2 arms lie within")
+    assert answer.endswith(f"; {alarms.LABEL}: adam") == named
+    assert (alarms.LABEL in answer) == named
+    assert [notice.arm for notice in notices(Outcome(results)) if notice.kind == "tuning"] == ["adam"]

@@ -10,9 +10,9 @@ import harness_plugins.analyses
 import harness_reports
 import pytest
 from harness_reports import html, markdown
-from harness_reports._page._doubts import doubts
 from harness_reports._page._section import Page, sections
 from harness_reports._page._verdict import verdict
+from harness_reports._words.doubts import doubts
 from harness_reports._words.headline import headline
 from harness_reports._words.notices import notices
 
@@ -116,7 +116,7 @@ def test_without_an_analysis_the_page_has_every_other_part_and_says_what_is_miss
     head = headline(page.outcome)
     assert head.question
     assert head.answer
-    doubts(page, head)
+    doubts(page.outcome, head)
     assert (verdict(page.outcome) is None) == (name == "verdict")
     assert f"The plugin '{name}' is blocked: what it makes is missing here." in [n.text for n in notices(page.outcome)]
 

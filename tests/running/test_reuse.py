@@ -141,7 +141,7 @@ def test_adding_an_optimizer_trains_that_optimizer_only(carry_out, trained, said
     (notice,) = taken_runs(open_records(folder))
     assert (notice.level, notice.text.rstrip(".")) in {("note", line) for line in said}
     assert taken_runs(open_records(first)) == []
-    assert any(line.endswith(f" s, taken from {first.name})") and "trial 1/2" in line for line in said)
+    assert any(f" s  taken from {first.name}  lr=" in line and "trial 1/2" in line for line in said)
 
     seen = len(open_records(first).comparison["run_id"].unique()) - 2  # its restarts are asked for later
     assert registered(first) == ["before the comparison"]

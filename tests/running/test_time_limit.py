@@ -108,5 +108,5 @@ def test_workloads_share_the_time(store):
     clock = Clock()
     limit = TimeLimit(3600, store, clock(), clock, share=3)
     assert limit.left == 1200
-    assert limit.words == "1h for 3 workloads"
-    assert limit.remedy(1800, ["harness", "run", "a.toml"]) == "harness run a.toml --time-limit 1h54m"
+    assert limit.words == "60 min for 3 workloads"
+    assert limit.remedy(1800, ["harness", "run", "a.toml"]) == "harness run a.toml --time-limit 114m"

@@ -59,15 +59,13 @@ def seconds_of(time: str | float) -> float:
 
 
 def time_text(seconds: float) -> str:
-    """Return a time as a text that ``seconds_of`` reads.
+    """Return a time as a text that ``seconds_of`` reads, in the largest unit of which it is a whole number.
 
-    >>> time_text(5400), time_text(90), time_text(7200)
-    ('1h30m', '1m30s', '2h')
+    >>> time_text(7200), time_text(5400), time_text(45.5)
+    ('2h', '90m', '45.5s')
     """
-    hours, rest = divmod(seconds, 3600)
-    minutes, rest = divmod(rest, 60)
-    parts = [f"{hours:g}h" * (hours > 0), f"{minutes:g}m" * (minutes > 0), f"{rest:.6g}s" * (rest > 0)]
-    return "".join(parts) or "0s"
+    unit, size = next((pair for pair in (("h", 3600), ("m", 60)) if seconds % pair[1] == 0), ("s", 1))
+    return f"{seconds / size:.12g}{unit}"
 
 
 ENDS = (-1e12, 1e12)  # of any hyperparameter: float32 has no decimals beyond them

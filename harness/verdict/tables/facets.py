@@ -84,11 +84,13 @@ def compute(records: Records) -> DataFrame:
 
 def _rows(course: Course) -> list[dict[str, Any]]:
     """Return a row per pair and primary measure, each facet as it stood at its own look."""
+    facets = dict.fromkeys(entry.measure.facet for entry in course.last.entries)
+    looks = {facet: course.shown(facet) for facet in facets}  # once a facet, for it judges every pair
+    entries = {(facet, entry.key): entry for facet, look in looks.items() for entry in look.entries}
     rows = []
     for entry in course.last.entries:
-        examined = course.shown(entry.measure.facet)
-        shown = next(candidate for candidate in examined.entries if candidate.key == entry.key)
-        rows.append(_row(examined, shown))
+        facet = entry.measure.facet
+        rows.append(_row(looks[facet], entries[facet, entry.key]))
     return rows
 
 

@@ -29,6 +29,10 @@ STATEMENTS = {
     "inconclusive": "Not settled",
     "mixed": "The networks disagree",
 }  # a verdict's statement, as the answer begins
+SETTLED = (
+    "supported",
+    "value only",
+)  # statements with which every arm is equally good: the verdict has weighed the alarms
 NOT_COMPARED = (
     "Minima are not compared: each arm may have an objective of its own (search.objective = free), so the arms are ranked and "
     "nothing more."
@@ -56,7 +60,7 @@ def headline(outcome: Outcome) -> Headline:
     """Return the question, and an answer that holds the verdict, the lead and the arms without a result.
 
     A best arm is named only where its lead over every other excludes zero. An arm whose tuning is in doubt is never called worse;
-    it is "inconclusive (tuning)".
+    it is "inconclusive (tuning)". Where the verdict stands in spite of an alarm, the alarm is among the doubts alone.
     """
     ranked = _ranking_headline(outcome)
     ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()), power=_power(outcome))
@@ -78,14 +82,18 @@ def _joined_answer(begins: str, ranked: str) -> str:
 
 def _beginning(outcome: Outcome) -> str:
     """Return what the verdict says, as the beginning of the answer; "" where nothing is compared."""
+    statement = _statement(outcome)
+    return STATEMENTS.get(statement, statement)
+
+
+def _statement(outcome: Outcome) -> str:
+    """Return the verdict's statement, ``LEADERBOARD`` where the design allows none; "" where nothing is compared."""
     verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
     if not verdicts or len(outcome.labels) < 2:
         return ""
     pooled = verdicts[0].pooled
     free = outcome.records.meta.benchmark["search"].get("objective", "common") != "common"
-    if free or int(pooled["replicates_promised"]) == 1:
-        return LEADERBOARD
-    return STATEMENTS[str(pooled["statement"])]
+    return LEADERBOARD if free or int(pooled["replicates_promised"]) == 1 else str(pooled["statement"])
 
 
 def _lost_arms(outcome: Outcome) -> str:
@@ -168,7 +176,7 @@ def _answer(outcome: Outcome, best: Row) -> str:
     ties = [row for row in leads if not row["low"] > 0]
     behind = [row for row in leads if row["low"] > 0 and row["arm"] not in doubted]
     unsure = [labels[row["arm"]] for row in [*([best] if ties else []), *leads] if row["arm"] in doubted]
-    ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure else ""
+    ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure and _statement(outcome) not in SETTLED else ""
     if alone := next((row["covers"] for row in leads if row["covers"] in DRAWS_ALONE), ""):
         ending += f"; over {alone} alone: {SEEDS_ALONE}"
     if not ties:
