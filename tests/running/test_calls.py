@@ -20,6 +20,8 @@ SMALL = {
     "search.trials": 1,
     "compare.seeds": 1,
     "compare.epochs": 1,
+    "compare.untuned": 0,
+    "compare.probes": [],
     "search.epochs": [1],
     "train.optimizers": ["sgd"],
     "report.formats": ["text"],

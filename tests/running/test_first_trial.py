@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,9 @@ from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Floats
 from optuna.distributions import IntDistribution as Ints
 
+from harness.benchmark.arms import Competitor
 from harness.benchmark.first_trial import first_trial, moved_defaults
+from harness.plugin.rules import NO_RULES, Constraint, Rules, as_values
 from harness.plugin.runs import Done, Epoch, State
 from harness.running.search import budget, study_name
 from harness.running.search import samplers as module
@@ -18,14 +21,16 @@ TAIL = "sampler_options = { n_startup_trials = 2 }\n"
 FINITE = ("momentum = {", "lr = { choices = [0.001, 0.01, 0.1] }\nmomentum = {")  # with it every sampler can search
 
 
-def competitor(space, defaults=None, schedule=None, **search):
+def competitor(space, defaults=None, schedule=None, rules=NO_RULES):
     """An arm of which only what the first trial depends on is there."""
     train = SimpleNamespace(batch_size=64, layer_factor=1.0)
-    benchmark = SimpleNamespace(train=train, search=SimpleNamespace(epochs=[2, 8], **search))
+    benchmark = SimpleNamespace(train=train, search=SimpleNamespace(epochs=[2, 8]))
     optimizer, scheduler = (
         SimpleNamespace(settings=lambda chosen, own=own or {}: {**own, **chosen}) for own in (defaults, schedule)
     )
-    return SimpleNamespace(space=space, optimizer=optimizer, scheduler=scheduler, benchmark=benchmark)
+    arm = SimpleNamespace(space=space, optimizer=optimizer, scheduler=scheduler, benchmark=benchmark, rules=rules)
+    arm.allowed = partial(Competitor.allowed, arm)
+    return arm
 
 
 @pytest.mark.parametrize(
@@ -79,13 +84,25 @@ def test_the_first_trial_is_the_longest_and_the_schedule_has_its_defaults_too():
     assert trial == {"lr": 0.1, "schedule.warmup": 0.05, "epochs": 8, "batch_size": 64, "layer_factor": 0.3}
 
 
+def rules_of(offer):
+    """Return the rules of an offer whose whole space is searched."""
+    when = {
+        name: {above: as_values(value) for above, value in others.items() if above in offer.space}
+        for name, others in offer.when.items()
+    }
+    constants = {name: value for name, value in offer.defaults.items() if name not in offer.space}
+    return Rules(when, tuple(map(Constraint, offer.constraints)), constants)
+
+
 def test_of_every_plugin_the_first_trial_lies_in_its_space(registry):
     """A search may begin with the defaults of any optimizer and any schedule that is there."""
     for kind in ("optimizer", "scheduler"):
         for name, entry in registry.offers[kind].items():
-            arm = competitor(dict(entry.offer.space), dict(entry.offer.defaults))
-            trial = first_trial(arm)
-            assert set(trial) == set(entry.offer.space), name
+            rules = rules_of(entry.offer)
+            trial = first_trial(competitor(dict(entry.offer.space), dict(entry.offer.defaults), rules=rules))
+            assert not rules.broken(trial), name
+            assert trial == rules.in_force(trial), name
+            assert set(entry.offer.space) - set(trial) <= set(rules.when), name
             for parameter, value in trial.items():
                 space = entry.offer.space[parameter]
                 assert space._contains(space.to_internal_repr(value)), (name, parameter)
