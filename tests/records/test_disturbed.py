@@ -30,7 +30,7 @@ TINY = (
 def carry_out(benchmark_file, tmp_path, monkeypatch):
     """Return a function that carries out a tiny benchmark; it returns the run folder and what was said."""
     lines: list[str] = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": lines.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))
 
     def start(out, *replacements):
         lines.clear()

@@ -85,7 +85,7 @@ def carry_out(place, tmp_path, monkeypatch):
     def start(*overrides, out="runs"):
         said: list[str] = []
         reporter = Reporter(quiet=True)
-        monkeypatch.setattr(reporter, "say", lambda text, style="": said.append(text))
+        monkeypatch.setattr(reporter, "say", lambda text, style="", brief=False: said.append(text))
         code = run(Request(place / "b.toml", data=place / "data", out=tmp_path / out, overrides=overrides), reporter)
         return code, open_records(next((tmp_path / out).iterdir())), said
 
