@@ -186,7 +186,7 @@ def get(server, tmp_path, monkeypatch):
     """Return a function that gets a dataset of the server, and what it said; the folder of downloads is empty."""
     monkeypatch.setenv("HARNESS_DOWNLOADS", str(tmp_path / "downloads"))
     said = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: said.append(text))
     server.content = archive()
 
     def call(declared="", **more):

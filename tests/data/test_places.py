@@ -55,7 +55,7 @@ def test_a_run_takes_what_was_downloaded_and_says_so(here, benchmark_file, photo
     (here / "got").mkdir()
     photos().rename(here / "got" / "dogscats")
     said = []
-    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: said.append(text))
     data = prepare(Request(benchmark_file()), Reporter(quiet=True)).data
     assert data.source == f"photos in {here / 'got' / 'dogscats'}"
     assert said[0] == f"data: {here / 'got' / 'dogscats'}, where 'harness data get' put it"

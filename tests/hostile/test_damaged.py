@@ -48,7 +48,7 @@ def carry_out(file, out, kill_at=0):
     """Carry the benchmark out, and return the run folder and what was said; killed at that save of a state or solution."""
     lines, saved = [], []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reporter, "say", lambda self, text, style="": lines.append(text))
+        patch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))
         patch.setattr(loop, "SAVE_EVERY", 0.0)
         keep = store.save_tensors
 

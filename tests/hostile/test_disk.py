@@ -497,7 +497,7 @@ def test_a_plan_says_how_much_room_a_run_takes_and_what_there_is(benchmark, whol
 
 def test_a_run_that_has_too_little_room_says_so_before_it_starts(benchmark, whole, monkeypatch, tmp_path):
     said = []
-    monkeypatch.setattr(Reporter, "say", lambda self, line, style="": said.append(line))
+    monkeypatch.setattr(Reporter, "say", lambda self, line, style="", brief=False: said.append(line))
     monkeypatch.setattr(disk, "free", lambda _: 20_000)
     monkeypatch.setattr(Driver, "drive", lambda _: os_error(errno.EDQUOT))
     with pytest.raises(OSError, match="quota"):

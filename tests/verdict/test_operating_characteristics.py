@@ -120,7 +120,7 @@ def test_one_optimizer_as_three_arms_is_nowhere_different_and_as_often_supported
 
 @pytest.mark.parametrize("facet", ["function", "representation"])
 def test_an_arm_that_scatters_twice_as_widely_is_not_similar(science, facet_words, facet):
-    found = facet_words(5, science.Everything(wider={facet: 2.0}))
+    found = facet_words(3, science.Everything(wider={facet: 2.0}))
     assert not [words for words in found if words[facet] == "similar"]
     assert not [words for words in found if words["statement"] == "supported"]
 
@@ -128,7 +128,7 @@ def test_an_arm_that_scatters_twice_as_widely_is_not_similar(science, facet_word
 def test_half_of_an_arms_seeds_lost_is_not_similar_in_anything(science, facet_words):
     lost = np.zeros((3, 6, 2), dtype=bool)
     lost[1, :, 1] = True
-    found = facet_words(5, science.Everything(), lambda world: science.replace(world, lost=lost))
+    found = facet_words(3, science.Everything(), lambda world: science.replace(world, lost=lost))
     assert not [words for words in found if "similar" in words.values()]
 
 
@@ -137,12 +137,12 @@ def test_hotter_logits_of_equal_accuracy_do_not_refute(science, facet_words):
     drawn = science.Everything(hotter=2.5)
     losses = drawn.draw(np.random.default_rng(0)).numbers["test_loss"].mean(axis=(1, 2))
     assert losses[-1] > 1.25 * losses[0]
-    found = facet_words(5, drawn)
+    found = facet_words(3, drawn)
     assert not [words for words in found if words["loss"] == "different" or words["statement"] == "refuted"]
 
 
 def test_networks_that_are_all_45_percent_apart_are_not_connected(science, facet_words):
-    found = facet_words(5, science.Everything(barrier=0.45))
+    found = facet_words(3, science.Everything(barrier=0.45))
     assert {words["connectivity"] for words in found} == {"not connected"}
     assert not [words for words in found if words["statement"] == "supported"]
 

@@ -17,7 +17,7 @@ from harness.running.start import run
 from harness.verdict.tables import facets, gate, omnibus, twins, verdict
 
 SETTINGS = (
-    "compare.looks=[3]", "compare.seeds=1", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",
+    "search.trials=2", "compare.looks=[3]", "compare.seeds=1", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",
     "compare.probe_options.connectivity={alphas=3, images=32, bn_images=32, activations=32}",
 )  # fmt: skip
 
@@ -29,9 +29,11 @@ def carried_out(benchmark_file, tmp_path):
     def start(text, name):
         plugin = tmp_path / "task.py"
         plugin.write_text(text)
+        analyses = sorted({offered.plugin for offered in discover().offers["analysis"].values()})  # a test asks them
         request = Request(
-            benchmark_file(), out=tmp_path / "runs", plugins=(plugin,), overrides=(*SETTINGS, f'train.task="{name}"')
-        )
+            benchmark_file(), out=tmp_path / "runs", plugins=(plugin,), block=tuple(analyses),
+            overrides=(*SETTINGS, f'train.task="{name}"'),
+        )  # fmt: skip
         assert run(request, Reporter(quiet=True), ["harness", "run"]) == 0
         return open_records(next((tmp_path / "runs").iterdir()))
 
