@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -220,6 +221,7 @@ class Counted:
     """As much of records as the lead's interval needs: 70 photos, and an accuracy that is a mean over them."""
 
     deciding = Deciding("accuracy", "max", "%")
+    meta = SimpleNamespace(planned_replicates=1)
 
     def bounds_of(self, column: str) -> tuple[float, float]:
         return 0.0, 1.0
