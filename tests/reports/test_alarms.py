@@ -483,9 +483,11 @@ def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
 
 def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
     from harness_reports._page import _tuning as section
+    from harness_reports._page import fairness
     from harness_reports._words import alarms as words
 
     assert tuple(section.HEADS) == alarms.ALARMS
+    assert set(fairness.REASONS) == set(alarms.ALARMS)
     table = alarms.compute(searched({SGD: GOOD})).assign(state="alarm", value=0.01, limit=0.005)
     for kind in alarms.ALARMS:
         results = analysed(searched({SGD: GOOD}))
