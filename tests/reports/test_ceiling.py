@@ -134,7 +134,7 @@ def test_the_verdict_says_that_all_replicates_are_equal_and_names_no_interval(re
     facets = results.tables["facets"]
     (equal,) = facets[(facets["measure"] == "accuracy") & facets["primary"]].to_dict("records")
     assert (equal["low"], equal["high"]) == (0.0, 0.0)
-    assert estimate_text(equal) == "+0.00 points, the same in every replicate"
+    assert estimate_text(equal) == "0.00 points, the same in every replicate"
 
 
 def test_no_table_has_an_interval_without_a_width_or_beyond_what_can_be(results: harness.Results) -> None:
