@@ -25,90 +25,18 @@ from harness.running.start import run
 
 WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
 NETWORK = "test_resnet"  # timm's tiny one
-BENCHMARK = """
-name = "small"
-[data]
-dataset = "folder"
-size = 32
-tune = 0.25
-[train]
-executor = "inprocess"
-regime = "{regime}"
-backbones = ["{backbone}"]
-optimizers = ["sgd", "adam"]
-batch_size = 8
-precision = "fp32"
-device = "cpu"
-threads = 1
-[search]
-trials = 1
-epochs = [1, 2]
-[compare]
-looks = [1]
-seeds = 2
-epochs = 2
-probes = []
-[report]
-formats = []
-"""
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory, registry):
-    """A folder with random weights for the tiny network."""
-    from safetensors.torch import save_file
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("weights")
-    model = registry.get("backbone", NETWORK, Backbone).build((3, 32, 32), 1000)
-    save_file(model.state_dict(), folder / f"{NETWORK}.safetensors")
-    return folder
+@pytest.fixture
+def weights(place):
+    """The folder with random weights for the tiny network."""
+    return place / "weights"
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Photos of several sizes in fast.ai's layout; reddish cats, greenish dogs, all of them noisy."""
-    root = tmp_path_factory.mktemp("data")
-    for split, count in (("train", 12), ("valid", 40)):
-        for number, label in enumerate(("cats", "dogs")):
-            (root / split / label).mkdir(parents=True)
-            for i in range(count):
-                random = np.random.default_rng([number, i, count])
-                pixels = random.integers(0, 200, (40 + i, 60 + number * 9, 3), dtype=np.uint8)
-                pixels[..., number] += 55
-                Image.fromarray(pixels).save(root / split / label / f"{label}.{i}.jpg", quality=90)
-    return root
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, data, weights):
-    """Return a function that returns the finished run of a regime, made once."""
-    made = {}
-
-    def make(regime):
-        if regime not in made:
-            with pytest.MonkeyPatch.context() as patched:
-                patched.setenv("HARNESS_WEIGHTS", str(weights))
-                folder = tmp_path_factory.mktemp(regime)
-                backbone = "lesson_cnn" if regime == "scratch" else NETWORK
-                (folder / "b.toml").write_text(BENCHMARK.format(regime=regime, backbone=backbone))
-                request = Request(folder / "b.toml", data=data, out=folder / "runs")
-                assert run(request, Reporter(quiet=True)) == 0
-                (made[regime],) = (folder / "runs").iterdir()
-        return made[regime]
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def unlabelled(tmp_path_factory, data):
+@pytest.fixture
+def unlabelled(place):
     """The photos of the test split, numbered in its order."""
-    folder = tmp_path_factory.mktemp("unlabelled") / "test1"
-    folder.mkdir()
-    files = [file for label in ("cats", "dogs") for file in sorted((data / "valid" / label).iterdir())]
-    for number, file in enumerate(files, 1):
-        shutil.copy(file, folder / f"{number}.jpg")
-    return folder
+    return place / "photos"
 
 
 @pytest.fixture
@@ -354,7 +282,7 @@ def test_the_command_writes_the_table_and_ends_well_though_photos_are_unreadable
 
 
 def test_a_loose_plugin_of_the_run_has_to_be_named_and_is_compared_with_the_recorded_one(
-    unlabelled, data, tmp_path, said
+    unlabelled, place, benchmark_text, tmp_path, said
 ):
     plugin = tmp_path / "pixels.py"
     plugin.write_text(
@@ -372,8 +300,13 @@ def harness_backbones():
     return [Backbone(name="pixels", build=build)]
 """
     )
-    (tmp_path / "b.toml").write_text(BENCHMARK.format(regime="scratch", backbone="pixels"))
-    request = Request(tmp_path / "b.toml", data=data, out=tmp_path / "runs", plugins=(plugin,))
+    text = (
+        benchmark_text.format(regime="scratch", backbone="pixels")
+        .replace(', "adam"', "")
+        .replace("seeds = 2", "seeds = 1")
+    )
+    (tmp_path / "b.toml").write_text(text)
+    request = Request(tmp_path / "b.toml", data=place / "data", out=tmp_path / "runs", plugins=(plugin,))
     assert run(request, Reporter(quiet=True)) == 0
     assert f"plugin files that are run: {plugin}" in said
     (folder,) = (tmp_path / "runs").iterdir()

@@ -50,7 +50,8 @@ def searched(make_records: Any) -> Any:
         records = make_records([arm.split("/")[1] for arm in trials], trials=count, seeds=4, epochs=2)
         rows = [
             {
-                "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "reason": "", "seconds": 1.0, **UNCONFIRMED, "epochs": 12,
+                "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "reason": "", "seconds": 1.0, "trained": 12, **UNCONFIRMED,
+                "epochs": 12,
                 "value": None if isinstance(value, str) else value, "state": value if isinstance(value, str) else "done",
                 "params": {"lr": lr, "momentum": 0.9, "nesterov": True, "epochs": 12},
             }
@@ -481,7 +482,7 @@ def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
 
 
 def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
-    from harness_reports._page import budget as section
+    from harness_reports._page import _tuning as section
     from harness_reports._page import fairness
     from harness_reports._words import alarms as words
 

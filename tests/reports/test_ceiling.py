@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def test_the_verdict_says_that_all_replicates_are_equal_and_names_no_interval(re
     facets = results.tables["facets"]
     (equal,) = facets[(facets["measure"] == "accuracy") & facets["primary"]].to_dict("records")
     assert (equal["low"], equal["high"]) == (0.0, 0.0)
-    assert estimate_text(equal) == "+0.00 points, the same in every replicate"
+    assert estimate_text(equal) == "0.00 points, the same in every replicate"
 
 
 def test_no_table_has_an_interval_without_a_width_or_beyond_what_can_be(results: harness.Results) -> None:
@@ -220,6 +221,7 @@ class Counted:
     """As much of records as the lead's interval needs: 70 photos, and an accuracy that is a mean over them."""
 
     deciding = Deciding("accuracy", "max", "%")
+    meta = SimpleNamespace(planned_replicates=1)
 
     def bounds_of(self, column: str) -> tuple[float, float]:
         return 0.0, 1.0
