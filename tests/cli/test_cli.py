@@ -7,6 +7,9 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,8 @@ import pytest
 from harness.cli.app import main
 from harness.records import open_records
 from harness.running.time_limit import TimeLimit
+
+TINY = (Path(__file__).parent.parent / "tiny.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -40,6 +45,30 @@ def refused(result, *pieces):
     assert lines[0].startswith("error: ")
     for piece in pieces:
         assert piece in lines[0]
+
+
+SMALLEST = (("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1\nuntuned = 0\ngate = false"))
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of the tiny benchmark that has ended: its file and folder, and what was printed."""
+
+    file: Path
+    folder: Path
+    out: str
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    place = tmp_path_factory.mktemp("finished")
+    file = place / "tiny.toml"
+    file.write_text(TINY, encoding="utf-8")
+    with redirect_stdout(StringIO()) as out, pytest.raises(SystemExit) as ended:
+        main(["run", str(file), "--out", str(place / "runs")])
+    assert not ended.value.code
+    (folder,) = (place / "runs").iterdir()
+    return Finished(file, folder, out.getvalue())
 
 
 @pytest.fixture
@@ -128,7 +157,7 @@ def test_bad_photos_are_one_line_and_2(harness, benchmark_file, photos):
 def test_skipped_photos_are_named_in_the_report(harness, benchmark_file, photos, page):
     root = photos(train=24)
     (root / "train" / "cats" / "cats.0.jpg").write_bytes(b"nothing of a photo")
-    code, out, _ = harness("run", benchmark_file(page), "--data", root, "--set", "data.on_bad_image=skip")
+    code, out, _ = harness("run", benchmark_file(page, *SMALLEST), "--data", root, "--set", "data.on_bad_image=skip")
     assert code == 0
     assert "1 unreadable examples are left out: train/cats/cats.0.jpg" in out
     (report,) = Path("runs").glob("*/report.html")
@@ -169,19 +198,17 @@ def test_no_arguments_show_the_help(harness):
 
 
 def test_the_work_goes_on_when_nobody_listens(benchmark_file, tmp_path):
-    command = f"{sys.executable} -m harness run {benchmark_file()} --out {tmp_path / 'runs'} | head -n 1"
+    file = benchmark_file(*SMALLEST)
+    command = f"{sys.executable} -m harness run {file} --out {tmp_path / 'runs'} | head -n 1"
     subprocess.run(["bash", "-c", command], check=True, capture_output=True, timeout=600)
     (folder,) = (tmp_path / "runs").iterdir()
     assert (folder / "report.txt").is_file()
 
 
-def test_a_run_and_what_can_be_asked_of_it(harness, benchmark_file):
-    file = benchmark_file()
-    code, out, _ = harness("run", file)
-    assert code == 0
-    assert "DRAWINGS" in out
-    assert out.count("trial 1/3") == 2
-    folder = next(Path("runs").iterdir())
+def test_a_run_and_what_can_be_asked_of_it(harness, finished):
+    folder = finished.folder
+    assert "DRAWINGS" in finished.out
+    assert finished.out.count("trial 1/3") == 2
 
     code, out, _ = harness("show", folder, "--json")
     found = json.loads(out)
@@ -200,9 +227,13 @@ def test_a_run_and_what_can_be_asked_of_it(harness, benchmark_file):
     assert code == 0
     assert (folder / "report.html").is_file()
     assert (folder / "report.md").is_file()
-    refused(harness("report", folder, "--format", "pdf"), "must name a report, got 'pdf'")
+    refused(
+        harness("report", folder, "--format", "pdf"),
+        "report --format: must be formats of reports, got 'pdf'",
+        "'harness figures RUN --format pdf'",
+    )
 
-    code, out, _ = harness("run", file)
+    code, out, _ = harness("run", finished.file, "--out", folder.parent)
     assert code == 0
     assert "nothing left to do" in out
 
@@ -257,7 +288,7 @@ def harness_probes():
     remedy = re.compile(rf"probe pairs was left out: .*: harness run {file} --time-limit \S+")
     (afterwards,) = (line for line in out.splitlines() if remedy.fullmatch(line))
     assert (
-        "8 pairs of networks are the fewest that treat all arms alike, and the budget of 99h has no room" in afterwards
+        "8 pairs of networks are the fewest that treat all arms alike, and the budget of 99 h has no room" in afterwards
     )
     for command in ("show", "status"):
         _, told, _ = harness(command, str(folder))
@@ -285,12 +316,10 @@ def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmar
     assert "in all about" in harness("plan", benchmark_file())[1]
 
 
-def test_the_plans_bytes_are_of_the_right_size(harness, benchmark_file, monkeypatch):
+def test_the_plans_bytes_are_of_the_right_size(harness, finished, monkeypatch):
     monkeypatch.setattr("harness.running.forecast.timing.SECONDS_PER_ARM", 0.05)
-    planned = json.loads(harness("plan", benchmark_file(), "--json")[1])["bytes"]
-    harness("run", benchmark_file())
-    (folder,) = Path("runs").iterdir()
-    kept = sum(f.stat().st_size for name in ("solutions", "predictions") for f in (folder / name).iterdir())
+    planned = json.loads(harness("plan", finished.file, "--json")[1])["bytes"]
+    kept = sum(f.stat().st_size for name in ("solutions", "predictions") for f in (finished.folder / name).iterdir())
     assert kept < planned < 3 * kept
 
 
@@ -363,9 +392,7 @@ def test_help_needs_neither_torch_nor_plugins():
     assert out.strip().endswith("set()")
 
 
-def test_a_report_is_rendered_without_torch(harness, benchmark_file):
-    harness("run", benchmark_file())
-    (folder,) = Path("runs").iterdir()
+def test_a_report_is_rendered_without_torch(finished):
     code = (
         "import sys\n"
         "class No:\n"
@@ -373,7 +400,7 @@ def test_a_report_is_rendered_without_torch(harness, benchmark_file):
         "        if name in ('torch', 'timm'): raise ImportError(name)\n"
         "sys.meta_path.insert(0, No())\n"
         "from harness.cli.app import main\n"
-        f"try: main(['report', {str(folder)!r}])\nexcept SystemExit as ended: print('ended', ended.code)"
+        f"try: main(['report', {str(finished.folder)!r}])\nexcept SystemExit as ended: print('ended', ended.code)"
     )
     assert python(code).splitlines()[-1] == "ended 0"
 

@@ -21,6 +21,15 @@ from harness.plugin.contracts import KINDS, Optimizer
 from harness.plugin.discovery import discover
 from harness.running.prepare import Request, prepare
 from harness.running.start import run
+from harness.testing import checks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plugins_looked_for_once(registry):
+    """Every file that is written asks which names are taken: the installed plugins are looked for once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.plugin.discovery.discover", lambda *args: discover(*args) if args else registry)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +57,19 @@ def test_a_written_plugin_offers_its_kind_by_its_name(every_kind, kind):
 
 
 def test_the_written_tests_pass(every_kind):
+    """The check ``pure`` needs a run, which this process may have already."""
     folder, _ = every_kind
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "."]
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-k", "not pure", "."]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 3 * len(ALL)
+
+
+@pytest.mark.parametrize("kind", ["analysis", "report"])
+def test_what_is_written_of_records_is_pure(every_kind, kind):
+    registry = discover([every_kind[1][kind].files[0]])
+    (check,) = (check for check in checks(registry.offers[kind][f"my-{kind}"].offer) if check.name == "pure")
+    check()
 
 
 def test_the_written_plugins_take_part_in_one_run(every_kind, benchmark_file, tmp_path):
@@ -175,7 +192,7 @@ def test_the_command_says_what_it_wrote_and_what_is_next(tmp_path, monkeypatch, 
         "wrote deep/down/test_falling.py",
         "next:",
         "  harness check deep/down/falling.py",
-        """  harness run FILE.toml --plugin deep/down/falling.py --set 'train.schedulers=["cosine", "falling"]'""",
+        """  harness run dogscats --plugin deep/down/falling.py --set 'train.schedulers=["cosine", "falling"]'""",
         "  pytest deep/down/test_falling.py",
     ]
 

@@ -71,10 +71,10 @@ def test_trackers_without_a_network_have_a_run_for_each_training(name, tmp_path)
     code = (
         f"import sys; sys.path[:] = {sys.path!r}\n"
         "from pathlib import Path\n"
-        "from harness import Listener, ListenerRequest\n"
-        "from harness.plugin.discovery import discover\n"
+        "from harness import ListenerRequest\n"
         "from harness.testing.listeners import occurrences\n"
-        f"listener = discover().get('listener', {name!r}, Listener)\n"
+        f"from harness_plugins.listeners.{name} import harness_listeners\n"  # without all other plugins
+        "(listener,) = harness_listeners()\n"
         f"folder = Path({str(tmp_path)!r}, 'tiny-0a1b2c3d', 'listeners', {name!r})\n"
         "folder.mkdir(parents=True)\n"
         "for part in (slice(0, 6), slice(6, None)):\n"
