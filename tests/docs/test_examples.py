@@ -54,12 +54,14 @@ TOO_LONG = {
     "lr-find dogscats": "27 s on two cores",
     "lr-find dogscats --data": "27 s on two cores, and the photos are decoded",
     "check unit.py": "up to half a minute; test_plugins_page.py checks the page's own file",
+    "data inspect --plugin": "downloads; tests/docs/test_data_page.py runs the page's plugins",
     "check mnist.py --data": "downloads; tests/docs and tests/plugins/test_own_data.py have the page's plugins",
     "check mylion.py --like": "up to half a minute; tests/testing compares with references",
     "check mylion.py": "up to half a minute; tests/cli/test_new.py checks what 'harness new' writes",
     "check lion --plot": "up to half a minute; tests/cli/test_check.py draws",
 }  # by a command, or its beginning up to an option: the time for which it is not run here; file, profile, settings and plugins are resolved
 NOT_RUN = ("run", "lr-find", "check", "data get", "watch")  # commands that train for minutes, download, or go on
+DOWNLOADING = {"mnist.py"}  # words of commands that download
 RUN_ELSEWHERE = {
     "README.md": "test_plugins_page.py runs the plugin",
     "docs/plugins.md": "test_plugins_page.py runs every plugin",
@@ -92,7 +94,8 @@ class Command:
     @property
     def is_run(self) -> bool:
         """Whether the pages' tests run it, on a tiny finished run, a tiny benchmark or a few photos."""
-        return self.name not in NOT_RUN or (self.name == "check" and "--quick" in self.words)
+        downloads = not DOWNLOADING.isdisjoint(self.words)
+        return not downloads and (self.name not in NOT_RUN or (self.name == "check" and "--quick" in self.words))
 
     def parsed(self) -> dict[str, object]:
         """Return the command's parameters by name; raises what the command line says of a wrong one."""
@@ -134,8 +137,13 @@ def desk(finished, photos, tmp_path, monkeypatch):
     suite.write_text(tiny.read_text() + WORKLOAD)
     root = photos()
     unlabelled = root / "valid" / "cats"
+    birds = folder.parent / "birds"
+    shutil.copytree(root / "train", birds)
+    places = [file.relative_to(birds) for file in sorted(birds.rglob("*.jpg"))]
+    rows = [f"{place.as_posix()},{place.parent.name}" for place in places]
+    (birds / "labels.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
     files = {
-        "FOLDER_OR_ZIP": unlabelled, "test1.zip": unlabelled, "DIR": root, "path/to/dogscats": root, "dogscats-kaggle-96px": root,
+        "birds": birds, "FOLDER_OR_ZIP": unlabelled, "test1.zip": unlabelled, "DIR": root, "path/to/dogscats": root, "dogscats-kaggle-96px": root,
         "dogscats": tiny, "suite": suite, "mine.toml": tiny,
     }  # fmt: skip
 
