@@ -27,7 +27,7 @@ def made(tmp_path_factory):
     text = (Path(__file__).parents[1] / "tiny.toml").read_text(encoding="utf-8")
     text = text.replace("trials = 3", "trials = 1").replace("seeds = 2", "seeds = 1\nuntuned = 0\ngate = false")
     file = folder / "tiny.toml"
-    file.write_text(text.replace('formats = ["text"]', 'formats = ["html"]'), encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
     assert run(Request(file, out=folder / "runs"), Reporter(quiet=True)) == 0
     (runs,) = (path for path in (folder / "runs").iterdir() if path.is_dir())
     before = open_records(runs)
@@ -35,7 +35,8 @@ def made(tmp_path_factory):
         RunFolderError, match=r"must have a refit for --arm refit, got none; 'harness run FILE\.toml --refit'"
     ):
         choose_model(before, "refit")
-    assert run(Request(file, out=folder / "runs", refit=True), Reporter(quiet=True)) == 0
+    page = ('report.formats=["html"]',)
+    assert run(Request(file, out=folder / "runs", refit=True, overrides=page), Reporter(quiet=True)) == 0
     return before, open_records(runs), runs
 
 
