@@ -83,7 +83,7 @@ def test_one_that_switches_shows_what_it_evaluates():
 def test_second_derivatives_are_there_for_one_that_takes_them():
     class Newton(torch.optim.Optimizer):
         def __init__(self, parameters):
-            super().__init__(parameters, {})
+            super().__init__(parameters, {"lr": 1.0})  # which every group must have
 
         def step(self, closure=None):
             (point,) = self.param_groups[0]["params"]
