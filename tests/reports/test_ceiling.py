@@ -108,7 +108,7 @@ def said(folder: Path, results: harness.Results) -> dict[str, str]:
     with pytest.raises(SystemExit), redirect_stdout(io.StringIO()) as printed:
         main(["show", str(folder)])
     found["show"] = printed.getvalue()
-    return found
+    return {name: text.replace("\N{MINUS SIGN}", "-") for name, text in found.items()}
 
 
 def test_no_format_shows_an_interval_without_a_width_or_beyond_what_can_be(

@@ -116,8 +116,8 @@ def test_of_two_equal_classes_no_arm_is_better_than_guessing(without_signal, sho
     folder, lines = without_signal(50)
     answer = shown(folder).splitlines()[2]
     assert answer in (
-        "No arm is better than guessing (50.00 %).",
-        "No arm is shown to be better than guessing (50.00 %).",
+        "A leaderboard, no verdict: no arm is better than guessing (50.00 %).",
+        "A leaderboard, no verdict: no arm is shown to be better than guessing (50.00 %).",
     )
     assert not any("unequal" in line for line in lines)
 

@@ -218,7 +218,7 @@ def test_the_page_shows_what_tuning_was_worth(make_records: Any) -> None:
     )
     rows = runs("fresh", SGD, [0.90, 0.92]) + runs("untuned", SGD, [0.80, 0.83]) + runs("fresh", SGD, [0.7, 0.8], 1)
     page = page_of(with_comparison(records, rows))
-    assert "<strong>9.50 points</strong><small>3.15 to 15.85 points</small>" in page
+    assert "<strong>9.50</strong><small>3.15 to 15.85</small>" in page
     assert (
         "after 12 trials: lr now 0.00100 to 100 and 12 trials more, because its learning rate was at the edge" in page
     )

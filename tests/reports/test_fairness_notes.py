@@ -20,7 +20,7 @@ def test_that_two_arms_are_one_algorithm_is_said_in_every_format(make_records: A
         records, meta=replace(records.meta, fairness={"notes": [NOTE], "equal": [{"name": "adamw", "same_as": "adam"}]})
     )
     results = analysed(records)
-    assert Notice("warn", f"{NOTE}.") in notices(Outcome(results))
+    assert Notice("warn", f"{NOTE}.", "equal") in notices(Outcome(results))
     page = html.render(results)
     assert page.index(NOTE) < page.index("<section")
     assert NOTE in markdown.render(results)

@@ -16,6 +16,7 @@ from harness_reports._words.outcome import Outcome
 ORDER = (
     "changed",  # what was registered is not what was measured
     "replicates",  # one search of each arm, or too few replicates for the first look
+    "equal",  # two arms are one algorithm
     "objective",  # each arm may have an objective of its own
     "steps",  # the arms took unequal numbers of steps
     "chance",  # an arm is no better than a constant answer

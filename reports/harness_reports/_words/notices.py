@@ -34,7 +34,7 @@ def notices(outcome: Outcome) -> list[Notice]:
         *(Notice("bad", problem, "problem") for problem in outcome.results.problems),
         *(Notice("note", line) for line in outcome.results.left_out),
         *_about_comparison(outcome),
-        *(Notice("warn", f"{note}.", "setup") for note in fairness_notes(records)),
+        *_about_fairness(records),
         *(Notice("note", f"{line}.") for line in records.meta.penalty_lines()),
         *_about_values(outcome),
         *_about_tuning(outcome),
@@ -59,6 +59,13 @@ def _about_grave_alarms(outcome: Outcome) -> list[Notice]:
 def fairness_notes(records: Records) -> list[str]:
     """Return what a check of the optimizers and schedules showed before anything was trained, a line each."""
     return [str(note) for note in records.meta.fairness.get("notes", [])]
+
+
+def _about_fairness(records: Records) -> list[Notice]:
+    """Return what the check showed; its first lines are those on optimizers that are one algorithm."""
+    equal = len(records.meta.fairness.get("equal", ()))
+    kinds = ["equal" if place < equal else "setup" for place, _ in enumerate(fairness_notes(records))]
+    return [Notice("warn", f"{note}.", kind) for note, kind in zip(fairness_notes(records), kinds, strict=True)]
 
 
 def _about_comparison(outcome: Outcome) -> list[Notice]:
