@@ -241,6 +241,7 @@ USED = {
     ("train", "aliases", "*"): "mine",
     ("search", "space", "*"): "sgd",
     ("search", "space", "*", "*"): "lr",
+    ("search", "space", "*", "*", "when", "*"): "momentum",
     ("compare", "probe_options", "*"): "hessian",
     ("compare", "probe_options", "*", "*"): "images",
     ("compare", "probe_sizes", "*"): "hessian",
@@ -248,6 +249,8 @@ USED = {
     ("heads", "*"): "linear",
     ("heads", "*", "search", "space", "*"): "sgd",
     ("heads", "*", "search", "space", "*", "*"): "lr",
+    ("report", "listener_options", "*"): "mlflow",
+    ("report", "listener_options", "*", "*"): "uri",
     ("data", "options", "*"): "train",
     ("report", "target", "*"): "value",
 }  # a name that there is, for each that users choose
@@ -333,6 +336,7 @@ def test_a_table_that_the_model_leaves_open_is_checked_elsewhere():
     elsewhere = {*OF_OPTUNA, *sections.TABLES, ("report", "target", "*")}
     elsewhere |= {("data", "options", "*"), ("compare", "probe_options", "*", "*")}  # by the limits of plugins, below
     elsewhere |= {("train", "executor_options", "*")}  # by the limits of the executor
+    elsewhere |= {("report", "listener_options", "*", "*")}  # by those of the listener
     assert {key for key in OPEN if key[:2] != HEADS} == {*elsewhere} - {("report", "target")}
     assert {key[2:] for key in OPEN if key[:2] == HEADS} <= elsewhere
 

@@ -226,7 +226,8 @@ class SearchSection(Section):
         return factors
 
 
-When = dict[Name, bool | Hyperparameter | PathOrNone | list[bool | Hyperparameter | PathOrNone]]
+Values = Annotated[list[bool | Hyperparameter | PathOrNone], Field(min_length=1, max_length=100)]
+When = dict[Name, bool | Hyperparameter | PathOrNone | Values]
 
 
 class Range(Section):
