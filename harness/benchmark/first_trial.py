@@ -30,6 +30,12 @@ def moved_defaults(competitor: Competitor) -> dict[str, tuple[Any, Any]]:
     return {name: (defaults[name], trial[name]) for name in trial if defaults.get(name, trial[name]) != trial[name]}
 
 
+def drawn_first(competitor: Competitor) -> list[str]:
+    """Return the hyperparameters that an arm searches and its plugins give no default of: the first trial draws them."""
+    defaults = _defaults(competitor)
+    return [name for name in competitor.space if name not in defaults]
+
+
 def _plugin_defaults(competitor: Competitor) -> dict[str, Any]:
     """Return the defaults of the optimizer and of the schedule, named as in the arm's space; a weight decay's is 0."""
     schedule = {f"{SCHEDULE}{name}": value for name, value in competitor.scheduler.settings({}).items()}

@@ -11,6 +11,7 @@ from typing import Any
 from harness.benchmark import loading
 from harness.benchmark.checks.data import check_data
 from harness.benchmark.data_request import data_request
+from harness.benchmark.first_trial import drawn_first
 from harness.benchmark.plan import Plan, Setting, check_profile, resolve
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
@@ -100,6 +101,8 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
         fairness = check_fairness(setting, registry, attempts)
         for note in fairness.notes():
             reporter.say(f"note: {note}", style="bold yellow")
+        for line in _without_defaults(setting):
+            reporter.say(f"note: {line}", style="yellow")
         imported = matched(setting, source, request.file.parent)
         closing.pop_all()  # the journal stays open: the caller closes it
     setting = with_networks(setting, imported, registry, reporter.say)
@@ -125,6 +128,17 @@ def _check_other_profiles(request: Request, benchmark: Benchmark, registry: Regi
         if (alternative.plugins, alternative.block) == (benchmark.plugins, benchmark.block):
             with loading.in_profile(profile):
                 check_profile(alternative, source, registry)
+
+
+def _without_defaults(setting: Setting) -> list[str]:
+    """Return a line for each arm whose first trial draws what its plugins give no default of."""
+    arms = [competitor for competitor in setting.plan.competitors if competitor.role == "arm"]
+    drawn = {competitor.name: ", ".join(drawn_first(competitor)) for competitor in arms}
+    return [
+        f"{arm}: no default is given of {names}, so the first trial of each search draws it"
+        for arm, names in drawn.items()
+        if names
+    ]
 
 
 def _opened(request: Request, plan: Plan, source: Source, device: Device, reporter: Reporter) -> Setting:

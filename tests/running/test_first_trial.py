@@ -11,7 +11,7 @@ from optuna.distributions import FloatDistribution as Floats
 from optuna.distributions import IntDistribution as Ints
 
 from harness.benchmark.arms import Competitor
-from harness.benchmark.first_trial import first_trial, moved_defaults
+from harness.benchmark.first_trial import drawn_first, first_trial, moved_defaults
 from harness.plugin.rules import NO_RULES, Constraint, Rules, as_values
 from harness.plugin.runs import Done, Epoch, State
 from harness.running.search import budget, study_name
@@ -59,6 +59,13 @@ def test_a_default_outside_of_the_space_takes_the_nearest_value_of_it(space, def
     assert type(first_trial(arm)["x"]) is type(value)
     assert space._contains(space.to_internal_repr(value))
     assert moved_defaults(arm) == ({} if value == default else {"x": (default, value)})
+    assert drawn_first(arm) == []
+
+
+def test_what_has_no_default_is_drawn_and_named():
+    arm = competitor({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)}, {"x": 0.5})
+    assert first_trial(arm) == {"x": 0.5}
+    assert drawn_first(arm) == ["y"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.comparison import ComparisonRun
-from harness.benchmark.first_trial import first_trial, moved_defaults
+from harness.benchmark.first_trial import drawn_first, first_trial, moved_defaults
 from harness.benchmark.plan import Setting
 from harness.plugin.runs import Arm, Run
 from harness.running.forecast.pace import Pace
@@ -117,6 +117,7 @@ def arm_row(cost: ArmCost, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
         "trials": cost.trials,
         "confirmations": cost.confirmations,
         "first_trial": first_trial(cost.competitor),
+        "drawn_first": drawn_first(cost.competitor),
         "moved_defaults": {name: list(both) for name, both in moved_defaults(cost.competitor).items()},
         "seeds": benchmark.compare.seeds,
         "comparison": dict(roles),

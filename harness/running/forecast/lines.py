@@ -70,7 +70,9 @@ def _first_trial_line(arm: Mapping[str, Any]) -> str:
 
     line = f"    each search begins with the defaults: {assignments(arm['first_trial'])}"
     moved = assignments({name: default for name, (default, _) in arm["moved_defaults"].items()})
-    return f"{line} (the nearest to {moved})" if moved else line
+    line = f"{line} (the nearest to {moved})" if moved else line
+    drawn = ", ".join(arm["drawn_first"])
+    return f"{line}; it draws {drawn}, which the plugin has no default of" if drawn else line
 
 
 def _budget(arm: Mapping[str, Any]) -> str:

@@ -35,4 +35,7 @@ def defaults_in_space(offer: Optimizer | Scheduler) -> str:
     begins_with = {name: offer.defaults[name] for name in offer.space if name in offer.defaults}
     for name, chosen in begins_with.items():
         require(inside(offer.space[name], chosen), f"defaults[{name!r}] must lie in its space, got {chosen!r}")
-    return f"a search begins with {assignments(begins_with)}" if begins_with else ""
+    drawn = ", ".join(name for name in offer.space if name not in offer.defaults)
+    begins = f"a search begins with {assignments(begins_with)}" if begins_with else ""
+    draws = f"without a default, the first trial of a search draws {drawn}" if drawn else ""
+    return "; ".join(filter(None, (begins, draws)))
