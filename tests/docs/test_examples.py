@@ -222,7 +222,7 @@ def check_names(benchmark, source, registry):
             for kind in ("optimizer", "scheduler")
             if entered in registry.offers[kind]
         ]
-        assert set(values) <= {*offers[0].space, *offers[0].defaults}, f"[search.space.{name}]"
+        assert set(values) <= {*offers[0].space, *offers[0].defaults, *offers[0].limits}, f"[search.space.{name}]"
 
 
 @pytest.mark.parametrize("page", [page for page in NAMES if any(command.is_run for command in examples(page))])

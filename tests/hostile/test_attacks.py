@@ -328,7 +328,7 @@ def test_commands_that_run_plugins_say_which(harness, home, made, trap, photos, 
     harness("plan", file, "--data", photos, "--plugin", plugin, "--set", "train.device='none'")
     code, said = harness("plan", file, "--data", photos, "--plugin", plugin, "--set", 'train.backbones=["none"]')
     assert code == 2
-    assert said.splitlines()[0] == f"plugin files that are run: {extra}, {plugin}"
+    assert said.splitlines()[1] == f"plugin files that are run: {extra}, {plugin}"  # behind what is begun
     assert was_imported()
     code, said = harness("plan", file, "--block", "extra", "--set", 'train.backbones=["none"]')
     assert "plugin files" not in said

@@ -345,14 +345,15 @@ def test_the_reports_of_a_regression_speak_of_nothing_it_has_not(folder):
     html, markdown = ((folder / f"report.{kind}").read_text() for kind in ("html", "md"))
     assert "lowest mean test mse" in html
     assert "10 numbers each" in html
-    board = html[html.index('<table class="board">') :]
+    board = html[html.index('<section id="leaderboard"') :]
     head = board[board.index("<thead>") : board.index("</thead>")]
     assert "test mse" in head
     assert "test r2" in head
     assert "loss" not in head  # the same numbers as mse
     assert "test mse" in markdown
-    assert 'id="dots-1-' in html
-    assert 'id="dots-2-' not in html  # mse on test and on train, and not once more as loss
+    assert 'id="first-' in html
+    assert 'id="dots-0-' in html
+    assert 'id="dots-1-' not in html  # mse on test, on train, and not once more as loss
     body = html[html.index("<body") : html.index("Benchmark, resolved")].replace(
         "pixelated", ""
     )  # how a picture is drawn

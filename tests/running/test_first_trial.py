@@ -63,7 +63,7 @@ def test_a_default_outside_of_the_space_takes_the_nearest_value_of_it(space, def
 
 
 def test_what_has_no_default_is_drawn_and_named():
-    arm = competitor({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)}, {"x": 0.5})
+    arm = competitor({"x": Floats(0.0, 1.0), "y": Floats(0.0, 1.0)}, {"x": 0.5})
     assert first_trial(arm) == {"x": 0.5}
     assert drawn_first(arm) == ["y"]
 

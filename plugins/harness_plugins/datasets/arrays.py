@@ -176,7 +176,7 @@ def _arrays(root: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     archives = sorted(path for path in root.iterdir() if path.suffix.lower() == ".npz")
     for file in (*archives, *sorted(path for path in root.iterdir() if path.suffix.lower() == ".npy")):
         try:
-            loaded = np.load(file, mmap_mode="r", allow_pickle=False)
+            loaded = np.load(file, mmap_mode="r")  # which reads no pickles
             arrays = {name: loaded[name] for name in loaded.files} if file in archives else {file.stem: loaded}
         except Exception as error:  # NumPy and zipfile raise many types
             reason = " ".join(str(error).split()) or type(error).__name__
