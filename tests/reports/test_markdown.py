@@ -42,7 +42,7 @@ def test_a_verdict_is_shown_facet_by_facet_instead_of_the_caveat(make_records: A
         "hash": "ab", "registered": "before the comparison", "scope": "network", "regime": "scratch", "statement": "supported",
         "network": "a|b", "exploratory": False, "power": 0.62, "reasons": "one\ntwo\nthree\nfour", **facets,
         "doubts": "\n".join(f"lost: arm{k} lost a replicate" for k in range(7)),
-        "lines": "loss: similar (look 1 of 2, 3 searches x 2 seeds)",
+        "lines": "loss: similar (look 1 of 2, 3 searches x 2 seeds)", "replicates": 3, "replicates_promised": 6,
     }  # fmt: skip
     later = {**row, "hash": "cd", "statement": "refuted"}  # of margins that were chosen afterwards
     text = markdown.render(
