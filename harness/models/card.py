@@ -286,6 +286,8 @@ def _meaning_text(model: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     scores = model["scores"]
     metric = scores["metric"]
     own_text = "The scores of this model are of the test split, which had no say in choosing it."
+    if model["refit"]:
+        return f"{own_text} Its arm is the one that is best on the tune split, trained once more on train and tune together."
     if model["named"]:
         return (
             f"{own_text} The arm was named by hand at the export. If it was named because of its test score, that score is too "

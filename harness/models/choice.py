@@ -10,6 +10,7 @@ from harness.console.numbers import measure
 from harness.data.squares import Cut
 from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.models.trained import Model, origin_of
+from harness.plugin.runs import full_arm_name
 from harness.records import Records, schema
 
 REFIT = "refit"  # what is typed for the run on train and tune together
@@ -30,13 +31,14 @@ class Choice:
 def choose_model(records: Records, arm: str | None = None, ensemble: bool = False, snapshots: bool = False) -> Choice:
     """Return the arm whose finished comparison runs have the best mean on the tune split, and of it the best run, or all.
 
-    With ``snapshots`` it is the best of the arms that kept some. The test split has no influence. The ``arm`` "refit" is the run
-    that was trained on train and tune together. Raises RunFolderError where none has finished or none was kept, and
+    With ``snapshots`` it is the best of the arms that kept some. The test split has no influence. The ``arm`` may have its short
+    name; "refit" is the run that was trained on train and tune together. Raises RunFolderError where none has finished or none was kept, and
     BenchmarkError for an unknown ``arm``.
     """
     if arm == REFIT:
         return _refitted(records, ensemble or snapshots)
     arms = list(records.meta.arms)
+    arm = None if arm is None else full_arm_name(arm, arms)
     if arm is not None and arm not in arms:
         raise BenchmarkError(f"--arm: must be an arm of the run, got {shown(arm)}{did_you_mean(arm, arms)}")
     deciding, sign = records.deciding, records.deciding.sign

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -62,6 +62,16 @@ def short_arm_names(arms: Iterable[str]) -> dict[str, str]:
     columns = list(zip(*parts.values(), strict=True))
     kept = [position for position, column in enumerate(columns) if position == 1 or len(set(column)) > 1]
     return {arm: "/".join(names[position] for position in kept) for arm, names in parts.items()}
+
+
+def full_arm_name(name: str, arms: Sequence[str]) -> str:
+    """Return the arm of a name that may be short, as it is printed; the name itself where there is no such arm.
+
+    >>> full_arm_name("adam", ["mlp/sgd/cosine", "mlp/adam/cosine"])
+    'mlp/adam/cosine'
+    """
+    by_short_name = {short: arm for arm, short in short_arm_names(arms).items()}
+    return name if name in arms else by_short_name.get(name, name)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from harness.plugin.contracts.tables import COMMON, TABLES, meaning_of, metric_m
 from harness.plugin.discovery import discover
 from harness.plugin.meta import Meta
 from harness.plugin.registry import Registry
+from harness.plugin.runs import full_arm_name
 from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
 from harness.records.promised import summary
@@ -183,7 +184,7 @@ class Loaded:
         return str(board["arm"].iloc[0])
 
     def _known_arm(self, arm: str) -> str:
-        return arguments.one_of("arm", arm, self.meta.arms)
+        return arguments.one_of("arm", full_arm_name(arm, self.meta.arms), self.meta.arms)
 
     def __getattr__(self, name: str) -> DataFrame:
         if name.startswith("_") or name in ("records", "tables"):  # a copy asks before they are there

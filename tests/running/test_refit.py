@@ -71,6 +71,7 @@ def test_it_is_used_by_name_and_the_card_and_the_page_say_what_it_is(made, tmp_p
     out, description = export(ExportRequest(folder, tmp_path / "model", arm="refit"), Reporter(quiet=True))
     card = (out / "README.md").read_text(encoding="utf-8")
     assert "This network was trained on train and tune together, 96 in all." in card
+    assert "named by hand" not in card
     assert (
         json.loads((out / "model.json").read_text(encoding="utf-8"))["refit"]
         == description["refit"]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.errors import UnknownName, did_you_mean, shown
+from harness.plugin.runs import full_arm_name
 from harness.running.prepare import Request, prepare
 from harness.running.search.range_test import range_test
 from harness.training.lr_curve import RangeTest
@@ -18,6 +19,7 @@ def find_rates(
     """Return a range test per arm, of those named or of all; raises UnknownName for an arm that is not there."""
     setting = prepare(request, reporter)
     competitors = {competitor.name: competitor for competitor in setting.plan.competitors}
+    arms = [full_arm_name(arm, list(competitors)) for arm in arms]
     _check_arms(arms, competitors)
     names = [name for name in competitors if name in (arms or competitors)]
     tests = []
