@@ -29,6 +29,7 @@ from harness.running.what_fits import Before, Fitting, Searches
 from harness.running.workbench import Bench
 from harness.running.workers.opening import opening_of
 
+FEW = 8  # epochs; with fewer nobody can say how long the rest will take
 STYLES = {schema.FAILED: "red", schema.DIVERGED: "yellow", schema.STOPPED: "dim"}  # of the line on how a run ended
 
 
@@ -56,7 +57,7 @@ class Driver:
         self._comparison = Comparison(setting, store)
         self._epochs_done = 0  # in this session
         self._epochs_in_all = 0  # those done, and those left when a run ended last
-        self._began = 0.0  # when the first of them was begun
+        self._first_ended = 0.0  # when the first of them had ended
         self._said: set[str] = set()  # lines that the event loops of earlier looks have said
         competitors = (*setting.plan.competitors, *setting.plan.controls)
         self._names = short_arm_names(competitor.name for competitor in competitors)  # of arms, on the console
@@ -195,7 +196,6 @@ class Driver:
 
         An epoch takes one off those that are left. So they are counted anew only where a run has ended.
         """
-        self._began = self._began or time.monotonic()
         if event is not None and event.ends_run and self._limit.is_set:
             self._limit.write()
         if event is None or event.ends_run:
@@ -204,10 +204,16 @@ class Driver:
             self._limit.epoch_ended()
             self._epochs_done += 1
             left = self._epochs_in_all - self._epochs_done
-            self.reporter.ahead.expect("epoch", left, (time.monotonic() - self._began) / self._epochs_done)
+            self.reporter.ahead.expect("epoch", left, self._seconds_per_epoch())
             at_once = min(self.executor.at_once, len(loop.under_way))
             self.reporter.move(self._name(run).rstrip(), self._epochs_done, self._epochs_in_all, at_once)
         watch.happened(loop.describe_under_way)
+
+    def _seconds_per_epoch(self) -> float | None:
+        """Return the seconds from one epoch to the next since the first one, None for the first few: workers began before it."""
+        now = time.monotonic()
+        self._first_ended = self._first_ended or now
+        return (now - self._first_ended) / (self._epochs_done - 1) if self._epochs_done >= FEW else None
 
     def _say_trial(self, search: Search, run: Run, trial: dict[str, Any]) -> None:
         """Say how a trial, or its confirmation, ended; the score of a trial is the mean of its runs."""
