@@ -228,7 +228,7 @@ def test_a_budget_that_is_used_up_begins_no_replicate_and_names_the_command_that
     assert made.code == 0
     assert replicates_of(made) == [0]
     (line,) = [line for line in made.lines if line.startswith("budget")]
-    assert line.startswith("budget, 17s, has room for no more: 1 replicate of 2 is compared; to go on: harness run ")
+    assert line.startswith("budget, 17.0 s, has room for no more: 1 replicate of 2 is compared; to go on: harness run ")
     assert re.search(r" --time-limit \d+s$", line)
     document = status(made.folder)
     assert document["left_out"] == [line]
@@ -267,7 +267,7 @@ def test_where_no_replicate_fits_whole_every_search_gets_equally_few_trials(carr
     design = made.records.meta.protocols[-1]["protocol"]["design"]["search"]
     assert (design["trials"], design["fitted"]) == (6, 3)
     (line,) = [line for line in made.lines if line.startswith("budget")]
-    assert line.startswith("budget, 16s, has room for no more: each search has 3 of 6 trials; to go on: harness run ")
+    assert line.startswith("budget, 16.0 s, has room for no more: each search has 3 of 6 trials; to go on: harness run ")
     whole = carry_out(*more)
     assert whole.folder == made.folder
     assert whole.records.trials.groupby("arm")["number"].count().tolist() == [6, 6]

@@ -145,7 +145,7 @@ def test_equal_photos_are_found_in_decoded_data(photos_of):
 
 
 def test_thumbnails_are_small_jpegs_of_what_the_analyses_name(tmp_path, photos_of):
-    data = photos_of(*(np.full((count, 200, 200, 3), 90, np.uint8) for count in (2, 2, 4)))
+    data = photos_of(*(np.full((count, 300, 300, 3), 90, np.uint8) for count in (2, 2, 4)))
     names = {split: getattr(data, split).names for split in ("train", "tune", "test")}
     rows = [(split, row, name, row % 2, False) for split in names for row, name in enumerate(names[split])]
     examples = pd.DataFrame(rows, columns=["split", "row", "name", "target", "excluded"])
