@@ -267,7 +267,9 @@ def test_where_no_replicate_fits_whole_every_search_gets_equally_few_trials(carr
     design = made.records.meta.protocols[-1]["protocol"]["design"]["search"]
     assert (design["trials"], design["fitted"]) == (6, 3)
     (line,) = [line for line in made.lines if line.startswith("budget")]
-    assert line.startswith("budget, 16.0 s, has room for no more: each search has 3 of 6 trials; to go on: harness run ")
+    assert line.startswith(
+        "budget, 16.0 s, has room for no more: each search has 3 of 6 trials; to go on: harness run "
+    )
     whole = carry_out(*more)
     assert whole.folder == made.folder
     assert whole.records.trials.groupby("arm")["number"].count().tolist() == [6, 6]

@@ -63,7 +63,7 @@ def test_runs_with_cycles_keep_them_others_do_not(carry_out, page):
     assert records.meta.schedules["lesson_cnn/sgd/sgdr"]["kept"] == [1, 3, 7]
     assert list(records.meta.schedules["lesson_cnn/sgd/sgdr"]["cycle_ends"]) == [4, 12, 28]
     html = (records.folder / "report.html").read_text()
-    assert "Snapshots</h3>" in html
+    assert "Snapshots</summary>" in html
     assert "cycles end after epoch 1, 3 and 7, where the weights are kept" in html
 
 

@@ -56,7 +56,11 @@ class Heard(Reporter):
             0,
             "runs of the comparison (train, tune, test); its means leave them out",
         ),
-        ("first", 1, "lesson_cnn/sgd/cosine: seed 0 done: test_right, the deciding metric, must be finite, got nan"),
+        (
+            "first",
+            1,
+            "3 of 3 runs of the comparison done; the first one, seed 0: test_right, the deciding metric, must be finite, got nan",
+        ),
     ],
 )
 def test_a_run_says_so_and_keeps_its_results(benchmark_file, page, tmp_path, task, code, line):
