@@ -142,8 +142,9 @@ def test_a_stopped_run_is_left_in_the_middle_of_its_epoch(rig, pool, guarded, ca
 
     events = carried_out(executor, [*long, *after], on_event=stop)
     assert [kinds(events[run.id]) for run in long] == [["Epoch", "Done"]] * 2
-    used = {events[run.id][0].metrics["process"] for run in long}
-    assert {events[run.id][-1].metrics["process"] for run in after} <= used
+    used = {events[run.id][0].metrics["process"] for run in long}  # one, where the second worker came late
+    used |= {events[run.id][-1].metrics["process"] for run in after}
+    assert len(used) <= 2  # the pool's workers: none had to be replaced
 
 
 def test_a_worker_that_is_killed_from_outside_costs_no_run(rig, pool, states, guarded, carried_out):
