@@ -42,7 +42,7 @@ def checked(file, root):
 
 def test_a_torchvision_dataset(plugin, tmp_path):
     import_timm()  # which imports torchvision even where it was built for another torch
-    pytest.importorskip("torchvision")
+    pytest.importorskip("torchvision", reason="torchvision is not installed here; timm brings it")
     raw = tmp_path / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name, count in (("train", 60), ("t10k", 20)):
@@ -67,7 +67,7 @@ def test_a_torchvision_dataset(plugin, tmp_path):
 @pytest.mark.filterwarnings("ignore")
 def test_a_dataset_of_hugging_face(plugin, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    datasets = pytest.importorskip("datasets")
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed here; tox installs it")
     from PIL import Image
 
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["crow", "heron"])})

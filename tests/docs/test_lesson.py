@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-nbclient = pytest.importorskip("nbclient")
-nbformat = pytest.importorskip("nbformat")
-pytest.importorskip("ipykernel")
+nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed here; tox installs it")
+nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed here; tox installs it")
+pytest.importorskip("ipykernel", reason="ipykernel is not installed here; tox installs it")
 
 
 @pytest.fixture(scope="module")
