@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benchmark import loading
 from harness.benchmark.overrides import overrides_of
-from harness.benchmark.toml import refusal
+from harness.benchmark.toml import OptionValue, refusal
 from harness.benchmark.workloads import names_of
 from harness.console import interruption
 from harness.console.escaping import escaped_output
@@ -318,7 +318,7 @@ def _request(
 def _limited(values: object, time_limit: object) -> tuple[str, ...]:
     """Return values as ``--set`` has them, the time limit among them."""
     limit = {} if time_limit is None else {"budget": arguments.text("time_limit", time_limit)}
-    return (*overrides_of(values), *overrides_of(limit))
+    return (*overrides_of(values), *(OptionValue.of("time_limit", text) for text in overrides_of(limit)))
 
 
 def _command(name: str, request: Request) -> list[str]:
