@@ -106,9 +106,11 @@ def read(
             hint = did_you_mean(profile, profiles) or "the file has none"
             raise refusal(f"{file}: --profile", "name a profile of the file", shown(profile), hint)
         _lay_table(profiles[profile], ("profiles", profile), values, places, laid)
-    notices = _lay_preset(preset, values, places, laid) if preset is not None else ()
+    if preset is not None:
+        _lay_preset(preset, values, places, laid)
     chosen = copy_table(values)
     places = _lay_overrides(overrides, values, places)
+    notices = () if preset is None else (preset_line(preset, _preset_values(values, places)),)
     if workload is not None:  # the name of the file is that of all its workloads
         values["name"], places[("name",)] = workload, places.get((*table.key, "name"), str(file))
     return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads, notices)
@@ -116,14 +118,19 @@ def read(
 
 def _lay_preset(
     name: str, values: dict[str, Any], places: dict[Path_, str], laid: dict[str, Any]
-) -> tuple[str, ...]:  # fmt: skip
-    """Lay a preset over the values, and return the line that says what it changes."""
+) -> None:  # fmt: skip
+    """Lay a preset over the values."""
     table = preset_table(name, values)
     for below in (values, laid):
         _merge_tables(copy_table(table), below)
     for section, keys in table.items():
         places |= dict.fromkeys(((section, key) for key in keys), PRESET)
-    return (preset_line(name, table, to_toml),)
+
+
+def _preset_values(values: Mapping[str, Any], places: Mapping[Path_, str]) -> dict[str, str]:
+    """Return the values of the preset that nothing replaced, by dotted key, as TOML writes them."""
+    keys = [key for key, place in places.items() if place == PRESET]
+    return {".".join(key): to_toml(values[key[0]][key[1]]) for key in keys}
 
 
 def read_overrides(name: str, overrides: Sequence[str]) -> Source:

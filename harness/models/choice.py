@@ -10,7 +10,7 @@ from harness.console.numbers import measure
 from harness.data.squares import Cut
 from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.models.trained import Model, origin_of
-from harness.plugin.runs import full_arm_name
+from harness.plugin.runs import full_arm_name, short_arm_names
 from harness.records import Records, schema
 
 REFIT = "refit"  # what is typed for the run on train and tune together
@@ -66,6 +66,32 @@ def choose_model(records: Records, arm: str | None = None, ensemble: bool = Fals
     return Choice(best, backbone, head, tuple(runs["run_id"]), f"{best}, {networks} ({reason})", snapshots)
 
 
+def model_line(records: Records) -> str:
+    """Return in a line which run ``harness predict`` and ``export`` take, and how good it is; "" where they take none.
+
+    Their run was chosen on the tune split, so that its score on the test split is an honest one.
+    """
+    if not _is_of_photos(records):
+        return ""
+    try:
+        choice = choose_model(records)
+    except RunFolderError:
+        return ""
+    deciding, runs = records.deciding, records.compared().set_index("run_id")
+    row, name = runs.loc[choice.run_ids[0]], short_arm_names(records.meta.arms)[choice.arm]
+    tune, test = (measure(float(row[column]), deciding.unit) for column in (deciding.tune_column, deciding.column))
+    metric = deciding.name.replace("_", " ")
+    return (
+        f"'harness predict' and 'harness export' take {name}, seed {row['seed']}: the best arm on tune, and its best seed "
+        f"there (tune {metric} {tune}, test {metric} {test})"
+    )
+
+
+def _is_of_photos(records: Records) -> bool:
+    """Return whether a run is on photos of two or more classes, which alone can be predicted."""
+    return len(records.meta.data["classes"]) >= 2 and len(records.meta.data["input_shape"]) == 3
+
+
 def _refitted(records: Records, several: bool) -> Choice:
     """Return the run that was trained on train and tune together; raises RunFolderError where there is none."""
     refit = records.meta.refit
@@ -100,7 +126,7 @@ def build_model(records: Records, choice: Choice, pretrained: bool | str | None 
     from harness.training.batches import MEAN, STD
 
     folder, data = records.folder, records.meta.data
-    if len(data["classes"]) < 2 or len(data["input_shape"]) != 3:
+    if not _is_of_photos(records):
         raise RunFolderError(f"{folder}: must be a run on photos of two or more classes, got one on other data")
     cut, weights_info = _recorded_cut(records), records.meta.weights.get(choice.backbone)
     files: list[Path] = []

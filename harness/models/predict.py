@@ -77,6 +77,8 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
     """
     _check_request(request)
+    if not request.folder.is_dir():
+        open_records(request.folder)  # raises, for what was typed first is named first
     check_out_file(request.out, header=f"{ID},")
     model, train = open_model(request)
     check_out_file(request.out, header=_header_line(model, request.predicted))

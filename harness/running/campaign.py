@@ -190,7 +190,7 @@ class Campaign:
             why = f"the baseline has {counted(most, 'replicate')}, too few for the next look"
             self._end(replicates, why, "baseline", records)
         elif not self._limit.fits(self._seconds_to(following, replicates)):
-            self._say_look(replicates, "the next look needs more replicates", records)
+            self._say_look(replicates, f"the time has no room for the next look, at {following} replicates", records)
             self._end_by_limit(replicates, following)
         else:
             more = following - replicates

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from textwrap import wrap
 from typing import Any
 
 from harness.benchmark.sections import as_plain
 from harness.console.numbers import duration, measure
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError
+from harness.models.choice import model_line
 from harness.plugin.contracts import Results
 from harness.plugin.process_settings import take_notes
 from harness.plugin.registry import Registry
@@ -36,6 +38,8 @@ from harness.running.reuse import EarlierRuns, earlier_runs, reusable_folders
 from harness.running.search.centring import centre
 from harness.running.search.extension import ROUNDS, extend, extended
 from harness.running.time_limit import TimeLimit, limit_of
+
+WIDTH = 80  # columns of the lines that a run ends with
 
 
 def run(
@@ -64,6 +68,9 @@ def run(
     failures = [line for line in failures if line not in said]
     for line in closing(written.results, setting.registry) if closing else ():
         reporter.say(line)
+    if line := model_line(written.results.records) if closing else "":
+        for part in wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+            reporter.say(part)
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")
     folder = written.results.records.folder

@@ -56,7 +56,7 @@ PRESETS: Mapping[str, Preset] = {
 def preset_table(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a preset lays over a file's values; raises BenchmarkError for a name that is none."""
     if name not in PRESETS:
-        raise refusal(PRESET, f"be {', '.join(PRESETS)}", shown(name), did_you_mean(name, PRESETS))
+        raise refusal(PRESET, f"be {', '.join(PRESETS)}", shown(name), did_you_mean(name, PRESETS, listed=True))
     preset, search = PRESETS[name], values.get("search", {})
     budget = search.get("budget") if isinstance(search, Mapping) else None
     if isinstance(search, Mapping) and search.get("unit", "trials") != "trials" and isinstance(budget, int | float):
@@ -66,7 +66,7 @@ def preset_table(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {"search": {**spent, "confirm": preset.confirm}, "compare": dict(preset.compare)}
 
 
-def preset_line(name: str, table: Mapping[str, Any], to_text: Any) -> str:
-    """Return in a line what a preset changes; ``to_text`` writes a value as the file does."""
-    entries = [f"{section}.{key} = {to_text(value)}" for section in table for key, value in table[section].items()]
-    return f"preset {name}, {PRESETS[name].says}: {', '.join(entries)}"
+def preset_line(name: str, values: Mapping[str, Any]) -> str:
+    """Return in a line what a preset changes: its ``values`` that hold, by dotted key, each as the file writes it."""
+    entries = ", ".join(f"{key} = {value}" for key, value in values.items())
+    return f"preset {name}, {PRESETS[name].says}: {entries or 'every value of it is replaced'}"
