@@ -32,7 +32,7 @@ def test_the_epochs_and_the_scores_are_there(fitted):
     assert fitted.epochs["epoch"].tolist() == [1, 2]
     assert fitted.epochs["steps"].tolist() == [2, 4]
     assert fitted.epochs["lr"].iloc[0] == pytest.approx(0.05)  # of the epoch's first step
-    with pytest.raises(KeyError, match=r"metrics: must be a score, got 'accuracy'; did you mean 'test_accuracy'\?"):
+    with pytest.raises(KeyError, match=r"metrics: must be a score, got 'accuracy'; did you mean 'tune_accuracy'\?"):
         fitted.metrics["accuracy"]
     assert {"lr", "running_loss", "tune_accuracy"} <= set(fitted.epochs.columns)
     assert fitted.run.optimizer == {"lr": 0.05, "momentum": 0.5}
