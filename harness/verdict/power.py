@@ -103,7 +103,10 @@ def _registered(protocol: Protocol, facet: str) -> Scatter | None:
 def _registered_numbers(
     protocol: Protocol, facet: str, measures: Sequence[Measure], sizes: Sequence[float]
 ) -> NumbersScatter:
-    """Return the scatter of numbers. The sharpness at all rho is one number; the measures of the loss are independent."""
+    """Return the scatter of numbers. The sharpness at all rho is one number; the measures of the loss are independent.
+
+    No means are registered, so nothing is known of where the numbers lie, and floors have no part in it.
+    """
     import numpy as np
 
     covariance = np.outer(sizes, sizes) if facet == "geometry" else np.diag(np.square(sizes))
@@ -142,7 +145,8 @@ def _measured_numbers(first: Examined, entries: Sequence[Entry]) -> NumbersScatt
             for replicate, values in of_arm.items():
                 place = network.arms.index(arm), network.replicates.index(replicate), names.index(entry.measure.name)
                 numbers[place] = sum(values) / len(values)
-    return numbers_scatter(numbers, [MEASURES[name].margin_of(network.protocol).size for name in names])
+    margins = [MEASURES[name].margin_of(network.protocol) for name in names]
+    return numbers_scatter(numbers, [margin.size for margin in margins], [margin.floor for margin in margins])
 
 
 def _measured_distances(first: Examined, entries: Sequence[Entry]) -> DistancesScatter:
