@@ -32,7 +32,7 @@ def compute(records: Records) -> DataFrame:
 
     Each arm is judged once, by the replicates of the first look. The state is "at a minimum", "not at a minimum" or "not
     judged", which counts as not at one; ``reason`` says why. A number that has no part in it is NaN. ``gradient`` is the
-    largest over the runs and ``train_error`` the mean over them. For the run that went on, ``objective`` is its objective
+    mean over the runs, or the largest of a convex network's, and ``train_error`` their mean. For the run that went on, ``objective`` is its objective
     before, on the un-augmented train split, ``restarted`` the same after, and ``gain`` the difference.
     """
     import pandas as pd
