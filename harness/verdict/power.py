@@ -7,7 +7,7 @@ in ``[verdict.scatter]``, or it is estimated at the first look. A facet that is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.statistics.power import supported
@@ -35,13 +35,15 @@ DRAWN = ("log rho", "excess")  # scales of the measures whose distances are draw
 MEAN = "barrier_mean"  # a key of protocol.scatter that is no margin: the mean barrier
 
 
-def design_power(protocol: Protocol, arms: int, convex: bool = False) -> float:
+def design_power(
+    protocol: Protocol, arms: int, convex: bool = False, probes: Collection[str] = tuple(PROBES.values())
+) -> float:
     """Return P(supported | that many arms of a network are identical), from the registered scatter alone.
 
-    Facets whose probe does not take part are left out, and so is the representation of a convex network. NaN where the
+    Facets whose probe is not among ``probes`` are left out, and so is the representation of a convex network. NaN where the
     scatter of one of the others is not registered: then nobody knows before the first look.
     """
-    asked = [facet for facet in protocol.primaries if facet not in PROBES or PROBES[facet] in protocol.design["probes"]]
+    asked = [facet for facet in protocol.primaries if facet not in PROBES or PROBES[facet] in probes]
     facets = [facet for facet in asked if not (convex and facet == "representation")]
     return _power(protocol, arms, {facet: _registered(protocol, facet) for facet in facets})
 
