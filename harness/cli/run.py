@@ -29,7 +29,7 @@ from harness.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from harness.plugin.contracts import Results, Workloads
+    from harness.plugin.contracts import Results
     from harness.plugin.registry import Registry
 
 
@@ -82,7 +82,9 @@ def command(
     began = time.monotonic()
     with interruption.listening(), Reporter() as reporter:
         reporter.start(f"harness {__version__}: run {file}")
-        from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
+        # These take seconds, so they come behind the first line.
+        from harness.results.workloads.summary import common_lines
+        from harness.running.prepare import Request
         from harness.running.workloads import run_file
 
         settings = [*(set_ or ()), *([f"report.listeners={json.dumps(listen)}"] if listen else ())]
@@ -101,10 +103,3 @@ def closing_lines(results: Results, registry: Registry) -> Sequence[str]:
     from harness.cli.show import describe_results, result_lines
 
     return result_lines(describe_results(results.records, registry, results))
-
-
-def common_lines(workloads: Workloads, folder: Path) -> Sequence[str]:
-    """Return the few lines that a run of several workloads ends with."""
-    from harness.cli.workloads import describe_workloads, workloads_lines
-
-    return workloads_lines(describe_workloads(workloads, folder))
