@@ -73,7 +73,7 @@ def _argument(match: re.Match[str]) -> str:
         following = match.string[match.end() : match.end() + 1]
         return name + ("" if following == ":" else "=True") + (f" {value}" if value else "")
     if value is None:
-        return name
+        return f"{name}=..." if match.string[: match.start()].endswith("with ") else name
     if option == "set":
         key, _, content = value.partition("=")
         return f'set={{"{key}": {content}}}' if content else f"set={value}"
