@@ -7,7 +7,7 @@ in ``[verdict.scatter]``, or it is estimated at the first look. A facet that is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.statistics.power import supported
@@ -35,13 +35,15 @@ DRAWN = ("log rho", "excess")  # scales of the measures whose distances are draw
 MEAN = "barrier_mean"  # a key of protocol.scatter that is no margin: the mean barrier
 
 
-def design_power(protocol: Protocol, arms: int, convex: bool = False) -> float:
+def design_power(
+    protocol: Protocol, arms: int, convex: bool = False, probes: Collection[str] = tuple(PROBES.values())
+) -> float:
     """Return P(supported | that many arms of a network are identical), from the registered scatter alone.
 
-    Facets whose probe does not take part are left out, and so is the representation of a convex network. NaN where the
+    Facets whose probe is not among ``probes`` are left out, and so is the representation of a convex network. NaN where the
     scatter of one of the others is not registered: then nobody knows before the first look.
     """
-    asked = [facet for facet in protocol.primaries if facet not in PROBES or PROBES[facet] in protocol.design["probes"]]
+    asked = [facet for facet in protocol.primaries if facet not in PROBES or PROBES[facet] in probes]
     facets = [facet for facet in asked if not (convex and facet == "representation")]
     return _power(protocol, arms, {facet: _registered(protocol, facet) for facet in facets})
 
@@ -103,7 +105,10 @@ def _registered(protocol: Protocol, facet: str) -> Scatter | None:
 def _registered_numbers(
     protocol: Protocol, facet: str, measures: Sequence[Measure], sizes: Sequence[float]
 ) -> NumbersScatter:
-    """Return the scatter of numbers. The sharpness at all rho is one number; the measures of the loss are independent."""
+    """Return the scatter of numbers. The sharpness at all rho is one number; the measures of the loss are independent.
+
+    No means are registered, so nothing is known of where the numbers lie, and floors have no part in it.
+    """
     import numpy as np
 
     covariance = np.outer(sizes, sizes) if facet == "geometry" else np.diag(np.square(sizes))
@@ -142,7 +147,8 @@ def _measured_numbers(first: Examined, entries: Sequence[Entry]) -> NumbersScatt
             for replicate, values in of_arm.items():
                 place = network.arms.index(arm), network.replicates.index(replicate), names.index(entry.measure.name)
                 numbers[place] = sum(values) / len(values)
-    return numbers_scatter(numbers, [MEASURES[name].margin_of(network.protocol).size for name in names])
+    margins = [MEASURES[name].margin_of(network.protocol) for name in names]
+    return numbers_scatter(numbers, [margin.size for margin in margins], [margin.floor for margin in margins])
 
 
 def _measured_distances(first: Examined, entries: Sequence[Entry]) -> DistancesScatter:
