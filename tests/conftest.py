@@ -75,6 +75,17 @@ def page() -> tuple[str, str]:
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures of a page empty: each has its title and its data, and drawing it is most of a page's time.
+
+    It is for tests that read words. ``tests/reports/test_html.py``, ``test_minima.py`` and the tests in a browser draw.
+    """
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr(Figure, "draw", lambda figure, renderer: None)
+
+
+@pytest.fixture
 def benchmark_file(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a tiny benchmark file, with pieces of its text replaced, and returns its path."""
 

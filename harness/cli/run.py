@@ -43,6 +43,10 @@ def command(
     block: Blocked = None,
     set_: Overrides = None,
     only_search: Annotated[bool, typer.Option("--only-search", help="Stop before the comparison.")] = False,
+    only_measure: Annotated[
+        bool,
+        typer.Option("--only-measure", help="Train nothing; measure what is missing, whatever the time limit."),
+    ] = False,
     extend: Annotated[
         bool, typer.Option("--extend", help="Widen the range or budget of arms whose search raised an alarm.")
     ] = False,
@@ -87,6 +91,7 @@ def command(
         request = Request(
             file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(settings, time_limit), only_search,
             extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,
+            only_measure=only_measure,
         )  # fmt: skip
         opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None
         code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines, opened)

@@ -36,6 +36,7 @@ def run(
     set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
     workload: str | None = None,
     only_search: bool = False,
+    only_measure: bool = False,
     extend: bool = False,
     retry: bool = False,
     reuse: str | Path | None = None,
@@ -57,6 +58,7 @@ def run(
         set: Values that replace those of the file, by key: ``{"search.trials": 4}``.
         workload: One of the file's workloads; all of them where it is None.
         only_search: Whether to stop before the comparison.
+        only_measure: Whether to train nothing and to measure what is missing, whatever the time limit.
         extend: Whether to widen the range or the budget of arms whose search raised an alarm.
         retry: Whether to try again what was given up because the process died in it.
         reuse: A run folder, or a folder of them, to take finished runs from too.
@@ -84,6 +86,7 @@ def run(
 
     more = {
         "only_search": arguments.flag("only_search", only_search),
+        "only_measure": arguments.flag("only_measure", only_measure),
         "extend": arguments.flag("extend", extend),
         "retry": arguments.flag("retry", retry),
         "reuse": optional_path("reuse", reuse),
@@ -247,7 +250,7 @@ def _command(name: str, request: Request) -> list[str]:
     for option, value in options:
         words += [option, str(value)] if value is not None else []
     flags = {
-        "--only-search": request.only_search, "--extend": request.extend, "--retry": request.retry,
+        "--only-search": request.only_search, "--only-measure": request.only_measure, "--extend": request.extend, "--retry": request.retry,
         "--no-reuse": request.no_reuse, "--refit": request.refit,
     }  # fmt: skip
     return [*words, *(flag for flag, is_on in flags.items() if is_on)]

@@ -518,6 +518,7 @@ def harness_probes():
 '''
 
 BENCHMARK = """
+block = {block}
 name = "{name}"
 [data]
 dataset = "blobs"
@@ -571,7 +572,8 @@ def carry_out(tmp_path_factory):
         name, optimizers=HONEST, task="plain", backbones=("honest",), probes=("draw", "draw_late"), report="text"
     ):
         file = folder / f"{name}.toml"
-        lists = {"optimizers": optimizers, "backbones": backbones, "probes": probes}
+        analyses = {offered.plugin for offered in discover().offers["analysis"].values()}  # numbers are looked at
+        lists = {"optimizers": optimizers, "backbones": backbones, "probes": probes, "block": sorted(analyses)}
         text = BENCHMARK.format(
             name=name, task=task, report=report, **{key: list(value) for key, value in lists.items()}
         )

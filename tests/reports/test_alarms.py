@@ -25,6 +25,8 @@ from harness.verdict import tuning as alarms
 from harness.verdict.score_alarms import is_special_case, special_cases
 from harness.verdict.seed_noise import seed_noise
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 
 def analyses_of(module: Any) -> list[Any]:
     """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""

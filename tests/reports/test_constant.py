@@ -13,6 +13,8 @@ from harness.records import open_records
 from harness.running.prepare import Request
 from harness.running.start import run
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 NOTHING = '''
 """Classes that the features say nothing of; RARE of 100 examples are dogs."""
 

@@ -16,6 +16,8 @@ from harness_reports._page._section import Page
 from harness import Results
 from harness.results.analysis import analyse
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 SGDR, PLATEAU, COSINE = (f"lesson_cnn/sgd/{name}" for name in ("sgdr", "plateau", "cosine"))
 ABOUT = {
     "run_id": "x", "steps_per_epoch": 4, "epochs": 7, "head_epochs": 0, "per_epoch": False, "note": "",

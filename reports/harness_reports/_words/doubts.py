@@ -154,7 +154,7 @@ def _below_defaults(outcome: Outcome) -> Iterator[Remark]:
         label = outcome.labels.get(row["arm"], "")
         if label and label not in told and row["gain"] < 0:
             tuned, untuned = (numbers.measure(row[key], row["unit"]) for key in ("tuned", "untuned"))
-            text = f"{label} scores {tuned} tuned and {untuned} with its own defaults: its search was worth nothing on test."
+            text = f"{label} scores {tuned} tuned and {untuned} with its own defaults: on test, its search brought no gain that can be seen."
             yield Remark("below", "warn", text, label)
 
 
