@@ -58,9 +58,9 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
     The folder is written whole or not at all; every further format predicts what ``harness predict`` does. Raises RunFolderError for a run without a finished comparison or without its weights,
     DataError where the frozen backbone's weights are not found or the folder cannot be written, or has a model already.
     """
+    records = open_records(request.folder)
     out = request.out or Path(f"{request.folder.resolve().name}-model")
     check_place(out, request.force)
-    records = open_records(request.folder)
     choice = choose_model(records, request.arm, request.ensemble)
     records.check_files(choice.run_ids, "solutions/", "predictions/")
     model = build_model(records, choice)

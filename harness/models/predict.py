@@ -79,7 +79,6 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
     """
     _check_request(request)
-    check_out_file(request.out, header=f"{ID},", hint=REPLACED, force=request.force)
     model, train = open_model(request)
     check_out_file(request.out, header=_header_line(model, request.predicted), hint=REPLACED, force=request.force)
     return _predict(request, model, train, reporter, _open_table(request.out), f", into {request.out}")

@@ -76,6 +76,9 @@ class Tables(Mapping[str, "DataFrame"]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.names
+
     def __repr__(self) -> str:
         return f"<tables {', '.join(self.names)}>"
 

@@ -140,6 +140,7 @@ def test_figures_are_those_of_the_first_report_that_has_some_and_are_drawn_once(
         shown["lines"]
     assert isinstance(error.value, HarnessError)
     assert shown.get("lines") is None
+    assert shown._ipython_key_completions_() == ["line"]
     assert not Figures(Results(open_records(folder), {}), Registry())
 
 
@@ -239,6 +240,7 @@ def test_a_name_that_is_no_table_is_answered_with_those_that_are(folder: Any) ->
     with pytest.raises(KeyError, match=r"run\.tables\.columns: must be a table, got 'trial'; did you mean 'trials'"):
         run.tables.columns("trial")
     assert run.tables.get("leads") is None
+    assert "leaderboard" in run.tables._ipython_key_completions_()
     assert not hasattr(run, "_repr_png_")
     assert copy.copy(run).name == run.name
 

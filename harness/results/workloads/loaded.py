@@ -111,6 +111,9 @@ class WorkloadRuns(Mapping[str, Loaded]):
         filled = [table for table in tables if len(table)] or tables[:1]
         return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *RECORD_TABLES})
 
