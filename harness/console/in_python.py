@@ -12,7 +12,13 @@ from contextlib import contextmanager
 
 from harness.errors import HarnessError
 
-LISTS = {"plugin": "plugins", "block": "block", "format": "formats", "only": "names"}  # options that a list stands for
+LISTS = {
+    "plugin": "plugins",
+    "block": "block",
+    "format": "formats",
+    "only": "names",
+    "refit-arm": "refit_arms",
+}  # options that a list stands for
 FLAGS = frozenset(
     {
         "ensemble", "extend", "force", "light", "no-reuse", "only-measure", "only-search", "predicted", "refit", "retry",
