@@ -180,7 +180,7 @@ def large(tmp_path_factory, registry):
 
 
 @pytest.fixture(scope="module")
-def followed(large):
+def followed(large, every_analysis):
     """Return a function that returns the finished run of a regime at 96 px, made once."""
     made = {}
 
@@ -190,7 +190,7 @@ def followed(large):
                 patched.setenv("HARNESS_WEIGHTS", str(large))
                 file = large / f"{regime}.toml"
                 file.write_text(FOLLOWED.format(regime=regime) + (HEAD if regime == "features" else ""))
-                assert run(Request(file, data=large / "data", out=large / regime), QUIET) == 0
+                assert run(Request(file, data=large / "data", out=large / regime, block=every_analysis), QUIET) == 0
                 (made[regime],) = (large / regime).iterdir()
         return made[regime]
 

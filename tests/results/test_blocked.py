@@ -83,13 +83,14 @@ def whole(everything):
 
 
 @pytest.fixture(scope="module")
-def users(everything):
+def users(everything, undrawing):
     """Return the sections of the page with the tables that each one asks for."""
     tables = {}
-    for section in sections():
-        watched = Watched(everything.tables)
-        section.data(Page.of(replace(everything, tables=watched)))
-        tables[section.id] = watched.asked
+    with undrawing():
+        for section in sections():
+            watched = Watched(everything.tables)
+            section.data(Page.of(replace(everything, tables=watched)))
+            tables[section.id] = watched.asked
     return tables
 
 
