@@ -18,6 +18,8 @@ from harness_reports._words.outcome import Outcome
 from harness.console.numbers import beside_margin, number, plain
 from harness.verdict.reading import NetworkVerdict
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 LABELS = {"net/a/s": "sgd", "net/b/s": "adam"}
 
 
