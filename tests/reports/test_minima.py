@@ -78,7 +78,7 @@ def compared(records, probes=("representation", "connectivity", "sharpness", "he
     for arm, seed in product((*arms, *controls), range(SEEDS)):
         rows.append(
             {
-                "run_id": f"run-{len(rows)}", "arm": arm, "role": controls.get(arm, "fresh"), "of": first if arm in controls else arm,
+                "run_id": f"{arm}-{seed}".replace("/", "-"), "arm": arm, "role": controls.get(arm, "fresh"), "of": first if arm in controls else arm,
                 "replicate": seed, "init_seed": seed, "order_seed": seed, "seed": seed, "state": "done",
                 "test_accuracy": 0.9 + seed / 100, "train_loss": 0.01, "train_error": 0.0, "gradient_norm.value": 0.1 * (seed + 1),
             }
@@ -254,7 +254,7 @@ def test_barriers_are_pooled_over_pairs_both_ways_round_above_the_line_between_t
 @pytest.mark.usefixtures("undrawn")
 def test_a_barrier_that_cannot_be_trusted_is_in_no_figure(records):
     stale = records.measured.copy()
-    gone = (stale["probe"] == "connectivity") & (stale["one"] == "run-0")
+    gone = (stale["probe"] == "connectivity") & (stale["one"] == "lesson_cnn-sgd-cosine-0")
     stale.loc[gone & (stale["name"] == "bn_recalibrated"), "value"] = 0.0
     found, before = barriers.compute(replace(records, measured=stale)), barriers.compute(records)
     assert found["pairs"].max() == before["pairs"].max() - 2 * (SEEDS - 1)  # of the first seed with two other arms
