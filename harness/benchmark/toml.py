@@ -30,6 +30,26 @@ MOST_PARTS = 32  # of a dotted key
 _DOTTED = re.compile(r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+'))*+""")
 
 
+class OptionName(str):
+    """The place of a value that an option of its own stands for: ``--time-limit``."""
+
+    __slots__ = ()
+
+
+class OptionValue(str):
+    """An override that another option than ``--set`` stands for."""
+
+    __slots__ = ("option",)
+    option: OptionName
+
+    @classmethod
+    def of(cls, option: str, override: str) -> OptionValue:
+        """Return the override ``KEY=VALUE`` of an option, whose name stands in every error about it."""
+        made = cls(override)
+        made.option = OptionName(option)
+        return made
+
+
 @dataclass(frozen=True)
 class Source:
     """Merged values, and for each dotted key where it was written: ``file:line``, or ``--set KEY``."""
@@ -45,8 +65,10 @@ class Source:
     notices: Sequence[str] = ()  # for the user
 
     def where(self, *key: str) -> str:
-        """Return ``FILE:LINE: a.b`` of a key, or of the nearest key above it that was written."""
+        """Return ``FILE:LINE: a.b`` of a key, or of the nearest key above it that was written; ``--time-limit`` of an option."""
         for length in range(len(key), 0, -1):
+            if isinstance(self.places.get(key[:length]), OptionName):
+                return self.places[key[:length]]
             if key[:length] in self.places:
                 return f"{self.places[key[:length]]}: {'.'.join(key)}"
         return f"{self.file}: {'.'.join(key)}" if key else self.file
@@ -151,7 +173,7 @@ def _lay_overrides(overrides: Sequence[str], values: dict[str, Any], places: Map
         new_keys = _new_keys(key, values)
         _merge_tables(_nest_value(key, value), values)
         remaining = {path: place for path, place in places.items() if path[: len(new_keys[0])] != new_keys[0]}
-        places = remaining | dict.fromkeys(new_keys, "--set")
+        places = remaining | dict.fromkeys(new_keys, getattr(override, "option", "--set"))
     return places
 
 

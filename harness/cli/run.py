@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -77,17 +76,20 @@ def command(
     """
     from harness.cli.watch import watch_beside
     from harness.console import interruption
+    from harness.console.beginning import command_began
     from harness.console.progress import Reporter
 
-    began = time.monotonic()
+    began = command_began()
     with interruption.listening(), Reporter() as reporter:
         reporter.start(f"harness {__version__}: run {file}")
         # These take seconds, so they come behind the first line.
+        from harness.benchmark.toml import OptionValue
         from harness.results.workloads.summary import common_lines
         from harness.running.prepare import Request
         from harness.running.workloads import run_file
 
-        settings = [*(set_ or ()), *([f"report.listeners={json.dumps(listen)}"] if listen else ())]
+        listeners = [OptionValue.of("--listen", f"report.listeners={json.dumps(listen)}")] if listen else []
+        settings = [*(set_ or ()), *listeners]
         request = Request(
             file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(settings, time_limit), only_search,
             extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,

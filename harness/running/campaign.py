@@ -22,7 +22,7 @@ from harness.running.after.probe_costs import foretell, planned_cells, wanted_me
 from harness.running.disk_space import room_for, warning
 from harness.running.driver import Driver
 from harness.running.executor import GuardedExecutor
-from harness.running.forecast.timing import SECONDS_OF_REPORT
+from harness.running.forecast.ending import seconds_of_ending
 from harness.running.looks import decided, look_of, next_look, replicates_of_baseline
 from harness.running.prepare import Prepared, Request
 from harness.running.reuse import EarlierRuns
@@ -68,7 +68,8 @@ class Campaign:
             return self._all_failures()
         self._note(replicates)
         if "html" in self._setting.plan.benchmark.report.formats:
-            self._reporter.ahead.expect("report", 1, SECONDS_OF_REPORT)
+            seconds = seconds_of_ending(len(self._setting.plan.competitors), 0)
+            self._reporter.ahead.expect("report", 1, seconds)
         while True:
             self._go_on_to(replicates)
             if self.driver.only_search:

@@ -28,6 +28,7 @@ from harness.running.description import describe_run
 from harness.running.disk_space import naming_need
 from harness.running.driver import open_executor
 from harness.running.executor import GuardedExecutor
+from harness.running.forecast.ending import Ending
 from harness.running.listening.audience import Audience
 from harness.running.listening.last_words import last_occurrences
 from harness.running.prepare import Prepared, Request, prepare
@@ -83,16 +84,19 @@ def _run_in_folder(
     with contextlib.ExitStack() as seats:
         audience = Audience(plan.listeners, folder, as_plain(plan.benchmark), setting.registry, reporter.say)
         seats.callback(audience.close)
-        failures = _train_in_folder(setting, request, reporter, command, audience)
+        failures, limit = _train_in_folder(setting, request, reporter, command, audience)
         written = write_reports(folder, plan.benchmark.report.formats, setting.registry, attempts=setting.attempts)
         audience.finish(list(last_occurrences(written)))
+    if limit.is_set:
+        with Store(folder, attempts=setting.attempts) as store:
+            limit.run_ended(store)
     return failures, written, audience
 
 
 def _train_in_folder(
     setting: Prepared, request: Request, reporter: Reporter, command: Sequence[str], audience: Audience
-) -> list[str]:
-    """Do all that is written into the records; return a line for whatever went wrong."""
+) -> tuple[list[str], TimeLimit]:
+    """Do all that is written into the records; return a line for whatever went wrong, and the time limit."""
     folder = request.place / setting.folder_name
     earlier = earlier_runs(setting, folder, reusable_folders(request.out, request.reuse, request.no_reuse))
     with (
@@ -103,7 +107,8 @@ def _train_in_folder(
         audience.open()
         executor = _executor_of(setting, store, closing)
         seconds = None if request.only_measure else limit_of(setting.plan.benchmark)
-        limit = TimeLimit(seconds, store, request.began, share=request.share)
+        ending = Ending(store, len(setting.plan.competitors))
+        limit = TimeLimit(seconds, store, request.began, share=request.share, ending=ending.expected)
         closing.callback(limit.write)
         centred = centre(setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
@@ -114,7 +119,7 @@ def _train_in_folder(
         audience.catch_up()
         if audience.left_out or store.noted("listeners"):
             store.note("listeners", audience.left_out)
-    return failures
+    return failures, limit
 
 
 def _executor_of(setting: Prepared, store: Store, closing: contextlib.ExitStack) -> Callable[[], GuardedExecutor]:
@@ -149,6 +154,7 @@ def _carry_out(
     bring_in(setting.imported, store)
     campaign = Campaign(setting, request, store, reporter, command, earlier, executor, limit)
     failures = campaign.carry_out()
+    limit.work_ends()
     for line in campaign.driver.undefined():
         reporter.say(f"note: {line}")
     failures += collect(setting, campaign.driver, store, setting.registry, reporter)
