@@ -13,7 +13,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, digest, hookimpl
-from harness.statistics.intervals import LEVEL, clopper_pearson, equal_numbers
+from harness.statistics.intervals import equal_numbers
+from harness.statistics.proportions import LEVEL, clopper_pearson
 from harness.verdict.trials import chances, exchangeable, scores, thinned
 
 if TYPE_CHECKING:
