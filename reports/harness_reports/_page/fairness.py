@@ -143,7 +143,8 @@ def _pareto_panels(page: Page) -> dict[str, Any] | None:
     panels: list[dict[str, Any]] = []
     for network, trials in table.groupby("network", sort=False):
         front = trials[trials["front_of_all"]].sort_values(["seconds", "number"])
-        figure = pareto_panel(page.outcome, trials, front, page.looks, f"pareto-{len(panels)}")
+        name = f"score-against-seconds-{page.network_names[str(network)]}"
+        figure = pareto_panel(page.outcome, trials, front, page.looks, name)
         rows = [_trial_row(page, row) for row in front.to_dict("records")]
         panels.append({"network": network, "figure": figure, "rows": rows})
     return {"panels": panels, "several": len(panels) > 1} if panels else None
