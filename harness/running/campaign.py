@@ -53,7 +53,7 @@ class Campaign:
             setting, store, reporter, request.only_search, earlier, executor, limit, self._seconds_measuring
         )
         compare = setting.plan.benchmark.compare
-        self.driver.epochs_after = (compare.folds + request.refit) * compare.epochs
+        self.driver.epochs_after = (compare.folds + request.refit + len(request.refit_arms)) * compare.epochs
         self._measuring: dict[int, dict[str, int]] = {}  # by replicates: the measurements of each probe
         self._failures: list[str] = []
         self._worked = False  # whether there was anything to do
