@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import Benchmark
+from harness.benchmark.sections.compare import FACET_PROBES
 from harness.benchmark.toml import Path_, Source, copy_table
 
 Table = Mapping[str, Any]
@@ -101,13 +102,13 @@ def _drop_options(cut: _Cut) -> None:
 
 
 def _drop_probes(cut: _Cut) -> None:
-    """Leave out the settings of probes that ``--set`` took away."""
+    """Leave out the settings of probes that ``--set`` took away, but for those that the protocol has anyway."""
     if not cut.changed_by_set("compare", "probes"):
         return
     chosen = _names_of(cut.value("compare", "probes"))
     for setting in ("probe_options", "probe_sizes"):
         for probe in cut.table_keys("compare", setting):
-            if probe not in chosen:
+            if probe not in chosen and probe not in FACET_PROBES.values():
                 cut.drop_key([probe], probe, "compare", setting, probe)
 
 

@@ -29,7 +29,7 @@ from harness.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from harness.plugin.contracts import Results, Workloads
+    from harness.plugin.contracts import Results
     from harness.plugin.registry import Registry
 
 
@@ -43,6 +43,10 @@ def command(
     block: Blocked = None,
     set_: Overrides = None,
     only_search: Annotated[bool, typer.Option("--only-search", help="Stop before the comparison.")] = False,
+    only_measure: Annotated[
+        bool,
+        typer.Option("--only-measure", help="Train nothing; measure what is missing, whatever the time limit."),
+    ] = False,
     extend: Annotated[
         bool, typer.Option("--extend", help="Widen the range or budget of arms whose search raised an alarm.")
     ] = False,
@@ -82,7 +86,9 @@ def command(
     began = time.monotonic()
     with interruption.listening(), Reporter() as reporter:
         reporter.start(f"harness {__version__}: run {file}")
-        from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
+        # These take seconds, so they come behind the first line.
+        from harness.results.workloads.summary import common_lines
+        from harness.running.prepare import Request
         from harness.running.workloads import run_file
 
         settings = [*(set_ or ()), *([f"report.listeners={json.dumps(listen)}"] if listen else ())]
@@ -90,6 +96,7 @@ def command(
             file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(settings, time_limit), only_search,
             extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,
             refit_arms=tuple(refit_arm or ()),
+            only_measure=only_measure,
         )  # fmt: skip
         opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None
         code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines, opened)
@@ -101,10 +108,3 @@ def closing_lines(results: Results, registry: Registry) -> Sequence[str]:
     from harness.cli.show import describe_results, result_lines
 
     return result_lines(describe_results(results.records, registry, results))
-
-
-def common_lines(workloads: Workloads, folder: Path) -> Sequence[str]:
-    """Return the few lines that a run of several workloads ends with."""
-    from harness.cli.workloads import describe_workloads, workloads_lines
-
-    return workloads_lines(describe_workloads(workloads, folder))

@@ -32,9 +32,9 @@ BEST = 8  # arms that these lines name
 def command(folder: AnyRunFolder, plugin: PluginFiles = None, block: Blocked = None, as_json: AsJson = False) -> None:
     """Show a run's results, or those of several workloads."""
     say_begun(f"results of {folder}")
-    from harness.cli.workloads import show_workloads, workloads_lines
     from harness.plugin.discovery import discover
     from harness.records.workloads import has_workloads
+    from harness.results.workloads.summary import show_workloads, workloads_lines
 
     registry = discover(plugin or [], block or [])
     if has_workloads(folder):

@@ -51,6 +51,7 @@ BATCH = 64  # photos at a time, as when features are extracted
 ID = "id"  # the first column
 PREDICTED = "predicted"  # the column with the most probable class, where it is asked for
 SHOWN = 5  # unreadable photos that are named
+REPLACED = "name another, or replace it with --force"  # a file that is there and is no table with the same columns
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class PredictionRequest:
     snapshots: bool = False
     ids: str = "number"  # one of data.photos.IDS
     predicted: bool = False  # a column with the most probable class
+    force: bool = False  # replace a file that is there, whatever it is
 
 
 def predict(request: PredictionRequest, reporter: Reporter) -> int:
@@ -77,9 +79,8 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
     """
     _check_request(request)
-    check_out_file(request.out, header=f"{ID},")
     model, train = open_model(request)
-    check_out_file(request.out, header=_header_line(model, request.predicted))
+    check_out_file(request.out, header=_header_line(model, request.predicted), hint=REPLACED, force=request.force)
     return _predict(request, model, train, reporter, _open_table(request.out), f", into {request.out}")
 
 

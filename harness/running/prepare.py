@@ -58,6 +58,7 @@ class Request:
     workload: str | None = None  # one of the file's workloads
     common: str = ""  # the folder of all its workloads, in ``out``; "" where the file itself is the benchmark
     preset: str | None = None  # how much is searched and repeated, laid over the file
+    only_measure: bool = False  # train nothing; no time limit holds for the measurements
     refit: bool = False  # the best arm is trained once more, on train and tune together
     refit_arms: tuple[str, ...] = ()  # so are these; their names may be short
     began: float | None = None  # the reading of ``time.monotonic`` from which a time limit counts; None for now

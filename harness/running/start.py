@@ -13,6 +13,7 @@ from typing import Any
 from harness.benchmark.sections import as_plain
 from harness.console.numbers import duration, measure
 from harness.console.progress import Reporter
+from harness.errors import BenchmarkError
 from harness.plugin.contracts import Results
 from harness.plugin.process_settings import take_notes
 from harness.plugin.registry import Registry
@@ -51,6 +52,8 @@ def run(
     """
     began = request.began or time.monotonic()
     check_out_folder(request.out)
+    if request.only_search and request.only_measure:
+        raise BenchmarkError("--only-search: must not go with --only-measure, got both; leave one out")
     reusable_folders(request.out, request.reuse, request.no_reuse)  # refuses a wrong --reuse before anything is opened
     setting = prepare(request, reporter, journal=True)
     with contextlib.closing(setting.attempts):
@@ -100,7 +103,8 @@ def _train_in_folder(
     ):
         audience.open()
         executor = _executor_of(setting, store, closing)
-        limit = TimeLimit(limit_of(setting.plan.benchmark), store, request.began, share=request.share)
+        seconds = None if request.only_measure else limit_of(setting.plan.benchmark)
+        limit = TimeLimit(seconds, store, request.began, share=request.share)
         closing.callback(limit.write)
         centred = centre(setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
@@ -149,7 +153,7 @@ def _carry_out(
     for line in campaign.driver.undefined():
         reporter.say(f"note: {line}")
     failures += collect(setting, campaign.driver, store, setting.registry, reporter)
-    for arm in _refitted(request, setting) if campaign.driver.compared else ():
+    for arm in _refitted(request, setting) if campaign.driver.compared and not request.only_measure else ():
         failure = refit(setting, campaign.driver, store, reporter, executor, limit, arm)
         failures += [failure] if failure else []
     store.note_changes(take_notes())

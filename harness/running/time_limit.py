@@ -14,8 +14,8 @@ from typing import Any
 
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.sections.base import seconds_of, time_text
+from harness.console.continuing import continuing
 from harness.console.numbers import duration
-from harness.console.safe_text import typed
 from harness.records import Store
 from harness.running.forecast.timing import SECONDS_OF_REPORT
 
@@ -127,26 +127,7 @@ class TimeLimit:
     def remedy(self, needed: float, command: Sequence[str]) -> str:
         """Return the command that goes on, with a limit under which so many more seconds fit."""
         seconds = _rounded(self.used + ROOM * max(needed, 1.0) + sum(self._reserved.values()))
-        return command_with_limit(command, seconds * self._share)
-
-
-def command_with_limit(command: Sequence[str], seconds: float) -> str:
-    """Return a recorded ``harness run`` command as typed in a shell, with this limit in place of its own.
-
-    >>> command_with_limit(["harness", "run", "a.toml", "--time-limit", "1h"], 7200)
-    'harness run a.toml --time-limit 2h'
-    """
-    parts: list[str] = []
-    words = iter(command)
-    for word in words:
-        if word == "--time-limit":
-            next(words, None)
-        elif word == "--set":
-            value = next(words, "")
-            parts += [] if value.replace(" ", "").startswith("budget=") else [word, value]
-        elif not word.startswith("--time-limit=") and word not in ("--only-search", "--extend"):
-            parts.append(word)
-    return f"{typed(parts) if parts else 'harness run ...'} --time-limit {time_text(seconds)}"
+        return continuing(command, time_limit=time_text(seconds * self._share))
 
 
 def _rounded(seconds: float) -> float:
@@ -160,4 +141,5 @@ def _rounded(seconds: float) -> float:
 
 def limit_of(benchmark: Benchmark) -> float | None:
     """Return the seconds that a benchmark may take; None for no limit."""
-    return None if benchmark.budget is None else seconds_of(benchmark.budget)
+    seconds = math.inf if benchmark.budget is None else seconds_of(benchmark.budget)
+    return seconds if math.isfinite(seconds) else None

@@ -75,7 +75,8 @@ class Benchmark(Section):
     budget: Annotated[
         Seconds | TimeText | None,
         Meaning(
-            "The time that the run may take in all, from its beginning to its reports: seconds, or a text such as `1h30m`. "
+            "The time that the run may take in all, from its beginning to its reports: seconds, or a text such as `90s`, `5min` "
+            "or `1h30m`; `none` for no limit. "
             "Search, comparison and probes share it. No replicate, trial or pair of networks begins that does not fit, and "
             "all arms are treated alike. It is a total over all calls: the same command with more time goes on. "
             "`--time-limit` is the same.",
