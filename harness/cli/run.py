@@ -69,6 +69,10 @@ def command(
     refit: Annotated[
         bool, typer.Option("--refit", help="Train the best arm once more, on train and tune together.")
     ] = False,
+    refit_arm: Annotated[
+        list[str] | None,
+        typer.Option("--refit-arm", metavar="ARM", help="Train this arm once more so too. Can be repeated."),
+    ] = None,
 ) -> None:
     """Tune, compare and report.
 
@@ -93,6 +97,7 @@ def command(
         request = Request(
             file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(settings, time_limit), only_search,
             extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,
+            refit_arms=tuple(refit_arm or ()),
             only_measure=only_measure,
         )  # fmt: skip
         opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None

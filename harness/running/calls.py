@@ -45,6 +45,7 @@ def run(
     preset: str | None = None,
     time_limit: str | None = None,
     refit: bool = False,
+    refit_arms: Iterable[str] = (),
     quiet: bool = False,
 ) -> Loaded | WorkloadRuns:
     """Tune, compare and report, as ``harness run`` does; the same call again goes on where it was left.
@@ -67,6 +68,7 @@ def run(
         preset: How much is searched and repeated, laid over the file: "quick", "good" or "best".
         time_limit: How long all of it may take, such as "1h".
         refit: Whether to train the best arm once more, on train and tune together.
+        refit_arms: More arms to train once more so, by name.
         quiet: Whether to print nothing.
 
     Returns:
@@ -93,6 +95,9 @@ def run(
         "reuse": optional_path("reuse", reuse),
         "no_reuse": arguments.flag("no_reuse", no_reuse),
         "refit": arguments.flag("refit", refit),
+        "refit_arms": tuple(
+            arguments.text("refit_arms", arm) for arm in arguments.items("refit_arms", refit_arms, "names of arms")
+        ),
         "preset": optional_text("preset", preset),
         "began": time.monotonic(),
     }
@@ -242,6 +247,7 @@ def _command(name: str, request: Request) -> list[str]:
         ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
         *(("--plugin", plugin) for plugin in request.plugins), *(("--block", plugin) for plugin in request.block),
         *(("--set", override) for override in request.overrides),
+        *(("--refit-arm", arm) for arm in request.refit_arms),
     ]  # fmt: skip
     for option, value in options:
         words += [option, str(value)] if value is not None else []
