@@ -20,7 +20,7 @@ from harness.benchmark.installed import find_benchmark, hint_for
 from harness.benchmark.lines import KEY, find_lines, split_key
 from harness.benchmark.lines import Path_ as Path_
 from harness.benchmark.lines import refusal as refusal
-from harness.benchmark.sections.presets import PRESET, preset_line, preset_table
+from harness.benchmark.sections.presets import PRESET, preset_note, preset_table
 from harness.benchmark.workloads import WORKLOAD, Workload, checked_workloads, find_workload
 from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, printable, shown
 
@@ -63,6 +63,7 @@ class Source:
     profiles: Sequence[str] = ()  # the names of all the file's profiles
     workloads: Sequence[Workload] = ()  # those of the file; none where the file itself is the benchmark
     notices: Sequence[str] = ()  # for the user
+    preset: Mapping[str, Any] | None = None  # what the records say of the preset, where one is laid over the file
 
     def where(self, *key: str) -> str:
         """Return ``FILE:LINE: a.b`` of a key, or of the nearest key above it that was written; ``--time-limit`` of an option."""
@@ -99,38 +100,33 @@ def read(
     written = [copy_table(table) for table in (values, *(w.table for w in workloads), *profiles.values())]
     laid: dict[str, Any] = {}
     if workload is not None:
-        table = find_workload(workload, workloads, str(file))
-        _lay_table(table.table, table.key, values, places, laid)
+        workload_table = find_workload(workload, workloads, str(file))
+        _lay_table(workload_table.table, workload_table.key, values, places, laid)
     if profile is not None:
         if profile not in profiles:
             hint = did_you_mean(profile, profiles) or "the file has none"
             raise refusal(f"{file}: --profile", "name a profile of the file", shown(profile), hint)
         _lay_table(profiles[profile], ("profiles", profile), values, places, laid)
-    if preset is not None:
-        _lay_preset(preset, values, places, laid)
+    table = _lay_preset(preset, values, places, laid) if preset is not None else {}
     chosen = copy_table(values)
     places = _lay_overrides(overrides, values, places)
-    notices = () if preset is None else (preset_line(preset, _preset_values(values, places)),)
     if workload is not None:  # the name of the file is that of all its workloads
-        values["name"], places[("name",)] = workload, places.get((*table.key, "name"), str(file))
-    return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads, notices)
+        values["name"], places[("name",)] = workload, places.get((*workload_table.key, "name"), str(file))
+    note = preset_note(preset, table, values) if preset is not None else None
+    notices = (note["line"],) if note else ()
+    return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads, notices, note)
 
 
 def _lay_preset(
     name: str, values: dict[str, Any], places: dict[Path_, str], laid: dict[str, Any]
-) -> None:  # fmt: skip
-    """Lay a preset over the values."""
+) -> dict[str, Any]:  # fmt: skip
+    """Lay a preset over the values, and return what it lays over them."""
     table = preset_table(name, values)
     for below in (values, laid):
         _merge_tables(copy_table(table), below)
     for section, keys in table.items():
         places |= dict.fromkeys(((section, key) for key in keys), PRESET)
-
-
-def _preset_values(values: Mapping[str, Any], places: Mapping[Path_, str]) -> dict[str, str]:
-    """Return the values of the preset that nothing replaced, by dotted key, as TOML writes them."""
-    keys = [key for key, place in places.items() if place == PRESET]
-    return {".".join(key): to_toml(values[key[0]][key[1]]) for key in keys}
+    return table
 
 
 def read_overrides(name: str, overrides: Sequence[str]) -> Source:

@@ -21,6 +21,7 @@ from harness.cli import (
     data_get,
     data_inspect,
     data_suspects,
+    docs,
     examples,
     export,
     figures,
@@ -85,6 +86,7 @@ _add("predict", predict.command)
 _add("export", export.command)
 _add("new", new.command)
 _add("cache", cache.command)
+_add("docs", docs.command)
 _add("data inspect", data_inspect.command)
 _add("data suspects", data_suspects.command)
 _add("data get", data_get.command)

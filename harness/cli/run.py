@@ -28,7 +28,7 @@ from harness.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from harness.plugin.contracts import Results, Workloads
+    from harness.plugin.contracts import Results
     from harness.plugin.registry import Registry
 
 
@@ -69,6 +69,10 @@ def command(
     refit: Annotated[
         bool, typer.Option("--refit", help="Train the best arm once more, on train and tune together.")
     ] = False,
+    refit_arm: Annotated[
+        list[str] | None,
+        typer.Option("--refit-arm", metavar="ARM", help="Train this arm once more so too. Can be repeated."),
+    ] = None,
 ) -> None:
     """Tune, compare and report.
 
@@ -82,8 +86,10 @@ def command(
     began = command_began()
     with interruption.listening(), Reporter() as reporter:
         reporter.start(f"harness {__version__}: run {file}")
+        # These take seconds, so they come behind the first line.
         from harness.benchmark.toml import OptionValue
-        from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
+        from harness.results.workloads.summary import common_lines
+        from harness.running.prepare import Request
         from harness.running.workloads import run_file
 
         listeners = [OptionValue.of("--listen", f"report.listeners={json.dumps(listen)}")] if listen else []
@@ -91,6 +97,7 @@ def command(
         request = Request(
             file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(settings, time_limit), only_search,
             extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,
+            refit_arms=tuple(refit_arm or ()),
             only_measure=only_measure,
         )  # fmt: skip
         opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None
@@ -103,10 +110,3 @@ def closing_lines(results: Results, registry: Registry) -> Sequence[str]:
     from harness.cli.show import describe_results, result_lines
 
     return result_lines(describe_results(results.records, registry, results))
-
-
-def common_lines(workloads: Workloads, folder: Path) -> Sequence[str]:
-    """Return the few lines that a run of several workloads ends with."""
-    from harness.cli.workloads import describe_workloads, workloads_lines
-
-    return workloads_lines(describe_workloads(workloads, folder))

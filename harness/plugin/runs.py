@@ -198,7 +198,7 @@ class Epoch:
     number: int  # 1 is the first
     steps: int  # optimizer steps so far
     seconds: float  # of training so far; evaluation is not timed
-    lr: float  # of the step to come: the schedule has moved on
+    lr: float  # of the epoch's first step; a schedule may move it with every step
     metrics: Mapping[str, float]  # by SPLIT_NAME: "tune_accuracy"
     state: Callable[[], State] | None = None
     snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # returns the weights, where they are kept

@@ -18,6 +18,7 @@ from harness.errors import DataError, RunFolderError, disk
 
 MARK = "optimizer-harness"  # near the beginning of every page, summary and picture that a command writes
 HEAD = 2048  # bytes in which it is looked for
+TAIL = 65536  # bytes at the end of a PDF, whose creator stands there
 RUN_FOLDER = (
     "run.db", "lock", "benchmark.toml", "environment.json",
     "solutions", "predictions", "states", "probes", "thumbnails", "tables", "listeners",
@@ -58,17 +59,29 @@ def replacing(file: Path, durable: bool = True, hint: str = "", needed: int = 0)
 
 
 @contextmanager
-def new_folder(folder: Path, hint: str = "", needed: int = 0) -> Iterator[Path]:
-    """Give a temporary folder to fill. When it is whole, it becomes ``folder``; after an error it is removed. See ``replacing``."""
+def new_folder(folder: Path, hint: str = "", needed: int = 0, replaces: bool = False) -> Iterator[Path]:
+    """Give a temporary folder to fill. When it is whole, it becomes ``folder``; after an error it is removed. See ``replacing``.
+
+    Where it ``replaces`` a folder that is there, that one is removed when the new one is whole.
+    """
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    before = folder.with_name(f"{folder.name}.{os.getpid()}.before.tmp")
     try:
         with disk.writing(folder, hint, needed):
             temporary.mkdir(parents=True)
             yield temporary
-            temporary.replace(folder)
+            if replaces and folder.is_dir() and any(folder.iterdir()):
+                folder.rename(before)
+            try:
+                temporary.replace(folder)
+            except OSError:
+                if before.exists():
+                    before.rename(folder)
+                raise
     finally:
-        with suppress(OSError):
-            shutil.rmtree(temporary)
+        for place in (temporary, before):
+            with suppress(OSError):
+                shutil.rmtree(place)
 
 
 def checksum(file: Path) -> str:
@@ -112,18 +125,21 @@ def temporary_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def check_out_file(out: Path, option: str = "--out", new: bool = False, header: str = "") -> None:
+def check_out_file(
+    out: Path, option: str = "--out", new: bool = False, header: str = "", hint: str = "name another or remove it",
+    force: bool = False,
+) -> None:  # fmt: skip
     """Raise DataError, naming the option, for a file that cannot be written or may not be replaced.
 
     A file that is there is replaced where the command wrote it: a table that begins with ``header``, anything else that
-    has the ``MARK`` near its beginning. With ``new`` none is.
+    has the ``MARK`` near its beginning. With ``new`` none is, and with ``force`` any file is. ``hint`` says what to do.
     """
     _check_outside(out, option)
     if new and os.path.lexists(out) and not out.is_dir():
-        raise DataError(f"{option}: must be a new file, got '{out}', which is there; name another or remove it")
-    if os.path.lexists(out) and not out.is_dir() and not _is_own(out, header):
+        raise DataError(f"{option}: must be a new file, got '{out}', which is there; {hint}")
+    if os.path.lexists(out) and not out.is_dir() and not force and not _is_own(out, header):
         raise DataError(
-            f"{option}: must be a new file, or one that this command wrote, got '{out}', which is another; name another or remove it"
+            f"{option}: must be a new file, or one that this command wrote, got '{out}', which is another; {hint}"
         )
     where = out.absolute().parent
     why = "it is a folder" if out.is_dir() else "" if where.is_dir() else "its folder is not there"
@@ -142,13 +158,19 @@ def check_out_folder(out: Path, option: str = "--out", new: bool = False) -> Non
 
 
 def _is_own(out: Path, header: str) -> bool:
-    """Return whether a file begins like one that a command of ours writes."""
+    """Return whether a file begins like one that a command of ours writes, or is a PDF that names us as its creator."""
+    if not out.is_file():
+        return False
     try:
         with out.open("rb") as content:
-            head = content.read(HEAD) if out.is_file() else b""
+            head = content.read(HEAD)
+            content.seek(max(0, out.stat().st_size - TAIL))
+            tail = content.read(TAIL) if head.startswith(b"%PDF-") else b""
     except OSError:
         return False
-    return head.startswith(header.encode()) if header else MARK.encode() in head
+    if header:
+        return head.startswith(header.encode())
+    return MARK.encode() in head or f"/Creator ({MARK})".encode() in tail
 
 
 def _check_outside(out: Path, option: str) -> None:

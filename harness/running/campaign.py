@@ -55,7 +55,7 @@ class Campaign:
             trains=not request.only_measure,
         )  # fmt: skip
         compare = setting.plan.benchmark.compare
-        self.driver.epochs_after = (compare.folds + request.refit) * compare.epochs
+        self.driver.epochs_after = (compare.folds + request.refit + len(request.refit_arms)) * compare.epochs
         self._measuring: dict[int, dict[str, int]] = {}  # by replicates: the measurements of each probe
         self._failures: list[str] = []
         self._worked = False  # whether there was anything to do

@@ -19,6 +19,7 @@ from harness.models.choice import model_line
 from harness.plugin.contracts import Results
 from harness.plugin.process_settings import take_notes
 from harness.plugin.registry import Registry
+from harness.plugin.runs import full_arm_name
 from harness.records import Store
 from harness.records.files import check_out_folder
 from harness.results.reports import Written, write_reports
@@ -165,11 +166,18 @@ def _carry_out(
     for line in campaign.driver.undefined():
         reporter.say(f"note: {line}")
     failures += collect(setting, campaign.driver, store, setting.registry, reporter)
-    if request.refit and not request.only_measure and campaign.driver.compared:
-        failure = refit(setting, campaign.driver, store, reporter, executor, limit)
+    for arm in _refitted(request, setting) if campaign.driver.compared and not request.only_measure else ():
+        failure = refit(setting, campaign.driver, store, reporter, executor, limit, arm)
         failures += [failure] if failure else []
     store.note_changes(take_notes())
     return failures + store.changes()
+
+
+def _refitted(request: Request, setting: Prepared) -> list[str | None]:
+    """Return the arms that are trained once more on all data; None is the best one."""
+    arms = [competitor.name for competitor in setting.plan.competitors]
+    named = list(dict.fromkeys(full_arm_name(name, arms) for name in request.refit_arms))
+    return [*([None] if request.refit else []), *named]
 
 
 def _unequal_classes_line(constant: Mapping[str, Any]) -> str:

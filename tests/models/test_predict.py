@@ -278,7 +278,22 @@ def test_the_command_writes_the_table_and_ends_well_though_photos_are_unreadable
     for number, (_, probability, named) in enumerate(rows, 1):
         assert number == 5 or named == ("dogs" if float(probability) > 0.5 else "cats")
     assert all(0.1 <= float(row[1]) <= 0.9 for row in rows)
-    assert "warning: 1 of 80 photos could not be read and got 0.5:" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "the column label has the probability of dogs\n" in printed
+    assert "warning: 1 of 80 photos could not be read and got 0.5:" in printed
+
+
+def test_a_table_is_written_again_and_another_file_only_where_that_is_asked_for(finished, unlabelled, tmp_path):
+    folder, out = finished("scratch"), tmp_path / "a.csv"
+    go(folder, unlabelled, out)
+    first = out.read_bytes()
+    go(folder, unlabelled, out)
+    assert out.read_bytes() == first
+    with pytest.raises(DataError, match=r"got .*a\.csv', which is another; name another, or replace it with --force$"):
+        go(folder, unlabelled, out, predicted=True)
+    assert out.read_bytes() == first
+    go(folder, unlabelled, out, predicted=True, force=True)
+    assert table(out)[0] == ["id", "label", "predicted"]
 
 
 def test_a_loose_plugin_of_the_run_has_to_be_named_and_is_compared_with_the_recorded_one(

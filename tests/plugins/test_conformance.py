@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +16,7 @@ import torch
 
 from harness.plugin.contracts import KINDS, Backbone, Catalogue, Scheduler, Task
 from harness.plugin.discovery import discover
+from harness.running.workers import processes
 from harness.testing import checks
 
 FOUND = discover()
@@ -23,8 +30,20 @@ CHECKS = [
 ]
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """Fork the workers of an executor: started as users' are, each would import torch. ``test_processes`` starts them so."""
+    place = Path(__file__).parents[1] / "hostile" / "disturbing.py"
+    spec = importlib.util.spec_from_file_location("disturbing", place)
+    disturbing = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "disturbing", disturbing)
+    spec.loader.exec_module(disturbing)
+    popen = partial(disturbing.Forked, lambda: None)
+    monkeypatch.setattr(processes, "subprocess", SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL))
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: f"{check.offer.name}-{check}")
-def test_a_plugin_passes_its_check(check):
+def test_a_plugin_passes_its_check(check, forked):
     check()
 
 

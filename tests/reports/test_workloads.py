@@ -19,6 +19,8 @@ from harness.results.workloads.tables import WORKLOADS, pooled_tables
 from harness.verdict.protocol import FACETS
 from harness.verdict.reading import NetworkVerdict, ProtocolVerdict
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 ARMS = ("sgd", "adam", "rmsprop")
 
 

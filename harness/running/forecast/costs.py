@@ -119,6 +119,7 @@ def arm_row(cost: ArmCost, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
         "confirmations": cost.confirmations,
         "first_trial": first_trial(cost.competitor),
         "drawn_first": drawn_first(cost.competitor),
+        "read_defaults": {name: read.source for name, read in cost.competitor.read_defaults.items()},
         "moved_defaults": {name: list(both) for name, both in moved_defaults(cost.competitor).items()},
         "seeds": benchmark.compare.seeds,
         "comparison": dict(roles),

@@ -58,7 +58,8 @@ def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[st
             if rival != arm:
                 axes.plot(rivals["budget"], rivals["expected"], color=MUTED, lw=0.8, alpha=0.45, drawstyle=step)
         marker = "o" if rows["expected"].notna().sum() == 1 else ""  # one point makes no line
-        axes.fill_between(rows["budget"], rows["low"], rows["high"], color=look.color, alpha=0.18, lw=0)
+        shape: Any = "post" if step == "steps-post" else None
+        axes.fill_between(rows["budget"], rows["low"], rows["high"], step=shape, color=look.color, alpha=0.18, lw=0)
         axes.plot(rows["budget"], rows["expected"], color=look.color, lw=2, marker=marker, ms=4, drawstyle=step)
         _set_y_ends(axes, table, outcome.searched.goal, outcome.searched.unit)
         _set_trials_axis(axes, table)
@@ -87,7 +88,7 @@ def spending_figure(
         axes.set_xlabel(title)
         name_y_axis(axes, outcome.trial_title, outcome.searched.unit)
         described = f"best {outcome.trial_title} to be expected against {title}"
-        return to_svg(figure, f"budget-{column}", described, {}, named_arms(table, looks))
+        return to_svg(figure, f"budget-by-{column}", described, {}, named_arms(table, looks))
 
 
 def _set_y_ends(axes: Axes, table: DataFrame, goal: str, unit: str) -> None:
