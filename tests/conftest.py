@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -145,3 +147,24 @@ def photos(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture(scope="session")
+def set_by_latex() -> Callable[..., None]:
+    """Return a function that has LaTeX set a text in a folder; it skips the test where LaTeX or a package of it is missing."""
+
+    def typeset(body: str, folder: Path, *packages: str, options: str = "") -> None:
+        if not shutil.which("pdflatex"):
+            pytest.skip("pdflatex is not installed here; TeX Live has it")
+        for package in packages:
+            known = subprocess.run(["kpsewhich", f"{package}.sty"], capture_output=True, check=False)
+            if known.returncode:
+                pytest.skip(f"LaTeX's package {package} is not installed here; TeX Live has it")
+        uses = "".join(rf"\usepackage{{{package}}}" for package in packages)
+        page = rf"\documentclass[{options}]{{article}}{uses}\begin{{document}}{body}\end{{document}}"
+        (folder / "page.tex").write_text(page, encoding="utf-8")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+        made = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+        assert made.returncode == 0, made.stdout[-2000:]
+
+    return typeset
