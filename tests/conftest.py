@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.console.progress import Reporter
+from harness.plugin.contracts import Results
 from harness.plugin.discovery import discover
 from harness.plugin.registry import Registry
 
@@ -121,6 +123,47 @@ def benchmark_file(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of the tiny benchmark, carried out once for all tests that only read it."""
+    from harness.running.prepare import Request
+    from harness.running.start import run
+
+    place = tmp_path_factory.mktemp("tiny")
+    (place / "tiny.toml").write_text(TINY, encoding="utf-8")
+    request = Request(place / "tiny.toml", out=place / "runs")
+    assert run(request, Reporter(quiet=True), ["harness", "run", str(request.file)]) == 0
+    (folder,) = request.out.iterdir()
+    return folder
+
+
+@pytest.fixture
+def tiny_copy(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of that run folder in ``runs``, which a test may change, and in which the tiny benchmark goes on."""
+    return shutil.copytree(tiny_run, tmp_path / "runs" / tiny_run.name)
+
+
+@pytest.fixture(scope="session")
+def leave_out_reports() -> Callable[[pytest.MonkeyPatch], None]:
+    """Return a function after which runs end without analyses, tables and report: a third of the time of a small one.
+
+    It is for tests of what is recorded. A run of the same kind is reported in another test.
+    """
+    from harness.records import open_records
+    from harness.results.reports import Written
+
+    def nothing(folder: Path, *_: object, **__: object) -> Written:
+        return Written((), Results(open_records(folder), {}), ())
+
+    return lambda patch: patch.setattr("harness.running.start.write_reports", nothing)
+
+
+@pytest.fixture
+def unreported(leave_out_reports: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of the test end without analyses, tables and report."""
+    leave_out_reports(monkeypatch)
 
 
 @pytest.fixture
