@@ -126,7 +126,7 @@ def _predict(
     if model.notice:
         reporter.say(f"note: in the run {model.notice}", style="bold yellow")
     columns = _name_columns(model.classes)
-    if LABEL in columns:
+    if len(model.classes) == 2:
         reporter.say(f"the column {LABEL} has the probability of {model.classes[columns[LABEL]]}")
     if request.tta:
         corners = ", and four corners" if len(places) > 1 else "; the cut leaves no corners"

@@ -138,9 +138,9 @@ def check_out_file(
     if new and os.path.lexists(out) and not out.is_dir():
         raise DataError(f"{option}: must be a new file, got '{out}', which is there; {hint}")
     if os.path.lexists(out) and not out.is_dir() and not force and not _is_own(out, header):
-        raise DataError(
-            f"{option}: must be a new file, or one that this command wrote, got '{out}', which is another; {hint}"
-        )
+        is_table = header and _is_own(out, header.partition(",")[0] + ",")
+        what = "a table with other columns" if is_table else "which is another"
+        raise DataError(f"{option}: must be a new file, or one that this command wrote, got '{out}', {what}; {hint}")
     where = out.absolute().parent
     why = "it is a folder" if out.is_dir() else "" if where.is_dir() else "its folder is not there"
     if why := why or _unwritable(where):

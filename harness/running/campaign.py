@@ -7,7 +7,7 @@ in between. How far the run has come is noted in the run folder, so that the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from harness.console.numbers import counted
@@ -100,7 +100,7 @@ class Campaign:
                 self._setting, cells, self._store, self._reporter, lambda: self.driver.executor, self._limit
             )
 
-    def _note_work(self) -> dict[str, Any]:
+    def _note_work(self) -> Mapping[str, Any]:
         """Write down where and by which command the work is done; return the environment."""
         environment = device.environment(self._setting.device)
         words = [impersonal(printable(word)) for word in self._command if word != "--only-measure"]

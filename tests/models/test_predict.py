@@ -294,7 +294,9 @@ def test_a_table_is_written_again_and_another_file_only_where_that_is_asked_for(
     first = out.read_bytes()
     go(folder, unlabelled, out)
     assert out.read_bytes() == first
-    with pytest.raises(DataError, match=r"got .*a\.csv', which is another; name another, or replace it with --force$"):
+    with pytest.raises(
+        DataError, match=r"got .*a\.csv', a table with other columns; name another, or replace it with --force$"
+    ):
         go(folder, unlabelled, out, predicted=True)
     assert out.read_bytes() == first
     go(folder, unlabelled, out, predicted=True, force=True)

@@ -42,7 +42,7 @@ def contents_of():
 
 
 @pytest.fixture
-def carry_out(benchmark_file, tmp_path, monkeypatch):
+def carry_out(benchmark_file, tmp_path, monkeypatch, unreported):
     """Return a function that carries out a small benchmark whose verdict is settled after so many replicates."""
     lines = []
     monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))

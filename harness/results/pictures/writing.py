@@ -97,8 +97,10 @@ def _measured_without_latex() -> Iterator[None]:
             super().__init__(figure, out)  # type: ignore[no-untyped-call]
             self._measuring: Any = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
 
-        def draw_text(self, gc: Any, x: float, y: float, s: str, *more: Any, **named: Any) -> None:
-            super().draw_text(gc, x, y, latex_text(s), *more, **named)  # type: ignore[no-untyped-call]
+        def draw_text(self, gc: Any, x: float, y: float, s: str, prop: Any, *more: Any, **named: Any) -> None:
+            own = prop.copy()
+            own.set_family(["the paper's own"])  # a name that matplotlib does not know, so it names no font at all
+            super().draw_text(gc, x, y, latex_text(s), own, *more, **named)  # type: ignore[no-untyped-call]
 
         def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:
             size: tuple[float, float, float] = self._measuring.get_text_width_height_descent(s, prop, False)
