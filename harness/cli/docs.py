@@ -23,9 +23,7 @@ ALL = "; 'harness docs' names all of them"
 def command(
     page: Annotated[
         str | None,
-        typer.Argument(
-            metavar="PAGE", help="A page, such as 'python'.", autocompletion=lambda incomplete: beginning(incomplete)
-        ),
+        typer.Argument(metavar="PAGE", help="A page, such as 'python'.", autocompletion=beginning),
     ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="Copy the page, or all of them, into a new folder.")
@@ -56,9 +54,9 @@ def pages() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.*")) if file.suffix in (".md", NOTEBOOK)}
 
 
-def beginning(typed: str) -> list[str]:
+def beginning(incomplete: str) -> list[str]:
     """Return the names of the pages that begin with what was typed."""
-    return [name for name in pages() if name.startswith(typed)]
+    return [name for name in pages() if name.startswith(incomplete)]
 
 
 def title_of(file: Path) -> str:
