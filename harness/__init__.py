@@ -82,16 +82,17 @@ if typing.TYPE_CHECKING:
     from harness.data.places import cache_folder as cache_folder
     from harness.data.splits import stratified as stratified
     from harness.data.tables import table_data as table_data
-    from harness.results.notebook import load as load
+    from harness.results.loading import load as load
     from harness.results.pictures.range_test import draw_range_test as draw_range_test
     from harness.results.pictures.walks import Stroke as Stroke
     from harness.results.pictures.walks import describe_walk as describe_walk
     from harness.results.pictures.walks import draw_walks as draw_walks
     from harness.running.calls import lr_find as lr_find
     from harness.running.calls import plan as plan
-    from harness.running.calls import predict as predict
     from harness.running.calls import run as run
     from harness.running.fitting import fit as fit
+    from harness.running.model_calls import export as export
+    from harness.running.model_calls import predict as predict
     from harness.running.workers.messages import Left as Left
     from harness.running.workers.pool import WorkerPool as WorkerPool
     from harness.running.workers.processes import Processes as Processes
@@ -116,7 +117,8 @@ _LAZY = {
     "Int": "optuna.distributions.IntDistribution",
     "lr_find": "harness.running.calls.lr_find",
     "plan": "harness.running.calls.plan",
-    "predict": "harness.running.calls.predict",
+    "export": "harness.running.model_calls.export",
+    "predict": "harness.running.model_calls.predict",
     "run": "harness.running.calls.run",
     "from_spreadsheet_cell": "harness.console.safe_text.from_spreadsheet_cell",
     "latex_text": "harness.console.latex.latex_text",
@@ -137,7 +139,7 @@ _LAZY = {
     "photo_files": "harness.data.photos.photo_files",
     "photo_members": "harness.data.photos.photo_members",
     "cache_folder": "harness.data.places.cache_folder",
-    "load": "harness.results.notebook.load",
+    "load": "harness.results.loading.load",
     "draw_range_test": "harness.results.pictures.range_test.draw_range_test",
     "Stroke": "harness.results.pictures.walks.Stroke",
     "describe_walk": "harness.results.pictures.walks.describe_walk",

@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.console.progress import Reporter
+from harness.plugin.contracts import Results
 from harness.plugin.discovery import discover
 from harness.plugin.registry import Registry
 
@@ -37,6 +40,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def registry() -> Registry:
     """Every built-in plugin."""
     return discover()
+
+
+@pytest.fixture(scope="session")
+def every_analysis(registry: Registry) -> tuple[str, ...]:
+    """The plugins of all analyses, to be blocked in a run whose tables nobody reads: they take a third of its time."""
+    return tuple(sorted({offered.plugin for offered in registry.offers["analysis"].values()}))
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +85,31 @@ def page() -> tuple[str, str]:
     return 'formats = ["text"]', 'formats = ["html"]'
 
 
+@pytest.fixture(scope="session")
+def undrawing() -> Callable[[], AbstractContextManager[None]]:
+    """Return a function to a context in which the figures of a page stay empty, but for their titles and data.
+
+    Drawing them is most of a page's time. It is for tests that read words: ``tests/reports/test_html.py``, ``test_minima.py``
+    and the tests in a browser draw.
+    """
+    from matplotlib.figure import Figure
+
+    @contextmanager
+    def undrawn() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Figure, "draw", lambda figure, renderer: None)
+            yield
+
+    return undrawn
+
+
+@pytest.fixture
+def undrawn(undrawing: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Leave the figures of every page of a test empty, as ``undrawing`` does."""
+    with undrawing():
+        yield
+
+
 @pytest.fixture
 def benchmark_file(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a tiny benchmark file, with pieces of its text replaced, and returns its path."""
@@ -89,6 +123,47 @@ def benchmark_file(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of the tiny benchmark, carried out once for all tests that only read it."""
+    from harness.running.prepare import Request
+    from harness.running.start import run
+
+    place = tmp_path_factory.mktemp("tiny")
+    (place / "tiny.toml").write_text(TINY, encoding="utf-8")
+    request = Request(place / "tiny.toml", out=place / "runs")
+    assert run(request, Reporter(quiet=True), ["harness", "run", str(request.file)]) == 0
+    (folder,) = request.out.iterdir()
+    return folder
+
+
+@pytest.fixture
+def tiny_copy(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of that run folder in ``runs``, which a test may change, and in which the tiny benchmark goes on."""
+    return shutil.copytree(tiny_run, tmp_path / "runs" / tiny_run.name)
+
+
+@pytest.fixture(scope="session")
+def leave_out_reports() -> Callable[[pytest.MonkeyPatch], None]:
+    """Return a function after which runs end without analyses, tables and report: a third of the time of a small one.
+
+    It is for tests of what is recorded. A run of the same kind is reported in another test.
+    """
+    from harness.records import open_records
+    from harness.results.reports import Written
+
+    def nothing(folder: Path, *_: object, **__: object) -> Written:
+        return Written((), Results(open_records(folder), {}), ())
+
+    return lambda patch: patch.setattr("harness.running.start.write_reports", nothing)
+
+
+@pytest.fixture
+def unreported(leave_out_reports: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of the test end without analyses, tables and report."""
+    leave_out_reports(monkeypatch)
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
 """In which range is the best learning rate of every optimizer of the libraries? Measured as ``harness check`` measures it.
 
-    python benchmarks/science/optimizer_ranges.py [--names torch:Adam ...] [--check {quick,all}] [--keep] [--dry]
+    python benchmarks/science/optimizer_ranges.py [--names torch:Adam ...] [--check {quick,all}] [--again] [--dry]
 
 Each optimizer trains the small network of ``harness check`` at powers of ten from 1e-6 to 100, from 0.001 up and down until a
 rate is clearly worse than the best so far, and then half a power of ten above and below the best. Its range
 then reaches from a thousandth of the best rate to ten times that, [3e-6, 0.03] for 0.003: larger networks take smaller rates
 than this one. So all ranges are equally wide, and hold their best rate at the same place. A range that no measurement can set (no rate trains the network) is left out of the table.
 
-The table is ``plugins/harness_plugins/optimizers/_ranges.py``, which the catalogues read. With ``--check`` the checks of
-``harness check`` are run too, the quick ones or all, and the table says what came of them. With ``--keep`` the ranges of the
-table stay. With ``--names`` only these rows are measured anew. ``--dry`` writes nothing.
+Names of timm that differ in their decay alone are one algorithm here, and have one row. One that finds its rate itself has no
+range; what came of its checks stands in a table of its own.
+
+The tables are in ``plugins/harness_plugins/optimizers/_ranges.py``, which the catalogues read. What they have already is not
+measured again, so an interrupted pass goes on where it was. With ``--check`` the checks of ``harness check`` are run too, the
+quick ones or all, and the table says what came of them. With ``--names`` only these are looked at. With ``--again`` they are
+measured and checked anew. ``--dry`` writes nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +24,11 @@ import math
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from harness_plugins.optimizers import _ranges
+from harness_plugins.optimizers import _ranges, timm_optim
 from harness_plugins.optimizers._ranges import Range
 
 from harness import Float, Optimizer
@@ -48,6 +52,13 @@ BELOW, ABOVE = 1e-3, 10.0  # the ends of a range, as parts of the best rate
 TABLE = Path(_ranges.__file__)
 
 
+class Tables(NamedTuple):
+    """What was measured, by the full name of an optimizer."""
+
+    ranges: dict[str, Range]
+    without: dict[str, str]  # what came of the checks of those that have no range
+
+
 def names_of(registry: Registry) -> list[str]:
     """Return the full names of the optimizers that train here."""
     return [
@@ -55,6 +66,7 @@ def names_of(registry: Registry) -> list[str]:
         for catalogue, _ in registry.catalogues
         if catalogue.kind == "optimizer" and catalogue.name in LIBRARIES
         for name in catalogue.names()
+        if catalogue.name != "timm" or timm_optim.same_steps(name) == f"timm:{name}"
     ]
 
 
@@ -105,23 +117,29 @@ def state_of(offer: Optimizer, quick: bool) -> str:
     return f"fails {', '.join(failed)}" if failed else f"known: {', '.join(known)}" if known else "ok"
 
 
-def measured(
-    registry: Registry, names: Sequence[str], check: str, kept: Mapping[str, Range]
-) -> Iterator[tuple[str, Range | None]]:
-    """Yield every optimizer with its range and what came of its checks; one of the ranges that are ``kept`` stays."""
-    for name in names:
-        began = time.perf_counter()
-        row, state = None, ""
-        try:
-            offer = registry.get("optimizer", name, Optimizer, "--names")
-            row = kept.get(name) or range_of(offer)
-            if row is not None:
-                offer = replace(offer, **_in_range(offer, row))
-            state = state_of(offer, check == "quick") if check else row.state if row else ""
-        except (HarnessError, RuntimeError, ValueError) as error:
-            state = f"fails: {one_line(error):.100}"
-        print(f"{name:40} {row and row[:4]} {state} ({time.perf_counter() - began:.1f} s)", flush=True)
-        yield name, row and row._replace(state=state)
+def missing(name: str, tables: Tables, check: str) -> bool:
+    """Return whether the tables lack the range of an optimizer, or what came of its checks where these are asked for."""
+    row = tables.ranges.get(name)
+    state = row.state if row else tables.without.get(name)
+    return state is None or (not state and bool(check))
+
+
+def measure(registry: Registry, name: str, check: str, tables: Tables) -> str:
+    """Measure an optimizer, put it into the tables, and return what came of its checks."""
+    row, state = tables.ranges.get(name), ""
+    try:
+        offer = registry.get("optimizer", name, Optimizer, "--names")
+        row = row or range_of(offer)
+        if row is not None:
+            offer = replace(offer, **_in_range(offer, row))
+        state = state_of(offer, check == "quick") if check else row.state if row else ""
+    except (HarnessError, RuntimeError, ValueError) as error:
+        state = f"fails: {one_line(error):.100}"
+    if row is None:
+        tables.without[name] = state
+    else:
+        tables.ranges[name] = row._replace(state=state)
+    return state
 
 
 def _in_range(offer: Optimizer, row: Range) -> dict[str, object]:
@@ -133,34 +151,41 @@ def _in_range(offer: Optimizer, row: Range) -> dict[str, object]:
     return {"space": space, "defaults": {**offer.defaults, "lr": lr if inside else middle}}
 
 
-def write(rows: dict[str, Range]) -> None:
-    """Write the table into the module that the catalogues read."""
-    lines = [f"    {json.dumps(name)}: Range({', '.join(map(json.dumps, row))})," for name, row in sorted(rows.items())]
+def write(tables: Tables) -> None:
+    """Write the tables into the module that the catalogues read."""
+    ranges = {name: f"Range({', '.join(map(json.dumps, row))})" for name, row in tables.ranges.items()}
+    states = {name: json.dumps(state) for name, state in tables.without.items()}
     text = TABLE.read_text()
-    table = "\n".join(["RANGES: dict[str, Range] = {", *lines, "}"]) if lines else "RANGES: dict[str, Range] = {}"
-    TABLE.write_text(
-        re.sub(r"RANGES: dict\[str, Range\] = \{.*?\}$", lambda _: table, text, count=1, flags=re.S | re.M)
-    )
+    for head, rows in (("RANGES: dict[str, Range]", ranges), ("WITHOUT: dict[str, str]", states)):
+        lines = [f"    {json.dumps(name)}: {row}," for name, row in sorted(rows.items())]
+        table = "\n".join([f"{head} = {{", *lines, "}"]) if lines else f"{head} = {{}}"
+        text = re.sub(rf"^{re.escape(head)} = \{{.*?\}}$", lambda _, new=table: new, text, count=1, flags=re.S | re.M)
+    TABLE.write_text(text)
 
 
 def main() -> int:
-    """Measure, print, and write the table; return 1 if a check fails."""
+    """Measure, print, and write the tables; return 1 if a check fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--names", nargs="*", help="only these, by their full names")
     parser.add_argument("--check", choices=("quick", "all"), default="", help="run the checks too")
-    parser.add_argument("--keep", action="store_true", help="keep the ranges of the table")
+    parser.add_argument("--again", action="store_true", help="measure anew what the tables have")
     parser.add_argument("--dry", action="store_true", help="write nothing")
     options = parser.parse_args()
     registry = discover()
-    rows = dict(_ranges.RANGES)
-    kept = dict(rows) if options.keep else {}
+    tables = Tables(dict(_ranges.RANGES), dict(_ranges.WITHOUT))
     failed = 0
-    for name, row in measured(registry, options.names or names_of(registry), options.check, kept):
-        if row is not None:
-            failed += row.state.startswith("fails")
-            rows[name] = row
+    for name in options.names or names_of(registry):
+        if options.again:
+            tables.ranges.pop(name, None)
+        elif not missing(name, tables, options.check):
+            continue
+        began = time.perf_counter()
+        state = measure(registry, name, options.check, tables)
+        row = tables.ranges.get(name)
+        print(f"{name:40} {row and row[:4]} {state} ({time.perf_counter() - began:.1f} s)", flush=True)
+        failed += state.startswith("fails")
         if not options.dry:
-            write(rows)
+            write(tables)
     return 1 if failed else 0
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import Benchmark
-from harness.benchmark.toml import Path_, Source, copy_table
+from harness.benchmark.sections.compare import FACET_PROBES
+from harness.benchmark.toml import OptionName, Path_, Source, copy_table
 
 Table = Mapping[str, Any]
 
@@ -101,13 +102,13 @@ def _drop_options(cut: _Cut) -> None:
 
 
 def _drop_probes(cut: _Cut) -> None:
-    """Leave out the settings of probes that ``--set`` took away."""
+    """Leave out the settings of probes that ``--set`` took away, but for those that the protocol has anyway."""
     if not cut.changed_by_set("compare", "probes"):
         return
     chosen = _names_of(cut.value("compare", "probes"))
     for setting in ("probe_options", "probe_sizes"):
         for probe in cut.table_keys("compare", setting):
-            if probe not in chosen:
+            if probe not in chosen and probe not in FACET_PROBES.values():
                 cut.drop_key([probe], probe, "compare", setting, probe)
 
 
@@ -200,7 +201,10 @@ class _Cut:
     def set_by_hand(self, *key: str) -> bool:
         """Return whether a ``--set`` gave the key, or something below it."""
         places = self._source.places
-        return any(place == "--set" and path[: len(key)] == key for path, place in places.items())
+        return any(
+            (place == "--set" or isinstance(place, OptionName)) and path[: len(key)] == key
+            for path, place in places.items()
+        )
 
     def drop_key(self, known: Iterable[Any], name: Any, *key: str) -> None:
         """Take a key out that belongs to a name, if the file knows the name and no ``--set`` gave the key."""

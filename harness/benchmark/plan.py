@@ -21,6 +21,7 @@ from harness.benchmark.checks.names import (
     check_snapshots,
 )
 from harness.benchmark.sections import Benchmark, identity
+from harness.benchmark.sections.compare import FACET_PROBES
 from harness.benchmark.spaces import SCHEDULE, space_overrides
 from harness.benchmark.toml import Source
 from harness.plugin.contracts import (
@@ -321,4 +322,6 @@ def _resolve_probes(benchmark: Benchmark, source: Source, registry: Registry) ->
 def _probe_versions(benchmark: Benchmark, registry: Registry) -> dict[str, str]:
     """Return by probe the hash of its source, and of the options that the file gives it."""
     options = benchmark.compare.probe_options
-    return {name: registry.probe_version(name, options.get(name, {})) for name in benchmark.compare.probes}
+    promised = [name for name in FACET_PROBES.values() if name in registry.offers["probe"]]  # the protocol has them all
+    names = dict.fromkeys([*benchmark.compare.probes, *promised])
+    return {name: registry.probe_version(name, options.get(name, {})) for name in names}

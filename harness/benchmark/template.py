@@ -37,7 +37,7 @@ BEGINNING = """\
 # report, and far too short for a verdict: raise search.trials, compare.looks and compare.epochs for one.
 #
 # Every other key stands here as a comment, with its meaning and its default. To change one, take the "#" away and write
-# another value. docs/benchmark-file.md says more about each.
+# another value. `harness docs benchmark-file` says more about each.
 """
 
 

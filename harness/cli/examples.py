@@ -65,6 +65,7 @@ BELOW: Mapping[str, Below] = {
     ),
     "new": Below(("harness new benchmark mine", "harness new optimizer mylion")),
     "cache": Below(("harness cache", "harness cache --clean features")),
+    "docs": Below(("harness docs", "harness docs python", "harness docs --to docs")),
     "data inspect": Below(("harness data inspect dogscats --data path/to/dogscats",)),
     "data suspects": Below(("harness data suspects runs/dogscats-HASH --limit 20",)),
     "data get": Below(("harness data get dogscats",)),

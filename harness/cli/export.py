@@ -30,6 +30,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="A new folder; by default RUN-model in this one.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an exported model that is there.")] = False,
     plugin: PluginFiles = None,
 ) -> None:
     """Write a run's best model into a folder of its own.
@@ -40,7 +41,7 @@ def command(
     from harness.models.export import ExportRequest, export, lines
 
     formats = tuple(dict.fromkeys(name.strip() for name in format_.split(",") if name.strip()))
-    request = ExportRequest(folder, out, arm, ensemble, light, tuple(plugin or ()), formats)
+    request = ExportRequest(folder, out, arm, ensemble, light, tuple(plugin or ()), formats, force)
     with Reporter() as reporter:
         written, description = export(request, reporter)
     say_lines(lines(written, description))

@@ -13,7 +13,9 @@ from harness.console.escaping import say_lines
 
 def command(
     folder: RunFolder,
-    format_: Annotated[str, typer.Option("--format", metavar="NAMES", help="pdf, pgf, or both with a comma.")] = "pdf",
+    format_: Annotated[
+        str, typer.Option("--format", metavar="NAMES", help="pdf, pgf or svg; several with commas between.")
+    ] = "pdf",
     columns: Annotated[int, typer.Option(metavar="1|2", help="Columns of the paper that a figure is wide.")] = 1,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="NAME", help="Only this figure; may be given again.")

@@ -23,6 +23,7 @@ def command(
     clip: Annotated[tuple[float, float], typer.Option(metavar="LOW HIGH", help="The least and the largest probability that is written.")] = (0.0, 1.0),
     predicted: Annotated[bool, typer.Option("--predicted", help="Add a column with the most probable class.")] = False,
     ids: Annotated[str, typer.Option(metavar="number|name", help="What a photo is called in the table: of 00012.jpg the number 12, or the name 00012.")] = "number",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there, whatever it is.")] = False,
     plugin: PluginFiles = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Device, precision, threads or weights.")] = None,
 ) -> None:  # fmt: skip
@@ -50,5 +51,6 @@ def command(
             snapshots,
             ids,
             predicted,
+            force,
         )
         predict(request, reporter)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,7 @@ from harness.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from harness.plugin.contracts import Results, Workloads
+    from harness.plugin.contracts import Results
     from harness.plugin.registry import Registry
 
 
@@ -43,6 +42,10 @@ def command(
     block: Blocked = None,
     set_: Overrides = None,
     only_search: Annotated[bool, typer.Option("--only-search", help="Stop before the comparison.")] = False,
+    only_measure: Annotated[
+        bool,
+        typer.Option("--only-measure", help="Train nothing; measure what is missing, whatever the time limit."),
+    ] = False,
     extend: Annotated[
         bool, typer.Option("--extend", help="Widen the range or budget of arms whose search raised an alarm.")
     ] = False,
@@ -66,6 +69,10 @@ def command(
     refit: Annotated[
         bool, typer.Option("--refit", help="Train the best arm once more, on train and tune together.")
     ] = False,
+    refit_arm: Annotated[
+        list[str] | None,
+        typer.Option("--refit-arm", metavar="ARM", help="Train this arm once more so too. Can be repeated."),
+    ] = None,
 ) -> None:
     """Tune, compare and report.
 
@@ -73,18 +80,25 @@ def command(
     """
     from harness.cli.watch import watch_beside
     from harness.console import interruption
+    from harness.console.beginning import command_began
     from harness.console.progress import Reporter
 
-    began = time.monotonic()
+    began = command_began()
     with interruption.listening(), Reporter() as reporter:
         reporter.start(f"harness {__version__}: run {file}")
-        from harness.running.prepare import Request  # which takes seconds, so it comes behind the first line
+        # These take seconds, so they come behind the first line.
+        from harness.benchmark.toml import OptionValue
+        from harness.results.workloads.summary import common_lines
+        from harness.running.prepare import Request
         from harness.running.workloads import run_file
 
-        settings = [*(set_ or ()), *([f"report.listeners={json.dumps(listen)}"] if listen else ())]
+        listeners = [OptionValue.of("--listen", f"report.listeners={json.dumps(listen)}")] if listen else []
+        settings = [*(set_ or ()), *listeners]
         request = Request(
             file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(settings, time_limit), only_search,
             extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,
+            refit_arms=tuple(refit_arm or ()),
+            only_measure=only_measure,
         )  # fmt: skip
         opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None
         code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines, opened)
@@ -96,10 +110,3 @@ def closing_lines(results: Results, registry: Registry) -> Sequence[str]:
     from harness.cli.show import describe_results, result_lines
 
     return result_lines(describe_results(results.records, registry, results))
-
-
-def common_lines(workloads: Workloads, folder: Path) -> Sequence[str]:
-    """Return the few lines that a run of several workloads ends with."""
-    from harness.cli.workloads import describe_workloads, workloads_lines
-
-    return workloads_lines(describe_workloads(workloads, folder))

@@ -51,7 +51,8 @@ class _Console(Console):
 class Reporter:
     """Prints lines and, on a terminal, draws one bar counted in epochs."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, words: Callable[[str], str] = str) -> None:
+        self._words = words  # of the reader: a Python caller has no options
         self.ahead = Ahead()  # what the whole command has still to do
         self.console = _Console(
             file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet, force_jupyter=False
@@ -98,7 +99,7 @@ class Reporter:
 
     def say(self, text: str, style: str = "", brief: bool = False) -> None:
         """Print a line above the bar. On a terminal a long one is broken between words; a ``brief`` one loses its last words."""
-        columns = columns_of(self.console.file)
+        text, columns = self._words(text), columns_of(self.console.file)
         lines = [cut(printable(text), columns)] if brief else folded(printable(text), columns)
         try:
             for line in lines:

@@ -7,12 +7,11 @@ code. Pages, cards and tables are passed on to others, so they name no home fold
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import re
 import shlex
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -209,14 +208,3 @@ def _own_names(_: str) -> re.Pattern[str] | None:
         user = ""
     names = sorted({user, *_host_names()} - {"", "root"}, key=len, reverse=True)
     return re.compile(rf"(?<=[/\\@])(?:{'|'.join(map(re.escape, names))}){_END}") if names else None
-
-
-def command_with(command: Sequence[str], key: str, value: Any) -> str:
-    """Return a recorded ``harness run`` command as typed in a shell, with one more ``--set KEY=VALUE``.
-
-    Where no command was recorded, three dots stand for its arguments.
-    """
-    text = json.dumps(value, ensure_ascii=False)  # numbers, strings and lists of them are written as in TOML
-    setting = f"--set {shlex.quote(f'{key}={text}')}"
-    parts = [part for part in command if part not in ("--only-search", "--extend")]
-    return f"{typed(parts) if parts else 'harness run ...'} {setting}"

@@ -122,8 +122,9 @@ def _check(where: Path, photos: Sequence[Photo]) -> None:
         of_label = counts.setdefault(photo.label, {})
         of_label[photo.split] = of_label.get(photo.split, 0) + 1
     if len(counts) < 2:
-        got = f"only {shown(next(iter(counts)))}" if counts else "no photo"
-        raise DataError(f"{where}: must have photos of two or more classes, got {got}")
+        label = next(iter(counts), "")
+        got = f"only {shown(label)}; add photos of another class" if counts else "no photo"
+        raise DataError(f"{listed.get(label) or where}: must have photos of two or more classes, got {got}")
     if fault := class_fault(counts):
         label, text = fault
         raise DataError(

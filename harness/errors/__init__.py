@@ -6,12 +6,13 @@
     ├── PluginError              a plugin cannot be loaded or does not keep its contract
     │   └── UnknownName          no plugin of that kind has that name
     ├── DeviceError              the device asked for is not there
+    ├── NotThere                 a run has no figure, table or score of that name; it is a KeyError too
     ├── RunFolderError           a run folder is missing, damaged, or in use by another process
     ├── DiskError                the system refuses a file: no room, no permission, a limit (harness.errors.disk)
     └── Diverged                 training left the finite numbers (ends one run, never the benchmark)
 
-Every message reads ``WHERE: must be X, got Y; what to do``. Begin here; ``disk`` words what the operating system refuses, and
-``arguments`` checks the arguments of public functions.
+Every message reads ``WHERE: must be X, got Y; what to do``. Begin here; ``disk`` words what the operating system refuses,
+``arguments`` checks the arguments of public functions, and ``names`` answers a name that is not there.
 """
 
 from __future__ import annotations
@@ -81,6 +82,18 @@ class UnknownName(PluginError):
 
 class DeviceError(HarnessError):
     """The device asked for is not there."""
+
+
+class NotThere(HarnessError, KeyError):
+    """A run has no figure, table or score of that name. It is a KeyError too, so a mapping may raise it.
+
+    >>> {}.get("curve", NotThere("run.figures: must be a figure, got 'curve'; there is board"))
+    NotThere("run.figures: must be a figure, got 'curve'; there is board")
+    """
+
+    def __str__(self) -> str:
+        """Return the line as it is; a KeyError would quote it."""
+        return on_one_line(str(self.args[0]))
 
 
 class RunFolderError(HarnessError):

@@ -15,7 +15,7 @@ from harness.console.safe_text import impersonal
 from harness.errors import RunFolderError
 from harness.models.card import interval_text, model_card, score_text, winner_row
 from harness.models.choice import Choice, build_model, choose_model
-from harness.models.exported import describe_model, network_files, write_model
+from harness.models.exported import check_place, describe_model, network_files, write_model
 from harness.models.formats.writing import check_formats, format_line, write_formats
 from harness.models.trained import Model, check_weights, load_frozen, registry_for
 from harness.plugin.boundary import Boundary, PluginFailed
@@ -23,7 +23,7 @@ from harness.plugin.contracts import Backbone, Task
 from harness.plugin.registry import Registry
 from harness.records import Records, open_records, schema
 from harness.records.checked import load_arrays
-from harness.records.files import check_out_folder, new_folder
+from harness.records.files import new_folder
 from harness.results.analysis import computed
 from harness.results.tables import winner as winner_table
 from harness.training import device
@@ -49,17 +49,18 @@ class ExportRequest:
     light: bool = False  # without the frozen backbone's weights
     plugins: tuple[Path, ...] = ()
     formats: tuple[str, ...] = ()  # further ones, of models.formats
+    force: bool = False  # replace a model that is there
 
 
 def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     """Write the model into a new folder, and return the folder and the content of its ``model.json``.
 
     The folder is written whole or not at all; every further format predicts what ``harness predict`` does. Raises RunFolderError for a run without a finished comparison or without its weights,
-    DataError where the frozen backbone's weights are not found or the folder cannot be written.
+    DataError where the frozen backbone's weights are not found or the folder cannot be written, or has a model already.
     """
-    out = request.out or Path(f"{request.folder.resolve().name}-model")
-    check_out_folder(out, new=True)
     records = open_records(request.folder)
+    out = request.out or Path(f"{request.folder.resolve().name}-model")
+    check_place(out, request.force)
     choice = choose_model(records, request.arm, request.ensemble)
     records.check_files(choice.run_ids, "solutions/", "predictions/")
     model = build_model(records, choice)
@@ -77,7 +78,7 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
     description |= _describe_training(records, choice, request, registry)
     description = impersonal(description) | {"plain": _python_text(model, frozen, registry, reporter)}
     copies = {**network_files(model), **({backbone_file: frozen} if frozen and backbone_file else {})}
-    with new_folder(out, "name another folder with --out", _size_of(copies)) as folder:
+    with new_folder(out, "name another folder with --out", _size_of(copies), replaces=request.force) as folder:
         for name, file in copies.items():
             shutil.copyfile(file, folder / name)
         description["formats"] = write_formats(request.formats, model, registry, folder)
@@ -98,7 +99,7 @@ def _describe_training(records: Records, choice: Choice, request: ExportRequest,
     meta, arm = records.meta, records.arms.set_index("arm").loc[choice.arm]
     data, benchmark = meta.data, as_plain(Benchmark.model_validate(meta.benchmark).of_head(choice.head))
     recipe = records.recipes[choice.run_ids[0]]
-    refit = meta.refit if meta.refit and choice.run_ids == (meta.refit["run_id"],) else None
+    refit = next((one for one in meta.refits.values() if choice.run_ids == (one["run_id"],)), None)
     return {
         "settings": {"precision": benchmark["train"]["precision"]},
         "name": benchmark["name"],
@@ -111,7 +112,7 @@ def _describe_training(records: Records, choice: Choice, request: ExportRequest,
         "references": meta.references,
         "data": {key: data[key] for key in ("name", "fingerprint", "counts")},
         "runs": [{"run_id": run_id, "seed": records.recipes[run_id]["init_seed"]} for run_id in choice.run_ids],
-        "refit": dict(refit) if refit else None,
+        "refit": {**refit, "best": choice.arm == choose_model(records).arm} if refit else None,
         "run_folder": request.folder.resolve().name,
         "named": request.arm is not None,
         "scores": _collect_scores(records, choice, registry),

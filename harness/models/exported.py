@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.squares import Cut
-from harness.errors import HarnessError, RunFolderError, arguments, one_line, shown
+from harness.errors import DataError, HarnessError, RunFolderError, arguments, one_line, shown
 from harness.models.trained import Model, Origin
+from harness.records.files import check_out_folder
 
 FILE = "model.json"
 FORMAT, VERSION = "optimizer-harness model", 1
@@ -28,6 +29,27 @@ MOST_BYTES = 2**24  # of model.json
 def is_export(folder: Path) -> bool:
     """Return whether a folder is an exported model."""
     return (arguments.path("folder", folder) / FILE).is_file()
+
+
+def check_place(out: Path, force: bool) -> None:
+    """Raise DataError for a place that no model can be written to; one with a model is replaced with ``force`` alone."""
+    if not _has_model(out):
+        check_out_folder(out, new=True)
+        return
+    check_out_folder(out)
+    if not force:
+        raise DataError(
+            f"--out: must be a new folder, got '{out}', which has an exported model; name another, or replace it with --force"
+        )
+
+
+def _has_model(folder: Path) -> bool:
+    """Return whether a folder has a model that was exported, of whatever version."""
+    try:
+        content = json.loads((folder / FILE).read_bytes()) if (folder / FILE).stat().st_size <= MOST_BYTES else {}
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT and not folder.is_symlink()
 
 
 def describe_model(model: Model, frozen: str) -> dict[str, Any]:

@@ -22,18 +22,17 @@ from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
 import pluggy
 
 from harness.errors import PluginError, did_you_mean, shown
-from harness.plugin import hookspecs
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import KINDS, OFFERS, Catalogue, Kind
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Offered, Registry
-from harness.plugin.source_hash import fingerprint
+from harness.plugin.source_hash import Sources
 from harness.plugin.validate import brief, check
 
 GROUP = "harness"
@@ -47,18 +46,17 @@ def discover(files: Sequence[Path] = (), block: Iterable[str] = (), check_block:
     ``check_block``, for a blocked name that no plugin has.
     """
     manager = pluggy.PluginManager("harness")
-    manager.add_hookspecs(hookspecs)
-    registry = Registry()
+    registry, sources = Registry(), Sources()
     block = set(block)
     for point in _entry_points():
         origin = _distribution_of(point)  # reads a file each time
         for name in _module_names(point, block, registry):
-            _load_plugin(_Source(name, origin), manager, registry)
+            _load_plugin(_Source(name, origin), manager, registry, sources)
     for file in files:
         if file.stem in block:
             registry.blocked.add(file.stem)
         else:
-            _load_plugin(_Source(file.stem, str(file), file, _content_of(file)), manager, registry)
+            _load_plugin(_Source(file.stem, str(file), file, _content_of(file)), manager, registry, sources)
     for name in sorted(block - registry.blocked) if check_block else ():
         raise PluginError(f"block: must name a plugin, got {shown(name)}{did_you_mean(name, registry.origins)}")
     return registry
@@ -71,12 +69,11 @@ def load_only(modules: Mapping[str, str], files: Mapping[Path, bytes]) -> Regist
     Raises PluginError where one cannot be loaded.
     """
     manager = pluggy.PluginManager("harness")
-    manager.add_hookspecs(hookspecs)
-    registry = Registry()
+    registry, sources = Registry(), Sources()
     for name, origin in modules.items():
-        _load_plugin(_Source(name, origin), manager, registry)
+        _load_plugin(_Source(name, origin), manager, registry, sources)
     for file, content in files.items():
-        _load_plugin(_Source(file.stem, str(file), file, content), manager, registry)
+        _load_plugin(_Source(file.stem, str(file), file, content), manager, registry, sources)
     for name, why in registry.broken.items():
         raise PluginError(f"plugin {name}: {why}")
     return registry
@@ -168,7 +165,7 @@ class _Refused(Exception):
         self.line = line
 
 
-def _load_plugin(source: _Source, manager: pluggy.PluginManager, registry: Registry) -> None:
+def _load_plugin(source: _Source, manager: pluggy.PluginManager, registry: Registry, sources: Sources) -> None:
     """Add all that a plugin offers, or nothing of it: then raise PluginError for a loose file, else note why."""
     try:
         _reserve_name(source, registry)
@@ -186,7 +183,7 @@ def _load_plugin(source: _Source, manager: pluggy.PluginManager, registry: Regis
         sha256 = hashlib.sha256(source.content).hexdigest()
         registry.files[source.name] = (source.file.absolute(), source.content)
     else:
-        sha256 = fingerprint(Path(module.__file__ or ""), module.__name__)
+        sha256 = sources.fingerprint(Path(module.__file__ or ""), module.__name__)
     for kind, offer in offers:
         registry.add(kind, Offered(offer, source.name, source.origin, sha256, summary_of(module, offer.name)))
 
@@ -295,7 +292,6 @@ class _Given(SourceFileLoader):
 def _collect_offers(module: ModuleType, source: _Source, manager: pluggy.PluginManager) -> list[tuple[Kind, Any]]:
     """Return the offers of a module's hooks, each with its kind."""
     hooks = list(_find_hooks(module, manager))
-    manager.register(module, source.name)
     offers: list[tuple[Kind, Any]] = []
     for hook, function in hooks:
         offers += [(_HOOKS[hook][0], offer) for offer in _call_hook(hook, function)]
@@ -306,13 +302,17 @@ def _collect_offers(module: ModuleType, source: _Source, manager: pluggy.PluginM
 
 def _find_hooks(module: ModuleType, manager: pluggy.PluginManager) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the functions marked ``@hookimpl``, each with the hook it implements."""
-    for name in dir(module):
+    functions = sorted(name for name, value in vars(module).items() if isinstance(value, FunctionType))
+    for name in functions:  # pluggy looks at all else too, which takes longer than the rest of the discovery
         options = manager.parse_hookimpl_opts(module, name)
         if options is not None:
             hook, function = options.get("specname") or name, getattr(module, name)
             if hook not in _HOOKS:
                 hint = did_you_mean(hook, _HOOKS)
                 raise _Refused(f"must implement a hook that there is, got {hook}(){hint}", _line_of_function(function))
+            if options["wrapper"] or options["hookwrapper"]:
+                why = f"{hook}() must be a plain hook, got a wrapper of other hooks; take wrapper=True out"
+                raise _Refused(why, _line_of_function(function))
             _check_signature(hook, function)
             yield hook, function
 

@@ -198,7 +198,7 @@ class Epoch:
     number: int  # 1 is the first
     steps: int  # optimizer steps so far
     seconds: float  # of training so far; evaluation is not timed
-    lr: float  # of the step to come: the schedule has moved on
+    lr: float  # of the epoch's first step; a schedule may move it with every step
     metrics: Mapping[str, float]  # by SPLIT_NAME: "tune_accuracy"
     state: Callable[[], State] | None = None
     snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # returns the weights, where they are kept
@@ -266,7 +266,7 @@ class Interrupted:
     """The event of a job whose process died. The executor begins it again from its last state, unless it is stopped.
 
     The harness counts these events. A job in which three processes died, one after the other and without any progress
-    in between, ends as ``Failed``.
+    in between, ends as ``Failed``. One whose machine was lost is not counted.
 
     >>> Interrupted("signal 11").ends_run
     False
@@ -276,6 +276,7 @@ class Interrupted:
     alone: bool = True  # it was the only job of its process; otherwise it need not be this job's fault
     last_words: str = ""  # what the process wrote to its standard error at last
     changed: tuple[str, ...] = ()  # none; every event has them
+    lost: bool = False  # its machine has gone, so that nothing is held against the job
     ends_run = False
 
 

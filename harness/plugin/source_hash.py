@@ -9,36 +9,92 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 
 
-def fingerprint(file: Path, module: str) -> str:
-    """Return the SHA-256 of a plugin's file and of the modules of its package that it imports; "" without a file.
+class Sources:
+    """Source files, each looked for and read once: plugins of a package import much the same modules.
 
-    The imports may stand anywhere, absolute or relative, and what is imported has imports too. A loose file has no
-    package, and a file that is no source has no imports to be seen.
+    A file that changes later is seen by a new one.
+
+    >>> Sources().fingerprint(Path("nowhere.py"), "nowhere")
+    ''
     """
-    if not file.is_file():
-        return ""
-    files = {module: file}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        for imported in _imports(files[name].read_bytes(), name, files[name].name == "__init__.py"):
-            place = None if imported in files else _file_of(imported)
-            if place:
-                files[imported] = place
-                waiting.append(imported)
-    hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
-    if len(hashes) == 1:
-        return hashes[module]
-    return hashlib.sha256("\n".join(f"{name} {path}" for name, path in sorted(hashes.items())).encode()).hexdigest()
+
+    def __init__(self) -> None:
+        self._folders: dict[str, list[str]] = {}  # by package
+        self._files: dict[str, Path | None] = {}  # by module
+        self._contents: dict[Path, bytes] = {}
+        self._hashes: dict[Path, str] = {}
+
+    def fingerprint(self, file: Path, module: str) -> str:
+        """Return the SHA-256 of a plugin's file and of the modules of its package that it imports; "" without a file.
+
+        The imports may stand anywhere, absolute or relative, and what is imported has imports too. A loose file has no
+        package, and a file that is no source has no imports to be seen.
+        """
+        if not file.is_file():
+            return ""
+        files = {module: file}
+        waiting = [module]
+        while waiting:
+            name = waiting.pop()
+            for imported in _imports(self._content(files[name]), name, files[name].name == "__init__.py"):
+                place = None if imported in files else self._file_of(imported)
+                if place:
+                    files[imported] = place
+                    waiting.append(imported)
+        hashes = {name: self._hash(path) for name, path in files.items()}
+        if len(hashes) == 1:
+            return hashes[module]
+        return hashlib.sha256("\n".join(f"{name} {path}" for name, path in sorted(hashes.items())).encode()).hexdigest()
+
+    def _content(self, file: Path) -> bytes:
+        if file not in self._contents:
+            self._contents[file] = file.read_bytes()
+        return self._contents[file]
+
+    def _hash(self, file: Path) -> str:
+        if file not in self._hashes:
+            self._hashes[file] = hashlib.sha256(self._content(file)).hexdigest()
+        return self._hashes[file]
+
+    def _file_of(self, module: str) -> Path | None:
+        """Return the file of a module, or None for a name that is no module; nothing is imported."""
+        if module not in self._files:
+            self._files[module] = self._looked_for(module)
+        return self._files[module]
+
+    def _looked_for(self, module: str) -> Path | None:
+        package, *rest = module.split(".")
+        if package not in self._folders:
+            spec = importlib.util.find_spec(package)
+            self._folders[package] = list(spec.submodule_search_locations or ()) if spec else []
+        for folder in self._folders[package]:
+            place = Path(folder, *rest)
+            for file in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
+                if file.is_file():
+                    return file
+        return None
+
+
+def fingerprint(file: Path, module: str) -> str:
+    """Return the SHA-256 of a plugin's file and of the modules of its package that it imports, as they are now.
+
+    >>> fingerprint(Path("nowhere.py"), "nowhere")
+    ''
+    """
+    return Sources().fingerprint(file, module)
 
 
 @cache  # every plugin of a package imports much the same
 def _imports(source: bytes, module: str, is_package: bool) -> tuple[str, ...]:
     """Return the names in the module's own package that a source may import; some are names inside a module."""
+    if not _may_import(source, module.partition(".")[0]):
+        return ()
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -58,13 +114,11 @@ def _imports(source: bytes, module: str, is_package: bool) -> tuple[str, ...]:
     return tuple(imported)
 
 
-def _file_of(module: str) -> Path | None:
-    """Return the file of a module, or None for a name that is no module; nothing is imported."""
-    package, *rest = module.split(".")
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        place = Path(folder, *rest)
-        for file in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
-            if file.is_file():
-                return file
-    return None
+def _may_import(source: bytes, package: str) -> bool:
+    """Return whether a source could import from the package: it names it, or it has a relative import.
+
+    Most plugins do neither, and to parse all of them takes a twentieth of a command's time.
+    """
+    if not source.isascii():  # Python takes some other letters for those of the name
+        source = unicodedata.normalize("NFKC", source.decode(errors="replace")).encode()
+    return package.encode() in source or re.search(rb"\bfrom[\s\\]*\.", source) is not None

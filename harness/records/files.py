@@ -59,17 +59,29 @@ def replacing(file: Path, durable: bool = True, hint: str = "", needed: int = 0)
 
 
 @contextmanager
-def new_folder(folder: Path, hint: str = "", needed: int = 0) -> Iterator[Path]:
-    """Give a temporary folder to fill. When it is whole, it becomes ``folder``; after an error it is removed. See ``replacing``."""
+def new_folder(folder: Path, hint: str = "", needed: int = 0, replaces: bool = False) -> Iterator[Path]:
+    """Give a temporary folder to fill. When it is whole, it becomes ``folder``; after an error it is removed. See ``replacing``.
+
+    Where it ``replaces`` a folder that is there, that one is removed when the new one is whole.
+    """
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    before = folder.with_name(f"{folder.name}.{os.getpid()}.before.tmp")
     try:
         with disk.writing(folder, hint, needed):
             temporary.mkdir(parents=True)
             yield temporary
-            temporary.replace(folder)
+            if replaces and folder.is_dir() and any(folder.iterdir()):
+                folder.rename(before)
+            try:
+                temporary.replace(folder)
+            except OSError:
+                if before.exists():
+                    before.rename(folder)
+                raise
     finally:
-        with suppress(OSError):
-            shutil.rmtree(temporary)
+        for place in (temporary, before):
+            with suppress(OSError):
+                shutil.rmtree(place)
 
 
 def checksum(file: Path) -> str:
@@ -113,19 +125,22 @@ def temporary_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def check_out_file(out: Path, option: str = "--out", new: bool = False, header: str = "") -> None:
+def check_out_file(
+    out: Path, option: str = "--out", new: bool = False, header: str = "", hint: str = "name another or remove it",
+    force: bool = False,
+) -> None:  # fmt: skip
     """Raise DataError, naming the option, for a file that cannot be written or may not be replaced.
 
     A file that is there is replaced where the command wrote it: a table that begins with ``header``, anything else that
-    has the ``MARK`` near its beginning. With ``new`` none is.
+    has the ``MARK`` near its beginning. With ``new`` none is, and with ``force`` any file is. ``hint`` says what to do.
     """
     _check_outside(out, option)
     if new and os.path.lexists(out) and not out.is_dir():
-        raise DataError(f"{option}: must be a new file, got '{out}', which is there; name another or remove it")
-    if os.path.lexists(out) and not out.is_dir() and not _is_own(out, header):
-        raise DataError(
-            f"{option}: must be a new file, or one that this command wrote, got '{out}', which is another; name another or remove it"
-        )
+        raise DataError(f"{option}: must be a new file, got '{out}', which is there; {hint}")
+    if os.path.lexists(out) and not out.is_dir() and not force and not _is_own(out, header):
+        is_table = header and _is_own(out, header.partition(",")[0] + ",")
+        what = "a table with other columns" if is_table else "which is another"
+        raise DataError(f"{option}: must be a new file, or one that this command wrote, got '{out}', {what}; {hint}")
     where = out.absolute().parent
     why = "it is a folder" if out.is_dir() else "" if where.is_dir() else "its folder is not there"
     if why := why or _unwritable(where):

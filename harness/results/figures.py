@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.in_python import for_python
+from harness.errors import arguments
+from harness.errors.names import missing
 from harness.plugin.contracts import Results
 from harness.plugin.registry import Registry
+from harness.results import paper
 from harness.results.reports import figures_of
 
 if TYPE_CHECKING:
@@ -16,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Figures(Mapping[str, "Figure"]):
-    """A report's figures by name. They are drawn when one is first asked for; a notebook shows all of them."""
+    """A report's figures by name. They are drawn when one is first asked for; a notebook shows all of them.
+
+    ``figures.save()`` writes them as files for a paper.
+    """
 
     def __init__(self, results: Results, registry: Registry) -> None:
         self._results = results
@@ -30,13 +38,46 @@ class Figures(Mapping[str, "Figure"]):
         return figures
 
     def __getitem__(self, name: str) -> Figure:
+        if name not in self._drawn:
+            raise missing("run.figures", "a figure of the report", name, self._drawn)
         return self._drawn[name]
+
+    def save(
+        self,
+        out: str | Path | None = None,
+        names: Iterable[str] = (),
+        formats: Iterable[str] = ("pdf",),
+        columns: int = 1,
+    ) -> list[Path]:
+        """Write the figures as files for a paper, as ``harness figures`` does; return the files.
+
+        Args:
+            out: A new folder, or one with figures that are written again; RUN-figures where it is None.
+            names: Only these figures; all where none is named.
+            formats: "pdf", "pgf" or "svg", or several of them.
+            columns: Of the paper, 1 or 2: how wide a figure is.
+
+        Raises:
+            HarnessError: A name or a format is unknown, or ``out`` has other files in it.
+        """
+        folder = self._results.records.folder
+        place = paper.default_folder(folder) if out is None else arguments.path("out", out)
+        chosen = [arguments.text("names", name) for name in arguments.items("names", names, "names of figures")]
+        wanted = [
+            arguments.text("formats", name) for name in arguments.items("formats", formats, "names of formats", 1)
+        ]
+        columns = arguments.whole("columns", columns, 1, 2)
+        with for_python():
+            return paper.save_figures(self._drawn, folder, place, wanted, columns, chosen)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._drawn)
 
     def __len__(self) -> int:
         return len(self._drawn)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
 
     def __repr__(self) -> str:
         return f"<figures {', '.join(self)}>"

@@ -1,22 +1,22 @@
-"""``harness.load(run)``: a run folder as pandas frames, for a notebook or a script."""
+"""A run folder as pandas frames, for a notebook or a script: what ``harness.load`` and ``harness.run`` return."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.console.safe_text import impersonal
-from harness.errors import RunFolderError, arguments
+from harness.errors import NotThere, RunFolderError, arguments
+from harness.errors.names import missing
 from harness.plugin.contracts import Analysis, Results
 from harness.plugin.contracts.tables import COMMON, TABLES, meaning_of, metric_meaning
-from harness.plugin.discovery import discover
 from harness.plugin.meta import Meta
 from harness.plugin.registry import Registry
 from harness.plugin.runs import full_arm_name
 from harness.plugin.validate import RECORD_TABLES
-from harness.records import Records, open_records
+from harness.records import Records
 from harness.records.promised import summary
 from harness.results.analysis import analyse, own_tables
 from harness.results.figures import Figures
@@ -28,6 +28,18 @@ from harness.results.top_losses import TopLosses, top_losses
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+FUNCTIONS = {  # what one may look for in a run, and where it is
+    "predict": "harness.predict(run, photos) predicts photos",
+    "export": "harness.export(run) writes its model into a folder",
+    "save": "harness.export(run) writes its model into a folder, run.figures.save() its figures",
+    "lr_find": "harness.lr_find(file) tests learning rates",
+    "plan": "harness.plan(file) estimates what it costs",
+    "resume": "harness.run(file) with the same arguments goes on",
+    "thumbnail": "run.records.thumbnail(split, row) has a small photo as JPEG",
+    "plot": "run.figures has the figures of the report",
+}
 
 
 class Tables(Mapping[str, "DataFrame"]):
@@ -44,20 +56,29 @@ class Tables(Mapping[str, "DataFrame"]):
         self._computed: dict[str, DataFrame | None] = {}
 
     def __getitem__(self, name: str) -> DataFrame:
+        if name not in self._analyses:
+            raise missing("run.tables", "the table of an analysis", name, self._analyses)
         if name not in self._computed:
             results = analyse(self._records, [self._analyses[name]])
             self.problems += results.problems
             self._computed[name] = results.tables.get(name)
         table = self._computed[name]
         if table is None:
-            raise KeyError(name)
+            raise NotThere(f"run.tables: must have a table '{name}', got {self.problem_of(name)}")
         return table
+
+    def problem_of(self, name: str) -> str:
+        """Return why an analysis has no table."""
+        return next((line for line in self.problems if line.startswith(f"analysis '{name}' ")), "none")
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in self._analyses if name in self)  # computes them all
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.names
 
     def __repr__(self) -> str:
         return f"<tables {', '.join(self.names)}>"
@@ -70,10 +91,12 @@ class Tables(Mapping[str, "DataFrame"]):
     def columns(self, name: str) -> DataFrame:
         """Return the columns of a table, of the records or of an analysis: ``column``, ``kind`` and ``meaning``.
 
-        A meaning is "" where the analysis does not say it. Raises KeyError for a table that is not there.
+        A meaning is "" where the analysis does not say it. Raises NotThere for a table that is not there.
         """
         import pandas as pd
 
+        if name not in (*TABLES, *self._analyses):
+            raise missing("run.tables.columns", "a table", name, [*TABLES, *self._analyses])
         table = readable(name, self._records) if name in TABLES else self[name]
         rows = [(column, str(kind), self._meaning(name, str(column))) for column, kind in table.dtypes.items()]
         return pd.DataFrame(rows, columns=["column", "kind", "meaning"])
@@ -196,10 +219,12 @@ class Loaded:
         if name in self.tables:
             return self.tables[name]
         if name in self.tables.names:
-            problem = next((line for line in self.problems if line.startswith(f"analysis '{name}' ")), "none")
-            raise AttributeError(f"run {self.name}: must have a table '{name}', got {problem}")
-        known = ", ".join([*RECORD_TABLES, *self.tables.names])
-        raise AttributeError(f"run {self.name}: must have a table '{name}', got none; there is {known}")
+            raise AttributeError(f"run {self.name}: must have a table '{name}', got {self.tables.problem_of(name)}")
+        if name in FUNCTIONS:
+            raise AttributeError(f"run {self.name}: must be given to a function, got '{name}' of it; {FUNCTIONS[name]}")
+        tables = [*RECORD_TABLES, *self.tables.names]
+        listed = [*RECORD_TABLES, "those of run.tables"]
+        raise AttributeError(str(missing(f"run {self.name}", "asked for a table", name, tables, listed)))
 
     def __dir__(self) -> list[str]:
         tables = [name for name in self.tables.names if name.isidentifier()]
@@ -215,26 +240,3 @@ class Loaded:
 
     def _repr_html_(self) -> str:
         return render_summary(self.records, self.tables, self._registry, self.answer)
-
-
-def load(run: str | Path, plugins: Iterable[str | Path] = ()) -> Loaded:
-    """Return a run folder as frames. Nothing is trained, and torch is not needed.
-
-    Args:
-        run: The run folder.
-        plugins: Loose plugin files, such as one with an analysis. They are run as code.
-
-    Returns:
-        Its tables as attributes: ``run.epochs``, ``run.runs``, ``run.leaderboard``; docs/python.md has all of it.
-
-    Raises:
-        RunFolderError: It is no run folder, or a damaged one.
-
-    >>> run = load(folder)  # of a finished run
-    >>> best = run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
-    >>> bool((best <= 1).all())
-    True
-    """
-    folder = arguments.path("run", run)
-    files = [arguments.path("plugins", file) for file in arguments.items("plugins", plugins, "plugin files")]
-    return Loaded(open_records(folder), discover(files))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.errors.names import Named
 from harness.training.lr_curve import RangeTest
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ class RangeTests:
     tests: tuple[RangeTest, ...]
 
     @property
-    def lr(self) -> dict[str, float | None]:
+    def lr(self) -> Mapping[str, float | None]:
         """The suggested rate by arm; None where the curve suggests nothing."""
-        return {test.arm: test.lr for test in self.tests}
+        return Named({test.arm: test.lr for test in self.tests}, "lr", "an arm")
 
     @property
     def table(self) -> DataFrame:

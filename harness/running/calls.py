@@ -1,4 +1,4 @@
-"""What the commands do, for Python: ``harness.run``, ``harness.plan``, ``harness.lr_find`` and ``harness.predict``.
+"""What the commands do, for Python: ``harness.run``, ``harness.plan`` and ``harness.lr_find``. ``model_calls`` has those that use a model.
 
 They print the lines that the commands print, and they raise the errors that the commands print as one line. They return
 values that a notebook shows. None of them ends the process.
@@ -7,28 +7,21 @@ values that a notebook shows. None of them ends the process.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark import loading
 from harness.benchmark.overrides import overrides_of
-from harness.benchmark.toml import refusal
-from harness.benchmark.workloads import names_of
-from harness.console import interruption
-from harness.console.escaping import escaped_output
-from harness.console.progress import Reporter
+from harness.benchmark.toml import OptionValue
 from harness.errors import arguments
-from harness.errors.disk import refused
-from harness.records.workloads import run_folders
+from harness.records.workloads import has_workloads, run_folders
 from harness.results.notebook import Loaded
 from harness.results.summary import closing_lines
 from harness.running.answers import Estimate, RangeTests
+from harness.running.talking import optional_path, optional_text, plugin_files, talking, texts
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
+    from harness.results.workloads.loaded import WorkloadRuns
     from harness.running.prepare import Request
 
 Paths = Iterable[str | Path]
@@ -44,6 +37,7 @@ def run(
     set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
     workload: str | None = None,
     only_search: bool = False,
+    only_measure: bool = False,
     extend: bool = False,
     retry: bool = False,
     reuse: str | Path | None = None,
@@ -51,20 +45,22 @@ def run(
     preset: str | None = None,
     time_limit: str | None = None,
     refit: bool = False,
+    refit_arms: Iterable[str] = (),
     quiet: bool = False,
-) -> Loaded:
+) -> Loaded | WorkloadRuns:
     """Tune, compare and report, as ``harness run`` does; the same call again goes on where it was left.
 
     Args:
-        file: The benchmark file. Of a file with workloads, name one.
+        file: The benchmark file.
         profile: A ``[profiles.NAME]`` of the file, laid over it.
         data: The folder with the data, such as photos.
         out: The folder that run folders go into.
         plugins: Loose plugin files. They are run as code.
         block: Plugins to leave out, by name.
         set: Values that replace those of the file, by key: ``{"search.trials": 4}``.
-        workload: One of the file's workloads.
+        workload: One of the file's workloads; all of them where it is None.
         only_search: Whether to stop before the comparison.
+        only_measure: Whether to train nothing and to measure what is missing, whatever the time limit.
         extend: Whether to widen the range or the budget of arms whose search raised an alarm.
         retry: Whether to try again what was given up because the process died in it.
         reuse: A run folder, or a folder of them, to take finished runs from too.
@@ -72,10 +68,12 @@ def run(
         preset: How much is searched and repeated, laid over the file: "quick", "good" or "best".
         time_limit: How long all of it may take, such as "1h".
         refit: Whether to train the best arm once more, on train and tune together.
+        refit_arms: More arms to train once more so, by name.
         quiet: Whether to print nothing.
 
     Returns:
-        The run, as ``harness.load`` returns it. What went wrong in it is in its report, and was printed.
+        The run, as ``harness.load`` returns it; of a file with workloads, the runs by workload: ``runs["NAME"]``. What went
+        wrong in it is in its report, and was printed.
 
     Raises:
         HarnessError: The input is wrong, in one line. What was trained before stays in the run folder.
@@ -85,30 +83,31 @@ def run(
         ...
     harness.errors.BenchmarkError: nowhere.toml: must be a benchmark file (TOML), got nothing there; check the path
     """
-    from harness.results.notebook import load
+    from harness.results.loading import load
+    from harness.results.workloads.summary import common_lines
     from harness.running.workloads import run_file
 
     more = {
         "only_search": arguments.flag("only_search", only_search),
+        "only_measure": arguments.flag("only_measure", only_measure),
         "extend": arguments.flag("extend", extend),
         "retry": arguments.flag("retry", retry),
-        "reuse": _optional_path("reuse", reuse),
+        "reuse": optional_path("reuse", reuse),
         "no_reuse": arguments.flag("no_reuse", no_reuse),
         "refit": arguments.flag("refit", refit),
-        "preset": _optional_text("preset", preset),
+        "refit_arms": tuple(
+            arguments.text("refit_arms", arm) for arm in arguments.items("refit_arms", refit_arms, "names of arms")
+        ),
+        "preset": optional_text("preset", preset),
         "began": time.monotonic(),
     }
     request = _request(file, profile, data, out, plugins, block, _limited(set, time_limit), workload, **more)
-    suite = loading.load_workloads(request.file, request.profile, request.overrides, request.preset)
-    if suite and workload is None:
-        names = ", ".join(names_of(suite.workloads))
-        hint = "name one with workload=NAME, or type 'harness run', which carries out all of them"
-        raise refusal(str(request.file), "be one benchmark for harness.run", f"the workloads {names}", hint)
     folders: list[Path] = []
-    with _talking(quiet) as reporter:
-        run_file(request, reporter, _command("run", request), closing_lines, opened=folders.append)
-    folder = run_folders(folders[0])[str(workload)] if suite else folders[0]
-    return load(folder, request.plugins)
+    with talking(quiet) as reporter:
+        run_file(request, reporter, _command("run", request), closing_lines, common_lines, folders.append)
+    if workload is not None and has_workloads(folders[0]):
+        return load(run_folders(folders[0])[workload], request.plugins)
+    return load(folders[0], request.plugins)
 
 
 def plan(
@@ -157,10 +156,10 @@ def plan(
     from harness.running.forecast.lines import estimate_lines
     from harness.running.workloads import estimate_file
 
-    more: dict[str, Any] = {"reuse": _optional_path("reuse", reuse), "no_reuse": arguments.flag("no_reuse", no_reuse)}
-    more["preset"] = _optional_text("preset", preset)
+    more: dict[str, Any] = {"reuse": optional_path("reuse", reuse), "no_reuse": arguments.flag("no_reuse", no_reuse)}
+    more["preset"] = optional_text("preset", preset)
     request = _request(file, profile, data, out, plugins, block, _limited(set, time_limit), workload, **more)
-    with _talking(quiet) as reporter:
+    with talking(quiet) as reporter:
         document = estimate_file(request, reporter)
     return Estimate(document, tuple(estimate_lines(document)))
 
@@ -205,91 +204,13 @@ def lr_find(
     from harness.running.search.rates import find_rates
 
     request = _request(file, profile, data, "runs", plugins, block, set, workload)
-    names = [arguments.text("arms", arm) for arm in arguments.items("arms", arms, "names of arms")]
+    names = texts("arms", arms, "names of arms")
     steps = None if steps is None else arguments.whole("steps", steps, 20, 100_000)
-    with _talking(quiet) as reporter:
+    with talking(quiet, {"--arm:": "arms:"}) as reporter:
         return RangeTests(tuple(find_rates(request, reporter, names, steps)))
 
 
-def predict(
-    model: str | Path | Loaded,
-    photos: str | Path,
-    out: str | Path | None = None,
-    arm: str | None = None,
-    ensemble: bool = False,
-    snapshots: bool = False,
-    tta: bool = False,
-    clip: tuple[float, float] = (0.0, 1.0),
-    predicted: bool = False,
-    ids: str = "name",
-    plugins: Paths = (),
-    set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
-    quiet: bool = False,
-) -> DataFrame:
-    """Predict photos without labels with a run's best model, or with an exported one, as ``harness predict`` does.
-
-    Args:
-        model: A run, its folder, or the folder of an exported model.
-        photos: A folder, or a zip, of photos.
-        out: A file for the table, as ``harness predict`` writes it; none where it is None.
-        arm: The arm that predicts; the one that is best on tune where it is None.
-        ensemble: Whether to average over all seeds of the arm.
-        snapshots: Whether to average over the ends of the schedule's cycles.
-        tta: Whether to average over views of each photo: as it is, mirrored, and four corners.
-        clip: The lowest and the highest probability that is returned.
-        predicted: Whether a column ``predicted`` names the most probable class.
-        ids: What names a photo: "name", or "number" for N of N.jpg.
-        plugins: Loose plugin files. They are run as code.
-        set: ``train.device``, ``train.precision``, ``train.threads`` or ``train.pretrained``, by key.
-        quiet: Whether to print nothing.
-
-    Returns:
-        A row for each photo, in order: ``id``, and a probability for each class, or ``label`` for that of the dogs.
-
-    Raises:
-        HarnessError: Model, photos or options are not right, in one line.
-
-    >>> predict("nowhere", "photos")
-    Traceback (most recent call last):
-        ...
-    harness.errors.RunFolderError: nowhere: must be a run folder, got nothing there; check the path
-    """
-    from harness.models import predict as predicting
-
-    folder = model.folder if isinstance(model, Loaded) else arguments.path("model", model)
-    request = predicting.PredictionRequest(
-        folder,
-        arguments.path("photos", photos),
-        predicting.PredictionRequest.out if out is None else arguments.path("out", out),
-        arm=_optional_text("arm", arm),
-        ensemble=arguments.flag("ensemble", ensemble),
-        tta=arguments.flag("tta", tta),
-        clip=arguments.ends("clip", clip),
-        plugins=_paths("plugins", plugins),
-        overrides=overrides_of(set),
-        snapshots=arguments.flag("snapshots", snapshots),
-        ids=arguments.text("ids", ids),
-        predicted=arguments.flag("predicted", predicted),
-    )
-    with _talking(quiet) as reporter:
-        if out is not None:
-            predicting.predict(request, reporter)
-            return predicting.read_table(request.out)
-        return predicting.predict_table(request, reporter)
-
-
 # --- inside
-
-
-@contextmanager
-def _talking(quiet: bool) -> Iterator[Reporter]:
-    """Give what prints the lines of a command, as the command line has it: escaped, and Ctrl-C is never lost."""
-    quiet = arguments.flag("quiet", quiet)
-    with escaped_output(), interruption.listening(), Reporter(quiet=quiet) as reporter:
-        try:
-            yield reporter
-        except OSError as error:
-            raise refused(error, must="be usable") from error
 
 
 def _request(
@@ -301,13 +222,13 @@ def _request(
 
     return Request(
         arguments.path("file", file),
-        _optional_text("profile", profile),
-        _optional_path("data", data),
+        optional_text("profile", profile),
+        optional_path("data", data),
         arguments.path("out", out),
-        _paths("plugins", plugins),
-        tuple(arguments.text("block", name) for name in arguments.items("block", block, "names of plugins")),
+        plugin_files(plugins),
+        texts("block", block, "names of plugins"),
         values if isinstance(values, tuple) else overrides_of(values),
-        workload=_optional_text("workload", workload),
+        workload=optional_text("workload", workload),
         **more,
     )
 
@@ -315,7 +236,7 @@ def _request(
 def _limited(values: object, time_limit: object) -> tuple[str, ...]:
     """Return values as ``--set`` has them, the time limit among them."""
     limit = {} if time_limit is None else {"budget": arguments.text("time_limit", time_limit)}
-    return (*overrides_of(values), *overrides_of(limit))
+    return (*overrides_of(values), *(OptionValue.of("time_limit", text) for text in overrides_of(limit)))
 
 
 def _command(name: str, request: Request) -> list[str]:
@@ -326,23 +247,12 @@ def _command(name: str, request: Request) -> list[str]:
         ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
         *(("--plugin", plugin) for plugin in request.plugins), *(("--block", plugin) for plugin in request.block),
         *(("--set", override) for override in request.overrides),
+        *(("--refit-arm", arm) for arm in request.refit_arms),
     ]  # fmt: skip
     for option, value in options:
         words += [option, str(value)] if value is not None else []
     flags = {
-        "--only-search": request.only_search, "--extend": request.extend, "--retry": request.retry,
+        "--only-search": request.only_search, "--only-measure": request.only_measure, "--extend": request.extend, "--retry": request.retry,
         "--no-reuse": request.no_reuse, "--refit": request.refit,
     }  # fmt: skip
     return [*words, *(flag for flag, is_on in flags.items() if is_on)]
-
-
-def _optional_path(name: str, value: object) -> Path | None:
-    return None if value is None else arguments.path(name, value)
-
-
-def _optional_text(name: str, value: object) -> str | None:
-    return None if value is None else arguments.text(name, value)
-
-
-def _paths(name: str, values: object) -> tuple[Path, ...]:
-    return tuple(arguments.path(name, value) for value in arguments.items(name, values, "plugin files"))

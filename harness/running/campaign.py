@@ -7,7 +7,7 @@ in between. How far the run has come is noted in the run folder, so that the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from harness.console.numbers import counted
@@ -22,7 +22,7 @@ from harness.running.after.probe_costs import foretell, planned_cells, wanted_me
 from harness.running.disk_space import room_for, warning
 from harness.running.driver import Driver
 from harness.running.executor import GuardedExecutor
-from harness.running.forecast.timing import SECONDS_OF_REPORT
+from harness.running.forecast.ending import seconds_of_ending
 from harness.running.looks import decided, look_of, next_look, replicates_of_baseline
 from harness.running.prepare import Prepared, Request
 from harness.running.reuse import EarlierRuns
@@ -47,13 +47,15 @@ class Campaign:
         self._reporter = reporter
         self._command = command
         self._looks = setting.plan.benchmark.compare.looks
+        self._only_measures = request.only_measure
         self._most_looks = request.most_looks or len(self._looks)
         self._limit = limit
         self.driver = Driver(
-            setting, store, reporter, request.only_search, earlier, executor, limit, self._seconds_measuring
-        )
+            setting, store, reporter, request.only_search, earlier, executor, limit, self._seconds_measuring,
+            trains=not request.only_measure,
+        )  # fmt: skip
         compare = setting.plan.benchmark.compare
-        self.driver.epochs_after = (compare.folds + request.refit) * compare.epochs
+        self.driver.epochs_after = (compare.folds + request.refit + len(request.refit_arms)) * compare.epochs
         self._measuring: dict[int, dict[str, int]] = {}  # by replicates: the measurements of each probe
         self._failures: list[str] = []
         self._worked = False  # whether there was anything to do
@@ -61,9 +63,13 @@ class Campaign:
     def carry_out(self) -> list[str]:
         """Carry out the looks that are needed; return a line for whatever went wrong."""
         replicates = look_of(self._looks, (self._store.noted("looks") or {}).get("replicates", 0))
+        if self._only_measures:
+            self._measure_only(replicates)
+            return self._all_failures()
         self._note(replicates)
         if "html" in self._setting.plan.benchmark.report.formats:
-            self._reporter.ahead.expect("report", 1, SECONDS_OF_REPORT)
+            seconds = seconds_of_ending(len(self._setting.plan.competitors), 0)
+            self._reporter.ahead.expect("report", 1, seconds)
         while True:
             self._go_on_to(replicates)
             if self.driver.only_search:
@@ -75,8 +81,31 @@ class Campaign:
         if not self._worked:
             reason = "its search is finished" if self.driver.only_search else "it is finished"
             self._reporter.say(f"nothing left to do in {self._store.folder}: {reason}")
-        failures = [*self.driver.failures(), *self._failures]
-        return list(dict.fromkeys(failures))
+        return self._all_failures()
+
+    def _all_failures(self) -> list[str]:
+        return list(dict.fromkeys([*self.driver.failures(), *self._failures]))
+
+    def _measure_only(self, replicates: int) -> None:
+        """Measure what is missing of the networks that are there, and train nothing."""
+        self.driver.go_on_to(replicates)
+        cells = self._cells()
+        left = expect_measurements(self._setting, cells, self._store, self._reporter, ended=True)
+        what = f"{counted(left, 'measurement')} to make" if left else "nothing left to measure"
+        reason = "" if cells else ": no replicate is compared yet, and without --only-measure the same command goes on"
+        self._reporter.say(f"{what}, into {self._store.folder}{reason}")
+        if cells:
+            self._note_work()
+            self._failures += measure_solutions(
+                self._setting, cells, self._store, self._reporter, lambda: self.driver.executor, self._limit
+            )
+
+    def _note_work(self) -> Mapping[str, Any]:
+        """Write down where and by which command the work is done; return the environment."""
+        environment = device.environment(self._setting.device)
+        words = [impersonal(printable(word)) for word in self._command if word != "--only-measure"]
+        self._store.work_begins(environment, words)
+        return environment
 
     def _go_on_to(self, replicates: int) -> None:
         """Carry out what is left up to a look: searches, comparison and measurements."""
@@ -127,8 +156,7 @@ class Campaign:
             self._reporter.say(f"{left} to do up to {self._name(replicates)}")
             return
         self._worked = True
-        environment = device.environment(setting.device)
-        store.work_begins(environment, [impersonal(printable(word)) for word in self._command])
+        environment = self._note_work()
         precision = setting.precision_of(setting.plan.competitors[0].arm)  # all arms have a head, or none
         machine = f"{environment['hardware']['device']} ({precision}, {counted(setting.device.threads, 'thread')})"
         upto = f" up to {self._name(replicates)}" if len(self._looks) > 1 else ""
@@ -162,7 +190,7 @@ class Campaign:
             why = f"the baseline has {counted(most, 'replicate')}, too few for the next look"
             self._end(replicates, why, "baseline", records)
         elif not self._limit.fits(self._seconds_to(following, replicates)):
-            self._say_look(replicates, "the next look needs more replicates", records)
+            self._say_look(replicates, f"the time has no room for the next look, at {following} replicates", records)
             self._end_by_limit(replicates, following)
         else:
             more = following - replicates

@@ -25,7 +25,7 @@ from harness.running.reuse import EarlierRuns
 from harness.running.search import Search
 from harness.running.search.budget import expected
 from harness.running.time_limit import TimeLimit
-from harness.running.what_fits import Before, Fitting, Searches
+from harness.running.what_fits import Before, Fitting, Searches, Standing
 from harness.running.workbench import Bench
 from harness.running.workers.opening import opening_of
 
@@ -39,7 +39,7 @@ class Driver:
     def __init__(
         self, setting: Setting, store: Store, reporter: Reporter, only_search: bool = False,
         earlier: EarlierRuns | None = None, executor: Callable[[], GuardedExecutor] | None = None,
-        limit: TimeLimit | None = None, measuring: Callable[[int], float] = lambda replicates: 0.0,
+        limit: TimeLimit | None = None, measuring: Callable[[int], float] = lambda replicates: 0.0, trains: bool = True,
     ) -> None:  # fmt: skip
         self.setting = setting
         self.store = store
@@ -53,8 +53,9 @@ class Driver:
         self.protocol = ""  # the hash of the protocol, once it is registered
         self._open_executor = executor or partial(open_executor, setting, store)
         self._limit = limit or TimeLimit(None, store)
-        self._fitting = Fitting(setting, self._limit, self.epochs_left, measuring, self._before)
-        self._comparison = Comparison(setting, store)
+        fitting = Fitting if trains else Standing
+        self._fitting = fitting(setting, self._limit, self.epochs_left, measuring, self._before)
+        self._comparison = Comparison(setting, store, tries_again=trains)
         self._epochs_done = 0  # in this session
         self._epochs_in_all = 0  # those done, and those left when a run ended last
         self._first_ended = 0.0  # when the first of them had ended

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.in_python import for_python
 from harness.console.numbers import measure
 from harness.console.progress import Reporter
 from harness.errors import DataError, arguments
-from harness.models.exported import describe_model, write_model
+from harness.errors.names import Named
+from harness.models.exported import check_place, describe_model, write_model
+from harness.models.formats.writing import check_formats, write_formats
 from harness.models.predict import PredictionRequest, predict_table
 from harness.models.trained import Model, Origin
 from harness.plugin.runs import Done, Epoch, Run
 from harness.records.checked import save_tensors
-from harness.records.files import check_out_file, check_out_folder, new_folder
+from harness.records.files import check_out_file, new_folder
 from harness.results.pictures.plain_svg import COLORS, curves
 from harness.results.tables.class_probabilities import as_probabilities
 from harness.results.top_losses import TopLosses, losses_table
 from harness.running.after.thumbnails import small
 from harness.running.description import weights_of
 from harness.running.prepare import Prepared, cut_of
+from harness.running.talking import texts
 from harness.training.batches import MEAN, STD
 
 if TYPE_CHECKING:
@@ -61,9 +65,8 @@ class Fitted:
         rows = [{"epoch": e.number, "steps": e.steps, "lr": e.lr, "seconds": e.seconds, **e.metrics} for e in epochs]
         predictions = np.zeros((0,), np.float32) if done.predictions is None else done.predictions
         table = pd.DataFrame(rows)
-        return cls(
-            run, table, dict(done.metrics), predictions, setting.data.test.targets, done.weights, setting, plugins
-        )
+        metrics = Named(done.metrics, "metrics", "a score")
+        return cls(run, table, metrics, predictions, setting.data.test.targets, done.weights, setting, plugins)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -98,13 +101,13 @@ class Fitted:
         photos = tuple(small(test.inputs[int(row)]) if is_photo else None for row in table["row"])
         return TopLosses(self.run.arm.name, table, photos)
 
-    def predict(self, photos: str | Path, tta: bool = False, ids: str = "name") -> DataFrame:
+    def predict(self, photos: str | Path, tta: bool = False, ids: str = PredictionRequest.ids) -> DataFrame:
         """Return a row for each photo of a folder or a zip: ``id``, and the probabilities as ``harness.predict`` has them.
 
         Args:
             photos: A folder, or a zip, of photos.
             tta: Whether to average over views of each photo: as it is, mirrored, and four corners.
-            ids: What names a photo: "name", or "number" for N of N.jpg.
+            ids: What names a photo: "number" for N of N.jpg, and the file's name of any other; or "name", without its suffix.
 
         Raises:
             DataError: The network was not trained on photos, or there are none.
@@ -114,30 +117,40 @@ class Fitted:
             request = PredictionRequest(
                 model, arguments.path("photos", photos), tta=tta, clip=(0.0, 1.0), plugins=self.plugins, ids=ids
             )
-            return predict_table(request, Reporter(quiet=True))
+            with for_python():
+                return predict_table(request, Reporter(quiet=True))
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, formats: Iterable[str] = (), force: bool = False) -> Path:
         """Write the network into a new folder, which ``harness.predict`` and ``harness predict`` take; return the folder.
 
         Args:
-            folder: The folder, which must not be there yet.
+            folder: The folder.
+            formats: Further formats of the same model: "onnx", "torchscript" or "timm".
+            force: Whether to replace a model that is in the folder already.
 
         Raises:
             DataError: The network was not trained on photos of classes, or the folder cannot be written.
         """
-        out = arguments.path("folder", folder)
-        check_out_folder(out, new=True)
+        out, wanted = arguments.path("folder", folder), texts("formats", formats, "names of formats")
+        with for_python({"--out:": "folder:"}):
+            self._save(out, wanted, arguments.flag("force", force))
+        return out
+
+    def _save(self, out: Path, formats: tuple[str, ...], force: bool) -> None:
+        check_place(out, force)
         model, plan = self._model(), self.setting.plan
         used = plan.weights.get(model.backbone) if model.head else None
-        with new_folder(out, "name another folder") as inside:
+        with new_folder(out, "name another folder", replaces=force) as inside:
             file = inside / "network.safetensors"
             save_tensors(file, self.weights)
             backbone = f"backbone{used.file.suffix}" if used else ""
             if used:
                 shutil.copyfile(used.file, inside / backbone)
-            description = describe_model(replace(model, files=(file,)), backbone)
-            write_model(inside, {**description, "settings": {"precision": self.run.precision}})
-        return out
+            saved = replace(model, files=(file,))
+            check_formats(formats, saved)
+            written = write_formats(formats, saved, self.setting.registry, inside)
+            description = describe_model(saved, backbone)
+            write_model(inside, {**description, "formats": written, "settings": {"precision": self.run.precision}})
 
     def save_weights(self, file: str | Path) -> Path:
         """Write the network's ``state_dict`` as safetensors, for ``train.pretrained`` or another program; return the file.
@@ -149,7 +162,8 @@ class Fitted:
             DataError: The file cannot be written.
         """
         out = arguments.path("file", file)
-        check_out_file(out)
+        with for_python({"--out:": "file:"}):
+            check_out_file(out)
         save_tensors(out, self.weights)
         return out
 

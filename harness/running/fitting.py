@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from harness.benchmark.plan import Setting
 from harness.benchmark.toml import toml_key
 from harness.console import interruption
 from harness.console.escaping import escaped_output
+from harness.console.in_python import for_python, in_python
 from harness.console.numbers import duration, measure, number
 from harness.console.progress import Reporter
 from harness.errors import Diverged, HarnessError, arguments
@@ -84,11 +83,25 @@ def fit(
     seed = arguments.whole("seed", seed, 0, 2**31 - 1)
     folder = None if data is None else arguments.path("data", data)
     quiet = arguments.flag("quiet", quiet)
-    with escaped_output(), interruption.listening(), Reporter(quiet=quiet) as reporter, _named_as_arguments():
-        setting = _open(overrides, folder, tuple(files), reporter)
+    words = _words(optimizer)
+    with for_python(words), escaped_output(), interruption.listening(), Reporter(quiet, in_python) as reporter:
+        try:
+            setting = _open(overrides, folder, tuple(files), reporter)
+        except OSError as error:
+            raise refused(error, must="be usable") from error
         competitor = setting.plan.competitors[0]
         run = setting.compare_run(competitor, {}, seed)
         return Fitted.of(setting, run, tuple(files), *_train(setting, run, reporter))
+
+
+def _words(optimizer: str) -> dict[str, str]:
+    """Return what an error calls the arguments that stand for keys of the benchmark file.
+
+    >>> _words("sgd")["--set: search.space.sgd."] + "lr: must be a number"
+    'lr: must be a number'
+    """
+    named = {f"--set: {key}:": f"{argument}:" for key, argument in ARGUMENTS.items()}
+    return {**named, f"--set: search.space.{toml_key(optimizer)}.": ""}
 
 
 def _overrides(
@@ -168,26 +181,3 @@ def _end_line(setting: Setting, run: Run, done: Done, epochs: list[Epoch]) -> st
     score = measure(done.metrics.get(f"test_{plan.metric}"), plan.goal.unit)
     seconds = duration(epochs[-1].seconds) if epochs else "no time"
     return f"{run.arm.name}: test {plan.metric} {score} after {run.epochs} epochs ({seconds} of training)"
-
-
-@contextmanager
-def _named_as_arguments() -> Iterator[None]:
-    """Name in an error the argument that stands for a key of the benchmark file; an error of the disk is one line too."""
-    try:
-        yield
-    except OSError as error:
-        raise refused(error, must="be usable") from error
-    except HarnessError as error:
-        raise type(error)(_in_words_of_the_call(str(error))) from error
-
-
-def _in_words_of_the_call(line: str) -> str:
-    """Return the line of an error with an argument's name in the place of the key of the benchmark file.
-
-    >>> _in_words_of_the_call("--set: search.space.sgd.lr: must be a number, got 'x'")
-    "lr: must be a number, got 'x'"
-    """
-    for key, argument in ARGUMENTS.items():
-        if line.startswith(f"--set: {key}: "):
-            return line.replace(f"--set: {key}", argument, 1)
-    return re.sub(r"^--set: search\.space\.[^:]*\.([\w-]+): ", r"\1: ", line).replace("--set: ", "set: ", 1)

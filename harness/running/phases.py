@@ -132,9 +132,10 @@ class Tune:
 class Comparison:
     """The runs of the comparison, as they are entered in the records."""
 
-    def __init__(self, setting: Setting, store: Store) -> None:
+    def __init__(self, setting: Setting, store: Store, tries_again: bool = True) -> None:
         self._setting = setting
         self._store = store
+        self._tries_again = tries_again  # what failed in an earlier call
         self._replicates: dict[int, Sequence[ComparisonRun]] = {}
         self._restarts: Sequence[ComparisonRun] = ()
         self._tried: set[str] = set()  # runs that were entered in this call
@@ -168,7 +169,7 @@ class Comparison:
         for run in (entry.run for entry in new):
             row = self._store.run(run.id)
             failed = row and row["state"] == schema.FAILED and run.id not in self._tried
-            if failed and not self._store.attempts.given_up(of_run(run.id)):
+            if failed and self._tries_again and not self._store.attempts.given_up(of_run(run.id)):
                 self._store.reopen(run.id)
             self._tried.add(run.id)
             if not has_ended(self._store, run):

@@ -33,7 +33,7 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
     arms_of_network = Counter(split_arm_name(arm).network for arm in arms)
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
     powers = [
-        design_power(protocol, count, convex[network])
+        design_power(protocol, count, convex[network], plan.benchmark.compare.probes)
         for network, count in arms_of_network.items()
         if count > 1 and network in convex
     ]

@@ -7,6 +7,7 @@ out to be too slow is put off as a whole: what it has done stays, and the same c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -91,7 +92,7 @@ class Fitting:
 
     def _begin(self, tune: Searches) -> None:
         """Grant what was asked in an earlier call, and one step at the least, unless no time is left at all."""
-        asked = max(search.spent_so_far for search in tune.searches)
+        asked = self._limit.units or max(search.spent_so_far for search in tune.searches)
         least = self._step if self._limit.fits(0.0) else 0.0
         self._set(tune, max(asked, least))
         self._settled = not least
@@ -123,6 +124,23 @@ class Fitting:
         for search in tune.searches:
             search.granted = granted
             search.growing = not self._settled and granted < search.whole
+
+
+class Standing(Fitting):
+    """Begins nothing: searches have what they were granted before, and only what has ended is compared."""
+
+    def may_compare(self, tune: Searches) -> bool:
+        """Put a replicate off whose comparison has not ended."""
+        tune.put_off = True
+        return False
+
+    def may_ask(self, tune: Searches) -> bool:
+        """Put a replicate off whose searches have not ended."""
+        self._set(tune, self._limit.units or math.inf)
+        for search in tune.searches:
+            search.growing = False
+        tune.put_off = not tune.finished
+        return False
 
 
 def _step(setting: Setting) -> float:

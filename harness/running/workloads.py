@@ -120,7 +120,11 @@ def _look_by_look(
 ) -> list[_Outcome]:
     """Carry out each look of all workloads before the next look of any; return how each workload ended."""
     outcomes: dict[str, _Outcome] = {}
-    most = 1 if request.only_search else max(len(benchmark.compare.looks) for benchmark in file.benchmarks)
+    most = (
+        1
+        if request.only_search or request.only_measure
+        else max(len(benchmark.compare.looks) for benchmark in file.benchmarks)
+    )
     for look in range(1, most + 1):
         for place, workload in enumerate(chosen, 1):
             if look > 1 and not _goes_on(request.place, workload, outcomes[workload.name]):

@@ -7,8 +7,8 @@ facet of a world is judged as the verdict judges it, look by look:
   floor;
 - *different*, and so never similar, if Holm's smallest minimum-effect p was below the level at an earlier look.
 
-The facets of a world are drawn independently of each other, so the statement's probability is the product of theirs. Floors
-of numbers and lost replicates have no part in it.
+The facets of a world are drawn independently of each other, so the statement's probability is the product of theirs. Lost
+replicates have no part in it.
 
     facet                    its scatter
     loss, geometry           NumbersScatter: of the numbers per replicate that are compared, in their scales
@@ -44,6 +44,7 @@ WORLDS = 1_000
 MOST_WORLDS, MOST_ARMS = 10**6, 20
 FEWEST = 3  # replicates; with fewer there is no estimate
 HELD = 100  # worlds at a time
+MOST_LOGARITHM = 300.0  # of a number with a floor: far above any floor, and its square is still finite
 MOST_DIMENSIONS = 64  # of a cloud: in more of them the parts of pairs are as good as normal
 
 
@@ -173,6 +174,7 @@ def _similar(
 def _drawn(scatter: NumbersScatter | DistancesScatter) -> Iterator[float]:
     """Yield all numbers from which worlds are drawn."""
     if isinstance(scatter, NumbersScatter):
+        yield from scatter.means
         for row in scatter.covariance:
             yield from row
     else:
@@ -208,11 +210,29 @@ class _Numbers:
 
     def tests(self, replicates: int) -> Iterator[_Test]:
         """Yield the tests of all pairs and measures over the first replicates."""
+        scatter = self.scatter
+        floors = scatter.floors or (0.0,) * len(scatter.margins)
         for one, other in combinations(range(self.values.shape[1]), 2):
-            differences = self.values[:, one, :replicates] - self.values[:, other, :replicates]
-            means, errors = differences.mean(axis=1), differences.std(axis=1, ddof=1) / math.sqrt(replicates)
-            for measure, margin in enumerate(self.scatter.margins):
-                yield _Test((means[:, measure], errors[:, measure]), margin, two_sided=True)
+            pair = [self.values[:, arm, :replicates] for arm in (one, other)]
+            for measure, (margin, floor) in enumerate(zip(scatter.margins, floors, strict=True)):
+                a, b = (numbers[..., measure] for numbers in pair)
+                distance = None
+                if floor > 0:
+                    distance = _mean_difference(
+                        *(_of_logarithms(scatter.means[measure] + numbers) for numbers in (a, b))
+                    )
+                yield _Test(_mean_difference(a, b), margin, True, distance, floor)
+
+
+def _of_logarithms(numbers: Array) -> Array:
+    exponentials: Array = np.exp(np.minimum(numbers, MOST_LOGARITHM))
+    return exponentials
+
+
+def _mean_difference(a: Array, b: Array) -> Statistic:
+    """Return the mean of a - b over the replicates [W, R], and its standard error."""
+    differences = a - b
+    return differences.mean(axis=1), differences.std(axis=1, ddof=1) / math.sqrt(differences.shape[1])
 
 
 def _numbers(random: np.random.Generator, scatter: NumbersScatter, shape: tuple[int, int, int]) -> Array:

@@ -31,6 +31,9 @@ FEWEST = 4  # replicates from which the parts of distances can be told apart
 class NumbersScatter:
     """A facet of M numbers, in the scale in which they are compared: logarithms where their margin is a ratio.
 
+    A number with a floor is a logarithm. Two arms are the same in it, whatever their ratio, where the numbers themselves (the
+    exponentials) differ by less than the floor. Where none has a floor, the means are not needed.
+
     >>> NumbersScatter(covariance=((1e-5, 0.0), (0.0, 4e-4)), margins=(0.005, 0.095)).margins
     (0.005, 0.095)
     """
@@ -39,6 +42,8 @@ class NumbersScatter:
         tuple[float, ...], ...
     ]  # [M, M] of one arm's numbers over replicates, without what all arms share
     margins: tuple[float, ...]  # [M], of two sides
+    means: tuple[float, ...] = ()  # [M], of all arms and replicates; () where no floor asks for them
+    floors: tuple[float, ...] = ()  # [M], in the unit of the exponentials, 0 for none; () for none at all
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class DistancesScatter:
     apart: int | None = None  # only replicates up to so far apart in a circle of all are measured; None for all
 
 
-def numbers_scatter(numbers: ArrayLike, margins: ArrayLike) -> NumbersScatter:
+def numbers_scatter(numbers: ArrayLike, margins: ArrayLike, floors: ArrayLike = ()) -> NumbersScatter:
     """Return how the numbers of a facet scatter, from the replicates so far.
 
     What all arms share in a replicate, and the mean of each arm, are taken away. The covariance is that of the rest, with
@@ -73,6 +78,8 @@ def numbers_scatter(numbers: ArrayLike, margins: ArrayLike) -> NumbersScatter:
         numbers: Numbers ``[k, R, M]`` of k arms, R replicates and M measures, in the scales in which they are compared.
             Replicates with a number that is not finite are left out.
         margins: The margins ``[M]`` in the same scales.
+        floors: Differences ``[M]`` of the numbers themselves below which no ratio matters, in their own unit, 0 for a
+            number without one. A number with a floor is a logarithm. Empty for none.
 
     Raises:
         ValueError: There are fewer than two arms or two replicates.
@@ -92,7 +99,7 @@ def numbers_scatter(numbers: ArrayLike, margins: ArrayLike) -> NumbersScatter:
     flat = rest.reshape(-1, measures)
     covariance = flat.T @ flat / ((arms - 1) * (replicates - 1))
     rows = tuple(tuple(map(float, row)) for row in covariance)
-    return NumbersScatter(rows, tuple(map(float, sizes)))
+    return NumbersScatter(rows, _row(sizes), _row(known.mean(axis=(0, 1))), _floors(floors, measures))
 
 
 def distances_scatter(

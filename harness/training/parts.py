@@ -72,6 +72,7 @@ class Parts:
     running_loss: torch.Tensor = field(init=False)  # summed over the epoch's steps
     gradients: int = 0  # evaluations of the objective's gradient so far
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
+    rate: float = math.nan  # of the epoch's first step
     moved: dict[str, None] = field(default_factory=dict)  # entries of the groups, not lr, that the schedule has moved
     probe_cache: dict[str, Any] = field(default_factory=dict)  # a probe's own, for when it meets this network again
     way: Way | None = None  # how a device with graphs takes the stage's steps; None before the second one
@@ -147,6 +148,7 @@ class Parts:
                 self._enter(stage_of(self.run, epoch))
             self.switch("train")
             self.running_loss.zero_()
+            self.rate = float(self.optimizer.param_groups[0].get("lr", math.nan))  # some optimizers remove the entry
             yield epoch
 
     def steps(self, epoch: int) -> Iterator[Pause]:
@@ -249,7 +251,6 @@ class Parts:
             raise Diverged(f"epoch {epoch}: {wrong}")
         if self.ingredients.scheduler.per_epoch:
             self.step_schedule(loss)
-        lr = float(groups[0].get("lr", math.nan))  # some optimizers remove the entry again
         self.metrics |= {f"{GROUP}{entry}": group_entries.value_of(groups, entry) for entry in self.moved}
         snapshot = None
         if self.ingredients.test is not None and epoch in self.snapshots.epochs:
@@ -257,7 +258,9 @@ class Parts:
             snapshot = self.model.state_dict
         state = partial(self.state, epoch) if self.ingredients.optimizer.resumes else None
         steps, way = epoch * len(self.batches), self.way.line if self.way else ""
-        record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot, gradients=self.gradients)
+        record = Epoch(
+            epoch, steps, self.clock.seconds, self.rate, self.metrics, state, snapshot, gradients=self.gradients
+        )
         if epoch == 1:
             record = replace(record, scale_free=self.scale_free.plain(), work=work_of_arm(self.run, self.ingredients))
         return replace(record, way=way, unrepeatable=(*self.unrepeatable,)) if way or self.unrepeatable else record

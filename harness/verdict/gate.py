@@ -9,8 +9,9 @@ squares has a minimum without a penalty.
 Any other network has no such bound. It must pass three tests:
 
 - It fits its training examples.
-- The gradient of its objective is a small part of what it was at the start. Scale-free tensors are measured at length 1, and
-  the gradient along them, which changes no output, is left out (the probe ``gradient_norm``).
+- The gradient of its objective is a small part of what it was at the start, in the mean over its runs. (The largest of
+  them grows with their number, so that a later look would fail arms that an earlier one let pass.) Scale-free tensors are
+  measured at length 1, and the gradient along them, which changes no output, is left out (the probe ``gradient_norm``).
 - Its objective falls by little when training goes on from the peak of the learning rate schedule for a fifth of the steps.
   The limit is a part of the objective. A fall that is a small part of the whole way that the arms have come is allowed in any
   case, because a part of next to nothing would be less than chance.
@@ -37,7 +38,7 @@ class Gate:
 
     state: str
     reason: str = ""  # why the arm did not pass
-    gradient: float = math.nan  # the largest over the seeds, as a part of the gradient at the start
+    gradient: float = math.nan  # in parts of its start: of a convex network the largest, of any other the mean
     error: float = math.nan  # un-augmented train error, mean over the seeds
     objective: float = math.nan  # before the run went on
     restarted: float = math.nan  # and after
@@ -90,7 +91,7 @@ def _judge_restart(network: Network, arm: str, has_error: bool) -> Gate:
     before, after = _largest_gain(network, arm)
     gate = Gate(
         UNJUDGED,
-        gradient=_largest([_number(run, GRADIENT) for run in runs]),
+        gradient=sum(_number(run, GRADIENT) for run in runs) / len(runs),
         error=sum(map(_train_error, runs)) / len(runs) if has_error else math.nan,
         objective=before,
         restarted=after,
@@ -111,7 +112,7 @@ def _reasons_against(gate: Gate, protocol: Protocol) -> list[str]:
     if gate.error > protocol.fit:
         reasons.append(f"its train error is {gate.error:.2%}, above {protocol.fit:.2%}")
     if gate.gradient > stationary:
-        reasons.append(f"the gradient is {gate.gradient:.2g} of its start, above {stationary:g}")
+        reasons.append(f"the gradient is {gate.gradient:.2g} of its start in the mean, above {stationary:g}")
     if gate.gain >= gate.gain_limit:
         reasons.append(
             f"going on lowered its objective from {gate.objective:.3g} to {gate.restarted:.3g}, "
@@ -126,11 +127,6 @@ def _spread(network: Network) -> float:
     starts, ends = ([_number(run, column) for run in runs] for column in (START, OBJECTIVE))
     spread = max(starts, default=math.nan) - min(ends, default=math.nan)
     return spread if math.isfinite(spread) else 0.0
-
-
-def _largest(numbers: list[float]) -> float:
-    """Return the largest number; NaN where one is not known."""
-    return math.nan if any(map(math.isnan, numbers)) else max(numbers, default=math.nan)
 
 
 def _number(run: Row, column: str) -> float:

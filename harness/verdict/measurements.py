@@ -178,10 +178,9 @@ def why_unprobed(records: Records, facet: str) -> str:
     probe = records.meta.probes.get(name)
     if probe is None:
         asked = records.meta.benchmark["compare"].get("probes", ())
-        command = records.again("compare.probes", list(dict.fromkeys([*asked, *PROBES.values()])))
         if name in asked:
             return f"probe '{name}' has not measured yet"
-        return f"add '{name}' to compare.probes: {command}"
+        return f"add '{name}' to compare.probes: {records.measuring(PROBES.values())}"
     if probe.get("problems"):
         return f"probe '{name}' failed: {probe['problems'][0]}"
     if probe.get("planned") == 0 and probe.get("left_out"):

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, ClassVar
 
+from harness.benchmark.sections.compare import FACET_PROBES
 from harness.errors import arguments
 from harness.plugin.meta import Meta
 from harness.plugin.runs import digest
@@ -40,7 +41,7 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
 }  # the same where numbers are learned
 FEW = 10  # classes
 FACETS = tuple(CLASSES)
-PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
+PROBES = FACET_PROBES  # by facet
 VERSION = 16  # digits of a probe's version, as its measurements have it
 
 
@@ -177,16 +178,18 @@ def _design(
     benchmark: Mapping[str, Any], versions: Mapping[str, str], extensions: Sequence[Mapping[str, Any]],
     fitted: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return what decides a verdict besides its rules: the search, the controls, and the probes of the primary measures."""
+    """Return what decides a verdict besides its rules: the search, the controls, and the probes of the primary measures.
+
+    It has all of these probes, also those that the benchmark does not ask for (yet).
+    """
     compare = benchmark["compare"]
     probes: dict[str, dict[str, Any]] = {}
     for probe in PROBES.values():
-        if probe in compare.get("probes", ()):
-            probes[probe] = {"options": dict(compare.get("probe_options", {}).get(probe, {}))}
-            if probe in compare.get("probe_sizes", {}):
-                probes[probe]["size"] = compare["probe_sizes"][probe]
-            if probe in versions:
-                probes[probe]["version"] = versions[probe][:VERSION]
+        probes[probe] = {"options": dict(compare.get("probe_options", {}).get(probe, {}))}
+        if probe in compare.get("probe_sizes", {}):
+            probes[probe]["size"] = compare["probe_sizes"][probe]
+        if probe in versions:
+            probes[probe]["version"] = versions[probe][:VERSION]
     design = _design_keys(benchmark)
     if fitted is not None:
         design["search"]["fitted"] = fitted

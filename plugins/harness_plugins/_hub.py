@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 from harness import DataError
 
 PATIENCE = 4.0  # seconds to wait for a connection
+SCRATCH = ', or train without weights: train.regime = "scratch" with train.backbones = ["lesson_cnn"]'
 FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def from_hub(name: str, repository: str | None, filename: str | None) -> Path:
     """Return the downloaded weights; raises DataError where there are none or the hub cannot be reached."""
-    help_ = f"put a file {name}*.safetensors into a folder and name it with HARNESS_WEIGHTS or train.pretrained"
+    help_ = (
+        f"put a file {name}*.safetensors into a folder and name it with HARNESS_WEIGHTS or train.pretrained{SCRATCH}"
+    )
     if not repository:
         raise DataError(f"must be a model with published weights, got '{name}', which has none; {help_}")
     import huggingface_hub as hub

@@ -17,7 +17,11 @@ def test_the_wheel_takes_every_benchmark_file_of_the_repository(repository):
     build = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     included = build["targets"]["wheel"]["force-include"]
     files = [file.name for file in (repository / "benchmarks").glob("*.toml")]
-    assert included == {f"benchmarks/{name}": f"harness/benchmark/files/{name}" for name in sorted(files)}
+    pages = [file.name for file in (repository / "docs").iterdir() if file.suffix in (".md", ".ipynb")]
+    assert included == {
+        **{f"benchmarks/{name}": f"harness/benchmark/files/{name}" for name in files},
+        **{f"docs/{name}": f"harness/cli/pages/{name}" for name in pages},
+    }
     for name, file in installed_benchmarks().items():
         assert file.read_bytes() == (repository / "benchmarks" / f"{name}.toml").read_bytes()
 

@@ -6,6 +6,7 @@ Without Playwright or without a Chromium these tests are skipped, unless ``HARNE
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import shutil
 import sys
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import pytest
 
 
@@ -23,6 +25,8 @@ def analyses_of(module: Any) -> list[Any]:
 
 
 PATIENCE = 120_000  # milliseconds to wait for what must come: many times what a slow, busy machine needs
+PHOTOS = "HARNESS_TEST_PHOTOS"  # names a folder of real photos, with valid/cats and valid/dogs
+OPTIMIZERS = ("sgd", "adam", "rmsprop", "adamw", "nadam", "adagrad", "lion", "radam")
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WATCH = "window.barred = []; addEventListener('securitypolicyviolation', (e) => barred.push(e.violatedDirective + ' ' + e.sample));"
 
@@ -152,3 +156,92 @@ def written(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Callable[
         return done[name]
 
     return write
+
+
+# --- the pages that are measured ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def searched(written: Callable[..., Path]) -> Path:
+    """Return the page of two arms with many trials."""
+    return written("plain", optimizers=["sgd", "adam"], seeds=3, trials=60, epochs=3)
+
+
+def _judged(written: Callable[..., Path], name: str, probes: Sequence[str], **about: Any) -> Path:
+    from harness.verdict import tuning
+    from harness.verdict.tables import facets, verdict
+
+    minima = load("test_minima")
+    offers = [*minima.OFFERS, *(offer for module in (verdict, facets, tuning) for offer in analyses_of(module))]
+    made = {"seeds": minima.SEEDS, "trials": 6, "epochs": 5, **about}
+    return written(name, lambda records: minima.compared(records, probes=probes), offers, **made)
+
+
+@pytest.fixture(scope="session")
+def everything(written: Callable[..., Path]) -> Path:
+    """Return the page of three arms with a verdict and every kind of figure."""
+    probes = ("representation", "connectivity", "sharpness", "hessian", "surface")
+    return _judged(written, "everything", probes, trials=12, epochs=3)
+
+
+@pytest.fixture(scope="session")
+def sixteen(written: Callable[..., Path]) -> Path:
+    """Return the page of eight optimizers under two schedules, with a verdict."""
+    about = {"optimizers": OPTIMIZERS, "schedulers": ["cosine", "onecycle"]}
+    return _judged(written, "sixteen", ("sharpness",), **about)
+
+
+def _with_photos(photos: Sequence[tuple[str, int, bytes]], folder: Path) -> Callable[[Any], Any]:
+    """Return a function that gives made-up records these test photos ``(name, class, JPEG)`` and predictions of them."""
+    looking = load("test_looking")
+    random = np.random.default_rng(7)
+    targets = np.array([label for _, label, _ in photos])
+
+    def change(records: Any) -> Any:
+        predictions = {}
+        for arm, seed in ((arm, seed) for arm in records.arms["optimizer"] for seed in range(2)):
+            right = np.clip(0.75 + 0.3 * random.normal(size=len(photos)), 0.001, 0.999)
+            predictions[arm, seed] = looking.two(np.where(targets == 0, right, 1 - right))
+        (folder / "thumbnails").mkdir(exist_ok=True)
+        for row, (_, _, content) in enumerate(photos):
+            (folder / "thumbnails" / f"test-{row}.jpg").write_bytes(content)
+        return looking.with_photos(records, folder, predictions, targets, names=[name for name, *_ in photos])
+
+    return change
+
+
+def _photo_page(written: Callable[..., Path], name: str, photos: Sequence[Any], folder: Path) -> Path:
+    looking = load("test_looking")
+    more = [offer for module in looking.OURS for offer in analyses_of(module)]
+    return written(name, _with_photos(photos, folder), more, seeds=2, trials=4, epochs=3)
+
+
+@pytest.fixture(scope="session")
+def photographed(written: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a page of photos that are patches of colour."""
+    from PIL import Image
+
+    photos = []
+    for row in range(24):
+        file = io.BytesIO()
+        Image.new("RGB", (16, 16), (10 * row, 90, 255 - 10 * row)).save(file, "JPEG")
+        photos.append((f"test/{('cat', 'dog')[row % 2]}.{row}.jpg", row % 2, file.getvalue()))
+    return _photo_page(written, "photographed", photos, tmp_path_factory.mktemp("photographed"))
+
+
+@pytest.fixture(scope="session")
+def real_photos(written: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a page of real photos, those that the environment variable ``HARNESS_TEST_PHOTOS`` names."""
+    from PIL import Image
+
+    if not os.environ.get(PHOTOS):
+        pytest.skip(f"{PHOTOS} names no folder of real photos (valid/cats/*.jpg, valid/dogs/*.jpg)")
+    photos = []
+    for label, name in enumerate(("cats", "dogs")):
+        for path in sorted((Path(os.environ[PHOTOS]) / "valid" / name).glob("*.jpg"))[:20]:
+            file = io.BytesIO()
+            small = Image.open(path).convert("RGB")
+            small.thumbnail((112, 112))
+            small.save(file, "JPEG")
+            photos.append((f"test/{path.name}", label, file.getvalue()))
+    return _photo_page(written, "real-photos", photos, tmp_path_factory.mktemp("real"))

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 MEASURES = (Path(__file__).parent / "measuring.js").read_text(encoding="utf-8")
-OPTIMIZERS = ["sgd", "adam", "rmsprop", "adamw", "nadam", "adagrad", "lion", "radam"]
-
-
-@pytest.fixture
-def three(written: Callable[..., Path], made_up: Callable[[str], Any]) -> Path:
-    """Return the page of three arms with every kind of figure."""
-    minima = made_up("test_minima")
-    return written("everything", minima.compared, minima.OFFERS, seeds=minima.SEEDS, trials=12, epochs=3)
-
-
-@pytest.fixture
-def sixteen(written: Callable[..., Path]) -> Path:
-    """Return the page of eight optimizers under two schedules."""
-    return written("sixteen", optimizers=OPTIMIZERS, schedulers=["cosine", "onecycle"], seeds=4, trials=6, epochs=5)
 
 
 @pytest.fixture(params=[False, True], ids=["light", "dark"])
@@ -30,7 +15,15 @@ def dark(request: Any) -> bool:
     return bool(request.param)
 
 
-@pytest.mark.parametrize(("which", "screens", "words"), [("three", 10, 1500), ("sixteen", 15, 2500)])
+@pytest.mark.parametrize(
+    ("which", "screens", "words"),
+    [
+        ("everything", 10, 1500),
+        ("sixteen", 15, 2000),
+        ("photographed", 10, 1500),
+        ("real_photos", 10, 1500),
+    ],
+)
 def test_a_page_is_short_and_can_be_read(
     request: Any, open_page: Any, dark: bool, which: str, screens: float, words: int
 ) -> None:
@@ -51,7 +44,7 @@ def test_a_page_is_short_and_can_be_read(
     assert found["words"] <= words
 
 
-@pytest.mark.parametrize("which", ["three", "sixteen"])
+@pytest.mark.parametrize("which", ["everything", "sixteen", "photographed"])
 def test_a_phone_never_scrolls_sideways(request: Any, open_page: Any, which: str) -> None:
     opened = open_page(request.getfixturevalue(which), width=390)
     opened.page.wait_for_selector("html[data-live]")

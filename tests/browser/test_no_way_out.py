@@ -31,13 +31,6 @@ ADDRESSES = """() => [...document.querySelectorAll('a, area, form, iframe, objec
 
 
 @pytest.fixture
-def everything(written: Callable[..., Path], made_up: Callable[[str], Any]) -> Path:
-    """Return a page with every kind of interactive view: lines, dots, bars, matrices, a map and a surface."""
-    minima = made_up("test_minima")
-    return written("everything", minima.compared, minima.OFFERS, seeds=minima.SEEDS, trials=12, epochs=3)
-
-
-@pytest.fixture
 def open_every_view(expect: Any) -> Callable[[Any], Any]:
     """Return a function that opens all interactive views of a page, and returns them when all are drawn."""
 

@@ -16,12 +16,6 @@ def plain(written: Callable[..., Path]) -> Path:
     return written("plain", optimizers=["sgd", "adam"], seeds=3, trials=60, epochs=3)
 
 
-@pytest.fixture
-def everything(written: Callable[..., Path], made_up: Callable[[str], Any]) -> Path:
-    minima = made_up("test_minima")
-    return written("everything", minima.compared, minima.OFFERS, seeds=minima.SEEDS, trials=12, epochs=3)
-
-
 def test_a_range_on_an_axis_of_parallel_coordinates_keeps_the_trials_within(plain: Path, open_page: Any) -> None:
     opened = open_page(plain)
     page = opened.page

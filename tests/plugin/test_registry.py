@@ -100,7 +100,7 @@ def test_blocking_what_is_not_there_is_refused():
         ),
         (
             PLUGIN.replace("@hookimpl", "@hookimpl(wrapper=True)").format(name="a"),
-            r"mine\.py: must offer its plugins, got PluginValidationError: .* is not a generator function",
+            r"mine\.py:4: harness_optimizers\(\) must be a plain hook, got a wrapper of other hooks; take wrapper=True out",
         ),
         ("x = '\0'", r"mine\.py: must be valid Python, got "),
         (PLUGIN.format(name="<script>"), r"mine\.py:4: optimizer '<script>': name must be up to 100 letters"),

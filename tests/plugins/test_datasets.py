@@ -273,6 +273,26 @@ UNCLEAR = {
 
 
 @pytest.mark.parametrize("name", ["folder", "dogscats"])
+def test_one_folder_of_photos_is_told_that_one_class_is_too_few(open_, photos, tmp_path, name):
+    root = tmp_path / "birds"
+    root.mkdir()
+    (photos() / "train" / "cats").rename(root / "crow")
+    with pytest.raises(
+        DataError, match="got photos in one folder, 'crow'; give each of two or more classes a folder, or set data"
+    ):
+        open_(name, root)
+    (root / "labels.csv").write_text("path,label\ncrow/cats.0.jpg,crow\ncrow/cats.1.jpg,crow\n")
+    with pytest.raises(
+        DataError, match=r'a folder, or set data\.labels = "labels\.csv" where that file has the labels$'
+    ):
+        open_(name, root)
+    with pytest.raises(
+        DataError, match=r"labels\.csv:2: must have photos of two or more classes, got only 'crow'; add"
+    ):
+        open_(name, root, labels=root / "labels.csv")
+
+
+@pytest.mark.parametrize("name", ["folder", "dogscats"])
 @pytest.mark.parametrize("case", UNCLEAR)
 def test_a_layout_that_is_not_clear_is_told_what_was_there(open_, photos, name, case):
     places, line = UNCLEAR[case]

@@ -94,8 +94,13 @@ def read(page: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def said(folder: Path, results: harness.Results) -> dict[str, str]:
+def said(folder: Path, results: harness.Results, undrawing: Any) -> dict[str, str]:
     """Return everything that is said of the run, by format."""
+    with undrawing():
+        return everything_said(folder, results)
+
+
+def everything_said(folder: Path, results: harness.Results) -> dict[str, str]:
     found = {offer.name: offer.render(results) for offer in discover().all("report")}
     found["html"] = read(found["html"])
     found["latex"] = found["latex"].replace("{[}", "[").replace("{]}", "]").replace("$-$", "-").replace("{-}", "-")

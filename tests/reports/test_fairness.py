@@ -229,6 +229,7 @@ def test_the_page_shows_what_tuning_was_worth(make_records: Any) -> None:
     assert f"<strong>{100 * expected['expected']:.2f} %</strong>" in page
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_a_page_without_any_of_it_has_no_such_section(make_records: Any) -> None:
     page = page_of(make_records(trials=0, compared=False))
     assert 'id="fairness"' not in page

@@ -18,6 +18,8 @@ from harness_reports._words.outcome import Outcome
 from harness.console.numbers import beside_margin, number, plain
 from harness.verdict.reading import NetworkVerdict
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 LABELS = {"net/a/s": "sgd", "net/b/s": "adam"}
 
 
@@ -96,7 +98,7 @@ def test_doubts_of_many_arms_are_one_and_the_others_are_named_below() -> None:
     first = gravest(told)
     assert len(first) == MOST_SHOWN
     assert first[0].text == (
-        "arm0: 2 of 3 seeds failed: broken. There is the same kind of doubt about arm1, arm2, arm3, arm4 and 2 more arms."
+        "arm0: 2 of 3 seeds failed: broken. There is the same kind of doubt about arm1, arm2 and 4 more arms."
     )
     assert first[1].text == "arm0 is doubtful. There is the same kind of doubt about arm1."
     texts = {remark.text for remark in others(told)}

@@ -19,6 +19,8 @@ from harness_reports._words.outcome import Outcome
 from harness import Results, markdown_text
 from harness.verdict.protocol import FACETS
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 N = 1000
 
 
@@ -66,6 +68,10 @@ def test_a_lead_of_one_photo_is_none(said: Any) -> None:
     assert found.detail.startswith("sgd has the highest mean test accuracy, 95.00 %; next is adam, 0.10 points behind")
     ends = f"{100 * lead['low']:.2f} to {100 * lead['high']:.2f} points".replace("-", "\N{MINUS SIGN}")
     assert ends in found.detail
+    farthest = 100 * max(-lead["low"], lead["high"])
+    assert found.power.startswith(
+        f"sgd and adam may still differ by up to {farthest:.2f} points: the 95 % interval of their difference is {ends}. "
+    )  # one interval for one difference
 
 
 def test_arms_that_are_clearly_behind_are_named(said: Any) -> None:
@@ -117,6 +123,27 @@ def test_units_other_than_percent_are_kept(make_records: Any, analysed: Any) -> 
     assert headline_of(analysed(records)).answer.startswith(
         "sgd has the lowest mean test mse, 0.115 mm, 0.400 mm ahead of adam"
     )
+
+
+@pytest.mark.parametrize(
+    ("of_draws", "of_examples", "covers", "source"),
+    [
+        (0.01, 0.12, "replicates and test examples", "the test split (24 examples)"),
+        (0.12, 0.01, "replicates and test examples", "how replicates differ (there are 6)"),
+        (float("nan"), float("nan"), "test examples", "the test split (24 examples)"),
+        (0.12, float("nan"), "replicates", "how replicates differ (there are 6)"),
+    ],
+)
+def test_a_wide_interval_is_put_down_to_what_makes_it_wide_and_to_nothing_else(
+    said: Any, of_draws: float, of_examples: float, covers: str, source: str
+) -> None:
+    results = said({"sgd": 50, "adam": 51})
+    changed = {"low": -0.2, "high": 0.24, "se_seeds": of_draws, "se_examples": of_examples, "covers": covers,
+               "draw": "replicate", "draws": 6, "examples": 24}  # fmt: skip
+    lead = results.tables["lead"].assign(**changed)
+    power = headline_of(replace(results, tables={**results.tables, "lead": lead})).power
+    assert power.endswith(f" points. Its width comes mostly from {source}: more of those would narrow it.")
+    assert power.startswith("sgd and adam may still differ by up to 24.00 points: ")
 
 
 def test_a_missing_analysis_names_no_winner(said: Any) -> None:

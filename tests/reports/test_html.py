@@ -216,6 +216,7 @@ def test_same_minimum_is_said_to_be_untested(pages: dict[str, str]) -> None:
     assert untested == [name for name in NAMES if name not in ("one arm, one seed", "all failed")]  # of one arm alone
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -> None:
     records = spoiled(make_records(seeds=4), SGD, [1, 2], "failed", "out of memory")
     records = replace(records, runs=records.runs[records.runs["run_id"] != "lesson_cnn-adam-cosine-3"])
@@ -250,12 +251,14 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
         assert text in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_page_without_any_analysis_says_so(make_records: Any) -> None:
     text = html.render(Results(make_records(), {}, ("analysis 'leaderboard' failed: oops",)))
     assert "analysis &#39;leaderboard&#39; failed: oops" in text
     assert "No leaderboard." in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_table_of_another_analysis_is_shown(make_records: Any, analysed: Any) -> None:
     results = analysed(make_records(seeds=2))
     mine = pd.DataFrame({"pair": ["sgd <-> adam"], "p": [0.0123456]})
@@ -295,6 +298,7 @@ def with_heads(records: Any, heads: dict[str, str]) -> Any:
     return replace(records, meta=meta, **{k: t.assign(arm=t["arm"].map(named)) for k, t in tables.items()})
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_network_is_named_with_its_head(make_records: Any, analysed: Any) -> None:
     same = with_heads(make_records(["sgd", "adam"], seeds=2), {"sgd": "linear", "adam": "linear"})
     assert shared_parts(same) == "network lesson_cnn+linear and scheduler cosine"
@@ -304,6 +308,7 @@ def test_a_network_is_named_with_its_head(make_records: Any, analysed: Any) -> N
     assert shared_parts(other) == "backbone lesson_cnn and scheduler cosine"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_precision_is_that_of_the_runs(make_records: Any, analysed: Any) -> None:
     records = make_records(seeds=2)  # on a device that would train in bf16
     records.runs["precision"] = "fp32"

@@ -16,6 +16,8 @@ from PIL import Image
 from harness.records import schema
 from harness.records.checked import save_arrays
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 ARMS = [f"lesson_cnn/{optimizer}/cosine" for optimizer in ("sgd", "adam", "rmsprop")]
 RED = np.zeros((3, 3, 3), np.float32)
 RED[0, 1, 1] = 1

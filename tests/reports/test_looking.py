@@ -21,6 +21,8 @@ from harness.results.analysis import analyse
 from harness.results.tables import suspects
 from harness.results.tables.class_probabilities import entropy
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 
 def analyses_of(module):
     """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
@@ -45,38 +47,43 @@ def shown(make_records, tmp_path):
         optimizers = list(dict.fromkeys(arm for arm, _ in predictions))
         seeds = 1 + max(seed for _, seed in predictions)
         records = make_records(optimizers, seeds=seeds, epochs=2, trials=2)
-        (tmp_path / "predictions").mkdir(exist_ok=True)
-        for (arm, seed), found in predictions.items():
-            arrays = {"predictions": np.asarray(found, np.float32)}
-            if tune:
-                arrays["tune"] = np.asarray(tune[0], np.float32)
-            save_arrays(tmp_path / "predictions" / f"lesson_cnn-{arm}-cosine-{seed}.safetensors", arrays)
-        splits = {"test": targets, "tune": tune[1] if tune else [], "train": folds[1] if folds else []}
-        rows = [
-            (
-                split,
-                row,
-                names[row] if names and split == "test" else f"{split}/{row}.jpg",
-                target,
-                f"{split}/{row}.jpg" in excluded,
-            )
-            for split, found in splits.items()
-            for row, target in enumerate(found)
-        ]
-        meta = replace(records.meta, likeness=likeness or None)
-        if folds:
-            save_arrays(tmp_path / "predictions" / "out_of_fold.safetensors", {"predictions": folds[0]})
-            meta = replace(meta, folds={"arm": "lesson_cnn/sgd/cosine", "count": 5})
         (tmp_path / "thumbnails").mkdir(exist_ok=True)
         for row in thumbs:
             out = io.BytesIO()
             Image.new("RGB", (8, 8), (row, 0, 0)).save(out, "JPEG")
             (tmp_path / "thumbnails" / f"test-{row}.jpg").write_bytes(out.getvalue())
-        examples = pd.DataFrame(rows, columns=["split", "row", "name", "target", "excluded"])
-        save_arrays(tmp_path / "predictions" / "targets.safetensors", {"targets": np.asarray(targets)})
-        return replace(records, folder=tmp_path, examples=examples, meta=meta)
+        return with_photos(records, tmp_path, predictions, targets, names, tune, folds, likeness, excluded)
 
     return build
+
+
+def with_photos(records, folder, predictions, targets, names=None, tune=None, folds=None, likeness=None, excluded=()):
+    """Return records with predictions ``{(optimizer, seed): [N, 2]}`` of photos, which are written into a folder."""
+    (folder / "predictions").mkdir(exist_ok=True)
+    for (arm, seed), found in predictions.items():
+        arrays = {"predictions": np.asarray(found, np.float32)}
+        if tune:
+            arrays["tune"] = np.asarray(tune[0], np.float32)
+        save_arrays(folder / "predictions" / f"lesson_cnn-{arm}-cosine-{seed}.safetensors", arrays)
+    splits = {"test": targets, "tune": tune[1] if tune else [], "train": folds[1] if folds else []}
+    rows = [
+        (
+            split,
+            row,
+            names[row] if names and split == "test" else f"{split}/{row}.jpg",
+            target,
+            f"{split}/{row}.jpg" in excluded,
+        )
+        for split, found in splits.items()
+        for row, target in enumerate(found)
+    ]
+    meta = replace(records.meta, likeness=likeness or None)
+    if folds:
+        save_arrays(folder / "predictions" / "out_of_fold.safetensors", {"predictions": folds[0]})
+        meta = replace(meta, folds={"arm": "lesson_cnn/sgd/cosine", "count": 5})
+    examples = pd.DataFrame(rows, columns=["split", "row", "name", "target", "excluded"])
+    save_arrays(folder / "predictions" / "targets.safetensors", {"targets": np.asarray(targets)})
+    return replace(records, folder=folder, examples=examples, meta=meta)
 
 
 def test_confusion_is_the_mean_count_over_seeds(shown):

@@ -18,7 +18,7 @@ from harness.results.analysis import analyse
 
 SGDR, PLATEAU, COSINE = (f"lesson_cnn/sgd/{name}" for name in ("sgdr", "plateau", "cosine"))
 ABOUT = {
-    "run_id": "x", "steps_per_epoch": 4, "epochs": 7, "head_epochs": 0, "per_epoch": False, "first": None, "note": "",
+    "run_id": "x", "steps_per_epoch": 4, "epochs": 7, "head_epochs": 0, "per_epoch": False, "note": "",
     "steps": list(range(1, 29)), "lr": [0.1 - 0.003 * i for i in range(28)], "cycle_ends": [4, 12, 28], "kept": [1, 3, 7],
 }  # fmt: skip
 
@@ -32,7 +32,7 @@ def records(make_records):
     mine = runs["arm"] == SGDR
     for name in ("snapshot1_test_accuracy", "snapshot2_test_accuracy", "snapshots_test_accuracy"):
         runs[name] = np.where(mine, random.uniform(0.7, 0.99, len(runs)), np.nan)
-    of_loss = {**ABOUT, "per_epoch": True, "first": 0.25, "steps": [], "lr": [], "cycle_ends": [], "kept": []}
+    of_loss = {**ABOUT, "per_epoch": True, "steps": [], "lr": [], "cycle_ends": [], "kept": []}
     plain = {**ABOUT, "cycle_ends": [], "kept": []}
     meta = replace(made.meta, schedules={SGDR: ABOUT, PLATEAU: of_loss, COSINE: plain})
     return replace(made, runs=runs, meta=meta)
@@ -73,6 +73,7 @@ def test_equal_seeds_are_as_sure_as_their_test_examples(records, score):
     assert tuple(table.loc["gain", ["low", "high"]]) == pytest.approx((-0.000937, 0.000937), abs=1e-6)
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_without_snapshots_there_is_no_table_and_no_section(make_records):
     made = make_records(seeds=2)
     assert analysis.compute(made).empty
@@ -82,6 +83,7 @@ def test_without_snapshots_there_is_no_table_and_no_section(make_records):
     assert "The whole network</h3>" not in page
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_one_seed_has_no_interval(records):
     one = replace(records, runs=records.runs[(records.runs["phase"] != "compare") | (records.runs["seed"] == 0)])
     assert analysis.compute(one)["low"].isna().all()
@@ -108,20 +110,22 @@ def test_cycles_that_end_within_an_epoch_are_said(records):
     )
 
 
-def test_a_rate_recorded_at_an_epochs_end_is_drawn_for_the_next_one(records):
+def test_the_recorded_rates_of_a_schedule_that_goes_by_the_loss_are_drawn(records):
     epochs = records.epochs.copy()
     mine = epochs["arm"] == PLATEAU
     epochs.loc[mine, "lr"] = epochs.loc[mine, "epoch"] / 100
-    drawn = _schedules._recorded_rates(replace(records, epochs=epochs), PLATEAU, records.meta.schedules[PLATEAU])
-    assert drawn == [[0.25, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06]] * 4
+    drawn = _schedules._recorded_rates(replace(records, epochs=epochs), PLATEAU)
+    assert drawn == [[0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07]] * 4
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_a_schedule_that_could_not_be_drawn_says_why(records):
     meta = replace(records.meta, schedules={SGDR: {**ABOUT, "steps": [], "lr": [], "note": "ValueError: no <i>"}})
     page = html.render(results(replace(records, meta=meta)))
     assert "not drawn: ValueError: no &lt;i&gt;" in page
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_confirmations_are_a_table_and_a_disagreement_is_a_notice_of_the_gravest_kind(records):
     good = {
         "run_id": "a", "examples": 650, "all": 650, "precision": "bf16", "largest": 0.0, "same": 650, "agrees": True,

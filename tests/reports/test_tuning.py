@@ -17,6 +17,8 @@ from harness.results.analysis import analyse
 from harness.results.tables import leaderboard
 from harness.verdict import tuning as alarms
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 
 def analyses_of(module: Any) -> list[Any]:
     """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""

@@ -134,7 +134,43 @@ def test_figures_are_those_of_the_first_report_that_has_some_and_are_drawn_once(
     assert shown["line"]._repr_svg_().startswith("<svg")
     assert "<code>line</code>: one &lt;line&gt;" in shown._repr_html_()
     assert drawn == ["many-trials"]
+    with pytest.raises(
+        KeyError, match=r"must be a figure of the report, got 'lines'; did you mean 'line'\? there is line$"
+    ) as error:
+        shown["lines"]
+    assert isinstance(error.value, HarnessError)
+    assert shown.get("lines") is None
+    assert shown._ipython_key_completions_() == ["line"]
     assert not Figures(Results(open_records(folder), {}), Registry())
+
+
+def test_figures_are_saved_as_the_command_saves_them_and_keep_their_size(folder: Any, tmp_path: Any) -> None:
+    from matplotlib.figure import Figure
+
+    from harness.plugin.contracts import Report, Results
+    from harness.plugin.registry import Offered, Registry
+    from harness.results.figures import Figures
+    from harness.results.paper import write_figures
+
+    def figures(results: Any) -> dict[str, Figure]:
+        figure = Figure(figsize=(3, 2), label="one line")
+        figure.subplots().plot([1, 2], [2, 1])
+        return {"line": figure}
+
+    registry = Registry()
+    registry.add("report", Offered(Report("drawn", "html", render=str, figures=figures), "here", "here", "ab"))
+    shown = Figures(Results(open_records(folder), {}), registry)
+    files = shown.save(tmp_path / "python", formats=["pdf", "svg"], columns=2)
+    assert [file.name for file in files] == ["line.pdf", "line.svg"]
+    assert shown["line"].get_size_inches().tolist() == [3, 2]
+    typed = write_figures(folder, tmp_path / "typed", ["pdf", "svg"], 2, registry)
+    assert [file.read_bytes() for file in files] == [file.read_bytes() for file in typed]
+    with pytest.raises(HarnessError, match=r"^formats: must be pdf, pgf or svg, got 'png'"):
+        shown.save(tmp_path / "other", formats=["png"])
+    with pytest.raises(HarnessError, match=r"^names: must be a figure, got 'lines'; did you mean 'line'"):
+        shown.save(tmp_path / "other", names=["lines"])
+    with pytest.raises(TypeError, match="formats: must be a list of names of formats, got 'pdf'"):
+        shown.save(tmp_path / "other", formats="pdf")
 
 
 def test_most_wrong_photos_have_the_highest_losses(folder: Any) -> None:
@@ -191,8 +227,18 @@ def test_a_failing_analysis_is_named_and_absent(folder: Any, tmp_path: Any) -> N
 
 def test_a_name_that_is_no_table_is_answered_with_those_that_are(folder: Any) -> None:
     run = harness.load(folder)
-    with pytest.raises(AttributeError, match="must have a table 'leader', got none; there is arms, "):
-        _ = run.leader
+    with pytest.raises(AttributeError, match=r"got 'leaderbord'; did you mean 'leaderboard'\? there are arms, "):
+        _ = run.leaderbord
+    with pytest.raises(AttributeError, match=r"got 'predict' of it; harness\.predict\(run, photos\) predicts photos"):
+        _ = run.predict
+    with pytest.raises(
+        KeyError, match=r"run\.tables: must be the table of an analysis, got 'leads'; did you mean 'lead'"
+    ):
+        run.tables["leads"]
+    with pytest.raises(KeyError, match=r"run\.tables\.columns: must be a table, got 'trial'; did you mean 'trials'"):
+        run.tables.columns("trial")
+    assert run.tables.get("leads") is None
+    assert "leaderboard" in run.tables._ipython_key_completions_()
     assert not hasattr(run, "_repr_png_")
     assert copy.copy(run).name == run.name
 

@@ -84,6 +84,17 @@ def test_a_pgf_picture_needs_no_latex_to_be_written_and_no_text_in_it_is_a_comma
 
 
 @pytest.mark.usefixtures("figures")
+def test_an_svg_has_its_letters_as_outlines_and_the_same_bytes_again(tmp_path):
+    files = write(tmp_path / "out", "svg")
+    text = files[0].read_text(encoding="utf-8")
+    width = re.search(r'width="([\d.]+)pt"', text)
+    assert float(width[1]) == pytest.approx(72 * 3.35, abs=0.5)
+    assert "<text" not in text
+    assert "<dc:date>" not in text
+    assert write(tmp_path / "again", "svg")[0].read_bytes() == files[0].read_bytes()
+
+
+@pytest.mark.usefixtures("figures")
 def test_latex_sets_a_pgf_picture_in_its_own_font(tmp_path, set_by_latex):
     files = write(tmp_path / "out", "pgf")
     text = files[0].read_text(encoding="utf-8")
@@ -110,7 +121,7 @@ def test_a_folder_of_figures_is_written_again_and_another_one_is_left_alone(tmp_
 
 @pytest.mark.usefixtures("figures")
 def test_what_there_is_not_is_one_line(tmp_path):
-    with pytest.raises(BenchmarkError, match="figures --format: must be pdf or pgf, got 'png'"):
+    with pytest.raises(BenchmarkError, match="figures --format: must be pdf, pgf or svg, got 'png'"):
         write(tmp_path / "out", "png")
     with pytest.raises(BenchmarkError, match="figures --columns: must be 1 or 2, got 3"):
         write(tmp_path / "out", "pdf", columns=3)

@@ -460,6 +460,7 @@ def test_a_centred_search_stays_within_a_decade_and_says_so_in_its_records(bench
     assert (folder / "tables" / "range_tests.parquet").is_file()
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_search_that_goes_on_keeps_the_range_it_was_recorded_with(benchmark_file, tmp_path):
     """A second sweep that came out otherwise, as on a GPU, must not move the range: the records decide."""
     file = benchmark_file(text=PATIENTS)
@@ -493,6 +494,7 @@ def test_asking_for_a_range_test_is_another_search(benchmark_file):
     assert plain.folder_name != centred.folder_name
 
 
+@pytest.mark.usefixtures("unreported")
 def test_an_arm_that_suggests_nothing_keeps_its_range(benchmark_file, tmp_path):
     run_it(benchmark_file(text=PATIENTS + "[search.space.sgd]\nlr = 0.1\n"), tmp_path / "runs")
     records = open_records(next((tmp_path / "runs").iterdir()))

@@ -57,6 +57,14 @@ def test_the_statement_is_as_probable_as_all_facets_together():
     assert 0.1 < found.supported < found.similar["loss"] < found.similar["geometry"] < 0.95
 
 
+@pytest.mark.parametrize(("level", "word"), [(-9.0, "floor"), (0.0, "margin"), (200.0, "margin")])
+def test_numbers_far_below_their_floor_are_always_similar_and_far_above_it_only_by_their_ratio(level, word):
+    """Logarithms that scatter by 1.2: at exp(-9) any two of them lie within .05, and at 1 hardly any do."""
+    plain = numbers(1.2, margins=[1.0])
+    found = supported({"geometry": replace(plain, means=(level,), floors=(0.05,))}, 3, [9, 12])
+    assert found.supported == (1.0 if word == "floor" else supported({"geometry": plain}, 3, [9, 12]).supported)
+
+
 def test_more_looks_more_arms_and_more_measures_cost_power():
     one = numbers(1.0, margins=[1.0])
     two, alike = (numbers(1.0, 1.0, margins=[1.0, 1.0], correlation=r) for r in (0.0, 0.999))

@@ -37,6 +37,11 @@ def test_what_all_arms_share_and_where_they_lie_have_no_part_in_it():
     )
 
 
+def test_means_are_those_of_all_arms_and_floors_are_kept():
+    found = numbers_scatter([[[1.0, 5.0], [2.0, 5.0]], [[3.0, 7.0], [6.0, 7.0]]], [1.0, 1.0], [0.0, 0.5])
+    assert (found.means, found.floors) == ((3.0, 6.0), (0.0, 0.5))
+
+
 def test_a_replicate_with_a_missing_number_is_left_out():
     numbers = np.random.default_rng(3).standard_normal((2, 7, 2))
     without = np.delete(numbers, 4, axis=1)

@@ -97,17 +97,25 @@ def test_the_way_is_that_of_all_arms():
     assert judged(compared(adam=far, protocol=rules)).gain_limit == pytest.approx(0.2)
 
 
-def test_a_gradient_that_is_a_large_part_of_its_start_fails_in_whatever_seed_it_is():
-    gate = judged(compared(sgd={0: run(0), 1: run(1, gradient=0.11)}))
-    assert (gate.state, gate.reason) == (FAILED, "the gradient is 0.11 of its start, above 0.1")
-    assert gate.gradient == 0.11
+def test_a_gradient_that_is_a_large_part_of_its_start_in_the_mean_fails():
+    gate = judged(compared(sgd={0: run(0, gradient=0.10), 1: run(1, gradient=0.12)}))
+    assert (gate.state, gate.reason) == (FAILED, "the gradient is 0.11 of its start in the mean, above 0.1")
+    assert gate.gradient == pytest.approx(0.11)
+
+
+def test_one_run_of_twelve_with_a_steep_end_fails_no_arm():
+    """As measured: of twelve runs of the flagship's Adam one ended at .296 of its start, and the others below .03."""
+    seeds = {seed: run(seed, gradient=0.296 if seed == 5 else 0.03) for seed in range(12)}
+    gate = judged(compared(sgd=seeds))
+    assert gate.state == PASSED
+    assert gate.gradient == pytest.approx((0.296 + 11 * 0.03) / 12)
 
 
 def test_an_arm_that_does_not_fit_fails_and_all_reasons_are_said():
     bad = {0: run(0, error=0.03, gradient=0.5)}
     gate = judged(compared(sgd=bad, after=0.01))
     assert gate.reason == (
-        "its train error is 3.00%, above 1.00%; the gradient is 0.5 of its start, above 0.1; "
+        "its train error is 3.00%, above 1.00%; the gradient is 0.5 of its start in the mean, above 0.1; "
         "going on lowered its objective from 0.05 to 0.01, by 0.0025 or more"
     )
 

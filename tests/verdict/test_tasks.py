@@ -17,21 +17,20 @@ from harness.running.start import run
 from harness.verdict.tables import facets, gate, omnibus, twins, verdict
 
 SETTINGS = (
-    "search.trials=2", "compare.looks=[3]", "compare.seeds=1", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",
+    "search.trials=1", "compare.looks=[3]", "compare.seeds=1", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",
     "compare.probe_options.connectivity={alphas=3, images=32, bn_images=32, activations=32}",
 )  # fmt: skip
 
 
 @pytest.fixture
-def carried_out(benchmark_file, tmp_path):
+def carried_out(benchmark_file, tmp_path, every_analysis):
     """Return a function that runs a tiny benchmark with a task's file and returns its records."""
 
     def start(text, name):
         plugin = tmp_path / "task.py"
         plugin.write_text(text)
-        analyses = sorted({offered.plugin for offered in discover().offers["analysis"].values()})  # a test asks them
         request = Request(
-            benchmark_file(), out=tmp_path / "runs", plugins=(plugin,), block=tuple(analyses),
+            benchmark_file(), out=tmp_path / "runs", plugins=(plugin,), block=every_analysis,
             overrides=(*SETTINGS, f'train.task="{name}"'),
         )  # fmt: skip
         assert run(request, Reporter(quiet=True), ["harness", "run"]) == 0

@@ -108,6 +108,7 @@ def test_a_bent_path_counts_for_the_barrier_and_not_for_its_excess(world, stated
     high = measured_as(world(replicates=12).records(), "aligned_error", lambda rows: 0.3 + rows["value"])
     bent = with_number(high, "path_error", 0.001)
     assert (stated(high)["connectivity"], stated(bent)["connectivity"]) == ("not connected", "similar")
+    assert stated(high)["power"] == 0.0 < stated(bent)["power"]  # the barrier that is judged is the one that is drawn
     assert row(bent, "barrier")["covers"].startswith("path_error where a path was walked, else aligned_error; ")
     assert row(bent, "excess_barrier")["estimate"] == row(high, "excess_barrier")["estimate"]
 

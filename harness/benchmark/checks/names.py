@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.benchmark.absent import names_in
 from harness.benchmark.sections import Benchmark
+from harness.benchmark.sections.compare import FACET_PROBES
 from harness.benchmark.toml import Source
 from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.plugin.contracts import (
@@ -150,12 +151,14 @@ def check_probes(benchmark: Benchmark, probes: tuple[Probe, ...], source: Source
         for name in getattr(compare, setting):
             key = ("compare", setting, name)
             place = source.where(*key)
+            if name not in compare.probes and name in FACET_PROBES.values() and name not in registry.offers["probe"]:
+                continue  # it is blocked, and nobody asks for it
             probe = registry.get("probe", name, Probe, place)
             if setting != "probe_options" and not probe.costly:
                 raise source.refusal(key, "be for a costly probe", shown(name))
             # A profile or a --set may leave a probe out that the file has settings for.
             allowed = compare.probes if place.startswith("--set") else sorted(named)
-            if name not in allowed:
+            if name not in (*allowed, *FACET_PROBES.values()):
                 hint = "add it there, or leave this out"
                 raise source.refusal(key, "be one of compare.probes", shown(name), hint)
             if setting == "probe_options":

@@ -75,7 +75,8 @@ class Benchmark(Section):
     budget: Annotated[
         Seconds | TimeText | None,
         Meaning(
-            "The time that the run may take in all, from its beginning to its reports: seconds, or a text such as `1h30m`. "
+            "The time that the run may take in all, from its beginning to its reports: seconds, or a text such as `90s`, `5min` "
+            "or `1h30m`; `none` for no limit. "
             "Search, comparison and probes share it. No replicate, trial or pair of networks begins that does not fit, and "
             "all arms are treated alike. It is a total over all calls: the same command with more time goes on. "
             "`--time-limit` is the same.",
@@ -106,7 +107,9 @@ class Benchmark(Section):
     @classmethod
     def _some_time(cls, budget: float | str | None) -> float | str | None:
         if budget is not None and not seconds_of(budget) > 0:
-            raise ValueError(f'must be a number of seconds above 0 or a time such as "90m", got {budget!r}')
+            raise ValueError(
+                f'must be a number of seconds above 0 or a time such as "90s", "5min" or "1h30m", got {budget!r}'
+            )
         return budget
 
     def of_head(self, head: str) -> Benchmark:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from harness.console.continuing import NO_LIMIT
 from harness.errors import shown
 
 LONGEST = 4096  # characters of a string or a key, as of a path on Linux
@@ -38,21 +40,26 @@ Penalty = Annotated[float, Field(ge=0, le=100)]  # beyond that all weights are z
 ClassWeight = Annotated[float, Field(gt=0, le=1e6)]  # of an example's loss
 Factor = Annotated[float, Field(ge=1e-4, le=1)]  # of a learning rate; below that a layer stands still
 
-_TIME = r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?"
+_TIME = r"(?:(\d+(?:\.\d+)?)h(?:ours?|r|rs)?)?(?:(\d+(?:\.\d+)?)m(?:in|ins|inutes?)?)?(?:(\d+(?:\.\d+)?)s(?:ec|ecs|econds?)?)?"
 TimeText = Annotated[
     str,
-    Field(pattern=f"^{_TIME}$", min_length=1, max_length=40, description='a time such as "90m" or "1h30m"'),
-]
+    Field(
+        pattern=f"^(?:{NO_LIMIT}|{_TIME})$", min_length=1, max_length=40,
+        description='a time such as "90s", "5min" or "1h30m" ("none": no limit)',
+    ),
+]  # fmt: skip
 
 
 def seconds_of(time: str | float) -> float:
-    """Return the seconds of a time, which is a number of them or a text.
+    """Return the seconds of a time, which is a number of them or a text; infinitely many for "none".
 
-    >>> seconds_of("1h30m"), seconds_of(90)
-    (5400.0, 90.0)
+    >>> seconds_of("1h30m"), seconds_of("5min"), seconds_of(90)
+    (5400.0, 300.0, 90.0)
     """
     if not isinstance(time, str):
         return float(time)
+    if time == NO_LIMIT:
+        return math.inf
     match = re.fullmatch(_TIME, time)
     hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0.0, 0.0, 0.0)
     return 3600 * hours + 60 * minutes + seconds

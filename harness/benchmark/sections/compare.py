@@ -10,6 +10,9 @@ from harness.benchmark.keys import NameOf
 from harness.benchmark.meaning import APART, BESIDE, CONTROL, MEASURED, RECIPE, RULE, Effect, Meaning
 from harness.benchmark.sections.base import Count, CountOrNone, Name, Names, Options, Section
 
+FACET_PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}
+# By facet of the verdict, the probe that measures it. The protocol promises how, whether or not a run asks for it.
+
 
 class CompareSection(Section):
     """``[compare]``: how the tuned arms are retrained and compared."""
@@ -108,9 +111,10 @@ class CompareSection(Section):
         NameOf("probe"),
         Meaning(
             "The probes, plugins that measure the trained networks. The verdict needs `representation`, `connectivity` "
-            "and `sharpness` for three of its five facets.",
+            "and `sharpness` for three of its five facets. Its protocol says how these measure, whether they are asked for "
+            "or not. So one that is added later measures under the same protocol.",
             ["gradient_norm", "representation", "connectivity", "sharpness"],
-            MEASURED,
+            BESIDE,
         ),
     ] = ["gradient_norm"]
     probe_options: Annotated[

@@ -123,8 +123,8 @@ class GateSection(Section):
     stationary: Annotated[
         Part,
         Meaning(
-            "The largest norm of the full gradient, without its part along scale-free directions, as a part of its norm "
-            "at the start of training.",
+            "How large the norm of the full gradient, without its part along scale-free directions, may be as a part of its "
+            "norm at the start of training, in the mean over an arm's runs.",
             0.2,
             RULE,
         ),

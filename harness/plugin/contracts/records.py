@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -168,10 +168,23 @@ class Records(ABC):
         return int(self.meta.data["counts"][split])
 
     def again(self, key: str, value: Any) -> str:
-        """Return the command that goes on with the run under one changed setting, as it is typed in a shell."""
-        from harness.console.safe_text import command_with
+        """Return the command that goes on with the run under one changed setting, as it is typed in a shell.
 
-        return command_with(self.meta.command, key, value)
+        It has no time limit, for the run's may be used up.
+        """
+        from harness.console.continuing import NO_LIMIT, continuing, has_limit
+
+        limit_of_file = self.meta.benchmark.get("budget") is not None and not has_limit(self.meta.command)
+        return continuing(self.meta.command, {key: value}, NO_LIMIT if limit_of_file else "")
+
+    def measuring(self, probes: Iterable[str]) -> str:
+        """Return the command that lets these probes measure too, as it is typed in a shell; it trains nothing."""
+        from harness.console.continuing import continuing
+
+        asked = list(self.meta.benchmark["compare"].get("probes", ()))
+        wanted = list(dict.fromkeys([*asked, *probes]))
+        settings = {} if wanted == asked else {"compare.probes": wanted}
+        return continuing(self.meta.command, settings, only_measure=True)
 
     @property
     @abstractmethod

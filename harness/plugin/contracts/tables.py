@@ -125,7 +125,7 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
         "epoch": COMMON["epoch"],
         "steps": COMMON["steps"],
         "gradients": Column(int, "evaluations of the gradient so far"),
-        "lr": Column(float, "the learning rate of the step to come: the schedule has moved on"),
+        "lr": Column(float, "the learning rate of the epoch's first step; a schedule may move it with every step"),
         "seconds": Column(float, "seconds of training so far"),
     },
     "range_tests": {
@@ -156,7 +156,9 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
     "comparison": {
         "run_id": COMMON["run_id"],
         "arm": COMMON["arm"],
-        "role": Column(str, "fresh (the arm's own), twin, restart, untuned, aa or different: see docs/records.md"),
+        "role": Column(
+            str, "fresh (the arm's own), twin, restart, untuned, aa or different: `harness docs records` has more"
+        ),
         "of": Column(str, "the arm that the run belongs to"),
         "phase": COMMON["phase"],
         "state": COMMON["state"],

@@ -16,6 +16,8 @@ from functools import cached_property
 from typing import Any
 
 from harness.benchmark.plan import Setting
+from harness.console.continuing import continuing
+from harness.console.numbers import duration
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Probe
 from harness.plugin.runs import Failed, Measured, Measurement, digest
@@ -273,22 +275,21 @@ class Probing:
         if note["budget"] is None or lacking <= 0:
             return ""
         each = note["seconds_each"] or self.time_limit.probes.get(self.probe.name, 0.0)
-        remedy = self.time_limit.remedy(each * lacking / self._workers, command)
+        seconds = each * lacking / self._workers
+        about = f" takes about {duration(seconds)} and" if seconds else ""
+        remedy = f"this command{about} measures them: {continuing(command, only_measure=True)}"
         limit = f"the budget of {self.time_limit.words} has no room for more"
         if not note["groups"] and note["planned"]:
-            return (
-                f"probe {self.probe.name}: {work.count(lacking)} of later replicates left out, because {limit}; to "
-                f"measure them: {remedy}"
-            )
+            return f"probe {self.probe.name}: {work.count(lacking)} of later replicates left out, because {limit}; {remedy}"
         if not note["groups"]:
             least = len(work.groups[0])
             return (
                 f"probe {self.probe.name} was left out: {work.count(least)} are the fewest that treat all arms alike, and "
-                f"{limit}; to measure them: {remedy}"
+                f"{limit}; {remedy}"
             )
         return (
-            f"probe {self.probe.name}: only {work.part(note['groups'])}, because {limit}; to measure the "
-            f"{work.count(lacking)} that are missing: {remedy}"
+            f"probe {self.probe.name}: only {work.part(note['groups'])}, because {limit}; {work.count(lacking)} are missing; "
+            f"{remedy}"
         )
 
 

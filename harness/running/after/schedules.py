@@ -56,7 +56,6 @@ def describe_schedule(run: Run, competitor: Competitor, setting: Setting) -> dic
         "per_epoch": scheduler.per_epoch,
         "steps": [],
         "lr": [],
-        "first": None,
         "cycle_ends": [],
         "kept": [],
         "note": "",
@@ -75,7 +74,8 @@ def _curve(run: Run, competitor: Competitor, per_epoch: int) -> dict[str, Any]:
     head = run.head_epochs * per_epoch
     stages = [stage * per_epoch for stage in (run.head_epochs, run.epochs - run.head_epochs) if stage]
     if scheduler.per_epoch:
-        return {"first": rates(run, optimizer, scheduler, stages[0], 1)[0]}
+        rates(run, optimizer, scheduler, stages[0], 1)  # raises where there is none
+        return {}
     curve: list[float] = []
     for total in stages:
         curve += rates(run, optimizer, scheduler, total, total)

@@ -7,9 +7,12 @@ rebuilds its study from our records.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
 
 import optuna
-import sqlalchemy
 
 from harness.errors import one_line
 from harness.records import Store, database
@@ -25,7 +28,7 @@ def open_storage(store: Store) -> optuna.storages.RDBStorage:
         except Exception as error:  # Optuna, SQLAlchemy and alembic raise many types
             if database.is_passing(error):
                 raise
-            store.drop_tables(_names())
+            store.drop_tables(_empty_tables().names)
             store.optuna = _opened(store)
             store.warn(f"{store.folder}: Optuna's tables are made anew from the run's own, got {one_line(error)}")
     storage: optuna.storages.RDBStorage = store.optuna
@@ -45,9 +48,15 @@ def _opened(store: Store) -> optuna.storages.RDBStorage:
             connection.close()
 
     try:
+        _make_tables(connect())
         # The connections are ours, and so the URL has no path: Optuna takes its braces for a template, and whether
         # SQLAlchemy escapes its question marks depends on the release.
-        storage = optuna.storages.RDBStorage("sqlite:///run.db", engine_kwargs={"creator": connect})
+        storage = optuna.storages.RDBStorage(
+            "sqlite:///run.db",
+            engine_kwargs={"creator": connect},
+            skip_compatibility_check=True,
+            skip_table_creation=True,
+        )
         for name in optuna.get_all_study_names(storage):
             optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
         store.check_integrity()
@@ -58,10 +67,43 @@ def _opened(store: Store) -> optuna.storages.RDBStorage:
     return storage
 
 
-def _names() -> list[str]:
-    """Return the names of Optuna's tables, those of alembic among them."""
-    storage = optuna.storages.RDBStorage("sqlite://")
+@dataclass(frozen=True)
+class _Tables:
+    """Optuna's tables with no study in them, as its release here makes them."""
+
+    script: str  # SQL that makes them
+    names: Sequence[str]
+    version: Sequence[tuple[str]]  # the rows of alembic's table
+
+
+@cache
+def _empty_tables() -> _Tables:
+    """Return the tables, made in memory once in a process: Optuna reads thirty files to make them in a run folder."""
+    storage = optuna.storages.RDBStorage("sqlite://", skip_compatibility_check=True)
     try:
-        return list(sqlalchemy.inspect(storage.engine).get_table_names())
+        with closing(storage.engine.raw_connection()) as pooled:
+            db = pooled.driver_connection
+            assert isinstance(db, sqlite3.Connection)
+            return _Tables("\n".join(db.iterdump()), _table_names(db), _version_of(db))
     finally:
         storage.engine.dispose()
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    """Make Optuna's tables where there are none; raises RuntimeError for another release's, or where some are gone."""
+    empty = _empty_tables()
+    there = [name for name in empty.names if name in _table_names(db)]
+    if not there:
+        db.executescript(empty.script)
+    elif len(there) < len(empty.names):
+        raise RuntimeError(f"{len(there)} of {len(empty.names)} tables")
+    elif _version_of(db) != empty.version:
+        raise RuntimeError(f"tables of another release, {_version_of(db)}")
+
+
+def _table_names(db: sqlite3.Connection) -> list[str]:
+    return [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+
+
+def _version_of(db: sqlite3.Connection) -> list[tuple[str]]:
+    return db.execute("SELECT version_num FROM alembic_version").fetchall()

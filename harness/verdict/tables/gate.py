@@ -1,6 +1,7 @@
 """Is every arm at a minimum? If an arm is not, only its loss is compared, for it has no minimum to compare.
 
-- Any network: the gradient of the whole objective, as a part of its start, is at most ``gradient_limit`` in every run.
+- Any network: the gradient of the whole objective, as a part of its start, is at most ``gradient_limit``: in every run of a
+  convex network, and in the mean over the runs of any other.
 - One that is not convex: the un-augmented train error is at most ``fit``, too. A run that went on, from the peak of its
   schedule for a fifth of its steps, lowered the objective by less than ``gain_limit``.
 """
@@ -31,7 +32,7 @@ def compute(records: Records) -> DataFrame:
 
     Each arm is judged once, by the replicates of the first look. The state is "at a minimum", "not at a minimum" or "not
     judged", which counts as not at one; ``reason`` says why. A number that has no part in it is NaN. ``gradient`` is the
-    largest over the runs and ``train_error`` the mean over them. For the run that went on, ``objective`` is its objective
+    mean over the runs, or the largest of a convex network's, and ``train_error`` their mean. For the run that went on, ``objective`` is its objective
     before, on the un-augmented train split, ``restarted`` the same after, and ``gain`` the difference.
     """
     import pandas as pd
@@ -60,7 +61,7 @@ MEANINGS = {  # of the columns that are not the same in every table
     "convex": "whether the objective is convex",
     "state": "at a minimum, not at a minimum, or not judged",
     "reason": "why",
-    "gradient": "the largest relative gradient of its runs",
+    "gradient": "the relative gradient of its runs: of a convex network the largest, of any other the mean",
     "gradient_limit": "what it may be",
     "train_error": "the mean train error",
     "fit": "what the train error may be",

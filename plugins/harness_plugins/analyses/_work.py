@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Records
-from harness.verdict.trials import SPENT
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,15 +29,13 @@ def batch_of(records: Records, arm: Mapping[Any, Any], params: Mapping[str, Any]
     return min(int(wanted), int(records.meta.data["counts"]["train"]))
 
 
-def spent_by_trials(records: Records, arm: Mapping[Any, Any]) -> DataFrame:
-    """Return what each spent trial of an arm has taken, in their order: ``steps``, ``gradients`` and ``operations``.
+def spent_by_trials(records: Records, arm: Mapping[Any, Any], trials: DataFrame) -> DataFrame:
+    """Return what each of these trials of an arm has taken, in their order: ``steps``, ``gradients`` and ``operations``.
 
     A trial of several seeds is taken to spend in each what it has spent in the first.
     """
     import pandas as pd
 
-    trials = records.trials[(records.trials["arm"] == arm["arm"]) & records.trials["state"].isin(SPENT)]
-    trials = trials.sort_values("number")
     columns = ["epoch", "steps", "gradients"]
     last = records.epochs[records.epochs["run_id"].isin(trials["run_id"])].groupby("run_id")[columns].max()
     epochs = trials["run_id"].map(last["epoch"])

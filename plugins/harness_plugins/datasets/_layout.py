@@ -18,7 +18,7 @@ NAMES = {  # of the parts that data come with: of a folder in lower case and wit
     "tune": ("tune", "tuning"),
 }
 FOLDERS = ("train", "valid", "test")  # the parts that may be folders
-LABELS = "or set data.labels to a CSV file with their classes"
+LABELS = "set data.labels to a CSV file with their classes"
 SHOWN = 4  # names of what was found
 
 
@@ -58,7 +58,7 @@ def what_is_there(root: Path) -> str:
         train = splits["train"]
         name, classes = train.relative_to(root).as_posix(), folders_in(train)
         if not classes:
-            return f"got '{name}' without folders of classes; move its photos into {name}/CLASS, {LABELS}"
+            return f"got '{name}' without folders of classes; move its photos into {name}/CLASS, or {LABELS}"
         if "valid" not in splits:
             return f"got '{name}' with only {_named(classes)}; give it a folder for each of two or more classes"
         valid = splits["valid"].relative_to(root).as_posix()
@@ -66,6 +66,9 @@ def what_is_there(root: Path) -> str:
     if splits:
         return f"got {_named([*splits.values()])} and no train; name the folder that is trained on train"
     tables = sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv")
+    if len(inside) == 1 and _has_photos(inside[0]):
+        labels = f'set data.labels = "{tables[0].name}" where that file has the labels' if tables else LABELS
+        return f"got photos in one folder, {_named(inside)}; give each of two or more classes a folder, or {labels}"
     if tables:
         return f'got {_named(tables)}; for labels in a file set data.labels = "{tables[0].name}"'
     archives = sorted(path for path in root.iterdir() if path.suffix.lower() in (".zip", ".gz", ".tgz", ".tar"))

@@ -156,8 +156,11 @@ RANGES: dict[str, Range] = {
     "torch:SGD": Range(0.001, 10.0, 1.0, 0.314, ""),
 }
 
+# What came of the checks of those that have no range: they find their rate themselves.
+WITHOUT: dict[str, str] = {}
 
-def of(name: str, unmeasured: tuple[float, float] = WIDE) -> tuple[float, float]:
+
+def of(name: str) -> tuple[float, float]:
     """Return the ends of the range in which a learning rate is searched, by the full name ``LIBRARY:NAME``."""
     measured = RANGES.get(name)
-    return (measured.low, measured.high) if measured else unmeasured
+    return (measured.low, measured.high) if measured else WIDE

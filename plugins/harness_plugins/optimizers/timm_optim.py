@@ -1,10 +1,11 @@
 """Every optimizer of timm by its name: timm:lamb, timm:adopt. Wightman 2019.
 
 https://github.com/huggingface/pytorch-image-models, ``timm.optim.list_optimizers()``. Only the learning rate is
-searched, in the range that a measurement on a small network gave (``_ranges``); ``[search.space."timm:lamb"]`` fixes or searches more, with ``beta1``
-and ``beta2`` for its ``betas``. As in timm, a momentum is 0.9. What differs from timm: the network's parameters are
-one group, and weight decay is 0, for the L2 is part of the common objective. So names that differ in their decay
-alone (adamw, lambw, lionc) are one algorithm until a benchmark gives them a ``weight_decay``.
+searched, in the range that a measurement on a small network gave (``_ranges``); ``[search.space."timm:lamb"]`` fixes or
+searches more, with ``beta1`` and ``beta2`` for its ``betas``. As in timm, a momentum is 0.9. What differs from timm: the
+network's parameters are one group, and weight decay is 0, for the L2 is part of the common objective. So names that
+differ in their decay alone (lamb, lambw) are one algorithm until a benchmark gives them a ``weight_decay``, and have one
+range.
 """
 
 from __future__ import annotations
@@ -25,15 +26,7 @@ EXCLUDED = {  # patterns of names
     "bnb*": "it needs bitsandbytes and its state is in 8 bits",
     "fused*": "it needs NVIDIA's apex",
 }
-RATES = {  # by class, for the names that the table of measured ranges does not have
-    "Adadelta": (1e-2, 100.0),  # its own default is 1
-    "Adagrad": (1e-3, 1.0),
-    "Lars": (1e-2, 10.0),  # its own default is 1, times a trust ratio of about 1e-3
-    "Lion": (1e-5, 1e-1),  # every weight moves by the rate itself
-    "SGD": (1e-3, 1.0),
-    "SGDP": (1e-3, 1.0),
-    "SGDW": (1e-3, 1.0),
-}
+DECAYS = ("corrected_weight_decay", "decoupled", "decoupled_decay", "decoupled_weight_decay", "no_prox", "wd_ratio")
 UNSAVED = ("*adafactorbv*", "kron*")  # a state that names a data type; a generator that is in no state
 
 
@@ -47,7 +40,7 @@ def find(name: str) -> Optimizer | None:
         raise PluginError(reason)
     class_ = factory.get_optimizer_info(name).opt_class
     make = partial(factory.create_optimizer_v2, opt=name)
-    rates = _ranges.of(f"timm:{name}", RATES.get(class_.__name__, _ranges.WIDE))
+    rates = _ranges.of(same_steps(name))
     if name == "adahessian":
         return _library.offer(f"timm:{name}", _adahessian, class_, rates, second_order=True)
     if name.startswith("kron"):
@@ -59,6 +52,32 @@ def find(name: str) -> Optimizer | None:
 def names() -> Sequence[str]:
     """Return every name that can train here."""
     return [name for name in _factory().list_optimizers() if not _excluded(name)]
+
+
+def same_steps(name: str) -> str:
+    """Return the plainest full name of the algorithm, which several names are while nothing decays.
+
+    It is torch's name where timm builds a class of torch with its own defaults.
+    """
+    info = _factory().get_optimizer_info(name)
+    if info.opt_class.__module__.startswith("torch.") and not info.has_momentum and not _settings(info):
+        return f"torch:{info.opt_class.__name__}"
+    plainest = min(
+        (named for named in names() if _steps(named) == _steps(name)),
+        key=lambda named: (len(_factory().get_optimizer_info(named).defaults or {}), len(named), named),
+    )
+    return f"timm:{plainest}"
+
+
+def _steps(name: str) -> tuple[Any, ...]:
+    """Return what the steps of an optimizer follow from, its decay aside: the class and timm's settings."""
+    info = _factory().get_optimizer_info(name)
+    return (info.opt_class, info.has_momentum, sorted(_settings(info).items(), key=str))
+
+
+def _settings(info: Any) -> dict[str, Any]:
+    """Return what timm gives the class beside its decay."""
+    return {name: value for name, value in (info.defaults or {}).items() if name not in DECAYS}
 
 
 def _excluded(name: str) -> str:

@@ -58,7 +58,8 @@ def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[st
             if rival != arm:
                 axes.plot(rivals["budget"], rivals["expected"], color=MUTED, lw=0.8, alpha=0.45, drawstyle=step)
         marker = "o" if rows["expected"].notna().sum() == 1 else ""  # one point makes no line
-        axes.fill_between(rows["budget"], rows["low"], rows["high"], color=look.color, alpha=0.18, lw=0)
+        shape: Any = "post" if step == "steps-post" else None
+        axes.fill_between(rows["budget"], rows["low"], rows["high"], step=shape, color=look.color, alpha=0.18, lw=0)
         axes.plot(rows["budget"], rows["expected"], color=look.color, lw=2, marker=marker, ms=4, drawstyle=step)
         _set_y_ends(axes, table, outcome.searched.goal, outcome.searched.unit)
         _set_trials_axis(axes, table)

@@ -21,6 +21,7 @@ from harness_reports._draw.axes import (
     write_row_name,
 )
 from harness_reports._draw.figure_data import named_arms
+from harness_reports._draw.lanes import Lane, separate
 from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import Tip, house_style, new_panel, seed_tip, to_svg
 from harness_reports._draw.theme import GRID, MUTED, SURFACE
@@ -28,12 +29,14 @@ from harness_reports._words.names import title_with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
     from pandas import DataFrame
 
 MOST_BANDS = 6  # arms whose curves have bands; those of more hide each other
 FEW_ROWS, ROOMY, TIGHT = 5, 0.42, 0.23  # inches of a row of few and of many arms
 NAMES = 0.35  # part of the axis of tight rows that their names take
-LEVELS = (0.0, 0.05, -0.05, 0.1, -0.1)  # heights of the dots of a row, so that equal values stay apart
+MEAN, ROOMY_LANES = -0.06, ((0.05, 0.27), (0.35, 0.45), (0.08, 0.4))  # tuned, untuned, one kind alone
+TIGHT_MEAN, TIGHT_LANES = -0.24, ((-0.06, 0.12), (0.22, 0.36), (0.02, 0.34))
 
 
 def seed_dots(
@@ -48,19 +51,25 @@ def seed_dots(
     """Return the plot of one metric: every seed a mark, and above them the mean of the arm with its interval.
 
     ``runs`` are those that ended well; ``rows`` are the leaderboard's of the metric, in the order in which they are drawn. ``untuned`` are
-    the values of an arm's seeds with the defaults of its optimizer, which are hollow marks; a dashed line stands at ``chance``.
+    the values of an arm's seeds with the defaults of its optimizer, which are hollow marks in a lane of their own; a dashed line
+    stands at ``chance``. No mark lies on the place of another.
     """
     metric, unit = str(rows[0]["metric"]), str(rows[0]["unit"])
     tips: dict[str, list[Tip]] = {}
+    marks: list[tuple[PathCollection, Lane]] = []
+    roomy = len(rows) <= FEW_ROWS
+    full_lane, hollow_lane, alone = ROOMY_LANES if roomy else TIGHT_LANES
     with house_style():
-        figure, axes = new_panel(0.6 + (ROOMY if len(rows) <= FEW_ROWS else TIGHT) * len(rows))
+        figure, axes = new_panel(0.6 + (ROOMY if roomy else TIGHT) * len(rows))
         for place, row in enumerate(rows):
             look = looks[row["arm"]]
             arm_runs = runs[(runs["arm"] == row["arm"]) & is_finite(runs[metric])]
-            _draw_seeds(axes, arm_runs[metric], place, look, f"seeds-{place}")
+            hollow = (untuned or {}).get(row["arm"], ())
+            full = _draw_seeds(axes, arm_runs[metric], place, look, f"seeds-{place}")
+            marks.append((full, full_lane if len(hollow) else alone))
             tips[f"seeds-{place}"] = _seed_tips(arm_runs, metric, unit, look)
-            _draw_untuned(axes, (untuned or {}).get(row["arm"], ()), place, look)
-            _draw_mean(axes, row, place + 0.02, look)
+            marks.append((_draw_untuned(axes, hollow, place, look), hollow_lane))
+            _draw_mean(axes, row, place + (MEAN if roomy else TIGHT_MEAN), look)
             axes.axhline(place + 0.5, color=GRID, lw=0.6)
             write_row_name(axes, look.label if row["n"] else f"{look.label}: no result", place - 0.27)
         axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -69,6 +78,8 @@ def seed_dots(
         if chance is not None:
             axes.axvline(chance, color=MUTED, lw=0.9, ls=(0, (4, 2)), zorder=1)
         axes.set_xlim(*_row_ends(*axes.get_xlim(), unit, len(rows)))
+        for collection, lane in marks:
+            separate(axes, collection, lane)
         set_ticks(axes, unit)
         axes.set_xlabel(title_with_unit(title, unit))
         described = f"{title}: every seed, and mean with 95 % interval per arm"
@@ -81,16 +92,16 @@ def _row_ends(low: float, high: float, unit: str, rows: int) -> tuple[float, flo
     return (low, high) if rows <= FEW_ROWS else (low - NAMES * (high - low), high)
 
 
-def _draw_seeds(axes: Axes, values: Any, place: int, look: ArmLook, group: str) -> None:
-    """Draw a mark for every seed of an arm, below its mean."""
-    heights = [place + 0.26 + LEVELS[i % len(LEVELS)] for i in range(len(values))]
-    axes.scatter(values, heights, s=17, color=look.color, marker=look.marker, alpha=0.8, lw=0, gid=group)
+def _draw_seeds(axes: Axes, values: Any, place: int, look: ArmLook, group: str) -> PathCollection:
+    """Draw a mark for every seed of an arm."""
+    heights = [float(place)] * len(values)
+    return axes.scatter(values, heights, s=17, color=look.color, marker=look.marker, alpha=0.8, lw=0, gid=group)
 
 
-def _draw_untuned(axes: Axes, values: Sequence[float], place: int, look: ArmLook) -> None:
-    """Draw a hollow mark for every seed with the defaults of the optimizer, on the level of the arm's seeds."""
-    heights = [place + 0.26 + LEVELS[i % len(LEVELS)] for i in range(len(values))]
-    axes.scatter(values, heights, s=22, marker=look.marker, fc="none", ec=look.color, lw=1.1, zorder=2.5)
+def _draw_untuned(axes: Axes, values: Sequence[float], place: int, look: ArmLook) -> PathCollection:
+    """Draw a hollow mark for every seed with the defaults of the optimizer."""
+    heights = [float(place)] * len(values)
+    return axes.scatter(values, heights, s=22, marker=look.marker, fc="none", ec=look.color, lw=1.1, zorder=2.5)
 
 
 def _seed_tips(runs: DataFrame, metric: str, unit: str, look: ArmLook) -> list[Tip]:

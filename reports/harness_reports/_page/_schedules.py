@@ -29,7 +29,7 @@ def schedules(page: Page) -> list[dict[str, Any]]:
         schedule = recorded.get(arm)
         if schedule is None:
             continue
-        rates = _recorded_rates(page.records, arm, schedule) if schedule["per_epoch"] else []
+        rates = _recorded_rates(page.records, arm) if schedule["per_epoch"] else []
         drawn = bool(schedule["steps"] or rates)
         figure = _draw_schedule(schedule, rates, look, f"schedule-{page.arm_names[arm]}") if drawn else ""
         panels.append({"look": look, "says": _panel_caption(schedule, rates), "figure": figure})
@@ -45,13 +45,11 @@ def _all_alike(page: Page) -> bool:
     return plain and len(page.looks) > 1 and page.records.arms["scheduler"].nunique() == 1
 
 
-def _recorded_rates(records: Records, arm: str, schedule: Schedule) -> list[list[float]]:
-    """Return the rate of each seed in every epoch: the rate that is recorded at the end of an epoch is that of the next."""
+def _recorded_rates(records: Records, arm: str) -> list[list[float]]:
+    """Return the rate of each seed in every epoch."""
     epochs = records.epochs
     of_arm = epochs[(epochs["arm"] == arm) & (epochs["phase"] == "compare")].sort_values(["run_id", "epoch"])
-    first = float(schedule["first"])
-    by_seed = [[first, *seed["lr"].astype(float)] for _, seed in of_arm.groupby("run_id", sort=False)]
-    return [rates[: int(schedule["epochs"])] for rates in by_seed]
+    return [seed["lr"].astype(float).tolist() for _, seed in of_arm.groupby("run_id", sort=False)]
 
 
 def _panel_caption(schedule: Schedule, rates: Sequence[Sequence[float]]) -> str:

@@ -64,11 +64,10 @@ class Page:
     @cached_property
     def legend(self) -> list[dict[str, Any]]:
         """``arm``, ``label`` and ``swatch`` of every arm."""
-        entries = []
-        for i, (arm, look) in enumerate(self.looks.items()):
-            line = swatch(look.color, look.dashes, f"swatch-{i}", look.marker)
-            entries.append({"arm": arm, "label": look.label, "swatch": line})
-        return entries
+        return [
+            {"arm": arm, "label": look.label, "swatch": swatch(look.color, look.dashes, look.marker)}
+            for arm, look in self.looks.items()
+        ]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from harness import numbers
 from harness_reports._draw.budgets import BEST_SO_FAR, budget_panel, duel_panel, spending_figure, thinned
 from harness_reports._draw.explore import budget_curves
 from harness_reports._page._section import Page, Section
-from harness_reports._words.benchmark import first_search
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 def budget_and_tuning(page: Page) -> dict[str, Any] | None:
     """Return what the section shows; None where there is nothing to show."""
     parts = {"budget": _budget_panels(page), "sensitivity": sensitivity(page)}
-    return {**parts, "search_words": first_search(page.records)} if any(parts.values()) else None
+    return {**parts, "replicates": page.records.meta.planned_replicates} if any(parts.values()) else None
 
 
 # --- the budget ----------------------------------------------------------------------------------------------
@@ -39,6 +38,7 @@ def _budget_panels(page: Page) -> dict[str, Any] | None:
     return {
         "curves": curves,
         "exact": bool((table["estimate"] != BEST_SO_FAR).any()),
+        "searches": int(table["searches"].max()),
         "sampler": page.records.meta.benchmark["search"]["sampler"],
         "work": _work_figures(page, drawn),
         "view": budget_curves(page.outcome, page.looks, page.views),
@@ -64,10 +64,11 @@ def _work_figures(page: Page, drawn: DataFrame) -> list[Any]:
 
 
 def _trials_in_words(rows: DataFrame) -> str:
-    """Return how many trials an arm had, and how many of them have no score."""
+    """Return how many searches an arm had of how many trials, and how many trials have no score."""
     last = rows.iloc[-1]
     lost = f", {last['lost']} without a score" if last["lost"] else ""
-    return f"{last['trials']} trials{lost}"
+    searches = f"{last['searches']} searches of " if last["searches"] > 1 else ""
+    return f"{searches}{last['trials']} trials{lost}"
 
 
 def _duel_panels(page: Page) -> list[dict[str, Any]]:
@@ -125,9 +126,14 @@ def _region_cells(region: Any, unit: str) -> dict[str, str]:
 
 
 def _importances_in_words(parts: DataFrame) -> str:
-    """Return how much each parameter decides."""
-    pairs = zip(parts["parameter"], parts["importance"], strict=True)
-    return ", ".join(f"{name} {100 * part:.0f} %" for name, part in pairs if math.isfinite(part))
+    """Return how much each parameter decides, and between which values that lies when one search is left out."""
+    columns = (parts[name] for name in ("parameter", "importance", "low", "high"))
+    texts = []
+    for name, part, low, high in zip(*columns, strict=True):
+        if math.isfinite(part):
+            ends = f" ({100 * low:.0f} to {100 * high:.0f})" if math.isfinite(low) else ""
+            texts.append(f"{name} {100 * part:.0f} %{ends}")
+    return ", ".join(texts)
 
 
 SECTION = Section(

@@ -50,7 +50,7 @@ def _board_table(page: Page) -> dict[str, Any] | None:
         by_arm.setdefault(row["arm"], {})[row["metric"]] = row
     rows = []
     for arm, of_arm in by_arm.items():
-        cells = [_mean_cell(of_arm[metric]) for metric in metrics]
+        cells = [_mean_cell(of_arm[metric], draw_word(page.records)) for metric in metrics]
         row = {"arm": arm, "look": page.looks[arm], "doubt": alarms.LABEL if arm in doubted else "", "cells": cells}
         rows.append({**row, **_seed_counts(next(iter(of_arm.values())))})
     first = next(iter(by_arm.values()), {})
@@ -67,8 +67,8 @@ def _column_head(row: Mapping[str, Any]) -> dict[str, str]:
     return {"title": metric_title(row["metric"]), "unit": row["unit"], "goal": row["goal"]}
 
 
-def _mean_cell(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return a mean with its interval, and the spread of the seeds as a tip."""
+def _mean_cell(row: Mapping[str, Any], draw: str) -> dict[str, str]:
+    """Return a mean with its interval, and as a tip the range of its seeds and the spread of its draws."""
     unit, width = row["unit"], row["high"] - row["low"]
     tip = ""
     if row["n"]:
@@ -77,7 +77,8 @@ def _mean_cell(row: Mapping[str, Any]) -> dict[str, str]:
             numbers.measure(row["max"], unit),
             numbers.measure(row["sd"], unit),
         )
-        tip = f"{numbers.counted(row['n'], 'seed')}: min {low}, max {high}, sd {sd}"
+        spread = f"; standard deviation of {row['draws']} {draw}s {sd}" if row["draws"] > 1 else ""
+        tip = f"{numbers.counted(row['n'], 'seed')} from {low} to {high}{spread}"
     examples = sampled_examples(row["covers"])
     interval = numbers.span(row["low"], row["high"], unit) + (f", of {examples}" if examples else "")
     return {"mean": numbers.plain(row["mean"], unit, width), "interval": interval, "tip": tip}

@@ -41,7 +41,7 @@ TOLD_BETTER = ("chance", "defaults", "tuning")  # doubts of a verdict that the a
 LEVELS = {"control": "warn", "power": "note", "unmeasured": "warn", "unfinished": "note", "uncontrolled": "note"}
 CONTROLS = {"A/A": "one optimizer tuned twice (A/A)", "known different": "an arm that is known to be different"}
 MOST_OF_A_KIND = 1  # doubts about arms that are told one by one; further arms are named behind the first
-MOST_NAMED = 4
+MOST_NAMED = 2
 MOST_SHOWN = 5  # doubts on the first screen
 ADD = "to compare.probes:"  # before the command that measures a facet whose probe was not asked for
 REPLICATES = 6  # of the shortest design with a verdict
@@ -154,7 +154,7 @@ def _below_defaults(outcome: Outcome) -> Iterator[Remark]:
         label = outcome.labels.get(row["arm"], "")
         if label and label not in told and row["gain"] < 0:
             tuned, untuned = (numbers.measure(row[key], row["unit"]) for key in ("tuned", "untuned"))
-            text = f"{label} scores {tuned} tuned and {untuned} with its own defaults: its search was worth nothing on test."
+            text = f"{label} scores {tuned} tuned and {untuned} with its own defaults: on test, its search brought no gain that can be seen."
             yield Remark("below", "warn", text, label)
 
 
@@ -207,8 +207,9 @@ def _grouped(remarks: list[Remark]) -> list[Remark]:
             shown += alike
             continue
         first = next(remark for remark in alike if remark.arm)
-        others = arms[1 : 1 + MOST_NAMED]
-        more = [f"{len(arms) - 1 - MOST_NAMED} more arms"] if len(arms) - 1 > MOST_NAMED else []
+        named = MOST_NAMED if len(arms) > MOST_NAMED + 2 else MOST_NAMED + 1  # a single further arm has a name too
+        others = arms[1 : 1 + named]
+        more = [f"{len(arms) - 1 - named} more arms"] if len(arms) - 1 > named else []
         ends = "" if first.text.endswith(".") else "."
         text = f"{first.text}{ends} There is the same kind of doubt about {numbers.joined([*others, *more])}."
         shown += [replace(first, text=text), *(remark for remark in alike if not remark.arm)]

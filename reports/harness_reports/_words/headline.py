@@ -283,16 +283,34 @@ def _uncovered(outcome: Outcome) -> str:
 
 
 def _power(outcome: Outcome) -> str:
-    """Return the smallest lead that this run could have seen; "" where no lead has an interval."""
+    """Return how far the arms may be apart that nothing tells apart, or which lead would have been missed; "" without intervals.
+
+    It is told by the interval that the answer has: one interval for one difference.
+    """
     leads = [lead for lead in outcome.leads if lead["low"] == lead["low"]]
     if not leads:
         return ""
-    lead, labels = leads[0], outcome.labels
-    pair = f"{labels[lead['best']]} and {labels[lead['arm']]}"
-    least = lead["detectable"]
-    if least != least:
-        return f"There are too few examples to see any difference between {pair}."
-    return f"A true difference between {pair} of less than {numbers.difference(least, lead['unit'])} may well have been missed."
+    ties = [lead for lead in leads if not lead["low"] > 0]
+    lead = max(ties, key=_half_width) if ties else leads[0]
+    best, arm = outcome.labels[lead["best"]], outcome.labels[lead["arm"]]
+    if lead["detectable"] != lead["detectable"]:
+        return f"There are too few examples to see any difference between {best} and {arm}."
+    if not ties:
+        least = numbers.difference(lead["detectable"], lead["unit"])
+        return f"A true difference between {best} and {arm} of less than {least} may well have been missed."
+    farthest = numbers.difference(max(abs(lead["low"]), abs(lead["high"])), lead["unit"])
+    ends = numbers.difference_interval(lead["low"], lead["high"], lead["unit"])
+    differ = f"{best} and {arm} may still differ by up to {farthest}: the 95 % interval of their difference is {ends}"
+    return f"{differ}. {_what_narrows(lead)}"
+
+
+def _what_narrows(lead: Row) -> str:
+    """Return in a sentence where the width of a lead's interval comes from, and so what would narrow it."""
+    if lead["covers"] == "test examples" or lead["se_examples"] > lead["se_seeds"]:
+        source = f"the test split ({numbers.counted(lead['examples'], 'example')})"
+    else:
+        source = f"how {_draw_word(lead)}s differ (there are {lead['draws']})"
+    return f"Its width comes mostly from {source}: more of those would narrow it."
 
 
 # --- parts of sentences --------------------------------------------------------------------------------------

@@ -103,6 +103,71 @@ def test_a_sampler_that_learns_has_its_own_order_and_no_band(searched: Any) -> N
     assert duels.compute(searched({SGD: [0.1, 0.2], ADAM: [0.3, 0.4]}, sampler="tpe")).empty
 
 
+@pytest.fixture
+def replicated(searched: Any) -> Any:
+    """Return a function from each arm's trial values, a list a replicate, to records of these searches."""
+
+    def build(values: dict[str, list[list[Any]]], sampler: str = "random", **about: Any) -> Records:
+        first = searched({arm: of_arm[0] for arm, of_arm in values.items()}, sampler=sampler, **about)
+        rows = []
+        for arm, of_arm in values.items():
+            for replicate, mine in enumerate(of_arm[1:], 1):
+                trials = searched({arm: mine}, **about).trials
+                ids = [f"{replicate}-{run}" for run in trials["run_id"]]
+                rows.append(trials.assign(run_id=ids, replicate=replicate, control="", chosen=False))
+        return replace(first, repeated=pd.concat(rows, ignore_index=True))
+
+    return build
+
+
+@pytest.mark.parametrize("goal", ["max", "min"])
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_with_replicates_a_curve_is_the_mean_over_their_searches(replicated: Any, sampler: str, goal: str) -> None:
+    searches = [[0.3, 0.9, 0.1], [0.5, None, 0.7], [0.2, 0.4, 0.8]]
+    table = budget.compute(replicated({SGD: searches}, sampler=sampler, goal=goal))
+    pick, worst = (max, 0.1) if goal == "max" else (min, 0.9)
+    filled = [[worst if value is None else value for value in each] for each in searches]
+    for row in table.itertuples():
+        subsets = [combinations(each, row.budget) if sampler == "random" else [each[: row.budget]] for each in filled]
+        means = [np.mean([pick(subset) for subset in of_search]) for of_search in subsets]
+        assert row.expected == pytest.approx(np.mean(means))
+        half = 4.302653 * np.std(means, ddof=1) / np.sqrt(3)  # Student's of three replicates, two degrees of freedom
+        assert row.low == pytest.approx(max(np.mean(means) - half, 0), rel=1e-5)
+        assert row.high == pytest.approx(min(np.mean(means) + half, 1), rel=1e-5)
+    assert (table["searches"].unique().tolist(), table["trials"].unique().tolist()) == ([3], [3])
+    assert set(table["lost"]) == {1}
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_with_replicates_each_is_a_duel(replicated: Any, sampler: str) -> None:
+    values = {SGD: [[0.3, 0.5], [0.2, None], [0.9, 0.1]], ADAM: [[0.4, 0.4], [0.1, 0.3], [0.5, 0.9]]}
+    table = duels.compute(replicated(values, sampler=sampler)).set_index("budget")
+    firsts = [0, 1, 1] if sampler == "tpe" else [1 / 2, 1 / 4, 3 / 8]
+    wholes = [1, 0, 1 / 2]
+    assert table.loc[1, "probability"] == pytest.approx(np.mean(firsts))
+    assert table.loc[2, "probability"] == pytest.approx(np.mean(wholes))
+    assert ((table["low"] >= 0) & (table["low"] < table["high"]) & (table["high"] <= 1)).all()
+    assert set(table["searches"]) == {3}
+
+
+def test_importances_are_of_the_trials_of_all_replicates(replicated: Any) -> None:
+    """No search has twelve trials, and together they show which parameter decides."""
+    random = np.random.default_rng(5)
+    searches = [list(random.uniform(size=8)) for _ in range(6)]
+    records = replicated({SGD: searches})
+    tables = []
+    for trials in (records.trials, records.repeated):
+        rates = 10 ** random.uniform(-4, 0, len(trials))
+        params = [{"lr": float(lr), "momentum": float(random.uniform(0.5, 0.98)), "epochs": 8} for lr in rates]
+        tables.append(trials.assign(params=params, value=[-abs(np.log10(lr) + 2) for lr in rates]))
+    table = importances.compute(replace(records, trials=tables[0], repeated=tables[1]))
+    first = table.iloc[0]
+    assert (first["parameter"], first["trials"], first["searches"], first["best"]) == ("lr", 48, 6, 12)
+    assert (table["low"] <= table["high"]).all()
+    assert first["low"] > 0.5
+    assert importances.compute(replace(records, trials=tables[0], repeated=tables[1].head(0))).empty
+
+
 def test_incumbents() -> None:
     assert incumbents(np.array([1.0, 3.0, 2.0])).tolist() == [1.0, 3.0, 3.0]
 

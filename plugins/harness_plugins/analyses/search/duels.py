@@ -3,8 +3,11 @@
 The probability that one arm's search beats another's, at each budget.
 
 The best of k trials of one arm is compared with the best of k of the other, over all subsets of both
-(``harness.verdict.trials``); equal scores count half. A sampler that learns makes one search of each arm, of which there is no
-probability.
+(``harness.verdict.trials``); equal scores count half. A sampler that learns makes its trials in one order, so each of its searches
+wins or loses.
+
+With several replicates the probability is the mean over them: in each the search of one arm meets that of the other. One search
+that learns has no probability, and so no rows.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, digest, hookimpl
-from harness.statistics.intervals import equal_numbers
+from harness.statistics.intervals import equal_numbers, mean_interval, standard_deviation
 from harness.statistics.proportions import LEVEL, clopper_pearson
-from harness.verdict.trials import chances, exchangeable, scores, thinned
+from harness.verdict.trials import chances, exchangeable, incumbents, thinned
+from harness_plugins.analyses._searches import spent_trials, trial_scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,28 +27,67 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 DRAWS = 300  # of the bootstrap
-COLUMNS = ("arm", "other", "budget", "probability", "low", "high")
+COLUMNS = ("arm", "other", "budget", "probability", "low", "high", "searches")
 
 
 def compute(records: Records) -> DataFrame:
     """Return a row per pair of arms and budget that both have spent: P(``arm`` beats ``other``), with its 95 % band.
 
     A search of more than a hundred trials has at most a hundred budgets, the nearer together the smaller they are. A trial
-    without a score loses to every trial that has one, and ties with another such trial. The band is a bootstrap over the trials
-    of both arms. At the largest budget there is only one subset, and the probability itself is 0, 1/2 or 1. Where all samples
-    agree, the band is Clopper and Pearson's interval of a proportion of as many duels as the trials allow without using one
-    twice.
+    without a score loses to every trial that has one, and ties with another such trial. At the largest budget there is only one
+    subset, and the probability in one replicate is 0, 1/2 or 1.
+
+    With several replicates, ``searches`` of each arm, the band is Student's over replicates, and Clopper and Pearson's of a
+    proportion of so many duels for a sampler that learns. With one, it is a bootstrap over the trials of both arms. Where all
+    samples agree, the band is Clopper and Pearson's of as many duels as the trials allow without using one twice.
     """
     import pandas as pd
 
+    by_arm = {}
+    for arm in map(str, records.arms["arm"]):
+        by_arm[arm] = [trial_scores(records, trials) for trials in spent_trials(records, arm)]
     rows: list[tuple[object, ...]] = []
-    if exchangeable(records):
-        by_arm = {str(arm): scores(records, str(arm)) for arm in records.arms["arm"]}
-        for one, other in combinations([arm for arm, values in by_arm.items() if len(values)], 2):
-            budgets = thinned(min(len(by_arm[one]), len(by_arm[other])))
-            columns = zip(budgets, *beats(by_arm[one], by_arm[other], digest([one, other])), strict=True)
-            rows += [(one, other, int(k), *map(float, row)) for k, *row in columns]
+    for one, other in combinations([arm for arm, searches in by_arm.items() if searches], 2):
+        duels = list(zip(by_arm[one], by_arm[other], strict=False))
+        if len(duels) == 1 and not exchangeable(records):
+            continue
+        budgets = thinned(min(len(values) for pair in duels for values in pair))
+        columns = (
+            _over_replicates(records, duels, budgets) if len(duels) > 1 else beats(*duels[0], digest([one, other]))
+        )
+        table = zip(budgets, *columns, strict=True)
+        rows += [(one, other, int(k), *map(float, row), len(duels)) for k, *row in table]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _over_replicates(
+    records: Records, duels: list[tuple[NDArray[np.float64], NDArray[np.float64]]], budgets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], ...]:
+    """Return the mean probability [K] over replicates that the first search of a duel wins, and the ends of its band."""
+    import numpy as np
+
+    learns = not exchangeable(records)
+    won = np.array([(_outcome if learns else _chance_to_win)(*duel, budgets) for duel in duels])
+    mean = np.clip(won.mean(axis=0), 0, 1)
+    if learns:
+        return mean, *clopper_pearson(mean, len(duels))
+    most = len(duels) * (min(len(values) for pair in duels for values in pair) // budgets)
+    low, high = mean_interval(mean, standard_deviation(won.T), len(duels), (0.0, 1.0))
+    ends = clopper_pearson(mean, most)
+    return mean, *(np.where(np.isfinite(end), end, exact) for end, exact in zip((low, high), ends, strict=True))
+
+
+def _outcome(a: NDArray[np.float64], b: NDArray[np.float64], budgets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return whether the best of a's first trials is better than that of b's [K]: 1, 0, or 1/2 where they are equal."""
+    import numpy as np
+
+    one, other = incumbents(a)[budgets - 1], incumbents(b)[budgets - 1]
+    return np.where(one == other, 0.5, (one > other).astype(float))
+
+
+def _chance_to_win(a: NDArray[np.float64], b: NDArray[np.float64], budgets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return P(best of k of a > best of k of b) [K], ties half."""
+    return _probability(a, b, chances(len(a))[budgets - 1], chances(len(b))[budgets - 1])
 
 
 def beats(a: NDArray[np.float64], b: NDArray[np.float64], key: str) -> tuple[NDArray[np.float64], ...]:
@@ -103,6 +146,7 @@ def _even(
 MEANINGS = {  # of the columns that are not the same in every table
     "budget": "how many trials of each",
     "probability": "the probability that the arm's best beats the other's",
+    "searches": "searches of each arm, one a replicate",
 }
 
 

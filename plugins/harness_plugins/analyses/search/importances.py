@@ -4,16 +4,20 @@ How much each searched parameter decides whether a trial is among the best: PED-
 
 Watanabe et al. 2023, arXiv:2304.10255: the distance between a parameter's distribution among the best trials and among all of
 them. The best trials are a quarter of all, but at least five, for fewer do not suffice.
+
+The trials of all replicates count together: one search alone is often too short. How much one of these searches decides is seen
+by leaving each of them out in turn.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness.verdict.trials import SPENT, scores
+from harness_plugins.analyses._searches import spent_trials, trial_scores
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -21,38 +25,54 @@ if TYPE_CHECKING:
 
 BEST, PART = 5, 0.25
 FEWEST = 12  # trials: five of fewer are no longer the best
-COLUMNS = ("arm", "parameter", "importance", "best", "trials")
+COLUMNS = ("arm", "parameter", "importance", "low", "high", "best", "trials", "searches")
 
 
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and searched parameter, the most important first: importances add up to 1.
 
-    A trial that diverged or failed counts as one that is not among the best. An arm with fewer than 12 trials, or with fewer
-    than five that ended well, has no rows.
+    ``low`` and ``high`` are the least and the largest importance when one of the arm's ``searches`` is left out, NaN for a single
+    search. A trial that diverged or failed counts as one that is not among the best. An arm with fewer than 12 trials, or with
+    fewer than five that ended well, has no rows.
     """
-    import numpy as np
     import pandas as pd
 
     rows: list[tuple[Any, ...]] = []
     for arm in map(str, records.arms["arm"]):
-        trials = records.trials[records.trials["arm"] == arm].sort_values("number")
-        params = list(trials.loc[trials["state"].isin(SPENT), "params"])
-        values = scores(records, arm)
-        if len(values) < FEWEST or np.isfinite(values).sum() < BEST:
+        searches = spent_trials(records, arm)
+        by_name = _of_searches(records, arm, searches)
+        if not by_name:
             continue
-        best = max(BEST, round(PART * len(values)))
-        space = _searched(records.meta.spaces.get(arm, {}), params)
-        by_name = importances(params, values.tolist(), space, best / len(values)) if space else {}
-        rows += [(arm, name, importance, best, len(values)) for name, importance in by_name.items()]
+        count = sum(map(len, searches))
+        without = [_of_searches(records, arm, [*searches[:i], *searches[i + 1 :]]) for i in range(len(searches))]
+        known = [parts for parts in without if parts] if len(searches) > 1 else []
+        for name, importance in by_name.items():
+            others = [parts.get(name, math.nan) for parts in known] or [math.nan]
+            rows.append((arm, name, importance, min(others), max(others), _best_of(count), count, len(searches)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _best_of(trials: int) -> int:
+    """Return how many of so many trials are the best."""
+    return max(BEST, round(PART * trials))
+
+
+def _of_searches(records: Records, arm: str, searches: list[DataFrame]) -> dict[str, float]:
+    """Return the importance of each searched parameter in these searches of an arm; empty where there are too few trials."""
+    import numpy as np
+
+    params = [params for trials in searches for params in trials["params"]]
+    values = np.concatenate([np.zeros(0), *(trial_scores(records, trials) for trials in searches)])
+    if len(values) < FEWEST or np.isfinite(values).sum() < BEST:
+        return {}
+    space = _searched(records.meta.spaces.get(arm, {}), params)
+    return importances(params, values.tolist(), space, _best_of(len(values)) / len(values)) if space else {}
 
 
 def importances(
     params: list[Mapping[str, Any]], values: list[float], space: Mapping[str, BaseDistribution], part: float
 ) -> dict[str, float]:
     """Return each parameter's importance for being among the best ``part`` of the trials; higher values are better."""
-    import math
-
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
@@ -102,7 +122,10 @@ def _distribution(range_: Mapping[str, Any], values: list[Any]) -> BaseDistribut
 MEANINGS = {  # of the columns that are not the same in every table
     "parameter": "the hyperparameter",
     "importance": "its part of the variance among the best trials; they add up to 1",
+    "low": "its least value when one search is left out",
+    "high": "its largest value when one search is left out",
     "best": "how many trials count as the best",
+    "searches": "searches of the arm, one a replicate",
     "trials": "how many trials there are",
 }
 

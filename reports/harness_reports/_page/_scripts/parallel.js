@@ -24,7 +24,35 @@ function pathOf(places, x, y) {
   return steps.join("");
 }
 
-/** Draw an axis with its name and its marks, and let a reader drag a range along it; `brushed` hears of the range. */
+const STEP = 0.05; // of an axis, that an end of a range moves with a key
+const KEYS = { ArrowUp: STEP, ArrowRight: STEP, ArrowDown: -STEP, ArrowLeft: -STEP, PageUp: 4 * STEP, PageDown: -4 * STEP };
+
+/** Let a reader move the ends of a range with the keyboard: arrows the lower end, with Shift the upper one; Delete clears it. */
+function withKeys(field, axis, show) {
+  let ends = [0, 1];
+  const say = () => {
+    const whole = ends[0] === 0 && ends[1] === 1;
+    const about = { "aria-valuenow": Math.round(100 * ends[0]), "aria-valuetext": whole ? "all" : `from ${Math.round(100 * ends[0])} % to ${Math.round(100 * ends[1])} % of the axis` };
+    Object.entries(about).forEach(([key, value]) => field.setAttribute(key, value));
+  };
+  const fixed = { tabindex: 0, role: "slider", "aria-orientation": "vertical", "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": `${axis.name}: lowest value kept; arrows move it, with Shift the highest, Delete keeps all` };
+  Object.entries(fixed).forEach(([key, value]) => field.setAttribute(key, value));
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Delete" || event.key === "Backspace") ends = [0, 1];
+    else if (event.key in KEYS) {
+      const end = event.shiftKey ? 1 : 0;
+      const moved = Math.min(1, Math.max(0, ends[end] + KEYS[event.key]));
+      ends[end] = end ? Math.max(moved, ends[0] + STEP) : Math.min(moved, ends[1] - STEP);
+      ends = ends.map((place) => Math.min(1, Math.max(0, Math.round(place / STEP) * STEP)));
+    } else return;
+    event.preventDefault();
+    show(...ends);
+  });
+  say();
+  return (low, high) => { ends = high - low < 0.01 ? [0, 1] : [low, high]; say(); };
+}
+
+/** Draw an axis with its name and its marks, and let a reader choose a range on it; `brushed` hears of the range. */
 function drawAxis(svg, axis, left, y, brushed) {
   svg.append(draft("line", { x1: left, x2: left, y1: TOP, y2: BOTTOM, class: "stem" }));
   svg.append(draft("text", { x: left, y: 16, class: "name" }, axis.name));
@@ -38,14 +66,17 @@ function drawAxis(svg, axis, left, y, brushed) {
     return Math.min(1, Math.max(0, (BOTTOM - (event.clientY - box.top) * (HEIGHT / box.height)) / (BOTTOM - TOP)));
   };
   const show = (low, high) => {
+    const whole = high - low < 0.01 || (low === 0 && high === 1);
     range.setAttribute("y", y(high));
-    range.setAttribute("height", Math.max(0, y(low) - y(high)));
-    brushed(high - low < 0.01 ? null : [low, high]);
+    range.setAttribute("height", whole ? 0 : Math.max(0, y(low) - y(high)));
+    tell(low, high);
+    brushed(whole ? null : [low, high]);
   };
+  const tell = withKeys(field, axis, show);
   field.addEventListener("pointerdown", (event) => { start = placeOf(event); field.setPointerCapture(event.pointerId); show(0, 0); event.preventDefault(); });
   field.addEventListener("pointermove", (event) => { if (start !== null) show(Math.min(start, placeOf(event)), Math.max(start, placeOf(event))); });
   field.addEventListener("pointerup", () => { start = null; });
-  return () => { range.setAttribute("height", 0); };
+  return () => { range.setAttribute("height", 0); tell(0, 1); };
 }
 
 /** Draw parallel coordinates in an element; `figure.parallel` has axes {name, marks} and lines {places, quality, says}. */

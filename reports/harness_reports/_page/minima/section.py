@@ -58,7 +58,7 @@ def _of_network(page: Page, name: str, tables: Mapping[str, DataFrame]) -> dict[
         return None
     return {
         "name": name,
-        "legend": legend(by_arm, network.figure_name("key")),
+        "legend": legend(by_arm),
         "controls": any(sign.control for sign in by_arm.values()),
         "left": len(of_network["solutions"]) - len(solutions),
         "missing": missing(page.records, name, parts),

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from harness import numbers
 from harness_reports._draw.axes import differs, is_finite, needs_log_axis, set_ticks, widened, write_row_name
 from harness_reports._draw.figure_data import named_arms
-from harness_reports._draw.scores import LEVELS
+from harness_reports._draw.lanes import separate
 from harness_reports._draw.svg import NARROW, Tip, house_style, new_panel, seed_tip, to_svg
 from harness_reports._draw.theme import GRID, INK, MUTED, SURFACE
 from harness_reports._page.minima.signs import Sign
@@ -19,7 +19,11 @@ from harness_reports._words.names import title_with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
     from pandas import DataFrame
+
+
+LANE = (0.06, 0.34)  # of the marks of an arm, below its name
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def strip(
     measured = solutions[is_finite(solutions[column])]
     log = bool(measured[column].min() > 0) and (column.startswith("sharpness") or needs_log_axis(measured[column]))
     arms = [arm for arm in signs if (measured["arm"] == arm).any()]
+    marks: list[PathCollection] = []
     with house_style():
         figure, axes = new_panel(0.62 + 0.36 * len(arms), NARROW)
         if log:
@@ -68,7 +73,7 @@ def strip(
         for place, arm in enumerate(arms):
             group = f"seeds-{place}"
             rows = measured[measured["arm"] == arm]
-            _draw_arm(axes, rows[column], place, signs[arm], group)
+            marks.append(_draw_arm(axes, rows[column], place, signs[arm], group))
             seeds = zip(rows["seed"], rows[column], strict=True)
             tips[group] = [
                 seed_tip(signs[arm].label, seed, numbers.measure(float(value), unit)) for seed, value in seeds
@@ -80,21 +85,23 @@ def strip(
             axes.axvline(floor, color=MUTED, lw=1.1, ls=(0, (3, 2)), zorder=1)
         low, high = axes.get_xlim()
         axes.set_xlim(*((low / 1.15, high * 1.15) if log else widened(low, high, "")))
+        for of_arm in marks:
+            separate(axes, of_arm, LANE)
         set_ticks(axes, most=5)
         axes.set_xlabel(title_with_unit(title, unit))
         data = named_arms(measured[["arm", "seed", column]], signs)
         return to_svg(figure, name, f"{title}: every seed, and the median per arm", tips, data)
 
 
-def _draw_arm(axes: Axes, values: Any, place: int, sign: Sign, group: str) -> None:
-    """Draw the seeds of one arm, their median, and the arm's name."""
-    heights = [place + 0.2 + 0.8 * LEVELS[i % len(LEVELS)] for i in range(len(values))]
+def _draw_arm(axes: Axes, values: Any, place: int, sign: Sign, group: str) -> PathCollection:
+    """Draw the seeds of one arm, their median, and the arm's name; return the marks of the seeds."""
     mark: dict[str, Any] = {"s": 26, "color": sign.color, "marker": sign.marker, "lw": 0.3, "edgecolor": SURFACE}
-    axes.scatter(values, heights, **mark, gid=group, zorder=3)
+    marks = axes.scatter(values, [float(place)] * len(values), **mark, gid=group, zorder=3)
     middle = float(values.median())
     axes.plot([middle, middle], [place + 0.04, place + 0.36], color=INK, lw=1.4, zorder=4)
     axes.axhline(place + 0.5, color=GRID, lw=0.6)
     write_row_name(axes, sign.label, place - 0.22)
+    return marks
 
 
 def means_table(solutions: DataFrame, signs: Mapping[str, Sign], unit: str) -> dict[str, Any] | None:

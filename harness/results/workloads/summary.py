@@ -1,4 +1,4 @@
-"""A folder of several workloads as ``harness show`` tells it, and the lines that its run ends with."""
+"""A folder of several workloads as ``harness show`` tells it, and the lines that its run ends with, from a shell or from Python."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.console.numbers import counted, number
+from harness.results.run_state import is_over
+from harness.results.workloads import open_workloads
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,8 +24,6 @@ FACET_TABLES = ("workloads", "words", "pooled", "effects")  # the core's own; th
 
 def show_workloads(folder: Path, registry: Registry) -> dict[str, Any]:
     """Return what the workloads of a common folder say, each and together, as one document."""
-    from harness.results.workloads import open_workloads
-
     return describe_workloads(open_workloads(folder, registry), folder)
 
 
@@ -54,8 +54,6 @@ def describe_workloads(workloads: Workloads, folder: Path) -> dict[str, Any]:
 
 def _state(records: Records | None) -> str:
     """Return how far a workload has come."""
-    from harness.results.run_state import is_over
-
     if records is None:
         return "not begun"
     return "finished" if is_over(records) else "unfinished"
@@ -78,6 +76,11 @@ def _plain_rows(table: DataFrame) -> list[dict[str, Any]]:
 
 def _is_known(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
+
+
+def common_lines(workloads: Workloads, folder: Path) -> list[str]:
+    """Return the lines that a run of several workloads ends with."""
+    return workloads_lines(describe_workloads(workloads, folder))
 
 
 def workloads_lines(document: Mapping[str, Any]) -> list[str]:
