@@ -142,6 +142,7 @@ class Nodes:
         self.mark = uuid.uuid4().hex
         self.environ = {
             **os.environ, MARK: self.mark, "WATCHED": str(folder), "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_raylet_start_wait_time_s": str(PATIENCE),
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "HARNESS_CACHE": str(folder / "cache of nodes"),
         }  # fmt: skip
         self.environ.pop("RAY_ADDRESS", None)
