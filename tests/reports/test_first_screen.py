@@ -70,6 +70,10 @@ def says(facet: str, word: str, *rows: dict[str, Any]) -> str:
             ("loss", "inconclusive", row("loss", "accuracy", "difference", 0.0, 0.005, barred=True, detail="tuning: sgd (chance)")),
             "Not judged: the tuning of sgd (chance) is in doubt.",
         ),
+        (
+            ("loss", "inconclusive", row("loss", "train_loss", "difference", 0.0, 0.02, label="inconclusive")),
+            "The train loss of sgd and of adam is the same in the mean; too unsure to call it equal or different.",
+        ),
         (("geometry", "not measured"), "It was not measured; the doubts name the command."),
     ],
 )  # fmt: skip
