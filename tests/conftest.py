@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.console.progress import Reporter
+from harness.plugin.contracts import Results
 from harness.plugin.discovery import discover
 from harness.plugin.registry import Registry
 
@@ -121,6 +125,47 @@ def benchmark_file(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of the tiny benchmark, carried out once for all tests that only read it."""
+    from harness.running.prepare import Request
+    from harness.running.start import run
+
+    place = tmp_path_factory.mktemp("tiny")
+    (place / "tiny.toml").write_text(TINY, encoding="utf-8")
+    request = Request(place / "tiny.toml", out=place / "runs")
+    assert run(request, Reporter(quiet=True), ["harness", "run", str(request.file)]) == 0
+    (folder,) = request.out.iterdir()
+    return folder
+
+
+@pytest.fixture
+def tiny_copy(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of that run folder in ``runs``, which a test may change, and in which the tiny benchmark goes on."""
+    return shutil.copytree(tiny_run, tmp_path / "runs" / tiny_run.name)
+
+
+@pytest.fixture(scope="session")
+def leave_out_reports() -> Callable[[pytest.MonkeyPatch], None]:
+    """Return a function after which runs end without analyses, tables and report: a third of the time of a small one.
+
+    It is for tests of what is recorded. A run of the same kind is reported in another test.
+    """
+    from harness.records import open_records
+    from harness.results.reports import Written
+
+    def nothing(folder: Path, *_: object, **__: object) -> Written:
+        return Written((), Results(open_records(folder), {}), ())
+
+    return lambda patch: patch.setattr("harness.running.start.write_reports", nothing)
+
+
+@pytest.fixture
+def unreported(leave_out_reports: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of the test end without analyses, tables and report."""
+    leave_out_reports(monkeypatch)
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a folder of small JPEGs in fast.ai's layout, one colour a class."""
@@ -145,3 +190,24 @@ def photos(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture(scope="session")
+def set_by_latex() -> Callable[..., None]:
+    """Return a function that has LaTeX set a text in a folder; it skips the test where LaTeX or a package of it is missing."""
+
+    def typeset(body: str, folder: Path, *packages: str, options: str = "") -> None:
+        if not shutil.which("pdflatex"):
+            pytest.skip("pdflatex is not installed here; TeX Live has it")
+        for package in packages:
+            known = subprocess.run(["kpsewhich", f"{package}.sty"], capture_output=True, check=False)
+            if known.returncode:
+                pytest.skip(f"LaTeX's package {package} is not installed here; TeX Live has it")
+        uses = "".join(rf"\usepackage{{{package}}}" for package in packages)
+        page = rf"\documentclass[{options}]{{article}}{uses}\begin{{document}}{body}\end{{document}}"
+        (folder / "page.tex").write_text(page, encoding="utf-8")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+        made = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+        assert made.returncode == 0, made.stdout[-2000:]
+
+    return typeset

@@ -182,12 +182,13 @@ def _meaning_text(model: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     scores = model["scores"]
     metric = scores["metric"]
     own_text = "The scores of this model are of the test split, which had no say in choosing it."
-    if model["refit"]:
-        return f"{own_text} Its arm is the one that is best on the tune split, trained once more on train and tune together."
+    again = "trained once more on train and tune together" if model["refit"] else ""
+    if again and model["refit"]["best"]:
+        return f"{own_text} Its arm is the one that is best on the tune split, {again}."
     if model["named"]:
         return (
-            f"{own_text} The arm was named by hand at the export. If it was named because of its test score, that score is too "
-            "good, by how much nobody can tell."
+            f"{own_text} The arm was named by hand{f', and {again}' if again else ' at the export'}. If it was named because "
+            "of its test score, that score is too good, by how much nobody can tell."
         )
     if "expected" not in best:
         return f"{own_text} With one seed per arm nothing can be said of what another training would give."

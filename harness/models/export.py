@@ -99,7 +99,7 @@ def _describe_training(records: Records, choice: Choice, request: ExportRequest,
     meta, arm = records.meta, records.arms.set_index("arm").loc[choice.arm]
     data, benchmark = meta.data, as_plain(Benchmark.model_validate(meta.benchmark).of_head(choice.head))
     recipe = records.recipes[choice.run_ids[0]]
-    refit = meta.refit if meta.refit and choice.run_ids == (meta.refit["run_id"],) else None
+    refit = next((one for one in meta.refits.values() if choice.run_ids == (one["run_id"],)), None)
     return {
         "settings": {"precision": benchmark["train"]["precision"]},
         "name": benchmark["name"],
@@ -112,7 +112,7 @@ def _describe_training(records: Records, choice: Choice, request: ExportRequest,
         "references": meta.references,
         "data": {key: data[key] for key in ("name", "fingerprint", "counts")},
         "runs": [{"run_id": run_id, "seed": records.recipes[run_id]["init_seed"]} for run_id in choice.run_ids],
-        "refit": dict(refit) if refit else None,
+        "refit": {**refit, "best": choice.arm == choose_model(records).arm} if refit else None,
         "run_folder": request.folder.resolve().name,
         "named": request.arm is not None,
         "scores": _collect_scores(records, choice, registry),

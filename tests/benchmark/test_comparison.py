@@ -228,6 +228,7 @@ def rows(records):
         db.close()
 
 
+@pytest.mark.usefixtures("unreported")
 def test_another_replicate_repeats_no_finished_trial(carry_out):
     one, _ = carry_out(ALONE, TIMES, ("seeds = 2", f"seeds = 2\n{PLAIN}"))
     before = rows(one)

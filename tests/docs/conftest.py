@@ -17,7 +17,7 @@ def finished(tmp_path_factory):
         """
         name = "tiny"
         data = { size = 16, options = { train = 64, tune = 32, test = 64 } }
-        train = { optimizers = ["sgd", "adam"], batch_size = 16, precision = "fp32", threads = 1 }
+        train = { optimizers = ["sgd", "adam"], batch_size = 16, precision = "fp32", threads = 1, executor = "inprocess" }
         search = { trials = 2, epochs = [1], sampler_options = { n_startup_trials = 1 } }
         compare = { looks = [3], seeds = 2, epochs = 2, untuned = 0 }
         report = { formats = ["text"], paths = false }

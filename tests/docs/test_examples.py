@@ -129,6 +129,7 @@ def blocks(page, language):
 @pytest.fixture
 def desk(finished, photos, tmp_path, monkeypatch):
     """Return a function that puts files in the place of the words that stand for a reader's own, in a folder to work in."""
+    monkeypatch.setattr("harness.running.forecast.timing.SECONDS_PER_ARM", 0.05)
     folder = tmp_path / "desk"
     folder.mkdir()
     monkeypatch.chdir(folder)

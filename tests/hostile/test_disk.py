@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import errno
 import io
-import json
 import os
 import re
 import shutil
@@ -155,10 +154,10 @@ def harness(capsys):
 
 
 @pytest.fixture(scope="module")
-def benchmark(tmp_path_factory, every_analysis):
+def benchmark(tmp_path_factory):
     """The tiny benchmark; its sample is drawn and cached once."""
     file = tmp_path_factory.mktemp("benchmark") / "tiny.toml"
-    file.write_text(f"block = {json.dumps(every_analysis)}\n{BENCHMARK}", encoding="utf-8")
+    file.write_text(BENCHMARK, encoding="utf-8")
     return file
 
 

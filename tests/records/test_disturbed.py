@@ -73,6 +73,7 @@ def tables(folder):
     return {name: table.to_json() for name, table in measured.items()} | predictions
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_lock_that_outlives_the_patience_is_one_line_and_costs_nothing(file, finished, tmp_path, monkeypatch):
     """It is held at the start, in the search and in the comparison; each time the same command goes on."""
     appended = Store.append

@@ -32,7 +32,7 @@ from harness.records import open_records, schema
 from harness.records.store import save_arrays
 from harness.results.analysis import analyse
 from harness.results.several import open_several
-from harness.statistics.intervals import clopper_pearson, detectable_share
+from harness.statistics.proportions import clopper_pearson, detectable_share
 
 PHOTOS, SEEDS, ARMS = 70, 3, 2
 LEVELS = {"ceiling": 1.0, "floor": 0.0, "between": 63 / PHOTOS}

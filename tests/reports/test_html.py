@@ -176,9 +176,9 @@ def test_hostile_names_stay_text(pages: dict[str, str]) -> None:
 
 
 def test_every_seed_is_a_dot(pages: dict[str, str]) -> None:
-    assert [marks(pages["plain"], f"dots-0-seeds-{place}") for place in range(3)] == [8, 8, 8]
-    assert marks(pages["an arm failed"], "dots-0-seeds-2") == 0
-    assert "dots-0" not in pages["one arm, one seed"]  # a figure of one number says nothing
+    assert [marks(pages["plain"], f"seeds-train_accuracy-seeds-{place}") for place in range(3)] == [8, 8, 8]
+    assert marks(pages["an arm failed"], "seeds-train_accuracy-seeds-2") == 0
+    assert "seeds-train_accuracy" not in pages["one arm, one seed"]  # a figure of one number says nothing
 
 
 def test_every_trial_is_a_mark(make_records: Any, pages: dict[str, str]) -> None:
@@ -271,7 +271,7 @@ def test_numbers_at_the_end_of_the_scale_are_drawn(make_records: Any, analysed: 
     records.runs["test_mse"] = [1e-300, 1.0, 1e300]
     records.trials.loc[records.trials["state"] == "done", "value"] = 1e300
     records.trials.at[0, "value"] = -1e300
-    assert marks(html.render(analysed(records)), "dots-0-seeds-0") == 3
+    assert marks(html.render(analysed(records)), "seeds-train_accuracy-seeds-0") == 3
 
 
 def test_equal_labels_are_told_apart(make_records: Any) -> None:

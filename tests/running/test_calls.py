@@ -70,7 +70,8 @@ def test_quiet_prints_nothing(once, repository, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_plan_shows_the_lines_of_the_command(repository, tmp_path):
+def test_plan_shows_the_lines_of_the_command(repository, tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.running.forecast.timing.SECONDS_PER_ARM", 0.05)
     estimate = harness.plan(repository / "tests" / "tiny.toml", out=tmp_path, set=SMALL, quiet=True)
     assert repr(estimate).startswith("tiny: ")
     assert estimate.seconds == estimate.document["seconds_wall"] > 0

@@ -120,7 +120,7 @@ def spoil(cache: Path, row: int) -> None:
     notes.write_text(json.dumps({**json.loads(notes.read_text()), "sha256": checksum(file)}))
 
 
-def test_every_arm_is_confirmed_by_its_first_seed_and_never_again(carry_out, monkeypatch):
+def test_every_arm_is_confirmed_by_its_first_seed_and_never_again(carry_out, monkeypatch, request):
     code, records, said = carry_out(PAGE)
     assert code == 0
     found = records.meta.confirmations
@@ -137,11 +137,12 @@ def test_every_arm_is_confirmed_by_its_first_seed_and_never_again(carry_out, mon
     assert SUMMARY in page
     assert "150 of 150" in page
     monkeypatch.setattr(module, "load_frozen", lambda *_: pytest.fail("must not run again"))
+    request.getfixturevalue("unreported")  # from here on
     assert carry_out()[1].meta.confirmations == found
 
 
 @pytest.mark.parametrize("most", [150, 31])
-def test_a_wrong_feature_of_a_test_photo_is_found_and_said_loudly(carry_out, tmp_path, monkeypatch, most):
+def test_a_wrong_feature_of_a_test_photo_is_found_and_said_loudly(carry_out, tmp_path, monkeypatch, request, most):
     monkeypatch.setattr(module, "MOST", most)
     row = 24 + 149  # after train and tune: the last test photo, which an even choice has too
     spoil(tmp_path / "cache", row)
@@ -158,11 +159,13 @@ def test_a_wrong_feature_of_a_test_photo_is_found_and_said_loudly(carry_out, tmp
         page = (records.folder / "report.html").read_text()
         assert "disagrees with the cached features" in page
         assert '<li class="bad">' in page
+    request.getfixturevalue("unreported")  # from here on
     again = carry_out(out="trained on it")
     assert again[0] == 1  # it stays said
     assert any("disagrees" in line for line in again[2])
 
 
+@pytest.mark.usefixtures("unreported")
 def test_what_is_missing_is_confirmed_and_what_cannot_be_is_named(carry_out, monkeypatch):
     _, records, _ = carry_out()
     found = records.meta.confirmations
@@ -182,6 +185,7 @@ def test_what_is_missing_is_confirmed_and_what_cannot_be_is_named(carry_out, mon
     assert line.endswith("could not be run to confirm its features: ValueError: no such layer")
 
 
+@pytest.mark.usefixtures("unreported")
 def test_it_can_be_left_out_and_turned_on_later_in_the_same_folder(carry_out, left_out):
     (before,) = (left_out / "runs").iterdir()
     records = open_records(before)

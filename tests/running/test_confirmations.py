@@ -319,7 +319,7 @@ def test_the_records_tell_how_each_confirmation_ended(plan, start, tmp_path):
 
 
 @pytest.fixture
-def carried_out(benchmark_file, tmp_path):
+def carried_out(benchmark_file, tmp_path, unreported):
     """The records of the searches of a small benchmark, which confirm two trials each, for three epochs."""
     text = (
         ("confirm = 0", "confirm = 2"),

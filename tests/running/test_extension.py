@@ -134,7 +134,7 @@ def ended(records):
         db.close()
 
 
-def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out):
+def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out, request):
     bad, _ = carry_out(BAD)
     before = ended(bad)
     assert {arm for arm, _ in raised(bad)} == {SGD}
@@ -155,6 +155,7 @@ def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out):
     assert len(mine) == mended.trials_wanted(SGD) > 12
     assert [p["lr"] <= 1e-4 for p in mine["params"][:12]] == [True] * 12
 
+    request.getfixturevalue("unreported")  # from here on
     again, said = carry_out(BAD)  # the same command without the flag goes on with what was noted
     assert ended(again) == after
     assert any(line.startswith("nothing left to do") for line in said)
@@ -166,6 +167,7 @@ def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out):
     assert any("no arm has a tuning alarm" in line for line in said)
 
 
+@pytest.mark.usefixtures("unreported")
 def test_arms_tuned_well_are_not_extended(carry_out):
     records, said = carry_out(extend=True)
     assert raised(records) == set()
@@ -186,6 +188,7 @@ def test_an_arm_that_has_tried_everything_is_not_extended(carry_out):
     assert len(records.trials) == records.trials_wanted(SGD) == records.exhausted(SGD) == 2
 
 
+@pytest.mark.usefixtures("unreported")
 def test_an_extension_survives_a_kill(carry_out, tmp_path):
     """What was noted is gone on with, whenever the work was cut short: here before the first new trial."""
     whole, _ = carry_out(BAD, extend=True)

@@ -189,6 +189,7 @@ def test_what_passes_is_the_work_of_all_phases_done_by_workers(estimated):
     assert (found["at_once"], found["workers"], found["crew"]) == (2, 2, 1)
 
 
+@pytest.mark.usefixtures("unreported")
 def test_what_is_there_already_takes_no_time(estimated):
     before, request = estimated()
     assert run(request, Reporter(quiet=True)) == 0
@@ -225,6 +226,7 @@ def test_it_counts_to_the_first_look_and_says_what_all_looks_cost_at_the_most(es
     assert one["most"]["runs"] == one["runs"]
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_run_that_has_come_to_a_later_look_is_counted_to_that_look(estimated, tmp_path):
     looks = ("looks = [1]", "looks = [2, 3]")
     _, request = estimated(looks)

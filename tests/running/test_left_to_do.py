@@ -14,7 +14,7 @@ from harness.running.start import run
 
 
 @pytest.fixture
-def carried_out(benchmark_file, tmp_path, monkeypatch):
+def carried_out(benchmark_file, tmp_path, monkeypatch, unreported):
     """Return a function that carries a benchmark out with these probes; it returns the lines and what was expected."""
     lines = []
     monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: lines.append(text))

@@ -137,6 +137,7 @@ def history(records):
         return runs, db.execute("SELECT * FROM epochs ORDER BY run_id, epoch").fetchall()
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_corrected_probe_measures_again_and_trains_nothing(carry_out):
     first = carry_out(PLUGIN)
     corrected = carry_out(PLUGIN.replace('"one": 2', '"one": 3'))
@@ -148,6 +149,7 @@ def test_a_corrected_probe_measures_again_and_trains_nothing(carry_out):
     assert first.meta.probes["odd"]["version"] != corrected.meta.probes["odd"]["version"]
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_probe_that_fails_is_named_and_the_runs_are_not_to_blame(carry_out):
     records = carry_out(PLUGIN.replace('{"one": 2}', '{"one": 1 / 0}'), code=1)
     assert set(records.compared()["state"]) == {"done"}

@@ -41,7 +41,8 @@ def carry_out(tmp_path):
 
 
 def test_from_suspects_to_a_run_without_them(benchmark_file, page, carry_out, registry, tmp_path):
-    folder = carry_out(benchmark_file(("[compare]", "[compare]\nfolds = 4"), page))
+    small = (("trials = 3", "trials = 1"), page)
+    folder = carry_out(benchmark_file(("[compare]", "[compare]\nfolds = 4"), *small))
     records = open_records(folder)
     assert records.examples.groupby("split").size().to_dict() == {"test": 64, "train": 64, "tune": 32}
     assert not records.examples["excluded"].any()
@@ -71,7 +72,7 @@ def test_from_suspects_to_a_run_without_them(benchmark_file, page, carry_out, re
         for split, kind, number in (("train", "cat", 0), ("tune", "dog", 1_000_000), ("test", "cat", 2_000_001))
     ]
     (tmp_path / "out.csv").write_text("file\n" + "\n".join(names))
-    other = carry_out(benchmark_file(("[data]", '[data]\nexclude = "out.csv"'), page))
+    other = carry_out(benchmark_file(("[data]", '[data]\nexclude = "out.csv"'), *small))
     assert other != folder
     again = open_records(other)
     assert again.meta.data["counts"] == {"train": 63, "tune": 31, "test": 64}
@@ -94,6 +95,7 @@ def test_from_suspects_to_a_run_without_them(benchmark_file, page, carry_out, re
         )
 
 
+@pytest.mark.usefixtures("unreported")
 def test_folds_are_trained_once_and_in_the_same_folder(benchmark_file, carry_out):
     one = (('"sgd", "adam"', '"sgd"'), ("trials = 3", "trials = 1"))
     folder = carry_out(benchmark_file(*one))
@@ -190,6 +192,7 @@ def test_other_data_have_no_suspects(benchmark_file, page, carry_out, registry):
         carry_out(benchmark_file(*changes, ("[compare]", "[compare]\nfolds = 3")))
 
 
+@pytest.mark.usefixtures("unreported")
 def test_planted_wrong_labels_and_leaks_are_found_and_nothing_else(benchmark_file, registry, tmp_path):
     root, random, planted = tmp_path / "photos", np.random.default_rng(0), set()
     for split, count in (("train", 30), ("valid", 10)):

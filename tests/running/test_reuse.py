@@ -51,7 +51,10 @@ probes = []
 formats = ["text"]
 paths = false
 """
+TINY = (Path(__file__).parent.parent / "tiny.toml").read_text(encoding="utf-8")
 TWO, THREE = ("sgd", "adam"), ("sgd", "adam", "rmsprop")
+FEWER = ("trials = 3", "trials = 2")
+CONTROLS = ("[compare]", "[compare]\nuntuned = 1\ntwins = 1\naa = true\nlabel_noise = 0.2")
 COLUMNS = ["seconds", "started", "ended", "taken_from"]  # that may differ from a run from scratch
 
 
@@ -78,13 +81,42 @@ def said(monkeypatch):
     return lines
 
 
+def finished(place: Path, *changes):
+    """Carry out the tiny benchmark with the optimizers ``TWO`` and return its run folder."""
+    text = TINY
+    for old, new in (FEWER, *changes):
+        assert old in text, old
+        text = text.replace(old, new)
+    (place / "tiny.toml").write_text(text, encoding="utf-8")
+    assert run(Request(place / "tiny.toml", out=place / "runs"), Reporter(quiet=True)) == 0
+    (folder,) = (place / "runs").iterdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory):
+    """The run folder of ``TWO``, of which tests take copies."""
+    return finished(tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="module")
+def of_two_controlled(tmp_path_factory):
+    """The same with ``CONTROLS``."""
+    return finished(tmp_path_factory.mktemp("controlled"), CONTROLS)
+
+
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """Return a copy of a run folder where ``carry_out`` finds it."""
+    return shutil.copytree(folder, tmp_path / "runs" / folder.name)
+
+
 @pytest.fixture
-def carry_out(benchmark_file, tmp_path):
+def carry_out(benchmark_file, tmp_path, unreported):
     """Return a function that carries out a tiny benchmark with some optimizers, and returns its run folder."""
 
     def start(optimizers, *changes, out="runs", **more):
         listed = json.dumps(list(optimizers))
-        file = benchmark_file(('["sgd", "adam"]', listed), ("trials = 3", "trials = 2"), *changes)
+        file = benchmark_file(('["sgd", "adam"]', listed), FEWER, *changes)
         assert run(Request(file, out=tmp_path / out, **more), Reporter(quiet=True)) == 0
         written = {
             toml.parent: tomllib.loads(toml.read_text()) for toml in (tmp_path / out).glob("tiny-*/benchmark.toml")
@@ -121,13 +153,8 @@ def arm(optimizer: str) -> str:
     return f"lesson_cnn/{optimizer}/cosine"
 
 
-CONTROLS = ("[compare]", "[compare]\nuntuned = 1\ntwins = 1\naa = true\nlabel_noise = 0.2")
-
-
-def test_adding_an_optimizer_trains_that_optimizer_only(carry_out, trained, said):
-    first = carry_out(TWO, CONTROLS)
-    trained.clear()
-    said.clear()
+def test_adding_an_optimizer_trains_that_optimizer_only(carry_out, of_two_controlled, trained, said, tmp_path):
+    first = copy(of_two_controlled, tmp_path)
     folder = carry_out(THREE, CONTROLS)
     assert folder != first
     own = {name for name in trained if "rmsprop" not in name}
@@ -156,8 +183,8 @@ def test_adding_an_optimizer_trains_that_optimizer_only(carry_out, trained, said
     assert trained == []
 
 
-def test_a_kill_while_runs_are_taken_over_loses_nothing(carry_out, trained, tmp_path, monkeypatch):
-    carry_out(TWO)
+def test_a_kill_while_runs_are_taken_over_loses_nothing(carry_out, of_two, trained, tmp_path, monkeypatch):
+    copy(of_two, tmp_path)
     enter, calls, done = Store._enter_end, [], []
 
     def killed(self, *arguments):
@@ -168,7 +195,6 @@ def test_a_kill_while_runs_are_taken_over_loses_nothing(carry_out, trained, tmp_
         enter(self, *arguments)
 
     monkeypatch.setattr(Store, "_enter_end", killed)
-    trained.clear()
     whole = carry_out(THREE)
     epochs = len(trained)
     trained.clear()
@@ -180,8 +206,8 @@ def test_a_kill_while_runs_are_taken_over_loses_nothing(carry_out, trained, tmp_
     assert len(trained) == epochs - done[0]  # what was trained before the kill is not trained again
 
 
-def test_a_run_that_was_taken_over_twice_names_the_folder_it_was_trained_in(carry_out, trained, tmp_path):
-    first = carry_out(TWO)
+def test_a_run_that_was_taken_over_twice_names_the_folder_it_was_trained_in(carry_out, of_two, trained, tmp_path):
+    first = copy(of_two, tmp_path)
     second = carry_out(THREE)
     shutil.move(first, tmp_path / "away")
     trained.clear()
@@ -220,8 +246,9 @@ def test_a_place_without_runs_is_refused_in_one_line(benchmark_file, tmp_path, m
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_plan_says_how_many_runs_it_would_take_over(carry_out, benchmark_file, tmp_path):
-    first = carry_out(TWO, CONTROLS)
+def test_a_plan_says_how_many_runs_it_would_take_over(of_two_controlled, benchmark_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.running.forecast.timing.SECONDS_PER_ARM", 0.05)
+    first = copy(of_two_controlled, tmp_path)
     listed = ('["sgd", "adam"]', json.dumps(list(THREE)))
     request = Request(benchmark_file(listed, ("trials = 3", "trials = 2"), CONTROLS), out=tmp_path / "runs")
     document = estimate(request, Reporter(quiet=True))

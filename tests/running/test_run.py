@@ -46,9 +46,8 @@ def outcome(folder: Path) -> dict:
     return {"arms": found["arms"], "epochs": epochs, "predictions": predictions}
 
 
-def test_a_run_records_arms_trials_seeds_weights_and_predictions(benchmark_file, carry_out, page):
-    code, folder = carry_out(benchmark_file(page))
-    assert code == 0
+def test_a_run_records_arms_trials_seeds_weights_and_predictions(tiny_run):
+    folder = tiny_run
     records = open_records(folder)
     assert [records.examples_of(f"{split}_accuracy") for split in ("train", "tune", "test")] == [0, 32, 64]
     names = {path.name for path in folder.iterdir()}
@@ -59,7 +58,7 @@ def test_a_run_records_arms_trials_seeds_weights_and_predictions(benchmark_file,
         "solutions",
         "predictions",
         "tables",
-        "report.html",
+        "report.txt",
     } <= names
     found = show(folder)
     assert [arm["arm"] for arm in found["arms"]] == ["lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"]
@@ -82,15 +81,14 @@ def test_a_run_records_arms_trials_seeds_weights_and_predictions(benchmark_file,
     json.dumps(found, allow_nan=False)
 
 
-def test_the_saved_weights_are_the_model_that_made_the_predictions(benchmark_file, carry_out, tmp_path):
+def test_the_saved_weights_are_the_model_that_made_the_predictions(benchmark_file, tiny_run):
     import torch
     from safetensors.torch import load_file
 
     from harness.running.workbench import Bench
 
-    file = benchmark_file()
-    _, folder = carry_out(file)
-    setting = prepare(Request(file), Reporter(quiet=True))
+    folder = tiny_run
+    setting = prepare(Request(benchmark_file()), Reporter(quiet=True))
     records = open_records(folder)
     seed = records.compared().iloc[0]
     competitor = setting.plan.competitor(seed["arm"])
@@ -102,20 +100,20 @@ def test_the_saved_weights_are_the_model_that_made_the_predictions(benchmark_fil
     torch.testing.assert_close(predictions, torch.from_numpy(records.predictions(seed["run_id"])))
 
 
-def test_a_finished_run_says_so_and_does_nothing(benchmark_file, carry_out, monkeypatch):
-    file = benchmark_file()
-    _, folder = carry_out(file)
-    before = outcome(folder)
+@pytest.mark.usefixtures("unreported")
+def test_a_finished_run_says_so_and_does_nothing(benchmark_file, carry_out, tiny_copy, monkeypatch):
+    before = outcome(tiny_copy)
     monkeypatch.setattr("harness.training.loop.train", lambda *a: pytest.fail("trained again"))
     said = []
     monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: said.append(text))
-    assert carry_out(file)[0] == 0
+    assert carry_out(benchmark_file()) == (0, tiny_copy)
     assert any(line.startswith("nothing left to do") for line in said)
-    assert outcome(folder) == before
+    assert outcome(tiny_copy) == before
 
 
-def test_more_seeds_and_trials_go_on_in_the_same_folder(benchmark_file, carry_out):
-    _, folder = carry_out(benchmark_file())
+@pytest.mark.usefixtures("unreported")
+def test_more_seeds_and_trials_go_on_in_the_same_folder(benchmark_file, carry_out, tiny_copy):
+    folder = tiny_copy
     done = {r["run_id"] for arm in show(folder)["arms"] for r in (*arm["trials"], *arm["seeds"])}
     _, again = carry_out(benchmark_file(("seeds = 2", "seeds = 3")))
     assert again == folder
@@ -124,6 +122,7 @@ def test_more_seeds_and_trials_go_on_in_the_same_folder(benchmark_file, carry_ou
     assert [len(arm["seeds"]) for arm in found["arms"]] == [3, 3]
 
 
+@pytest.mark.usefixtures("unreported")
 def test_the_search_never_touches_the_test_split(benchmark_file, monkeypatch, carry_out):
     from harness.running.workbench import Bench
 
@@ -140,9 +139,8 @@ def test_the_search_never_touches_the_test_split(benchmark_file, monkeypatch, ca
     assert [arm["seeds"] for arm in show(folder)["arms"]] == [[], []]
 
 
-def test_search_and_comparison_seeds_are_disjoint_and_shared_by_the_arms(benchmark_file, carry_out):
-    _, folder = carry_out(benchmark_file())
-    runs = open_records(folder).runs
+def test_search_and_comparison_seeds_are_disjoint_and_shared_by_the_arms(tiny_run):
+    runs = open_records(tiny_run).runs
     search = {*runs[runs["phase"] == "search"]["seed"]}
     assert search.isdisjoint(runs[runs["phase"] == "compare"]["seed"])
     for _, arm in runs[runs["phase"] == "compare"].groupby("arm"):
@@ -182,20 +180,18 @@ def test_a_diverging_arm_is_recorded_with_its_reason(benchmark_file, carry_out):
     assert "must be finite" in sgd["trials"][0]["reason"]
 
 
-def test_a_run_folder_in_use_is_refused_naming_the_process(benchmark_file, carry_out):
-    file = benchmark_file()
-    _, folder = carry_out(file)
+def test_a_run_folder_in_use_is_refused_naming_the_process(benchmark_file, carry_out, tiny_copy):
     with (
-        Store(folder),
+        Store(tiny_copy),
         pytest.raises(RunFolderError, match=f"must not be in use, got a run under way in process {os.getpid()}"),
     ):
-        carry_out(file)
+        carry_out(benchmark_file())
 
 
-def test_optunas_own_tables_stand_beside_ours(benchmark_file, carry_out):
+def test_optunas_own_tables_stand_beside_ours(tiny_copy):
     import optuna
 
-    _, folder = carry_out(benchmark_file())
+    folder = tiny_copy  # Optuna's own storage may write
     study = optuna.load_study(study_name="lesson_cnn/sgd/cosine", storage=f"sqlite:///{folder / 'run.db'}")
     trials = show(folder)["arms"][0]["trials"]
     assert [t.value for t in study.trials] == [t["value"] for t in trials]
@@ -207,6 +203,7 @@ def test_optunas_own_tables_stand_beside_ours(benchmark_file, carry_out):
         assert shown.user_attrs["state"] == "done"
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_pruned_search_runs_to_its_end(benchmark_file, carry_out):
     options = 'trials = 5\npruner = "median"\npruner_options = { n_startup_trials = 1 }'
     code, folder = carry_out(benchmark_file(("trials = 3", options), ("epochs = [1, 2]", "epochs = [1, 4]")))
@@ -216,10 +213,10 @@ def test_a_pruned_search_runs_to_its_end(benchmark_file, carry_out):
     assert {trial["state"] for trial in trials} == {"done", "stopped"}
 
 
-def test_the_tables_are_parquet_with_every_epoch(benchmark_file, carry_out):
+def test_the_tables_are_parquet_with_every_epoch(tiny_run):
     import pandas as pd
 
-    _, folder = carry_out(benchmark_file())
+    folder = tiny_run
     epochs = pd.read_parquet(folder / "tables" / "epochs.parquet")
     runs = pd.read_parquet(folder / "tables" / "runs.parquet")
     assert len(runs) == 2 * 3 + 2 * 2
@@ -247,6 +244,7 @@ def plugin(tmp_path):
     return write
 
 
+@pytest.mark.usefixtures("unreported")
 def test_an_optimizer_whose_state_cannot_be_saved_fails_alone_and_at_once(benchmark_file, carry_out, plugin):
     body = """
 def build(parameters, lr):
@@ -308,6 +306,7 @@ def harness_tasks():
     assert 0 <= show(folder)["arms"][0]["seeds"][0]["metrics"]["test_right"] <= 1
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_failing_probe_is_named_and_costs_nothing_and_a_corrected_one_measures_anew(
     benchmark_file, carry_out, plugin
 ):
@@ -334,6 +333,7 @@ def harness_probes():
     assert set(odd["value"]) == {1.0}
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_comparison_run_that_failed_is_tried_again(benchmark_file, carry_out, monkeypatch):
     from harness.training.parts import Parts
 
@@ -371,6 +371,7 @@ def harness_executors():
         carry_out(benchmark_file(('executor = "inprocess"', 'executor = "idle"')), plugins=plugin(body))
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_search_alone_says_what_it_chose(benchmark_file, carry_out, monkeypatch):
     from harness.cli.show import show_lines
 
@@ -386,6 +387,7 @@ def test_a_search_alone_says_what_it_chose(benchmark_file, carry_out, monkeypatc
     assert status(folder)["state"] == "finished"
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_trial_left_beyond_a_lowered_total_does_not_count(benchmark_file, carry_out):
     _, folder = carry_out(benchmark_file(), only_search=True)
     with sqlite3.connect(folder / "run.db") as db:
@@ -397,14 +399,16 @@ def test_a_trial_left_beyond_a_lowered_total_does_not_count(benchmark_file, carr
     assert status(folder)["state"] == "finished"
 
 
-def test_a_finished_run_keeps_the_environment_it_was_made_in(benchmark_file, carry_out):
-    _, folder = carry_out(benchmark_file())
+@pytest.mark.usefixtures("unreported")
+def test_a_finished_run_keeps_the_environment_it_was_made_in(benchmark_file, carry_out, tiny_copy):
+    folder = tiny_copy
     before = open_records(folder).meta.environment
     carry_out(benchmark_file(("threads = 1", "threads = 2")))
     assert open_records(folder).meta.environment == before
     assert set(open_records(folder).runs["environment"]) == {before["hash"]}
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_folder_with_signs_in_its_name_keeps_optunas_tables_inside(benchmark_file, carry_out):
     code, folder = carry_out(benchmark_file(), out="a?b %41 c", only_search=True)
     assert code == 0

@@ -37,6 +37,7 @@ def test_at_every_epochs_beginning_the_drawn_rate_is_the_recorded_one(benchmark_
         assert about["kept"] == []
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_run_records_them_once_and_one_by_the_loss_is_not_made_up(benchmark_file, tmp_path, monkeypatch):
     file = benchmark_file(
         ("trials = 3", "trials = 1"), ("epochs = [1, 2]", "epochs = [1]"), ("seeds = 2", "seeds = 1"),

@@ -67,6 +67,7 @@ def test_runs_with_cycles_keep_them_others_do_not(carry_out, page):
     assert "cycles end after epoch 1, 3 and 7, where the weights are kept" in html
 
 
+@pytest.mark.usefixtures("unreported")
 def test_asked_for_later_only_arms_with_cycles_are_trained_again(carry_out):
     before = carry_out((ASKED[0], ASKED[1].replace("snapshots = true\n", "")))
     assert not kept(before)
@@ -80,6 +81,7 @@ def test_asked_for_later_only_arms_with_cycles_are_trained_again(carry_out):
     np.testing.assert_array_equal(old["test_accuracy"], new["test_accuracy"])
 
 
+@pytest.mark.usefixtures("unreported")
 def test_killed_after_every_save_the_snapshots_are_those_of_an_undisturbed_run(carry_out, monkeypatch):
     save, left, fatal = store.save_tensors, 0, []
 
@@ -140,6 +142,7 @@ def write_photos(records, request_file, tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("unreported")
 def test_predicting_with_snapshots_is_the_mean_of_what_was_recorded(carry_out, benchmark_file, tmp_path):
     records = carry_out()
     photos = write_photos(records, tmp_path / "tiny.toml", tmp_path)

@@ -68,7 +68,13 @@ def test_a_run_says_so_and_keeps_its_results(benchmark_file, page, tmp_path, tas
     plugin.write_text(PLUGIN, encoding="utf-8")
     arms = ('optimizers = ["sgd", "adam"]', f'optimizers = ["sgd"]\ntask = "{task}"')
     heard = Heard()
-    assert run(Request(benchmark_file(arms, page), out=tmp_path / "runs", plugins=(plugin,)), heard) == code
+    assert (
+        run(
+            Request(benchmark_file(arms, page, ("trials = 3", "trials = 1")), out=tmp_path / "runs", plugins=(plugin,)),
+            heard,
+        )
+        == code
+    )
     assert sum(line in each for each in heard.lines) == 1
     (folder,) = (tmp_path / "runs").iterdir()
     (arm,) = show(folder)["arms"]

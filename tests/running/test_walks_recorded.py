@@ -19,12 +19,12 @@ def change(fwithout, *statements):
     db.close()
 
 
-def test_a_run_records_paths_once_and_makes_them_up_where_they_are_missing(benchmark_file, tmp_path):
-    request = Request(
+def test_a_run_records_paths_once_and_makes_them_up_where_they_are_missing(benchmark_file, tmp_path, request):
+    asked = Request(
         benchmark_file(("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1"), ("paths = false", "")),
         out=tmp_path / "runs",
     )
-    assert run(replace(request, overrides=('report.formats=["html"]',)), Reporter(quiet=True)) == 0
+    assert run(replace(asked, overrides=('report.formats=["html"]',)), Reporter(quiet=True)) == 0
     (fwithout,) = (tmp_path / "runs").iterdir()
     first = open_records(fwithout).paths
     assert set(first["arm"]) == set(open_records(fwithout).arms["arm"])
@@ -32,8 +32,9 @@ def test_a_run_records_paths_once_and_makes_them_up_where_they_are_missing(bench
     assert set(first["problem"]) == {""}
     assert 'id="paths"' in (fwithout / "report.html").read_text(encoding="utf-8")
 
+    request.getfixturevalue("unreported")  # from here on
     change(fwithout, "UPDATE paths SET x = 42 WHERE step = 1")
-    run(request, Reporter(quiet=True))
+    run(asked, Reporter(quiet=True))
     kept = open_records(fwithout).paths
     assert (kept.loc[kept["step"] == 1, "x"] == 42).all()  # what is done is not done again
 
@@ -41,5 +42,5 @@ def test_a_run_records_paths_once_and_makes_them_up_where_they_are_missing(bench
     without = open_records(fwithout).paths
     assert without.empty
     assert list(without) == list(first)
-    run(request, Reporter(quiet=True))
+    run(asked, Reporter(quiet=True))
     assert open_records(fwithout).paths.equals(first)

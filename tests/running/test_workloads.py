@@ -121,6 +121,7 @@ def test_two_workloads_become_two_runs_and_one_report(finished, write, tmp_path)
     assert tables >= {"workloads", "words", "pooled", "effects", "ranks", "rank_pairs", "profiles"}
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_workload_is_the_very_run_that_a_file_of_its_own_would_be(finished, write, tmp_path):
     """So a single run takes all of it over."""
     changes = {
@@ -173,6 +174,7 @@ def test_a_command_on_one_run_names_the_runs_that_there_are(words, finished, cap
     assert "must be one run folder, got a folder of several workloads; it has" in said.err
 
 
+@pytest.mark.usefixtures("unreported")
 def test_the_same_command_has_nothing_left_to_do(write, copied, carry_out):
     before = outcomes(copied)
     code, again, said = carry_out(write())
@@ -181,6 +183,7 @@ def test_the_same_command_has_nothing_left_to_do(write, copied, carry_out):
     assert outcomes(copied) == before
 
 
+@pytest.mark.usefixtures("unreported")
 def test_one_workload_can_be_asked_for(write, carry_out):
     file = write()
     code, folder, _ = carry_out(file, workload="points")
@@ -209,6 +212,7 @@ def test_the_first_look_of_every_workload_comes_before_the_second_of_any(write, 
     assert asked == [("drawn", 1), ("points", 1)]
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_run_ends_at_the_looks_that_are_asked_for_and_goes_on_there(write, carry_out):
     file = write(MOONS, ("looks = [1]", "looks = [1, 2]"), ("trials = 3", "trials = 1"))
     one = Request(file, out=file.parent / "one", workload="points", most_looks=1)
@@ -242,6 +246,7 @@ def test_where_none_can_be_opened_the_input_is_wrong(write, carry_out):
         carry_out(write(PHOTOS))
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_folder_of_photos_is_for_the_workloads_that_take_one(write, carry_out, photos):
     code, folder, _ = carry_out(write(PHOTOS + MOONS), data=photos(train=16, valid=8))
     assert code == 0
@@ -255,6 +260,7 @@ def test_what_is_wrong_in_a_later_workload_is_said_before_anything_is_trained(wr
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_workload_that_is_added_is_the_only_one_to_be_trained(write, copied, tmp_path):
     file = write(TWO + MOONS.replace('"points"', '"more"').replace("train = 32", "train = 64"))
     run_file(Request(file, out=tmp_path / "runs"), Reporter(quiet=True))
@@ -265,6 +271,7 @@ def test_a_workload_that_is_added_is_the_only_one_to_be_trained(write, copied, t
     assert outcomes(copied).items() <= outcomes(second).items()
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_run_that_is_killed_in_its_second_workload_goes_on_there(finished, write, carry_out, tmp_path):
     file = write()
     words = [sys.executable, "-m", "harness", "run", str(file), "--out", str(tmp_path / "killed")]
@@ -322,7 +329,8 @@ def test_a_run_that_is_damaged_is_named_and_the_others_are_read(copied):
     assert any(problem.startswith("drawn: ") for problem in found.problems)
 
 
-def test_the_plan_of_several_workloads_is_that_of_each_and_their_sum(write, tmp_path, capsys):
+def test_the_plan_of_several_workloads_is_that_of_each_and_their_sum(write, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("harness.running.forecast.timing.SECONDS_PER_ARM", 0.05)
     file = write(TWO + PHOTOS.replace("\n[workload.data]", "\noptional = true\n[workload.data]"))
     document = estimate_file(Request(file, out=tmp_path / "runs"), Reporter(quiet=True))
     drawn, points, photos = document["workloads"]

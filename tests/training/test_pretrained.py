@@ -273,6 +273,7 @@ def test_a_run_from_weights_that_do_not_fit_ends_before_it_begins(
     assert not request.out.exists()
 
 
+@pytest.mark.usefixtures("unreported")
 def test_what_was_loaded_is_said_and_recorded(request_of, state):
     said = []
     reporter = Reporter(quiet=True)
@@ -486,12 +487,13 @@ def test_a_regime_that_cannot_be_is_refused(request_of, regime, replacement, mes
         prepare(request_of(regime, replacement), Reporter(quiet=True))
 
 
+@pytest.mark.usefixtures("unreported")
 def test_the_batch_size_can_be_searched(benchmark_file, tmp_path):
     file = benchmark_file(
         ("trials = 3", 'trials = 6\nsampler = "random"\nbatch_size = [8, 32]'),
         ("sampler_options = { n_startup_trials = 2 }", ""),
     )
-    assert run(Request(file, out=tmp_path / "runs"), Reporter(quiet=True)) == 0
+    assert run(Request(file, out=tmp_path / "runs", only_search=True), Reporter(quiet=True)) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     trials = show(folder)["arms"][0]["trials"]
     assert {trial["params"]["batch_size"] for trial in trials} == {8, 32}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -129,7 +130,7 @@ def test_an_arm_that_scatters_twice_as_widely_is_not_similar(science, facet_word
 def test_half_of_an_arms_seeds_lost_is_not_similar_in_anything(science, facet_words):
     lost = np.zeros((3, 6, 2), dtype=bool)
     lost[1, :, 1] = True
-    found = facet_words(3, science.Everything(), lambda world: science.replace(world, lost=lost))
+    found = facet_words(3, science.Everything(), lambda world: replace(world, lost=lost))
     assert not [words for words in found if "similar" in words.values()]
 
 
@@ -150,7 +151,7 @@ def test_networks_that_are_all_45_percent_apart_are_not_connected(science, facet
 
 def test_an_arm_whose_objective_still_falls_by_a_fifth_fails_the_gate(science, facet_words):
     restarted = np.array([1.0, 0.8, 1.0])
-    (words,) = facet_words(1, science.Everything(), lambda world: science.replace(world, restarted=restarted))
+    (words,) = facet_words(1, science.Everything(), lambda world: replace(world, restarted=restarted))
     assert {words[facet] for facet in ("function", "representation", "connectivity", "geometry")} == {"inconclusive"}
 
 

@@ -118,8 +118,8 @@ def test_a_column_that_is_not_there_is_a_missing_measure(world, column):
 @pytest.mark.parametrize("shape", [(400, 3, 3), (7,)])
 def test_predictions_of_a_shape_of_their_own_are_a_missing_measure(world, shape):
     records = world(replicates=4).records()
-    for run_id in records.kept:
-        records.kept[run_id] = np.zeros(shape, np.float32)
+    for key in records.kept:
+        records.kept[key] = np.zeros(shape, np.float32)
     rows = facets.compute(records).query("facet == 'function' and primary")
     assert set(rows["label"]) <= {"not measured", "similar", "inconclusive"}
     assert len(verdict.compute(records))

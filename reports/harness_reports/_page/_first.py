@@ -76,7 +76,7 @@ def _dots(page: Page) -> dict[str, Any] | None:
     known = [row["constant"] for row in rows if math.isfinite(row["constant"])]
     chance = known[0] if known and constant.worth_showing(page.records, [row for row in rows if row["n"]]) else None
     title = metric_title(column)
-    figure = seed_dots(done, rows, page.looks, title, "first", untuned, chance)
+    figure = seed_dots(done, rows, page.looks, title, f"scores-{column}", untuned, chance)
     words = ["A small mark is a seed"]
     if any(untuned.values()):
         words.append("a hollow one is a seed of the same optimizer with its defaults, untuned")

@@ -15,7 +15,7 @@ from harness_reports import _page
 from harness_reports._draw.interactive import Views
 from harness_reports._draw.looks import ArmLook, arm_looks, swatch
 from harness_reports._draw.thumbs import Thumbs
-from harness_reports._words.names import arm_parts
+from harness_reports._words.names import arm_parts, file_names
 from harness_reports._words.outcome import Outcome
 
 FEW_ARMS = 6
@@ -50,6 +50,16 @@ class Page:
     def crowded(self) -> bool:
         """Whether there are so many arms that what has a card or a row for each of them begins folded."""
         return len(self.looks) > FEW_ARMS
+
+    @cached_property
+    def arm_names(self) -> dict[str, str]:
+        """Each arm as a part of the names of its figures."""
+        return file_names(self.looks)
+
+    @cached_property
+    def network_names(self) -> dict[str, str]:
+        """Each network as a part of the names of its figures."""
+        return file_names(dict.fromkeys(part.network for part in arm_parts(self.records)))
 
     @cached_property
     def legend(self) -> list[dict[str, Any]]:

@@ -149,7 +149,7 @@ def contents():
 
 
 @pytest.fixture
-def carried_out(benchmark_file, tmp_path, monkeypatch, contents):
+def carried_out(benchmark_file, tmp_path, monkeypatch, contents, unreported):
     """Return a function that carries a benchmark out in a way and returns its tables, and the lines it said."""
     monkeypatch.setattr("harness.training.parts.recorder_for", lambda turn: recorder_of(turn)())
 

@@ -43,11 +43,12 @@ def _module(name):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _forked_workers():
+def _forked_workers(leave_out_reports):
     """Fork the workers, of which there are many: started as users' are, each would import everything anew."""
     disturbing = _module("disturbing")
     with pytest.MonkeyPatch.context() as patch:
         popen = partial(disturbing.Forked, lambda: None)
+        leave_out_reports(patch)
         patch.setattr(processes, "subprocess", SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL))
         yield
 
