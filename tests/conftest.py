@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def registry() -> Registry:
     """Every built-in plugin."""
     return discover()
+
+
+@pytest.fixture(scope="session")
+def every_analysis(registry: Registry) -> tuple[str, ...]:
+    """The plugins of all analyses, to be blocked in a run whose tables nobody reads: they take a third of its time."""
+    return tuple(sorted({offered.plugin for offered in registry.offers["analysis"].values()}))
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +83,31 @@ TINY = (ROOT / "tests" / "tiny.toml").read_text(encoding="utf-8")
 def page() -> tuple[str, str]:
     """The replacement in a tiny benchmark file that makes its run write the page too."""
     return 'formats = ["text"]', 'formats = ["html"]'
+
+
+@pytest.fixture(scope="session")
+def undrawing() -> Callable[[], AbstractContextManager[None]]:
+    """Return a function to a context in which the figures of a page stay empty, but for their titles and data.
+
+    Drawing them is most of a page's time. It is for tests that read words: ``tests/reports/test_html.py``, ``test_minima.py``
+    and the tests in a browser draw.
+    """
+    from matplotlib.figure import Figure
+
+    @contextmanager
+    def undrawn() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Figure, "draw", lambda figure, renderer: None)
+            yield
+
+    return undrawn
+
+
+@pytest.fixture
+def undrawn(undrawing: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Leave the figures of every page of a test empty, as ``undrawing`` does."""
+    with undrawing():
+        yield
 
 
 @pytest.fixture
@@ -157,3 +190,24 @@ def photos(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture(scope="session")
+def set_by_latex() -> Callable[..., None]:
+    """Return a function that has LaTeX set a text in a folder; it skips the test where LaTeX or a package of it is missing."""
+
+    def typeset(body: str, folder: Path, *packages: str, options: str = "") -> None:
+        if not shutil.which("pdflatex"):
+            pytest.skip("pdflatex is not installed here; TeX Live has it")
+        for package in packages:
+            known = subprocess.run(["kpsewhich", f"{package}.sty"], capture_output=True, check=False)
+            if known.returncode:
+                pytest.skip(f"LaTeX's package {package} is not installed here; TeX Live has it")
+        uses = "".join(rf"\usepackage{{{package}}}" for package in packages)
+        page = rf"\documentclass[{options}]{{article}}{uses}\begin{{document}}{body}\end{{document}}"
+        (folder / "page.tex").write_text(page, encoding="utf-8")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+        made = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+        assert made.returncode == 0, made.stdout[-2000:]
+
+    return typeset

@@ -10,18 +10,23 @@ Shapes: k arms, R replicates, S seeds in each.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from harness import HarnessError, Meta
-from harness.benchmark.sections.verdict import VerdictSection
-from harness.records import FolderRecords
+from harness.testing.comparisons import (
+    InMemory,
+    Measurement,
+    Rules,
+    arm_name,
+    made_records,
+    registered,
+    restart_row,
+    run_row,
+)
 from harness.verdict.course import Course
 from harness.verdict.design import networks_of
 from harness.verdict.gate import judge_gate
@@ -31,49 +36,6 @@ from harness.verdict.tables import verdict
 from harness.verdict.words import NO_WORD
 
 Array = NDArray[np.float64]
-
-NETWORK = "lesson_cnn"
-METRICS = {
-    "accuracy": {"goal": "max", "unit": "%", "each": True},
-    "error": {"goal": "min", "unit": "%", "each": True},
-    "loss": {"goal": "min", "unit": "nats", "each": True},
-}
-VERDICT: Mapping[str, Any] = VerdictSection().model_dump()  # the rules of a file that says nothing of them
-TRIALS = (
-    (0.001, 0.80),
-    (0.01, 0.90),
-    (0.02, 0.85),
-    (0.005, 0.84),
-    (0.012, 0.80),
-)  # learning rate and tune score: no alarm
-QUIET = {
-    "train_objective": 0.1, "start_objective": 0.8, "train_loss": 0.02, "train_error": 0.001, "test_accuracy": 0.92,
-    "tune_accuracy": 0.92, "test_loss": 0.25, "tune_loss": 0.25, "gradient_norm.relative": 1e-3, "gradient_norm.excess": 1e-6,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class InMemory(FolderRecords):
-    """Records whose predictions lie in memory."""
-
-    kept: Mapping[tuple[str, str], Any] = field(default_factory=dict)  # by run_id and split
-    truth: Mapping[str, Any] = field(default_factory=dict)  # targets by split
-
-    def predictions(self, run_id: str, split: str = "test") -> Any:
-        """Return a run's predictions [N, K]."""
-        if (run_id, split) not in self.kept:
-            raise HarnessError(f"{run_id}: no predictions")
-        return self.kept[run_id, split]
-
-    @property
-    def targets(self) -> Any:  # type: ignore[override]
-        """The test targets [N]."""
-        return self.truth["test"]
-
-    @property
-    def tune_targets(self) -> Any:  # type: ignore[override]
-        """The targets of the tune split [N]."""
-        return self.truth["tune"]
 
 
 @dataclass(frozen=True)
@@ -98,15 +60,6 @@ class World:
         ]
         arms, replicates, seeds = arrays[0].shape
         return arms, replicates, seeds
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The rules that a verdict is reached by; without ``primaries`` those that the harness registers for two classes."""
-
-    looks: tuple[int, ...] = (6,)
-    primaries: Mapping[str, tuple[str, ...]] | None = None
-    margins: Mapping[str, float] = field(default_factory=dict)  # that differ from the defaults
 
 
 def words(world: World, rules: Rules) -> dict[str, str]:
@@ -135,30 +88,10 @@ def course_of(world: World, rules: Rules, until: str = "") -> Course:
 
 def records(world: World, rules: Rules) -> InMemory:
     """Return a world's records, with a protocol that was registered before the comparison."""
-    arms = [f"{NETWORK}/optimizer{arm}/cosine" for arm in range(world.shape[0])]
-    rows = _rows(world, arms)
-    fresh = [{**row, "phase": "compare", "seed": row["init_seed"]} for row in rows if row["role"] == "fresh"]
+    arms = [arm_name(f"optimizer{arm}") for arm in range(world.shape[0])]
     kept, truth = _predictions(world)
-    found = InMemory(
-        folder=Path("runs/made-up"),
-        meta=_meta(arms, rules, world.shape[2]),
-        arms=pd.DataFrame(
-            [{"arm": a, "backbone": NETWORK, "optimizer": a.split("/")[1], "scheduler": "cosine"} for a in arms]
-        ),
-        trials=_trials(arms),
-        runs=pd.DataFrame(fresh),
-        epochs=pd.DataFrame(),
-        comparison=pd.DataFrame(rows),
-        measured=_measured(world),
-        kept=kept,
-        truth=truth,
-    )
-    (described,) = registered_protocols(found.meta)
-    protocol = described.protocol
-    if rules.primaries is not None:
-        protocol = replace(protocol, primaries=dict(rules.primaries))
-    entry = {"hash": protocol.hash, "protocol": protocol.plain(), "registered": "before the comparison"}
-    return replace(found, meta=replace(found.meta, protocols=[entry]))
+    found = made_records(arms, _rows(world, arms), _measured(world), kept, truth, rules, world.shape[2])
+    return registered(found, rules)
 
 
 def run_id(arm: int, replicate: int, seed: int) -> str:
@@ -170,17 +103,11 @@ def _rows(world: World, arms: Sequence[str]) -> list[dict[str, Any]]:
     _, replicates, seeds = world.shape
     rows = []
     for (a, arm), r, s in ((pair, r, s) for pair in enumerate(arms) for r in range(replicates) for s in range(seeds)):
-        ended_well = world.lost is None or not world.lost[a, r, s]
-        numbers = {**QUIET, **{name: float(values[a, r, s]) for name, values in world.numbers.items()}}
-        numbers["tune_accuracy"] = numbers["test_accuracy"]
-        numbers = numbers if ended_well else dict.fromkeys(numbers, math.nan)
-        rows.append(
-            {
-                "run_id": run_id(a, r, s), "arm": arm, "role": "fresh", "of": arm, "replicate": r,
-                "init_seed": seeds * r + s, "order_seed": seeds * r + s, "state": "done" if ended_well else "diverged",
-                "reason": "", **numbers,
-            }
-        )  # fmt: skip
+        state = "done" if world.lost is None or not world.lost[a, r, s] else "diverged"
+        numbers = {name: float(values[a, r, s]) for name, values in world.numbers.items()}
+        if "test_accuracy" in numbers:
+            numbers["tune_accuracy"] = numbers["test_accuracy"]
+        rows.append(run_row(run_id(a, r, s), arm, r, seeds * r + s, numbers, state))
     return rows + _restarts(world, rows)
 
 
@@ -191,7 +118,7 @@ def _restarts(world: World, rows: Sequence[Mapping[str, Any]]) -> list[dict[str,
         if row["state"] == "done" and row["arm"] not in restarts:
             part = 1.0 if world.restarted is None else float(world.restarted[len(restarts)])
             after = {name: row[name] * part for name in ("train_objective", "train_loss")}
-            restarts[row["arm"]] = {**row, "run_id": f"{row['run_id']}.restart", "role": "restart", **after}
+            restarts[row["arm"]] = restart_row(row, after)
     return list(restarts.values())
 
 
@@ -205,54 +132,23 @@ def _predictions(world: World) -> tuple[dict[tuple[str, str], Any], dict[str, An
     return kept, {split: np.asarray(targets, dtype=np.int64) for split, targets in world.truth.items()}
 
 
-def _measured(world: World) -> pd.DataFrame:
-    """Return what probes measured: of every network, and of pairs of the first networks of different replicates."""
+def _measured(world: World) -> Iterator[Measurement]:
+    """Yield what probes measured: of every network, and of pairs of the first networks of different replicates."""
     replicates = world.shape[1]
-    rows: list[tuple[str, str, str, str, float]] = []
     for name, values in world.sharpness.items():
-        rows += [
-            ("sharpness", run_id(a, r, s), "", name, float(values[a, r, s])) for a, r, s in np.ndindex(values.shape)
-        ]
+        for a, r, s in np.ndindex(values.shape):
+            yield "sharpness", run_id(a, r, s), "", name, float(values[a, r, s])
     beside = {"bn_recalibrated": 1.0, "endpoint_gap": 0.0, "movable": 1.0}
     for (probe, name), values in world.distances.items():
-        arms = len(values)
-        places = [(a, r) for a in range(arms) for r in range(replicates)]
+        places = [(a, r) for a in range(len(values)) for r in range(replicates)]
         for i, (a, r) in enumerate(places):
             for b, t in places[:i]:
                 if r == t:
                     continue
                 pair = run_id(a, r, 0), run_id(b, t, 0)
-                rows.append((probe, *pair, name, float(values[a, r, b, t])))
+                yield probe, *pair, name, float(values[a, r, b, t])
                 if probe == "connectivity":
-                    rows += [(probe, *pair, other, number) for other, number in beside.items()]
-    table = pd.DataFrame(rows, columns=["probe", "one", "other", "name", "value"]).astype({"value": float})
-    return table.assign(third="")
-
-
-def _trials(arms: Sequence[str]) -> pd.DataFrame:
-    rows = [
-        {
-            "arm": arm, "number": number, "state": "done", "value": score, "params": {"lr": rate}, "epochs": 12,
-            "run_id": f"{arm}.t{number}", "reason": "", "seconds": 1.0, "trained": 12,
-        }
-        for arm in arms
-        for number, (rate, score) in enumerate(TRIALS)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _meta(arms: Sequence[str], rules: Rules, seeds: int) -> Meta:
-    verdict = {**VERDICT, "margins": {**VERDICT["margins"], **rules.margins}}
-    return Meta(
-        benchmark={
-            "name": "made-up", "train": {"regime": "scratch"},
-            "search": {"trials": len(TRIALS), "sampler": "random", "metric": "accuracy", "objective": "common", "unit": "trials"},
-            "compare": {"seeds": seeds, "looks": list(rules.looks), "fit": 0.01, "metric": "accuracy"}, "verdict": verdict,
-        },
-        data={"name": "points", "counts": {"tune": 500}, "classes": ["cat", "dog"], "notice": ""},
-        metrics=METRICS, metric="accuracy", search_metric="accuracy", arms=list(arms), convex={NETWORK: False},
-        spaces={arm: {"lr": {"low": 1e-4, "high": 1.0, "log": True}} for arm in arms},
-    )  # fmt: skip
+                    yield from ((probe, *pair, other, number) for other, number in beside.items())
 
 
 # --- what is drawn

@@ -66,7 +66,7 @@ def names_of(registry: Registry) -> list[str]:
         for catalogue, _ in registry.catalogues
         if catalogue.kind == "optimizer" and catalogue.name in LIBRARIES
         for name in catalogue.names()
-        if catalogue.name != "timm" or timm_optim.same_steps(name) == name
+        if catalogue.name != "timm" or timm_optim.same_steps(name) == f"timm:{name}"
     ]
 
 

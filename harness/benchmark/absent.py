@@ -14,7 +14,7 @@ from typing import Any
 from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.sections.compare import FACET_PROBES
-from harness.benchmark.toml import Path_, Source, copy_table
+from harness.benchmark.toml import OptionName, Path_, Source, copy_table
 
 Table = Mapping[str, Any]
 
@@ -201,7 +201,10 @@ class _Cut:
     def set_by_hand(self, *key: str) -> bool:
         """Return whether a ``--set`` gave the key, or something below it."""
         places = self._source.places
-        return any(place == "--set" and path[: len(key)] == key for path, place in places.items())
+        return any(
+            (place == "--set" or isinstance(place, OptionName)) and path[: len(key)] == key
+            for path, place in places.items()
+        )
 
     def drop_key(self, known: Iterable[Any], name: Any, *key: str) -> None:
         """Take a key out that belongs to a name, if the file knows the name and no ``--set`` gave the key."""

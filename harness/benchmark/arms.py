@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from harness.benchmark.sections import Benchmark
@@ -14,6 +14,7 @@ from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Space, Weig
 from harness.plugin.registry import Registry
 from harness.plugin.rules import NO_RULES, Rules, allowed_near
 from harness.plugin.runs import Arm
+from harness.training.read_defaults import ReadDefault
 
 UNSCHEDULED = "constant"  # the schedule of an optimizer that needs none
 
@@ -37,6 +38,9 @@ class Competitor:
     of: str = ""  # the arm that a control belongs to
     rules: Rules = NO_RULES  # what of its space is in force, and what holds between hyperparameters
     extra: float = 0.0  # what its search's budget was extended by, in the benchmark's unit
+    read_defaults: Mapping[str, ReadDefault] = field(
+        default_factory=dict
+    )  # what its plugins do not declare, named as in space
 
     @property
     def name(self) -> str:

@@ -6,10 +6,12 @@ the optimizer's fault.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.spaces import DECAY, SCHEDULE
+from harness.training.read_defaults import read_defaults
 
 
 def first_trial(competitor: Competitor) -> dict[str, Any]:
@@ -31,15 +33,30 @@ def moved_defaults(competitor: Competitor) -> dict[str, tuple[Any, Any]]:
 
 
 def drawn_first(competitor: Competitor) -> list[str]:
-    """Return the hyperparameters that an arm searches and its plugins give no default of: the first trial draws them."""
+    """Return the hyperparameters that an arm searches and no default is known of: the first trial draws them."""
     defaults = _defaults(competitor)
     return [name for name in competitor.space if name not in defaults]
 
 
+def with_read_defaults(competitor: Competitor) -> Competitor:
+    """Return an arm with the defaults that its plugins do not declare, as far as they can be read."""
+    missing = drawn_first(competitor)
+    of_optimizer = read_defaults(competitor.optimizer, [name for name in missing if not name.startswith(SCHEDULE)])
+    names = [name.removeprefix(SCHEDULE) for name in missing if name.startswith(SCHEDULE)]
+    of_schedule = read_defaults(competitor.scheduler, names)
+    return replace(
+        competitor, read_defaults=of_optimizer | {f"{SCHEDULE}{name}": read for name, read in of_schedule.items()}
+    )
+
+
 def _plugin_defaults(competitor: Competitor) -> dict[str, Any]:
-    """Return the defaults of the optimizer and of the schedule, named as in the arm's space; a weight decay's is 0."""
+    """Return the defaults of the optimizer and of the schedule, named as in the arm's space; a weight decay's is 0.
+
+    What a plugin declares counts before what was read.
+    """
+    read = {name: default.value for name, default in competitor.read_defaults.items()}
     schedule = {f"{SCHEDULE}{name}": value for name, value in competitor.scheduler.settings({}).items()}
-    return {DECAY: 0.0, **competitor.optimizer.settings({}), **schedule}
+    return {DECAY: 0.0, **read, **competitor.optimizer.settings({}), **schedule}
 
 
 def _defaults(competitor: Competitor) -> dict[str, Any]:

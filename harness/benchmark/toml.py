@@ -20,7 +20,7 @@ from harness.benchmark.installed import find_benchmark, hint_for
 from harness.benchmark.lines import KEY, find_lines, split_key
 from harness.benchmark.lines import Path_ as Path_
 from harness.benchmark.lines import refusal as refusal
-from harness.benchmark.sections.presets import PRESET, preset_line, preset_table
+from harness.benchmark.sections.presets import PRESET, preset_note, preset_table
 from harness.benchmark.workloads import WORKLOAD, Workload, checked_workloads, find_workload
 from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, printable, shown
 
@@ -28,6 +28,26 @@ MOST_PROFILES = 100
 MOST_BYTES = 2**20  # of a file
 MOST_PARTS = 32  # of a dotted key
 _DOTTED = re.compile(r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+'))*+""")
+
+
+class OptionName(str):
+    """The place of a value that an option of its own stands for: ``--time-limit``."""
+
+    __slots__ = ()
+
+
+class OptionValue(str):
+    """An override that another option than ``--set`` stands for."""
+
+    __slots__ = ("option",)
+    option: OptionName
+
+    @classmethod
+    def of(cls, option: str, override: str) -> OptionValue:
+        """Return the override ``KEY=VALUE`` of an option, whose name stands in every error about it."""
+        made = cls(override)
+        made.option = OptionName(option)
+        return made
 
 
 @dataclass(frozen=True)
@@ -43,10 +63,13 @@ class Source:
     profiles: Sequence[str] = ()  # the names of all the file's profiles
     workloads: Sequence[Workload] = ()  # those of the file; none where the file itself is the benchmark
     notices: Sequence[str] = ()  # for the user
+    preset: Mapping[str, Any] | None = None  # what the records say of the preset, where one is laid over the file
 
     def where(self, *key: str) -> str:
-        """Return ``FILE:LINE: a.b`` of a key, or of the nearest key above it that was written."""
+        """Return ``FILE:LINE: a.b`` of a key, or of the nearest key above it that was written; ``--time-limit`` of an option."""
         for length in range(len(key), 0, -1):
+            if isinstance(self.places.get(key[:length]), OptionName):
+                return self.places[key[:length]]
             if key[:length] in self.places:
                 return f"{self.places[key[:length]]}: {'.'.join(key)}"
         return f"{self.file}: {'.'.join(key)}" if key else self.file
@@ -77,31 +100,33 @@ def read(
     written = [copy_table(table) for table in (values, *(w.table for w in workloads), *profiles.values())]
     laid: dict[str, Any] = {}
     if workload is not None:
-        table = find_workload(workload, workloads, str(file))
-        _lay_table(table.table, table.key, values, places, laid)
+        workload_table = find_workload(workload, workloads, str(file))
+        _lay_table(workload_table.table, workload_table.key, values, places, laid)
     if profile is not None:
         if profile not in profiles:
             hint = did_you_mean(profile, profiles) or "the file has none"
             raise refusal(f"{file}: --profile", "name a profile of the file", shown(profile), hint)
         _lay_table(profiles[profile], ("profiles", profile), values, places, laid)
-    notices = _lay_preset(preset, values, places, laid) if preset is not None else ()
+    table = _lay_preset(preset, values, places, laid) if preset is not None else {}
     chosen = copy_table(values)
     places = _lay_overrides(overrides, values, places)
     if workload is not None:  # the name of the file is that of all its workloads
-        values["name"], places[("name",)] = workload, places.get((*table.key, "name"), str(file))
-    return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads, notices)
+        values["name"], places[("name",)] = workload, places.get((*workload_table.key, "name"), str(file))
+    note = preset_note(preset, table, values) if preset is not None else None
+    notices = (note["line"],) if note else ()
+    return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads, notices, note)
 
 
 def _lay_preset(
     name: str, values: dict[str, Any], places: dict[Path_, str], laid: dict[str, Any]
-) -> tuple[str, ...]:  # fmt: skip
-    """Lay a preset over the values, and return the line that says what it changes."""
+) -> dict[str, Any]:  # fmt: skip
+    """Lay a preset over the values, and return what it lays over them."""
     table = preset_table(name, values)
     for below in (values, laid):
         _merge_tables(copy_table(table), below)
     for section, keys in table.items():
         places |= dict.fromkeys(((section, key) for key in keys), PRESET)
-    return (preset_line(name, table, to_toml),)
+    return table
 
 
 def read_overrides(name: str, overrides: Sequence[str]) -> Source:
@@ -151,7 +176,7 @@ def _lay_overrides(overrides: Sequence[str], values: dict[str, Any], places: Map
         new_keys = _new_keys(key, values)
         _merge_tables(_nest_value(key, value), values)
         remaining = {path: place for path, place in places.items() if path[: len(new_keys[0])] != new_keys[0]}
-        places = remaining | dict.fromkeys(new_keys, "--set")
+        places = remaining | dict.fromkeys(new_keys, getattr(override, "option", "--set"))
     return places
 
 

@@ -38,7 +38,7 @@ from harness.cli import (
 )
 from harness.cli import list as list_plugins
 from harness.cli.usage import explain_usage_error
-from harness.console import ending
+from harness.console import beginning, ending
 from harness.console.escaping import escaped_output, say_error, say_lines
 from harness.console.stdout import lasting_stdout
 from harness.errors import HarnessError, one_line
@@ -117,6 +117,7 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit: 0 done, 1 some work failed, 2 wrong input, 130 interrupted, 70 our own fault."""
     owns_process = arguments is None
     if owns_process:
+        beginning.note_start()
         ending.trace_crashes()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if completion.asked(arguments):

@@ -40,7 +40,9 @@ def command(
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes longer.")] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="PICTURE", help="Draw an optimizer's path in two dimensions there, as .svg or .png."),
+        typer.Option(
+            metavar="PICTURE", help="Draw an optimizer's path in two dimensions there, as .pdf, .pgf, .svg or .png."
+        ),
     ] = None,
     like: Annotated[
         str | None, typer.Option(metavar="OPTIMIZER", help="Compare an optimizer's steps with these, in float64.")
@@ -142,6 +144,11 @@ def _find_by_name(name: str, kinds: Sequence[Kind], registry: Registry) -> Itera
             refusals.append(error)
     if len(refusals) < len(kinds):
         return
+    if Path(f"{name}.py").is_file():
+        file = f"{name}.py"
+        raise UnknownName(
+            f"check: must be a plugin's name or FILE.py, got {shown(name)}; there is a file {shown(file)}: harness check {file}"
+        )
     if len(kinds) == 1:
         raise refusals[0]
     fails_here = next((error for error in refusals if "that works here" in str(error)), None)
@@ -228,9 +235,9 @@ def run_checks(
 
 def find_optimizers(plugins: Sequence[tuple[Kind, Offered]], picture: Path) -> dict[str, Optimizer]:
     """Return the optimizers whose paths ``--plot`` draws; raises HarnessError where there are none, or no such file can be."""
-    from harness.results.pictures.walks import check_picture
+    from harness.results.pictures.writing import check_picture
 
-    check_picture(picture)
+    check_picture(picture, "--plot")
     optimizers = {plugin.offer.name: plugin.offer for _, plugin in plugins if isinstance(plugin.offer, Optimizer)}
     if not optimizers:
         raise HarnessError("--plot: must be for an optimizer, got none among the plugins checked")

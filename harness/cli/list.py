@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from harness.cli import completion
 from harness.cli.options import AsJson, Blocked, PluginFiles, print_result
-from harness.console.columns import cut
+from harness.console.columns import columns_of, hanging
 from harness.errors import HarnessError, did_you_mean, shown
 from harness.plugin.contracts import KINDS
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 BENCHMARK = "benchmark"  # listed beside the kinds of plugin
 OURS = "optimizer-harness "  # the distribution whose plugins need no word on where they come from
-LONGEST = 50  # characters of what a plugin says of itself, with which a line stays within 80 columns
 NAME = 17  # columns of a name; a longer one moves the rest of its line
 
 
@@ -44,7 +44,7 @@ def command(
     from harness.plugin.discovery import discover
 
     listing = list_plugins(discover(plugin or [], block or []), kind)
-    print_result(listing, lines(listing, long), as_json)
+    print_result(listing, lines(listing, long, columns_of(sys.stdout)), as_json)
 
 
 def list_plugins(registry: Registry, kind: str | None = None) -> dict[str, Any]:
@@ -100,22 +100,25 @@ def _kinds(kind: str | None) -> Sequence[str]:
     return [singular]
 
 
-def lines(listing: Mapping[str, Any], long: bool = False) -> list[str]:
-    """Return the listing as aligned lines; short ones say where a plugin comes from only if that is not the harness itself."""
+def lines(listing: Mapping[str, Any], long: bool = False, columns: int | None = None) -> list[str]:
+    """Return the listing as aligned lines; short ones say where a plugin comes from only if that is not the harness itself.
+
+    On a terminal of so many ``columns`` a long one goes on below, in the column of its words.
+    """
     rows = [(BENCHMARK, row["name"], row["summary"], row["file"], "") for row in listing["benchmarks"]]
     rows += [_row(plugin, plugin["name"]) for plugin in listing["plugins"]]
     rows += [_row(catalogue, f"{catalogue['name']}:*") for catalogue in listing["catalogues"]]
     kinds, names = ([len(row[column]) for row in rows] for column in range(2))
     widths = max(kinds, default=0), min(max(names, default=0), NAME)
-    out = []
+    out: list[str] = []
     for kind, name, summary, plugin, origin in rows:
         begins = f"{kind:{widths[0]}}  {name:{widths[1]}}"
         if long:
             out.append("  ".join(filter(None, (begins, summary, plugin, origin))))
         else:
             foreign = f" ({origin})" if origin and not origin.startswith(OURS) else ""
-            words = cut(summary, LONGEST) if kind == BENCHMARK else first_words(summary)
-            out.append(f"{begins}  {words}{foreign}".rstrip())
+            words = summary if kind == BENCHMARK else first_clause(summary)
+            out += hanging(begins, f"{words}{foreign}", columns)
     out += [f"broken: {name}: {reason}" for name, reason in listing["broken"].items()]
     return out + [f"blocked: {name}" for name in listing["blocked"]]
 
@@ -124,11 +127,11 @@ def _row(plugin: Mapping[str, Any], name: str) -> tuple[str, str, str, str, str]
     return plugin["kind"], name, plugin["summary"], plugin["plugin"], plugin["origin"]
 
 
-def first_words(sentence: str) -> str:
-    """Return the first clause of a sentence, or as many whole words of it as fit into a line of the list.
+def first_clause(sentence: str) -> str:
+    """Return the first clause of a sentence.
 
-    >>> first_words("Score against seconds: which trials nothing beats in both")
+    >>> first_clause("Score against seconds: which trials nothing beats in both")
     'Score against seconds'
     """
     clause = re.split(r"(?<=\w)[:;,](?: |$)|(?<=\?) ", sentence, maxsplit=1)[0]
-    return cut(clause[:1].upper() + clause[1:], LONGEST)
+    return clause[:1].upper() + clause[1:]

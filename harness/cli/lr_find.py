@@ -31,7 +31,12 @@ def command(
     file: BenchmarkFile,
     profile: Profile = None,
     data: DataFolder = None,
-    out: Annotated[Path | None, typer.Option(metavar="PICTURE", help="Draw the curves there, as .svg or .png.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="PICTURE", help="Draw the curves there, as .pdf, .pgf, .svg or .png.")
+    ] = None,
+    columns: Annotated[
+        int, typer.Option(metavar="1|2", min=1, max=2, help="Columns of the paper that a .pdf or .pgf is wide.")
+    ] = 2,
     plugin: PluginFiles = None,
     block: Blocked = None,
     set_: Overrides = None,
@@ -50,22 +55,23 @@ def command(
 
     with interruption.listening(), Reporter(quiet=as_json) as reporter:
         reporter.start(f"harness {__version__}: lr-find {file}")
-        from harness.results.pictures.range_test import check_picture, write_picture
+        from harness.results.pictures.range_test import write_picture
+        from harness.results.pictures.writing import check_picture
         from harness.results.reports import quiet_libraries
         from harness.running.prepare import Request
         from harness.running.search.rates import find_rates
 
         if out:
-            check_picture(out)
+            check_picture(out, "--out")
         more = (tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()))
         request = Request(file, profile, data, Path("runs"), *more, workload=workload)
         tests = find_rates(request, reporter, arm or (), steps)
     print_result(document(tests), lines(tests), as_json)
     if out:
         with quiet_libraries():
-            write_picture(out, tests)
+            files = write_picture(out, tests, columns)
         if not as_json:
-            say_lines([f"picture: {out}"])
+            say_lines(f"picture: {file}" for file in files)
     raise typer.Exit(1 if any(test.failed for test in tests) else 0)
 
 

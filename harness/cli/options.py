@@ -75,7 +75,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 
 def with_time_limit(overrides: Sequence[str] | None, time_limit: str | None) -> tuple[str, ...]:
     """Return the values of ``--set``, with the one that a ``--time-limit`` stands for."""
-    return (*(overrides or ()), *((f"budget={time_limit}",) if time_limit is not None else ()))
+    from harness.benchmark.toml import OptionValue  # which takes its time, so it comes behind the first line
+
+    limit = () if time_limit is None else (OptionValue.of("--time-limit", f"budget={time_limit}"),)
+    return (*(overrides or ()), *limit)
 
 
 def print_result(document: Mapping[str, Any], lines: Sequence[str], as_json: bool) -> None:

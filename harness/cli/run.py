@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -70,6 +69,10 @@ def command(
     refit: Annotated[
         bool, typer.Option("--refit", help="Train the best arm once more, on train and tune together.")
     ] = False,
+    refit_arm: Annotated[
+        list[str] | None,
+        typer.Option("--refit-arm", metavar="ARM", help="Train this arm once more so too. Can be repeated."),
+    ] = None,
 ) -> None:
     """Tune, compare and report.
 
@@ -77,20 +80,24 @@ def command(
     """
     from harness.cli.watch import watch_beside
     from harness.console import interruption
+    from harness.console.beginning import command_began
     from harness.console.progress import Reporter
 
-    began = time.monotonic()
+    began = command_began()
     with interruption.listening(), Reporter() as reporter:
         reporter.start(f"harness {__version__}: run {file}")
         # These take seconds, so they come behind the first line.
+        from harness.benchmark.toml import OptionValue
         from harness.results.workloads.summary import common_lines
         from harness.running.prepare import Request
         from harness.running.workloads import run_file
 
-        settings = [*(set_ or ()), *([f"report.listeners={json.dumps(listen)}"] if listen else ())]
+        listeners = [OptionValue.of("--listen", f"report.listeners={json.dumps(listen)}")] if listen else []
+        settings = [*(set_ or ()), *listeners]
         request = Request(
             file, profile, data, out, tuple(plugin or ()), tuple(block or ()), with_time_limit(settings, time_limit), only_search,
             extend, retry, reuse, no_reuse, workload, preset=preset, refit=refit, began=began,
+            refit_arms=tuple(refit_arm or ()),
             only_measure=only_measure,
         )  # fmt: skip
         opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None

@@ -111,6 +111,7 @@ def describe_results(
         "lacking": summary(records.lacking),
         "environment": records.meta.environment,
         "command": records.meta.command,
+        "preset": records.meta.preset,
         "benchmark": records.meta.benchmark,
         **verdict,
         "arms": [_describe_arm(records, arm, runs) for arm in records.meta.arms],
@@ -204,6 +205,7 @@ def show_lines(document: Mapping[str, Any]) -> list[str]:
     if document["data"]["notice"]:
         lines.append(f"note: {document['data']['notice']}")
     lines += [f"note: {note}" for note in document["notes"]]
+    lines += [f"note: {document['preset']['line']}"] if document["preset"] else []
     lines += [f"note: {line}" for line in document.get("blocked", ())]
     lines += _headline_lines(document)
     lines += [_arm_line(document, arm) for arm in _ranked(document)]

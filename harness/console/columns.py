@@ -34,6 +34,21 @@ def folded(line: str, columns: int | None) -> list[str]:
     return wrap(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [line]
 
 
+def hanging(begins: str, words: str, columns: int | None) -> list[str]:
+    """Return ``begins`` with words beside it that are folded in a column of their own; one line where ``columns`` is None.
+
+    >>> hanging("probe  distance", "How far the weights have gone", 32)
+    ['probe  distance  How far the', '                 weights have', '                 gone']
+    """
+    line, left = f"{begins}  {words}".rstrip(), len(begins) + 2
+    if columns is None or len(line) <= columns or 2 * left > columns:
+        return folded(line, columns)
+    return wrap(
+        words, columns, initial_indent=f"{begins}  ", subsequent_indent=" " * left, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
 def cut(line: str, columns: int | None) -> str:
     """Return as many whole words of a line as fit, with "..." where some are left out; the line, where ``columns`` is None.
 

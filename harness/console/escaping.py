@@ -123,7 +123,7 @@ def _open_closed_streams() -> None:
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
     before = warnings.showwarning, logging.lastResort
-    warnings.showwarning, logging.lastResort = (lambda *_, **__: None), None
+    warnings.showwarning, logging.lastResort = (lambda *_, **__: None), logging.NullHandler()
     try:
         yield
     finally:

@@ -12,7 +12,13 @@ from contextlib import contextmanager
 
 from harness.errors import HarnessError
 
-LISTS = {"plugin": "plugins", "block": "block", "format": "formats", "only": "names"}  # options that a list stands for
+LISTS = {
+    "plugin": "plugins",
+    "block": "block",
+    "format": "formats",
+    "only": "names",
+    "refit-arm": "refit_arms",
+}  # options that a list stands for
 FLAGS = frozenset(
     {
         "ensemble", "extend", "force", "light", "no-reuse", "only-measure", "only-search", "predicted", "refit", "retry",
@@ -46,7 +52,8 @@ def in_python(line: str, words: Mapping[str, str] | None = None) -> str:
     """
     for text, argument in (words or {}).items():
         line = line.replace(text, argument)
-    parts, last = [], 0
+    parts: list[str] = []
+    last = 0
     for command in [*_COMMAND.finditer(line), *_TYPED.finditer(line)]:
         if command.start() < last:
             continue
@@ -73,7 +80,7 @@ def _argument(match: re.Match[str]) -> str:
         following = match.string[match.end() : match.end() + 1]
         return name + ("" if following == ":" else "=True") + (f" {value}" if value else "")
     if value is None:
-        return name
+        return f"{name}=..." if match.string[: match.start()].endswith("with ") else name
     if option == "set":
         key, _, content = value.partition("=")
         return f'set={{"{key}": {content}}}' if content else f"set={value}"

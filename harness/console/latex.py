@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
+GREEK = {
+    "alpha": "\u03b1", "beta": "\u03b2", "gamma": "\u03b3", "delta": "\u03b4", "epsilon": "\u03b5", "eta": "\u03b7",
+    "lambda": "\u03bb", "mu": "\u03bc", "rho": "\u03c1", "sigma": "\u03c3", "tau": "\u03c4",
+}  # fmt: skip
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -13,6 +17,15 @@ SPECIAL = {
     "-": "{-}",  # two of them are no dash
     "\N{EN DASH}": "--", "\N{MINUS SIGN}": "$-$", "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
     "\N{PLUS-MINUS SIGN}": r"$\pm$", "\N{MULTIPLICATION SIGN}": r"$\times$", "\u00a0": "~",
+    "\N{EM DASH}": "---", "\N{LEFT SINGLE QUOTATION MARK}": "`", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}": "``", "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
+    "\N{SQUARE ROOT}": r"$\surd$", "\N{MIDDLE DOT}": r"$\cdot$", "\N{RIGHTWARDS ARROW}": r"$\rightarrow$",
+    "\N{LESS-THAN OR EQUAL TO}": r"$\leq$", "\N{GREATER-THAN OR EQUAL TO}": r"$\geq$", "\N{ALMOST EQUAL TO}": r"$\approx$",
+    "\N{MICRO SIGN}": r"$\mu$", "\N{VULGAR FRACTION ONE QUARTER}": r"$\frac{1}{4}$",
+    "\N{VULGAR FRACTION ONE HALF}": r"$\frac{1}{2}$", "\N{VULGAR FRACTION THREE QUARTERS}": r"$\frac{3}{4}$",
+    "\N{SUPERSCRIPT MINUS}": "$^{-}$",
+    **{power: f"$^{{{digit}}}$" for digit, power in enumerate("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")},
+    **{letter: rf"$\{name}$" for name, letter in GREEK.items()},
 }  # fmt: skip
 LAST_LETTER = 0x17F  # of the letters that every LaTeX can set; beyond them a letter is named by its number
 

@@ -10,8 +10,8 @@ from harness.errors import NotThere, nearest, shown
 T = TypeVar("T")
 
 
-def missing(where: str, what: str, name: object, known: Iterable[str]) -> NotThere:
-    """Return the error of a name that is not there: it names the nearest one, and all that there are.
+def missing(where: str, what: str, name: object, known: Iterable[str], listed: Iterable[str] | None = None) -> NotThere:
+    """Return the error of a name that is not there: it names the nearest one, and all that there are, or only those ``listed``.
 
     >>> print(missing("run.figures", "a figure of the report", "curve", ["curve-0", "board"]))
     run.figures: must be a figure of the report, got 'curve'; did you mean 'curve-0'? there are board, curve-0
@@ -19,6 +19,7 @@ def missing(where: str, what: str, name: object, known: Iterable[str]) -> NotThe
     names = sorted(known)
     near = nearest(str(name), names)
     meant = f"did you mean '{near}'? " if near else ""
+    names = names if listed is None else list(listed)
     there = f"there {'are' if len(names) > 1 else 'is'} {', '.join(names) or 'none'}"
     return NotThere(f"{where}: must be {what}, got {shown(name)}; {meant}{there}")
 

@@ -10,10 +10,10 @@ from harness.console.numbers import measure
 from harness.data.squares import Cut
 from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.models.trained import Model, origin_of
-from harness.plugin.runs import full_arm_name
+from harness.plugin.runs import full_arm_name, short_arm_names
 from harness.records import Records, schema
 
-REFIT = "refit"  # what is typed for the run on train and tune together
+REFIT = "refit"  # what is typed for the run on train and tune together, or ``refit:ARM``
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ def choose_model(records: Records, arm: str | None = None, ensemble: bool = Fals
     """Return the arm whose finished comparison runs have the best mean on the tune split, and of it the best run, or all.
 
     With ``snapshots`` it is the best of the arms that kept some. The test split has no influence. The ``arm`` may have its short
-    name; "refit" is the run that was trained on train and tune together. Raises RunFolderError where none has finished or none was kept, and
+    name; "refit" and "refit:ARM" are runs that were trained on train and tune together. Raises RunFolderError where none has finished or none was kept, and
     BenchmarkError for an unknown ``arm``.
     """
-    if arm == REFIT:
-        return _refitted(records, ensemble or snapshots)
+    if arm is not None and arm.partition(":")[0] == REFIT:
+        return _refitted(records, arm, ensemble or snapshots)
     arms = list(records.meta.arms)
     arm = None if arm is None else full_arm_name(arm, arms)
     if arm is not None and arm not in arms:
@@ -66,15 +66,48 @@ def choose_model(records: Records, arm: str | None = None, ensemble: bool = Fals
     return Choice(best, backbone, head, tuple(runs["run_id"]), f"{best}, {networks} ({reason})", snapshots)
 
 
-def _refitted(records: Records, several: bool) -> Choice:
-    """Return the run that was trained on train and tune together; raises RunFolderError where there is none."""
-    refit = records.meta.refit
-    if refit is None:
-        hint = "'harness run FILE.toml --refit' trains one"
-        raise RunFolderError(f"{records.folder}: must have a refit for --arm {REFIT}, got none; {hint}")
+def model_line(records: Records) -> str:
+    """Return in a line which run ``harness predict`` and ``export`` take, and how good it is; "" where they take none.
+
+    Their run was chosen on the tune split, so that its score on the test split is an honest one.
+    """
+    if not _is_of_photos(records):
+        return ""
+    try:
+        choice = choose_model(records)
+    except RunFolderError:
+        return ""
+    deciding, runs = records.deciding, records.compared().set_index("run_id")
+    row, name = runs.loc[choice.run_ids[0]], short_arm_names(records.meta.arms)[choice.arm]
+    tune, test = (measure(float(row[column]), deciding.unit) for column in (deciding.tune_column, deciding.column))
+    metric = deciding.name.replace("_", " ")
+    return (
+        f"'harness predict' and 'harness export' take {name}, seed {row['seed']}: the best arm on tune, and its best seed "
+        f"there (tune {metric} {tune}, test {metric} {test})"
+    )
+
+
+def _is_of_photos(records: Records) -> bool:
+    """Return whether a run is on photos of two or more classes, which alone can be predicted."""
+    return len(records.meta.data["classes"]) >= 2 and len(records.meta.data["input_shape"]) == 3
+
+
+def _refitted(records: Records, typed: str, several: bool) -> Choice:
+    """Return the run of an arm that was trained on train and tune together; raises RunFolderError where there is none.
+
+    Where no arm is named, it is the best one, or the only one that was trained so.
+    """
+    refits = records.meta.refits
+    named = full_arm_name(typed.removeprefix(REFIT).removeprefix(":"), list(records.meta.arms))
+    arm = named or (next(iter(refits)) if len(refits) == 1 else choose_model(records).arm)
+    if arm not in refits:
+        option = f"--refit-arm {named}" if named else "--refit"
+        has = f"refits of {', '.join(refits)}" if refits else "none"
+        hint = f"'harness run FILE.toml {option}' trains one"
+        raise RunFolderError(f"{records.folder}: must have a refit for --arm {shown(typed)}, got {has}; {hint}")
     if several:
-        raise BenchmarkError(f"--arm {REFIT}: must be one network, got --ensemble or --snapshots; leave it out")
-    arm = str(refit["arm"])
+        raise BenchmarkError(f"--arm {typed}: must be one network, got --ensemble or --snapshots; leave it out")
+    refit = refits[arm]
     backbone, head = _split_network(records, arm)
     why = f"{arm}, seed {refit['seed']}, trained again on {refit['examples']:,} examples of train and tune"
     return Choice(arm, backbone, head, (str(refit["run_id"]),), why)
@@ -100,7 +133,7 @@ def build_model(records: Records, choice: Choice, pretrained: bool | str | None 
     from harness.training.batches import MEAN, STD
 
     folder, data = records.folder, records.meta.data
-    if len(data["classes"]) < 2 or len(data["input_shape"]) != 3:
+    if not _is_of_photos(records):
         raise RunFolderError(f"{folder}: must be a run on photos of two or more classes, got one on other data")
     cut, weights_info = _recorded_cut(records), records.meta.weights.get(choice.backbone)
     files: list[Path] = []

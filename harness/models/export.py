@@ -58,9 +58,9 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
     The folder is written whole or not at all; every further format predicts what ``harness predict`` does. Raises RunFolderError for a run without a finished comparison or without its weights,
     DataError where the frozen backbone's weights are not found or the folder cannot be written, or has a model already.
     """
+    records = open_records(request.folder)
     out = request.out or Path(f"{request.folder.resolve().name}-model")
     check_place(out, request.force)
-    records = open_records(request.folder)
     choice = choose_model(records, request.arm, request.ensemble)
     records.check_files(choice.run_ids, "solutions/", "predictions/")
     model = build_model(records, choice)
@@ -99,7 +99,7 @@ def _describe_training(records: Records, choice: Choice, request: ExportRequest,
     meta, arm = records.meta, records.arms.set_index("arm").loc[choice.arm]
     data, benchmark = meta.data, as_plain(Benchmark.model_validate(meta.benchmark).of_head(choice.head))
     recipe = records.recipes[choice.run_ids[0]]
-    refit = meta.refit if meta.refit and choice.run_ids == (meta.refit["run_id"],) else None
+    refit = next((one for one in meta.refits.values() if choice.run_ids == (one["run_id"],)), None)
     return {
         "settings": {"precision": benchmark["train"]["precision"]},
         "name": benchmark["name"],
@@ -112,7 +112,7 @@ def _describe_training(records: Records, choice: Choice, request: ExportRequest,
         "references": meta.references,
         "data": {key: data[key] for key in ("name", "fingerprint", "counts")},
         "runs": [{"run_id": run_id, "seed": records.recipes[run_id]["init_seed"]} for run_id in choice.run_ids],
-        "refit": dict(refit) if refit else None,
+        "refit": {**refit, "best": choice.arm == choose_model(records).arm} if refit else None,
         "run_folder": request.folder.resolve().name,
         "named": request.arm is not None,
         "scores": _collect_scores(records, choice, registry),

@@ -49,6 +49,7 @@ SETTABLE = (
 )  # settings that may differ from the run's
 BATCH = 64  # photos at a time, as when features are extracted
 ID = "id"  # the first column
+LABEL = "label"  # the column of two classes, as Kaggle calls it
 PREDICTED = "predicted"  # the column with the most probable class, where it is asked for
 SHOWN = 5  # unreadable photos that are named
 REPLACED = "name another, or replace it with --force"  # a file that is there and is no table with the same columns
@@ -79,7 +80,6 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
     """
     _check_request(request)
-    check_out_file(request.out, header=f"{ID},", hint=REPLACED, force=request.force)
     model, train = open_model(request)
     check_out_file(request.out, header=_header_line(model, request.predicted), hint=REPLACED, force=request.force)
     return _predict(request, model, train, reporter, _open_table(request.out), f", into {request.out}")
@@ -125,6 +125,9 @@ def _predict(
     reporter.say(f"predicting with {model.why}")
     if model.notice:
         reporter.say(f"note: in the run {model.notice}", style="bold yellow")
+    columns = _name_columns(model.classes)
+    if len(model.classes) == 2:
+        reporter.say(f"the column {LABEL} has the probability of {model.classes[columns[LABEL]]}")
     if request.tta:
         corners = ", and four corners" if len(places) > 1 else "; the cut leaves no corners"
         reporter.say(f"mean over {len(places) + 1} views of each photo: as it is, mirrored{corners}")
@@ -137,8 +140,8 @@ def _predict(
         open_photos(request.photos, skipped, request.ids) as photos,
         table as write,
     ):
-        columns = Table(model.classes, request.clip, request.predicted)
-        unreadable = _predict_photos(photos, model.cut, places, score, columns, write, reporter)
+        layout = Table(model.classes, request.clip, request.predicted)
+        unreadable = _predict_photos(photos, model.cut, places, score, layout, write, reporter)
     reporter.say(f"{len(photos)} photos predicted{into}")
     if skipped.by_reason:
         reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
@@ -252,7 +255,7 @@ def _name_columns(classes: Sequence[str]) -> dict[str, int]:
         free = _free_name(f"class {ID}", classes)
         return {free if name == ID else name: i for i, name in enumerate(classes)}
     dogs = [i for i, name in enumerate(classes) if name.lower() in ("dog", "dogs")]
-    return {"label": dogs[0] if dogs else 1}
+    return {LABEL: dogs[0] if dogs else 1}
 
 
 def _predict_photos(

@@ -125,6 +125,7 @@ class Meta:
     plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by module: origin, sha256
     broken_plugins: Mapping[str, Any] = field(default_factory=dict)  # by module that could not be loaded: why
     fairness: Mapping[str, Any] = field(default_factory=dict)  # the notes on how evenly the arms are treated
+    preset: Mapping[str, Any] | None = None  # name, line, sets (values by key), replaced (keys); None without one
     changed_settings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # lines by run; "" for none
     unrepeatable: Mapping[str, Sequence[str]] = field(
         default_factory=dict
@@ -164,9 +165,9 @@ class Meta:
     listeners: Mapping[str, str] = field(default_factory=dict)  # by listener that was left out: why
     paths_of: Mapping[str, Any] | None = None  # settings: by arm the hyperparameters that its walks have
     folds: Mapping[str, Any] | None = None  # arm, count and runs of the out-of-fold predictions
-    refit: Mapping[str, Any] | None = (
-        None  # arm, run_id and seed of the run on train and tune, and the run it is ``of``
-    )
+    refits: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # by arm: arm, run_id and seed of the run on train and tune, and the run it is ``of``
     likeness: Mapping[str, Any] | None = None  # the photos that are nearly alike
     examples: Mapping[str, Any] | None = None  # fingerprint: of the data whose photos the table ``examples`` names
 

@@ -266,7 +266,7 @@ class Interrupted:
     """The event of a job whose process died. The executor begins it again from its last state, unless it is stopped.
 
     The harness counts these events. A job in which three processes died, one after the other and without any progress
-    in between, ends as ``Failed``.
+    in between, ends as ``Failed``. One whose machine was lost is not counted.
 
     >>> Interrupted("signal 11").ends_run
     False
@@ -276,6 +276,7 @@ class Interrupted:
     alone: bool = True  # it was the only job of its process; otherwise it need not be this job's fault
     last_words: str = ""  # what the process wrote to its standard error at last
     changed: tuple[str, ...] = ()  # none; every event has them
+    lost: bool = False  # its machine has gone, so that nothing is held against the job
     ends_run = False
 
 

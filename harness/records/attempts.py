@@ -90,6 +90,10 @@ class Attempts:
         self._count_death(about, died)
         self._write()
 
+    def lost(self, label: str, reason: str) -> None:
+        """Say that work begins again because its machine has gone; that is not held against it."""
+        self._warn(f"{label}: {reason}; it goes on elsewhere")
+
     def end(self, work: str) -> None:
         """Note that work has ended, well or not, and forget its deaths."""
         if self._works.pop(work, None) is not None:

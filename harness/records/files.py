@@ -18,6 +18,7 @@ from harness.errors import DataError, RunFolderError, disk
 
 MARK = "optimizer-harness"  # near the beginning of every page, summary and picture that a command writes
 HEAD = 2048  # bytes in which it is looked for
+TAIL = 65536  # bytes at the end of a PDF, whose creator stands there
 RUN_FOLDER = (
     "run.db", "lock", "benchmark.toml", "environment.json",
     "solutions", "predictions", "states", "probes", "thumbnails", "tables", "listeners",
@@ -137,9 +138,9 @@ def check_out_file(
     if new and os.path.lexists(out) and not out.is_dir():
         raise DataError(f"{option}: must be a new file, got '{out}', which is there; {hint}")
     if os.path.lexists(out) and not out.is_dir() and not force and not _is_own(out, header):
-        raise DataError(
-            f"{option}: must be a new file, or one that this command wrote, got '{out}', which is another; {hint}"
-        )
+        is_table = header and _is_own(out, header.partition(",")[0] + ",")
+        what = "a table with other columns" if is_table else "which is another"
+        raise DataError(f"{option}: must be a new file, or one that this command wrote, got '{out}', {what}; {hint}")
     where = out.absolute().parent
     why = "it is a folder" if out.is_dir() else "" if where.is_dir() else "its folder is not there"
     if why := why or _unwritable(where):
@@ -157,13 +158,19 @@ def check_out_folder(out: Path, option: str = "--out", new: bool = False) -> Non
 
 
 def _is_own(out: Path, header: str) -> bool:
-    """Return whether a file begins like one that a command of ours writes."""
+    """Return whether a file begins like one that a command of ours writes, or is a PDF that names us as its creator."""
+    if not out.is_file():
+        return False
     try:
         with out.open("rb") as content:
-            head = content.read(HEAD) if out.is_file() else b""
+            head = content.read(HEAD)
+            content.seek(max(0, out.stat().st_size - TAIL))
+            tail = content.read(TAIL) if head.startswith(b"%PDF-") else b""
     except OSError:
         return False
-    return head.startswith(header.encode()) if header else MARK.encode() in head
+    if header:
+        return head.startswith(header.encode())
+    return MARK.encode() in head or f"/Creator ({MARK})".encode() in tail
 
 
 def _check_outside(out: Path, option: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 LISTS = ("arms", "compare_runs", "comparison")
-TABLES = ("spaces", "optimizers", "references", "roles", "convex", "exhausted")
+TABLES = ("spaces", "optimizers", "references", "scheduler_references", "roles", "convex", "exhausted", "work")
 
 
 def with_imported(notes: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,6 +76,9 @@ class Figures(Mapping[str, "Figure"]):
     def __len__(self) -> int:
         return len(self._drawn)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
     def __repr__(self) -> str:
         return f"<figures {', '.join(self)}>"
 

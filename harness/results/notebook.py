@@ -37,6 +37,7 @@ FUNCTIONS = {  # what one may look for in a run, and where it is
     "lr_find": "harness.lr_find(file) tests learning rates",
     "plan": "harness.plan(file) estimates what it costs",
     "resume": "harness.run(file) with the same arguments goes on",
+    "thumbnail": "run.records.thumbnail(split, row) has a small photo as JPEG",
     "plot": "run.figures has the figures of the report",
 }
 
@@ -75,6 +76,9 @@ class Tables(Mapping[str, "DataFrame"]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.names
 
     def __repr__(self) -> str:
         return f"<tables {', '.join(self.names)}>"
@@ -219,9 +223,8 @@ class Loaded:
         if name in FUNCTIONS:
             raise AttributeError(f"run {self.name}: must be given to a function, got '{name}' of it; {FUNCTIONS[name]}")
         tables = [*RECORD_TABLES, *self.tables.names]
-        raise AttributeError(
-            str(missing(f"run {self.name}", "asked for a table, or for what dir(run) names", name, tables))
-        )
+        listed = [*RECORD_TABLES, "those of run.tables"]
+        raise AttributeError(str(missing(f"run {self.name}", "asked for a table", name, tables, listed)))
 
     def __dir__(self) -> list[str]:
         tables = [name for name in self.tables.names if name.isidentifier()]

@@ -1,29 +1,25 @@
-r"""The figures of a report as files for a paper: vectors in PDF, PGF or SVG, as wide as one column of it or as two.
+"""The figures of a report as files for a paper: vectors in PDF, PGF or SVG, as wide as one column of it or as two.
 
-A PDF has its fonts in it, and an SVG has its letters as outlines. A PGF picture is set by the paper's own LaTeX, in the
-paper's own font: ``\input{NAME.pgf}``. No LaTeX is needed to write it. ``harness figures`` and ``run.figures.save`` both
-end in ``save_figures``.
+``harness figures`` and ``run.figures.save`` both end in ``save_figures``.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.console.latex import latex_text
 from harness.errors import BenchmarkError, DataError, HarnessError, did_you_mean, disk, shown
 from harness.plugin.registry import Registry
 from harness.records import files
+from harness.results.pictures.writing import INCHES, write_picture
 from harness.results.reports import figures_of, quiet_libraries, results_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("pdf", "pgf", "svg")
-INCHES = {1: 3.35, 2: 6.9}  # by columns: 85 mm and 175 mm, as most journals and conferences have them
 CAPTIONS = "captions.txt"  # what each figure shows; a folder that has it was written by this command
 HEAD = "What the figures beside this file show, by the name of the file.\n"
 HINT = "name another folder with --out"
@@ -58,9 +54,9 @@ def save_figures(
     with disk.writing(out, HINT):
         out.mkdir(parents=True, exist_ok=True)
     for name, figure in chosen.items():
-        with _as_wide_as(figure, INCHES[columns]):
+        with _as_wide_as(figure, INCHES[columns]), quiet_libraries():
             for format_ in dict.fromkeys(formats):
-                written += _write(figure, name, format_, out)
+                written += write_picture(figure, out / f"{name}.{format_}", HINT)
     lines = [HEAD, *(f"{name}: {figure.get_label()}.\n" for name, figure in chosen.items())]
     files.write(out / CAPTIONS, "\n".join(lines).encode(), durable=False, hint=HINT)
     return written
@@ -102,76 +98,6 @@ def _as_wide_as(figure: Figure, inches: float) -> Iterator[None]:
         yield
     finally:
         figure.set_size_inches(width, height)
-
-
-def _write(figure: Figure, name: str, format_: str, out: Path) -> list[Path]:
-    """Write one figure, and beside a PGF picture the images in it; return the files."""
-    with files.temporary_folder() as made:
-        file = made / f"{name}.{format_}"
-        with quiet_libraries(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a glyph that the font lacks is drawn as a box
-            SAVERS[format_](figure, file)
-        written = []
-        for part in sorted(made.iterdir(), key=lambda part: part != file):
-            files.write(out / part.name, part.read_bytes(), durable=False, hint=HINT)
-            written.append(out / part.name)
-    return written
-
-
-def _save_pdf(figure: Figure, file: Path) -> None:
-    import matplotlib
-
-    with matplotlib.rc_context(
-        {"pdf.fonttype": 42}
-    ):  # whole letters, as publishers want them, and no drawings of letters
-        figure.savefig(file, format="pdf", backend="pdf", dpi=300, metadata={"CreationDate": None})
-
-
-def _save_pgf(figure: Figure, file: Path) -> None:
-    import matplotlib
-
-    with matplotlib.rc_context({"pgf.rcfonts": False}), _measured_without_latex():
-        figure.savefig(file, format="pgf", backend="pgf", dpi=300)
-
-
-def _save_svg(figure: Figure, file: Path) -> None:
-    import matplotlib
-
-    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "harness"}):
-        figure.savefig(file, format="svg", backend="svg", dpi=300, metadata={"Date": None})
-
-
-SAVERS = {"pdf": _save_pdf, "pgf": _save_pgf, "svg": _save_svg}
-
-
-@contextmanager
-def _measured_without_latex() -> Iterator[None]:
-    """Have matplotlib write PGF with texts that LaTeX cannot mistake, measured by matplotlib's own font.
-
-    matplotlib itself measures each text by a LaTeX that it starts, and takes a "%" in it for a comment.
-    """
-    from unittest.mock import patch
-
-    from matplotlib.backends import backend_pgf
-    from matplotlib.backends.backend_agg import RendererAgg
-
-    class Renderer(backend_pgf.RendererPgf):
-        def __init__(self, figure: Figure, out: Any) -> None:
-            super().__init__(figure, out)  # type: ignore[no-untyped-call]
-            self._measuring: Any = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
-
-        def draw_text(self, gc: Any, x: float, y: float, s: str, *more: Any, **named: Any) -> None:
-            super().draw_text(gc, x, y, latex_text(s), *more, **named)  # type: ignore[no-untyped-call]
-
-        def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:
-            size: tuple[float, float, float] = self._measuring.get_text_width_height_descent(s, prop, False)
-            return size
-
-    with (
-        patch.object(backend_pgf, "RendererPgf", Renderer),
-        patch.object(backend_pgf, "_get_image_inclusion_command", lambda: r"\includegraphics"),
-    ):
-        yield
 
 
 def default_folder(folder: Path) -> Path:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from harness.console.safe_text import impersonal, impersonal_table
 from harness.errors import DataError, HarnessError, disk, encodable
 from harness.plugin.boundary import Boundary, PluginFailed
-from harness.plugin.contracts import Analysis, Report, Results
+from harness.plugin.contracts import Analysis, Kind, Report, Results
 from harness.plugin.copies import copied
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry
@@ -140,6 +140,7 @@ def results_of(folder: Path, registry: Registry) -> Results:
 
 
 def _analysed(records: Records, registry: Registry, attempts: Attempts | None = None) -> Results:
+    records = with_references(records, registry)
     with quiet_libraries():
         analyses = [offer for offer in registry.all("analysis") if isinstance(offer, Analysis)]
         results = analyse(records, analyses, attempts)
@@ -147,6 +148,27 @@ def _analysed(records: Records, registry: Registry, attempts: Attempts | None = 
     left_out = records.meta.listeners.values()
     problems = impersonal((*lacking, *records.changes, *left_out, *results.problems))
     return replace(results, problems=problems, blocked=tuple(sorted(registry.blocked)))
+
+
+def with_references(records: Records, registry: Registry) -> Records:
+    """Return records in which an optimizer or schedule without a reference has the one that its plugin gives by now."""
+
+    def completed(kind: Kind, recorded: Mapping[str, str]) -> dict[str, str]:
+        offers = registry.offers[kind]
+        return {
+            name: reference or (str(offers[name].offer.reference) if name in offers else "")
+            for name, reference in recorded.items()
+        }
+
+    meta = records.meta
+    return replace(
+        records,
+        meta=replace(
+            meta,
+            references=completed("optimizer", meta.references),
+            scheduler_references=completed("scheduler", meta.scheduler_references),
+        ),
+    )
 
 
 def _for_readers(records: Records) -> Records:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.overrides import overrides_of
+from harness.benchmark.toml import OptionValue
 from harness.errors import arguments
 from harness.records.workloads import has_workloads, run_folders
 from harness.results.notebook import Loaded
@@ -44,6 +45,7 @@ def run(
     preset: str | None = None,
     time_limit: str | None = None,
     refit: bool = False,
+    refit_arms: Iterable[str] = (),
     quiet: bool = False,
 ) -> Loaded | WorkloadRuns:
     """Tune, compare and report, as ``harness run`` does; the same call again goes on where it was left.
@@ -66,6 +68,7 @@ def run(
         preset: How much is searched and repeated, laid over the file: "quick", "good" or "best".
         time_limit: How long all of it may take, such as "1h".
         refit: Whether to train the best arm once more, on train and tune together.
+        refit_arms: More arms to train once more so, by name.
         quiet: Whether to print nothing.
 
     Returns:
@@ -92,12 +95,15 @@ def run(
         "reuse": optional_path("reuse", reuse),
         "no_reuse": arguments.flag("no_reuse", no_reuse),
         "refit": arguments.flag("refit", refit),
+        "refit_arms": tuple(
+            arguments.text("refit_arms", arm) for arm in arguments.items("refit_arms", refit_arms, "names of arms")
+        ),
         "preset": optional_text("preset", preset),
         "began": time.monotonic(),
     }
     request = _request(file, profile, data, out, plugins, block, _limited(set, time_limit), workload, **more)
     folders: list[Path] = []
-    with talking(quiet, _words(time_limit)) as reporter:
+    with talking(quiet) as reporter:
         run_file(request, reporter, _command("run", request), closing_lines, common_lines, folders.append)
     if workload is not None and has_workloads(folders[0]):
         return load(run_folders(folders[0])[workload], request.plugins)
@@ -153,7 +159,7 @@ def plan(
     more: dict[str, Any] = {"reuse": optional_path("reuse", reuse), "no_reuse": arguments.flag("no_reuse", no_reuse)}
     more["preset"] = optional_text("preset", preset)
     request = _request(file, profile, data, out, plugins, block, _limited(set, time_limit), workload, **more)
-    with talking(quiet, _words(time_limit)) as reporter:
+    with talking(quiet) as reporter:
         document = estimate_file(request, reporter)
     return Estimate(document, tuple(estimate_lines(document)))
 
@@ -230,12 +236,7 @@ def _request(
 def _limited(values: object, time_limit: object) -> tuple[str, ...]:
     """Return values as ``--set`` has them, the time limit among them."""
     limit = {} if time_limit is None else {"budget": arguments.text("time_limit", time_limit)}
-    return (*overrides_of(values), *overrides_of(limit))
-
-
-def _words(time_limit: object) -> dict[str, str]:
-    """Return what an error calls the argument ``time_limit``, where it is given."""
-    return {} if time_limit is None else {"--set: budget:": "time_limit:"}
+    return (*overrides_of(values), *(OptionValue.of("time_limit", text) for text in overrides_of(limit)))
 
 
 def _command(name: str, request: Request) -> list[str]:
@@ -246,6 +247,7 @@ def _command(name: str, request: Request) -> list[str]:
         ("--reuse", request.reuse), ("--out", request.out if request.out != Path("runs") else None),
         *(("--plugin", plugin) for plugin in request.plugins), *(("--block", plugin) for plugin in request.block),
         *(("--set", override) for override in request.overrides),
+        *(("--refit-arm", arm) for arm in request.refit_arms),
     ]  # fmt: skip
     for option, value in options:
         words += [option, str(value)] if value is not None else []

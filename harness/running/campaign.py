@@ -7,7 +7,7 @@ in between. How far the run has come is noted in the run folder, so that the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from harness.console.numbers import counted
@@ -22,7 +22,7 @@ from harness.running.after.probe_costs import foretell, planned_cells, wanted_me
 from harness.running.disk_space import room_for, warning
 from harness.running.driver import Driver
 from harness.running.executor import GuardedExecutor
-from harness.running.forecast.timing import SECONDS_OF_REPORT
+from harness.running.forecast.ending import seconds_of_ending
 from harness.running.looks import decided, look_of, next_look, replicates_of_baseline
 from harness.running.prepare import Prepared, Request
 from harness.running.reuse import EarlierRuns
@@ -55,7 +55,7 @@ class Campaign:
             trains=not request.only_measure,
         )  # fmt: skip
         compare = setting.plan.benchmark.compare
-        self.driver.epochs_after = (compare.folds + request.refit) * compare.epochs
+        self.driver.epochs_after = (compare.folds + request.refit + len(request.refit_arms)) * compare.epochs
         self._measuring: dict[int, dict[str, int]] = {}  # by replicates: the measurements of each probe
         self._failures: list[str] = []
         self._worked = False  # whether there was anything to do
@@ -68,7 +68,8 @@ class Campaign:
             return self._all_failures()
         self._note(replicates)
         if "html" in self._setting.plan.benchmark.report.formats:
-            self._reporter.ahead.expect("report", 1, SECONDS_OF_REPORT)
+            seconds = seconds_of_ending(len(self._setting.plan.competitors), 0)
+            self._reporter.ahead.expect("report", 1, seconds)
         while True:
             self._go_on_to(replicates)
             if self.driver.only_search:
@@ -99,7 +100,7 @@ class Campaign:
                 self._setting, cells, self._store, self._reporter, lambda: self.driver.executor, self._limit
             )
 
-    def _note_work(self) -> dict[str, Any]:
+    def _note_work(self) -> Mapping[str, Any]:
         """Write down where and by which command the work is done; return the environment."""
         environment = device.environment(self._setting.device)
         words = [impersonal(printable(word)) for word in self._command if word != "--only-measure"]
@@ -189,7 +190,7 @@ class Campaign:
             why = f"the baseline has {counted(most, 'replicate')}, too few for the next look"
             self._end(replicates, why, "baseline", records)
         elif not self._limit.fits(self._seconds_to(following, replicates)):
-            self._say_look(replicates, "the next look needs more replicates", records)
+            self._say_look(replicates, f"the time has no room for the next look, at {following} replicates", records)
             self._end_by_limit(replicates, following)
         else:
             more = following - replicates

@@ -47,6 +47,7 @@ def describe_run(store: Store, setting: Prepared) -> None:
             },
             "broken_plugins": impersonal(setting.registry.broken),
             "fairness": setting.fairness.plain(),
+            "preset": setting.preset,
         },
     )
     name_examples(setting.data, store)

@@ -105,6 +105,9 @@ class GuardedExecutor:
         job = self._jobs.get(job_id)
         if not isinstance(event, Interrupted) or job is None:
             return event
+        if event.lost:
+            self._attempts.lost(label_of(job), event.reason)
+            return event
         progress = self._progress.get(job_id, 0)
         self._attempts.died(of_job(job), label_of(job), event.reason, progress, event.alone)
         if not (why := self._attempts.given_up(of_job(job))):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from harness.benchmark import loading
 from harness.benchmark.checks.data import check_data
 from harness.benchmark.data_request import data_request
-from harness.benchmark.first_trial import drawn_first
+from harness.benchmark.lines import refusal
 from harness.benchmark.plan import Plan, Setting, check_profile, resolve
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
@@ -20,15 +20,17 @@ from harness.data.exclusion import exclude, read_exclusion
 from harness.data.photos import Skipped, skipped_line
 from harness.data.places import Root, find_root
 from harness.data.squares import Cut
-from harness.errors import DataError, PluginError, on_one_line, printable
+from harness.errors import DataError, PluginError, did_you_mean, on_one_line, printable, shown
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Data, Split
 from harness.plugin.discovery import discover
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry
+from harness.plugin.runs import full_arm_name, short_arm_names
 from harness.records.attempts import Attempts
 from harness.running import search
 from harness.running.baseline import Imported, matched, with_networks
+from harness.running.defaults import complete_defaults, default_lines
 from harness.running.executor import check_executor
 from harness.running.fairness import Fairness, check_fairness
 from harness.running.setting_checks import check_layer_factor, check_overrides
@@ -57,7 +59,8 @@ class Request:
     common: str = ""  # the folder of all its workloads, in ``out``; "" where the file itself is the benchmark
     preset: str | None = None  # how much is searched and repeated, laid over the file
     only_measure: bool = False  # train nothing; no time limit holds for the measurements
-    refit: bool = False  # the best arm is trained once more, on all data
+    refit: bool = False  # the best arm is trained once more, on train and tune together
+    refit_arms: tuple[str, ...] = ()  # so are these; their names may be short
     began: float | None = None  # the reading of ``time.monotonic`` from which a time limit counts; None for now
     share: int = 1  # of so many workloads this is one, each with an equal part of the time limit
     most_looks: int | None = None  # after so many looks the call ends, and a later one goes on; None for all
@@ -76,6 +79,7 @@ class Prepared(Setting):
     imported: Imported | None = None  # arms of a baseline, to be compared with
     fairness: Fairness = field(default_factory=Fairness)
     attempts: Attempts = field(default_factory=Attempts)
+    preset: Mapping[str, Any] | None = None  # what the records say of it
 
 
 def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prepared:
@@ -95,6 +99,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
     threads = train.threads or plan.executor.threads
     device = set_up_device(train.device, train.precision, threads, source.where("train", "device"))
     setting = _opened(request, plan, source, device, reporter)
+    _check_refits(request, plan)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
     with ExitStack() as closing:
@@ -102,13 +107,25 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
         fairness = check_fairness(setting, registry, attempts)
         for note in fairness.notes():
             reporter.say(f"note: {note}", style="bold yellow")
-        for line in _without_defaults(setting):
+        setting = complete_defaults(setting, attempts)
+        for line in default_lines(setting):
             reporter.say(f"note: {line}", style="yellow")
         imported = matched(setting, source, request.file.parent)
         closing.pop_all()  # the journal stays open: the caller closes it
     setting = with_networks(setting, imported, registry, reporter.say)
     values = {part.name: getattr(setting, part.name) for part in fields(Setting)}
-    return Prepared(**values, registry=registry, imported=imported, fairness=fairness, attempts=attempts)
+    return Prepared(
+        **values, registry=registry, imported=imported, fairness=fairness, attempts=attempts, preset=source.preset
+    )
+
+
+def _check_refits(request: Request, plan: Plan) -> None:
+    """Raise BenchmarkError for an arm to be trained on all data that the benchmark has not."""
+    arms = [competitor.name for competitor in plan.competitors]
+    for name in request.refit_arms:
+        if full_arm_name(name, arms) not in arms:
+            hint = did_you_mean(name, [*arms, *short_arm_names(arms).values()]) or f"it has {', '.join(arms)}"
+            raise refusal("--refit-arm", "be an arm of the benchmark", shown(name), hint)
 
 
 def plugins_of(request: Request, benchmark: Benchmark, reporter: Reporter) -> Registry:
@@ -129,17 +146,6 @@ def _check_other_profiles(request: Request, benchmark: Benchmark, registry: Regi
         if (alternative.plugins, alternative.block) == (benchmark.plugins, benchmark.block):
             with loading.in_profile(profile):
                 check_profile(alternative, source, registry)
-
-
-def _without_defaults(setting: Setting) -> list[str]:
-    """Return a line for each arm whose first trial draws what its plugins give no default of."""
-    arms = [competitor for competitor in setting.plan.competitors if competitor.role == "arm"]
-    drawn = {competitor.name: ", ".join(drawn_first(competitor)) for competitor in arms}
-    return [
-        f"{arm}: no default is given of {names}, so the first trial of each search draws it"
-        for arm, names in drawn.items()
-        if names
-    ]
 
 
 def _opened(request: Request, plan: Plan, source: Source, device: Device, reporter: Reporter) -> Setting:

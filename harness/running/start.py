@@ -8,15 +8,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from textwrap import wrap
 from typing import Any
 
 from harness.benchmark.sections import as_plain
 from harness.console.numbers import duration, measure
-from harness.console.progress import Reporter
+from harness.console.progress import Reporter, Watch
 from harness.errors import BenchmarkError
+from harness.models.choice import model_line
 from harness.plugin.contracts import Results
 from harness.plugin.process_settings import take_notes
 from harness.plugin.registry import Registry
+from harness.plugin.runs import full_arm_name
 from harness.records import Store
 from harness.records.files import check_out_folder
 from harness.results.reports import Written, write_reports
@@ -28,6 +31,7 @@ from harness.running.description import describe_run
 from harness.running.disk_space import naming_need
 from harness.running.driver import open_executor
 from harness.running.executor import GuardedExecutor
+from harness.running.forecast.ending import Ending
 from harness.running.listening.audience import Audience
 from harness.running.listening.last_words import last_occurrences
 from harness.running.prepare import Prepared, Request, prepare
@@ -35,6 +39,9 @@ from harness.running.reuse import EarlierRuns, earlier_runs, reusable_folders
 from harness.running.search.centring import centre
 from harness.running.search.extension import ROUNDS, extend, extended
 from harness.running.time_limit import TimeLimit, limit_of
+
+OPENING = 5.0  # seconds that an executor may take to open without a word
+WIDTH = 80  # columns of the lines that a run ends with
 
 
 def run(
@@ -63,6 +70,9 @@ def run(
     failures = [line for line in failures if line not in said]
     for line in closing(written.results, setting.registry) if closing else ():
         reporter.say(line)
+    if line := model_line(written.results.records) if closing else "":
+        for part in wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+            reporter.say(part)
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")
     folder = written.results.records.folder
@@ -83,16 +93,19 @@ def _run_in_folder(
     with contextlib.ExitStack() as seats:
         audience = Audience(plan.listeners, folder, as_plain(plan.benchmark), setting.registry, reporter.say)
         seats.callback(audience.close)
-        failures = _train_in_folder(setting, request, reporter, command, audience)
+        failures, limit = _train_in_folder(setting, request, reporter, command, audience)
         written = write_reports(folder, plan.benchmark.report.formats, setting.registry, attempts=setting.attempts)
         audience.finish(list(last_occurrences(written)))
+    if limit.is_set:
+        with Store(folder, attempts=setting.attempts) as store:
+            limit.run_ended(store)
     return failures, written, audience
 
 
 def _train_in_folder(
     setting: Prepared, request: Request, reporter: Reporter, command: Sequence[str], audience: Audience
-) -> list[str]:
-    """Do all that is written into the records; return a line for whatever went wrong."""
+) -> tuple[list[str], TimeLimit]:
+    """Do all that is written into the records; return a line for whatever went wrong, and the time limit."""
     folder = request.place / setting.folder_name
     earlier = earlier_runs(setting, folder, reusable_folders(request.out, request.reuse, request.no_reuse))
     with (
@@ -101,9 +114,10 @@ def _train_in_folder(
         contextlib.ExitStack() as closing,
     ):
         audience.open()
-        executor = _executor_of(setting, store, closing)
+        executor = _executor_of(setting, store, closing, reporter)
         seconds = None if request.only_measure else limit_of(setting.plan.benchmark)
-        limit = TimeLimit(seconds, store, request.began, share=request.share)
+        ending = Ending(store, len(setting.plan.competitors))
+        limit = TimeLimit(seconds, store, request.began, share=request.share, ending=ending.expected)
         closing.callback(limit.write)
         centred = centre(setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
@@ -114,15 +128,19 @@ def _train_in_folder(
         audience.catch_up()
         if audience.left_out or store.noted("listeners"):
             store.note("listeners", audience.left_out)
-    return failures
+    return failures, limit
 
 
-def _executor_of(setting: Prepared, store: Store, closing: contextlib.ExitStack) -> Callable[[], GuardedExecutor]:
+def _executor_of(
+    setting: Prepared, store: Store, closing: contextlib.ExitStack, reporter: Reporter
+) -> Callable[[], GuardedExecutor]:
     """Return the function that opens the executor, once for everything. It is open already where there is work for it."""
 
     @cache
     def opened() -> GuardedExecutor:
-        return closing.enter_context(contextlib.closing(open_executor(setting, store, setting.registry)))
+        with Watch(reporter, first=OPENING) as watch:  # a cluster may need long to answer, or to refuse
+            watch.happened(lambda: f"opening the executor '{setting.plan.executor.name}'")
+            return closing.enter_context(contextlib.closing(open_executor(setting, store, setting.registry)))
 
     if store.has_work():
         opened()  # its workers open the benchmark while this process prepares the search
@@ -149,14 +167,22 @@ def _carry_out(
     bring_in(setting.imported, store)
     campaign = Campaign(setting, request, store, reporter, command, earlier, executor, limit)
     failures = campaign.carry_out()
+    limit.work_ends()
     for line in campaign.driver.undefined():
         reporter.say(f"note: {line}")
     failures += collect(setting, campaign.driver, store, setting.registry, reporter)
-    if request.refit and not request.only_measure and campaign.driver.compared:
-        failure = refit(setting, campaign.driver, store, reporter, executor, limit)
+    for arm in _refitted(request, setting) if campaign.driver.compared and not request.only_measure else ():
+        failure = refit(setting, campaign.driver, store, reporter, executor, limit, arm)
         failures += [failure] if failure else []
     store.note_changes(take_notes())
     return failures + store.changes()
+
+
+def _refitted(request: Request, setting: Prepared) -> list[str | None]:
+    """Return the arms that are trained once more on all data; None is the best one."""
+    arms = [competitor.name for competitor in setting.plan.competitors]
+    named = list(dict.fromkeys(full_arm_name(name, arms) for name in request.refit_arms))
+    return [*([None] if request.refit else []), *named]
 
 
 def _unequal_classes_line(constant: Mapping[str, Any]) -> str:

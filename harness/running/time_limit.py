@@ -30,7 +30,7 @@ class TimeLimit:
 
     def __init__(
         self, seconds: float | None, store: Store, began: float | None = None,
-        clock: Callable[[], float] = time.monotonic, share: int = 1,
+        clock: Callable[[], float] = time.monotonic, share: int = 1, ending: Callable[[], float] | None = None,
     ) -> None:  # fmt: skip
         noted: Mapping[str, Any] = store.noted(KEY) or {}
         self.seconds = None if seconds is None else seconds / share
@@ -41,7 +41,10 @@ class TimeLimit:
         self._began = clock() if began is None else began
         self._before = float(noted.get("used", 0.0))  # seconds, in earlier calls
         self._known: float | None = noted.get("seconds_per_epoch")  # from an earlier call
-        self._reserved: dict[str, float] = {"report": SECONDS_OF_REPORT}
+        self._ending = ending or (lambda: SECONDS_OF_REPORT)  # returns what follows the last measurement, in seconds
+        self._worked_until: float | None = None  # when the last measurement had ended
+        self._ending_expected: Mapping[str, float] = noted.get("ending", {})
+        self._reserved: dict[str, float] = {}
         self._epochs, self._passed = 0, 0.0  # in this call: epochs, and the seconds that passed between them
         self._last: float | None = None  # when the last epoch ended
         self._units: float | None = noted.get("units")
@@ -73,6 +76,19 @@ class TimeLimit:
         """Take note that runs are carried out from here on; what passed before belongs to no epoch."""
         self._last = None
 
+    def work_ends(self) -> None:
+        """Take note that nothing is trained or measured any more; what follows is the run's end."""
+        self._worked_until = self._clock()
+        self._ending_expected = {"seconds": round(self._ending(), 3)} if self.is_set else {}
+
+    def run_ended(self, store: Store) -> None:
+        """Write down what all of the run has taken, its end included; the records were closed in between."""
+        self._store = store
+        if self._worked_until is not None and self._ending_expected:
+            took = round(self._clock() - self._worked_until, 3)
+            self._ending_expected = {**self._ending_expected, "took": took}
+        self.write()
+
     def epoch_ended(self) -> None:
         """Take note that an epoch of some run has ended."""
         now = self._clock()
@@ -102,7 +118,7 @@ class TimeLimit:
         if self.seconds is None:
             return True
         reserved = sum(kept for what, kept in self._reserved.items() if what != of)
-        return seconds + reserved <= self.left + (TOLERANCE * self.seconds if late else 0.0)
+        return seconds + reserved + self._ending() <= self.left + (TOLERANCE * self.seconds if late else 0.0)
 
     # --- what is written down
 
@@ -120,13 +136,13 @@ class TimeLimit:
         """Write down what was asked for, and what is used."""
         note: dict[str, Any] = {
             "asked": self.seconds, "used": round(self.used, 3), "seconds_per_epoch": self.per_epoch,
-            "seconds_each": self.probes, "units": self._units,
+            "seconds_each": self.probes, "units": self._units, "ending": dict(self._ending_expected),
         }  # fmt: skip
         self._store.note(KEY, note)
 
     def remedy(self, needed: float, command: Sequence[str]) -> str:
         """Return the command that goes on, with a limit under which so many more seconds fit."""
-        seconds = _rounded(self.used + ROOM * max(needed, 1.0) + sum(self._reserved.values()))
+        seconds = _rounded(self.used + ROOM * max(needed, 1.0) + sum(self._reserved.values()) + self._ending())
         return continuing(command, time_limit=time_text(seconds * self._share))
 
 

@@ -10,7 +10,8 @@ A replicate is one search of every arm, with a few seeds that all arms share. Wh
 - ``variance``: the scatter between searches and between seeds. ``crossed``: means over seeds and examples at once.
 - ``calibration``: class probabilities brought to the right temperature, and what they are worth then.
 - ``omnibus``: all arms at once.
-- ``intervals``: Student's interval, intervals of proportions, the jackknife. ``scale``: numbers far from 1.
+- ``intervals``: Student's interval, the jackknife. ``proportions``: intervals of shares of so many examples.
+- ``scale``: numbers far from 1.
 - ``power``: what a design can show. ``scatter``: how the measures scatter, from which that follows.
 
 Arrays are given as anything that numpy takes. A wrong argument raises TypeError or ValueError, whose line names it.

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import arguments
-from harness.statistics.intervals import LEVEL, half_width, standard_deviation
+from harness.statistics.intervals import half_width, standard_deviation
+from harness.statistics.proportions import LEVEL
 from harness.statistics.scale import scaled
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ in ``[verdict.scatter]``, or it is estimated at the first look. A facet that is 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.statistics.power import supported
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Scatter = NumbersScatter | DistancesScatter
 DRAWN = ("log rho", "excess")  # scales of the measures whose distances are drawn; the others are made from these
+BARRIER = "connectivity, barrier"  # the part of connectivity that asks how high the barrier itself is
 MEAN = "barrier_mean"  # a key of protocol.scatter that is no margin: the mean barrier
 
 
@@ -54,17 +55,28 @@ def course_power(course: Course) -> float:
     From the registered scatter, or else from that of the first look. NaN where one of them is not known.
     """
     first, protocol = course.looks[0], course.network.protocol
-    scatters = {facet: _registered(protocol, facet) or scatter for facet, scatter in measured_scatters(first).items()}
-    return _power(protocol, len(course.network.arms), scatters)
+    scatters = {facet: _registered(protocol, facet) for facet in _measured_facets(first)}
+    measured = measured_scatters(first, [facet for facet, scatter in scatters.items() if scatter is None])
+    known = {facet: scatter for facet, scatter in scatters.items() if scatter is not None}
+    return _power(protocol, len(course.network.arms), {**known, **measured})
 
 
-def measured_scatters(first: Examined) -> dict[str, Scatter | None]:
-    """Return how the measures of every facet that was measured scatter at a look; None where too little was measured.
+def measured_scatters(first: Examined, facets: Sequence[str] | None = None) -> dict[str, Scatter | None]:
+    """Return how the measures of the facets scatter at a look; None where too little was measured.
 
-    Before the first look nothing is known.
+    Without a list these are all facets that were measured. Connectivity has two entries: ``"connectivity"`` of what the
+    straight lines between two arms have above those within them, and ``BARRIER`` of the barrier that is judged. Before the
+    first look nothing is known.
     """
-    measured = [facet for facet in first.facets if any(entry.measured for entry in first.entries_of(facet))]
-    return {facet: _measured(first, facet) if first.network.look else None for facet in measured}
+    names = _measured_facets(first) if facets is None else facets
+    scatters = {facet: _scatter(first, facet, _measured) for facet in names}
+    if "connectivity" in scatters:
+        scatters[BARRIER] = _scatter(first, "connectivity", _measured_barriers)
+    return scatters
+
+
+def _measured_facets(first: Examined) -> list[str]:
+    return [facet for facet in first.facets if any(entry.measured for entry in first.entries_of(facet))]
 
 
 def _power(protocol: Protocol, arms: int, scatters: Mapping[str, Scatter | None]) -> float:
@@ -125,15 +137,20 @@ def _margins(protocol: Protocol, measures: Iterable[Measure]) -> dict[str, float
 # --- measured at the first look
 
 
-def _measured(first: Examined, facet: str) -> Scatter | None:
-    """Return the scatter of a facet at the first look; None where too little was measured."""
-    entries = [entry for entry in first.entries_of(facet) if entry.measured]
+def _scatter(first: Examined, facet: str, measured: Callable[[Examined, Sequence[Entry]], Scatter]) -> Scatter | None:
+    """Return what ``measured`` makes of a facet's measured entries; None where too little was measured."""
+    if not first.network.look:
+        return None
     try:
-        if isinstance(entries[0].compared, PairedNumbers):
-            return _measured_numbers(first, entries)
-        return _measured_distances(first, entries)
+        return measured(first, [entry for entry in first.entries_of(facet) if entry.measured])
     except ValueError:  # of too few replicates or arms
         return None
+
+
+def _measured(first: Examined, entries: Sequence[Entry]) -> Scatter:
+    if isinstance(entries[0].compared, PairedNumbers):
+        return _measured_numbers(first, entries)
+    return _measured_distances(first, entries)
 
 
 def _measured_numbers(first: Examined, entries: Sequence[Entry]) -> NumbersScatter:
@@ -152,7 +169,7 @@ def _measured_numbers(first: Examined, entries: Sequence[Entry]) -> NumbersScatt
 
 
 def _measured_distances(first: Examined, entries: Sequence[Entry]) -> DistancesScatter:
-    """Return the scatter of distances within the arms; of barriers those of straight lines, where both were measured."""
+    """Return the scatter of distances within the arms; of barriers those of straight lines."""
     import numpy as np
 
     protocol = first.network.protocol
@@ -165,9 +182,30 @@ def _measured_distances(first: Examined, entries: Sequence[Entry]) -> DistancesS
         log_rho=margins["log rho"],
         log_scatter=margins["log scatter"],
         excess=margins["excess"],
-        between=margins["barrier"],
         apart=first.circle if drawn[0].facet == "representation" else None,
     )
+
+
+def _measured_barriers(first: Examined, entries: Sequence[Entry]) -> DistancesScatter:
+    """Return the scatter of the barriers between two arms, which are those of bent paths where these were walked.
+
+    Within an arm no bent path need be walked. So the networks of both arms are the points, and the only distances between
+    them are those from one arm to the other, in different replicates.
+    """
+    import numpy as np
+
+    count, tables = len(first.network.replicates), []
+    for entry in entries:
+        if entry.measure.scale != "barrier":
+            continue
+        assert isinstance(entry.compared, DistanceBlocks)
+        places = np.array([first.network.replicates.index(unit) for unit in entry.compared.units])
+        table = np.full((2 * count, 2 * count), np.nan)
+        table[np.ix_(places, count + places)] = entry.compared.ab
+        table[places, count + places] = np.nan
+        tables.append(table)
+    margin = _margins(first.network.protocol, {entry.measure for entry in entries})["barrier"]
+    return distances_scatter(np.stack(tables)[None], between=margin)
 
 
 def _within(first: Examined, entries: Sequence[Entry], measure: Measure) -> NDArray[np.float64]:

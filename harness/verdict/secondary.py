@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.plugin.runs import digest
 from harness.records import Records
-from harness.statistics.intervals import clopper_pearson
 from harness.statistics.pairwise import Estimate
 from harness.statistics.power import replicates_for_better
+from harness.statistics.proportions import clopper_pearson
 from harness.verdict.course import Course
 from harness.verdict.design import Pair
 from harness.verdict.distance_blocks import DistanceBlocks

@@ -224,7 +224,7 @@ def _with_pairs(examined: Examined, reason: str, entries: Sequence[Entry]) -> st
     return f"{reason}{pairs}; " + (
         f"about {most} replicates would settle it"
         if most <= MOST_ADVISED
-        else "no affordable number of replicates would settle it"
+        else f"more than {MOST_ADVISED} replicates would be needed to settle it"
     )
 
 

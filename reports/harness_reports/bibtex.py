@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, metadata
 from itertools import count, product
@@ -16,6 +16,7 @@ from harness import Report, Results, __version__, hookimpl, latex_text
 from harness_reports._words.works import Work, bibliography
 
 DISTRIBUTION, YEAR = "optimizer-harness", "2026"
+EXAMPLE = 'Optimizer(..., reference="Doe and Roe 2024, arXiv:2401.01234")'
 ARXIV = re.compile(r"arxiv:\s*(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
 DOI = re.compile(r"doi:\s*(10\.\d{4,9}/[^\s,;]+)", re.IGNORECASE)
 URL = re.compile(r"https?://[^\s,;]+")
@@ -26,15 +27,32 @@ UNSAFE = re.compile(r"[^A-Za-z0-9./:_()+-]")  # characters of an address or a DO
 def render(results: Results) -> str:
     """Return the entries, each after a comment with the arms' parts that it belongs to; the same records give the same keys."""
     entries: dict[str, tuple[Work, list[str]]] = {}
+    without: list[str] = []
     equal = {pair["name"]: pair["same_as"] for pair in results.records.meta.fairness.get("equal", ())}
-    for kind, name, reference in _cited_parts(results):
+    for kind, name, reference in _parts(results):
+        if not reference:
+            without.append(f"{kind} {name}")
+            continue
         note = f" (takes the steps of {equal[name]} here)" if kind == "optimizer" and name in equal else ""
         for work in cited_works(name, reference):
             key = _free_key(work, entries)
             _, users = entries.setdefault(key, (replace(work, key=key), []))
             users.append(f"{kind} {name}{note}")
     parts = [_entry_text(work, users) for work, users in entries.values()]
-    return "\n".join([*parts, _entry_text(_harness_work(), ["the benchmark"])])
+    return "\n".join([*_without_reference(without), *parts, _entry_text(_harness_work(), ["the benchmark"])])
+
+
+def _without_reference(parts: Sequence[str]) -> list[str]:
+    """Return comments that name the parts which have no entry, and say how they get one; none where all have one."""
+    if not parts:
+        return []
+    named = ", ".join(parts).replace("@", " at ")
+    return [
+        f"% No entry, because the plugin gives no reference: {' '.join(named.split())}.",
+        f"% A plugin gives one so: {EXAMPLE}.",
+        "% Then write this file again: harness report RUN --format bibtex --plugin FILE.py",
+        "",
+    ]
 
 
 def _free_key(work: Work, entries: Mapping[str, tuple[Work, list[str]]]) -> str:
@@ -43,7 +61,7 @@ def _free_key(work: Work, entries: Mapping[str, tuple[Work, list[str]]]) -> str:
     return next(key for key in keys if key not in entries or entries[key][0].fields == work.fields)
 
 
-def _cited_parts(results: Results) -> Iterator[tuple[str, str, str]]:
+def _parts(results: Results) -> Iterator[tuple[str, str, str]]:
     """Yield ``(kind, name, reference)`` of every optimizer and schedule of the arms, in their order."""
     meta, arms = results.records.meta, results.records.arms
     for kind, references in (
@@ -51,8 +69,7 @@ def _cited_parts(results: Results) -> Iterator[tuple[str, str, str]]:
         ("scheduler", meta.scheduler_references),
     ):
         for name in dict.fromkeys(map(str, arms[kind])):
-            if kind == "optimizer" or references.get(name):  # a schedule such as "constant" is nobody's idea
-                yield kind, name, references.get(name, "")
+            yield kind, name, references.get(name, "")
 
 
 def cited_works(name: str, reference: str) -> list[Work]:

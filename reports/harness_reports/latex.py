@@ -17,6 +17,7 @@ from harness_reports._words.names import capitalized, metric_title, shared_parts
 from harness_reports._words.notices import fairness_notes
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.statements import statements
+from harness_reports._words.table_note import verdict_note
 from harness_reports._words.work import ABOUT, HEADS, work_rows
 
 MOST_METRICS = 4  # columns of the leaderboard, so that it fits on a page
@@ -49,7 +50,7 @@ def _head_comments(outcome: Outcome) -> str:
         r"Made by optimizer-harness; needs \usepackage{booktabs}. References: harness report --format bibtex.",
         *([capitalized(notice)] if notice else []),
     ]
-    return "\n".join(f"% {' '.join(line.split())}" for line in lines)
+    return _commented(lines)
 
 
 def _table_label(records: Records, table: str) -> str:
@@ -199,25 +200,30 @@ def _alarm_table(outcome: Outcome) -> str:
 
 
 def _verdict_table(outcome: Outcome) -> str:
-    """Return the verdict on every network, facet by facet; its doubts and a line per facet stand below."""
+    """Return the verdict on every network, facet by facet; its doubts are comments that stand before the table."""
     verdict = statements(outcome.results)
     if not verdict:
         return ""
-    lines, below = [], list[str]()
+    lines, comments = [], ["The verdict. What to doubt about it, and why no word is stronger:"]
     for network in verdict:
         cells = [network.network, network.with_regime, *network.facets, network.power]
         lines.append([latex_text(cell) for cell in cells])
-        name = f"{network.network}: " if len(verdict) > 1 else ""
-        below += [f"{name}doubt: {doubt}." for doubt in network.doubts]
-        below += [f"{name}{line}." for line in network.lines]
+        comments += [f"{network.network}: {line}" for line in (*network.doubts, *network.reasons)]
     caption = (
-        f"Do the arms of {outcome.records.name} reach almost the same minima? Margins registered {verdict[0].registered}. "
+        f"Do the arms of {outcome.records.name} reach almost the same minima? "
         "Power: the probability that identical arms would have been found similar."
     )
     heads = ["network", "verdict", *FACETS, "power"]
     columns = f"{'l' * (len(heads) - 1)}r"
-    note = latex_text(" ".join(below))
-    return floating_table(latex_text(caption), _table_label(outcome.records, "verdict"), heads, columns, lines, note)
+    table = floating_table(
+        latex_text(caption), _table_label(outcome.records, "verdict"), heads, columns, lines, latex_text(verdict_note(outcome))
+    )  # fmt: skip
+    return f"{_commented(comments)}\n{table}"
+
+
+def _commented(lines: Sequence[str]) -> str:
+    """Return lines that LaTeX does not set."""
+    return "\n".join(f"% {' '.join(line.split())}" for line in lines)
 
 
 @hookimpl

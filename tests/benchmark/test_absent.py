@@ -33,10 +33,7 @@ LEFT_OUT = "settings of the file that are left out, because what they are for ta
         (
             None,
             ['compare.probes=["inside", "sharpness"]'],
-            (
-                "compare.probe_options.connectivity, compare.probe_options.stability, compare.probe_options.surface, "
-                "compare.probe_sizes.stability"
-            ),
+            ("compare.probe_options.stability, compare.probe_options.surface, compare.probe_sizes.stability"),
         ),
         ("verdict", ['train.optimizers=["sgd", "adam"]'], "search.space.rmsprop"),
         (

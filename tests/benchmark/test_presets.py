@@ -35,9 +35,12 @@ def test_a_preset_is_laid_over_the_profile_and_under_a_set(repository):
     assert benchmark.compare.probes == []
     line = source.notices[0]
     assert line.startswith(
-        "preset quick, a leaderboard of one search of each arm, without a verdict: search.trials = 4, "
+        "preset quick, a leaderboard of one search of each arm, without a verdict: search.confirm = 0, "
     )
     assert "compare.looks = [1]" in line
+    assert line.endswith("; --set replaces its search.trials")
+    assert source.preset["sets"]["compare.probes"] == []
+    assert source.preset["replaced"] == ["search.trials"]
 
 
 def test_a_budget_in_epochs_is_scaled(benchmark_file):
@@ -49,3 +52,5 @@ def test_a_budget_in_epochs_is_scaled(benchmark_file):
 def test_an_unknown_preset_is_refused(benchmark_file):
     with pytest.raises(BenchmarkError, match="--preset: must be quick, good, best, got 'god'; did you mean 'good'"):
         load(benchmark_file(), preset="god")
+    with pytest.raises(BenchmarkError, match=r"--preset: must be quick, good, best, got 'fast'$"):
+        load(benchmark_file(), preset="fast")

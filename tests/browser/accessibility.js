@@ -6,7 +6,10 @@
   const tell = (rule, element, more = "") => found.push(`${rule}: ${element.outerHTML.replace(/\s+/g, " ").slice(0, 110)} ${more}`.trim());
 
   // --- colours
-  const parts = (colour) => (colour.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+  const parts = (colour) => {
+    const numbers = (colour.match(/[\d.]+(e-?\d+)?/g) ?? [0, 0, 0, 0]).map(Number);
+    return colour.startsWith("color(srgb") ? [...numbers.slice(0, 3).map((part) => 255 * part), numbers[3] ?? 1] : numbers;
+  };
   const alpha = (colour) => (colour === "none" || colour === "transparent" ? 0 : parts(colour)[3] ?? 1);
   const luminance = (colour) => {
     const [r, g, b] = colour.slice(0, 3).map((part) => ((part /= 255) <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
@@ -31,7 +34,7 @@
   const seen = new Set();
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || seen.has(element) || element.closest("script, style, metadata, title, desc, option, .plot, .anchor, [disabled]") || !visible(element)) continue;
+    if (!walker.currentNode.textContent.trim() || seen.has(element) || element.closest("script, style, metadata, title, desc, option, .plot, .anchor, [disabled], [aria-hidden=true]") || !visible(element)) continue;
     seen.add(element);
     const style = getComputedStyle(element);
     const colour = element.closest("svg") ? style.fill : style.color;

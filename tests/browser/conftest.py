@@ -169,10 +169,10 @@ def searched(written: Callable[..., Path]) -> Path:
 
 def _judged(written: Callable[..., Path], name: str, probes: Sequence[str], **about: Any) -> Path:
     from harness.verdict import tuning
-    from harness.verdict.tables import verdict
+    from harness.verdict.tables import facets, verdict
 
     minima = load("test_minima")
-    offers = [*minima.OFFERS, *(offer for module in (verdict, tuning) for offer in analyses_of(module))]
+    offers = [*minima.OFFERS, *(offer for module in (verdict, facets, tuning) for offer in analyses_of(module))]
     made = {"seeds": minima.SEEDS, "trials": 6, "epochs": 5, **about}
     return written(name, lambda records: minima.compared(records, probes=probes), offers, **made)
 
@@ -188,7 +188,7 @@ def everything(written: Callable[..., Path]) -> Path:
 def sixteen(written: Callable[..., Path]) -> Path:
     """Return the page of eight optimizers under two schedules, with a verdict."""
     about = {"optimizers": OPTIMIZERS, "schedulers": ["cosine", "onecycle"]}
-    return _judged(written, "sixteen", ("representation", "sharpness"), **about)
+    return _judged(written, "sixteen", ("sharpness",), **about)
 
 
 def _with_photos(photos: Sequence[tuple[str, int, bytes]], folder: Path) -> Callable[[Any], Any]:

@@ -88,6 +88,15 @@ def test_what_is_not_there_is_refused(name, kind, message):
     assert isinstance(error.value, UnknownName) or kind == "optimiser"
 
 
+def test_a_file_that_lies_there_is_named_where_its_name_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "signum.py").write_text("")
+    with pytest.raises(UnknownName, match=r"got 'signum'; there is a file 'signum.py': harness check signum.py$"):
+        find_plugins("signum")
+    with pytest.raises(UnknownName, match=r"there is a file 'signum.py'"):
+        find_plugins("signum", "optimizer")
+
+
 def test_a_file_that_offers_nothing_of_the_kind_is_refused(plugin):
     with pytest.raises(HarnessError, match="must be a file that offers a plugin of kind optimizer"):
         find_plugins(plugin(), "optimizer")

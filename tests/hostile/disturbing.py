@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -284,7 +285,9 @@ class Forked:
         pass_fds: tuple[int, ...], start_new_session: bool,
     ) -> None:  # fmt: skip
         self.returncode: int | None = None
-        self.pid = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which later releases of Python fear here
+            self.pid = os.fork()
         if self.pid:
             return
         try:

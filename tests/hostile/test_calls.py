@@ -45,6 +45,7 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "draw_range_test": {"axes": None, "lr": [0.1, 1.0], "loss": [2.0, 1.0], "smoothed": [2.0, 1.0], "suggestions": {}},
     "draw_walks": {"axes": None, "walks": None, "landscape": "Beale", "strokes": {}},
     "execute": {"job": None, "workbench": None},
+    "export": {"run": "nowhere", "quiet": True},
     "fit": {"epochs": 1, "set": {"data.dataset": "nowhere"}, "quiet": True},
     "from_spreadsheet_cell": {"text": "'=1"},
     "image_bytes": {"image": np.zeros((2, 2, 3), np.uint8)},

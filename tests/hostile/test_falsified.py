@@ -518,6 +518,7 @@ def harness_probes():
 '''
 
 BENCHMARK = """
+block = {block}
 name = "{name}"
 [data]
 dataset = "blobs"
@@ -563,7 +564,7 @@ HONEST = ["adam", "lbfgs", "drawing"]
 
 
 @pytest.fixture(scope="module")
-def carry_out(tmp_path_factory):
+def carry_out(tmp_path_factory, every_analysis):
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "strange.py").write_text(PLUGINS)
 
@@ -571,7 +572,7 @@ def carry_out(tmp_path_factory):
         name, optimizers=HONEST, task="plain", backbones=("honest",), probes=("draw", "draw_late"), report="text"
     ):
         file = folder / f"{name}.toml"
-        lists = {"optimizers": optimizers, "backbones": backbones, "probes": probes}
+        lists = {"optimizers": optimizers, "backbones": backbones, "probes": probes, "block": every_analysis}
         text = BENCHMARK.format(
             name=name, task=task, report=report, **{key: list(value) for key, value in lists.items()}
         )

@@ -140,7 +140,7 @@ def test_pictures_of_ours_can_be_replaced(tmp_path):
     from harness.results.pictures.walks import save_picture
     from harness.training.walks import COLUMNS
 
-    for name in ("a.svg", "a.png"):
+    for name in ("a.svg", "a.png", "a.pdf", "a.pgf"):
         write_picture(tmp_path / name, [])
         check_out_file(tmp_path / name)
         save_picture(pd.DataFrame(columns=list(COLUMNS)), [], tmp_path / name)

@@ -18,8 +18,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.plugin.discovery import discover
-
 HARMFUL = Path(__file__).with_name("harmful.py")
 HARMS = (
     "segfault", "exit", "abort", "out_of_memory", "chdir", "thread", "threads", "seeds", "dtype", "warnings", "descriptors", "silence",
@@ -74,15 +72,16 @@ paths = false
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory):
+def ended(tmp_path_factory, every_analysis):
     """A run of all of them: its exit code, what it printed, its records and its report."""
     folder = tmp_path_factory.mktemp("harmful")
     harms = folder / "harms"
     harms.mkdir()
     file = folder / "harmful.toml"
-    analyses = sorted({offered.plugin for offered in discover().offers["analysis"].values()})  # of hundreds of pairs
     names = ["sleeps", "harmless", *HARMS, *(name for name in ALWAYS if name != "sleeps")]  # others run while it sleeps
-    file.write_text(BENCHMARK.format(analyses=json.dumps(analyses), optimizers=json.dumps(names)), encoding="utf-8")
+    file.write_text(
+        BENCHMARK.format(analyses=json.dumps(every_analysis), optimizers=json.dumps(names)), encoding="utf-8"
+    )
     words = ["run", str(file), "--plugin", str(HARMFUL), "--out", str(folder / "runs")]
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, *words], capture_output=True, text=True, cwd=folder,

@@ -394,7 +394,9 @@ def refusal(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def registry(files=(), block=()):
-        return discover(files, block) if files or block else REGISTRY  # looking for plugins takes a quarter of a second
+        return (
+            discover(files, block) if files or block else REGISTRY
+        )  # looking for plugins takes longer than the refusal
 
     def accepted(*_):
         raise AssertionError("accepted")

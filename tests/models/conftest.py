@@ -76,7 +76,7 @@ def benchmark_text():
 
 
 @pytest.fixture(scope="session")
-def finished(place):
+def finished(place, every_analysis):
     """Return a function that returns the finished run of a regime, made once."""
     made = {}
 
@@ -88,7 +88,7 @@ def finished(place):
                 file.write_text(
                     BENCHMARK.format(regime=regime, backbone="lesson_cnn" if regime == "scratch" else NETWORK)
                 )
-                request = Request(file, data=place / "data", out=place / regime)
+                request = Request(file, data=place / "data", out=place / regime, block=every_analysis)
                 assert run(request, Reporter(quiet=True)) == 0
                 (made[regime],) = (place / regime).iterdir()
         return made[regime]

@@ -180,7 +180,7 @@ def large(tmp_path_factory, registry):
 
 
 @pytest.fixture(scope="module")
-def followed(large):
+def followed(large, every_analysis):
     """Return a function that returns the finished run of a regime at 96 px, made once."""
     made = {}
 
@@ -190,7 +190,7 @@ def followed(large):
                 patched.setenv("HARNESS_WEIGHTS", str(large))
                 file = large / f"{regime}.toml"
                 file.write_text(FOLLOWED.format(regime=regime) + (HEAD if regime == "features" else ""))
-                assert run(Request(file, data=large / "data", out=large / regime), QUIET) == 0
+                assert run(Request(file, data=large / "data", out=large / regime, block=every_analysis), QUIET) == 0
                 (made[regime],) = (large / regime).iterdir()
         return made[regime]
 
@@ -365,6 +365,40 @@ def test_no_folder_is_overwritten_and_missing_weights_are_said(finished, tmp_pat
         export(ExportRequest(copy, tmp_path / "new"), QUIET)
     assert not (tmp_path / "new").exists()
     assert [file.name for file in tmp_path.iterdir() if ".tmp" in file.name] == []
+
+
+def test_a_model_is_replaced_where_that_is_asked_for_and_another_folder_never(finished, tmp_path):
+    folder, out = finished("scratch"), tmp_path / "model"
+    export(ExportRequest(folder, out), QUIET)
+    with pytest.raises(DataError, match=r"which has an exported model; name another, or replace it with --force$"):
+        export(ExportRequest(folder, out, ensemble=True), QUIET)
+    export(ExportRequest(folder, out, ensemble=True, force=True), QUIET)
+    assert sorted(file.name for file in out.iterdir()) == [
+        "README.md", "model.json", "network-0.safetensors", "network-1.safetensors",
+    ]  # fmt: skip
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.json").write_text('{"format": "mine"}')
+    with pytest.raises(DataError, match=r"--out: must be a new folder, got .*mine', which is there"):
+        export(ExportRequest(folder, tmp_path / "mine", force=True), QUIET)
+    assert (tmp_path / "mine" / "model.json").read_text() == '{"format": "mine"}'
+
+
+def test_python_exports_what_the_command_exports_and_reads_of_arguments(finished, tmp_path, capsys):
+    import harness
+
+    folder = finished("scratch")
+    _, about = export(ExportRequest(folder, tmp_path / "typed"), QUIET)
+    assert harness.export(harness.load(folder), tmp_path / "called") == tmp_path / "called"
+    assert "test accuracy of this model: " in capsys.readouterr().out
+    assert json.loads((tmp_path / "called" / "model.json").read_text()) == about
+    with pytest.raises(DataError, match=r"^out: must be a new folder, got .*, or replace it with force=True$"):
+        harness.export(folder, tmp_path / "called", quiet=True)
+    with pytest.raises(HarnessError, match=r"^formats: must be onnx, torchscript, timm, or several .* got 'onyx'"):
+        harness.export(folder, tmp_path / "other", formats=["onyx"], quiet=True)
+    with pytest.raises(HarnessError, match=r"^arm: must be an arm of the run, got 'nobody'"):
+        harness.export(folder, tmp_path / "other", arm="nobody", quiet=True)
+    assert capsys.readouterr().out == ""
 
 
 def test_the_command_says_what_to_expect_and_how_to_predict(finished, tmp_path, capsys):

@@ -16,7 +16,7 @@ from PIL import Image
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, RunFolderError
 from harness.models import predict as module
-from harness.models.choice import choose_model
+from harness.models.choice import choose_model, model_line
 from harness.models.predict import PredictionRequest, predict
 from harness.plugin.contracts import Backbone
 from harness.records import open_records
@@ -88,6 +88,10 @@ def test_tune_chooses_and_test_has_no_say(finished):
     records.runs.loc[of[b], [metric, "test_accuracy"]] = [[0.8, 1.0], [0.8, 1.0]]
     assert choose_model(records).arm == b
     assert choose_model(records).run_ids == (records.runs.loc[of[b][0], "run_id"],)  # of equals, the first
+    assert model_line(records) == (
+        f"'harness predict' and 'harness export' take {b.split('/')[1]}, seed 0: the best arm on tune, and its best seed there "
+        "(tune accuracy 80.00 %, test accuracy 100.00 %)"
+    )
     records.runs.loc[of[b], metric] = [0.7, 0.8]  # equal means: the first arm
     assert choose_model(records).arm == a
     assert choose_model(records, arm=b).run_ids == (records.runs.loc[of[b][1], "run_id"],)
@@ -100,6 +104,7 @@ def test_tune_chooses_and_test_has_no_say(finished):
     records.runs.loc[of[a], "state"] = "failed"
     with pytest.raises(RunFolderError, match="must have a finished comparison run, got none"):
         choose_model(records)
+    assert model_line(records) == ""
     with pytest.raises(BenchmarkError, match="--arm: must be an arm of the run, got 'lesson_cnn/sgd'; did you mean"):
         choose_model(records, arm="lesson_cnn/sgd")
 
@@ -278,7 +283,24 @@ def test_the_command_writes_the_table_and_ends_well_though_photos_are_unreadable
     for number, (_, probability, named) in enumerate(rows, 1):
         assert number == 5 or named == ("dogs" if float(probability) > 0.5 else "cats")
     assert all(0.1 <= float(row[1]) <= 0.9 for row in rows)
-    assert "warning: 1 of 80 photos could not be read and got 0.5:" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "the column label has the probability of dogs\n" in printed
+    assert "warning: 1 of 80 photos could not be read and got 0.5:" in printed
+
+
+def test_a_table_is_written_again_and_another_file_only_where_that_is_asked_for(finished, unlabelled, tmp_path):
+    folder, out = finished("scratch"), tmp_path / "a.csv"
+    go(folder, unlabelled, out)
+    first = out.read_bytes()
+    go(folder, unlabelled, out)
+    assert out.read_bytes() == first
+    with pytest.raises(
+        DataError, match=r"got .*a\.csv', a table with other columns; name another, or replace it with --force$"
+    ):
+        go(folder, unlabelled, out, predicted=True)
+    assert out.read_bytes() == first
+    go(folder, unlabelled, out, predicted=True, force=True)
+    assert table(out)[0] == ["id", "label", "predicted"]
 
 
 def test_a_loose_plugin_of_the_run_has_to_be_named_and_is_compared_with_the_recorded_one(

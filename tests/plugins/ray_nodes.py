@@ -12,6 +12,7 @@ import os
 import sys
 
 STORE = 80 * 2**20  # bytes of a node's object store, about the least that Ray takes
+QUIET = {"include_dashboard": False, "include_log_monitor": False}  # processes that nobody here looks at
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
         what, name = line.split()
         if what == "add":
             os.environ["NODE"] = name
-            nodes[name] = cluster.add_node(num_cpus=1, object_store_memory=STORE, include_dashboard=False)
+            nodes[name] = cluster.add_node(num_cpus=1, object_store_memory=STORE, **QUIET)
         else:
             cluster.remove_node(nodes.pop(name), allow_graceful=False)
         print(cluster.address, file=answers)

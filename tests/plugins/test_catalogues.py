@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from harness_plugins.optimizers import _ranges, _wrappers
+from harness_plugins.optimizers import _ranges, _wrappers, timm_optim
 
 from harness.cli.list import lines, list_plugins
 from harness.errors import UnknownName
@@ -168,6 +168,16 @@ def test_a_range_is_read_from_the_table_and_holds_the_rate_that_was_best():
     assert unmeasured == {"pytorch_optimizer:SpectralSphere"}  # a step takes a tenth of a second
 
 
+def test_of_timm_a_range_is_measured_or_that_of_the_same_algorithm_elsewhere_and_wider():
+    for name in LIBRARIES["timm"].names():
+        offer, row = FOUND.get("optimizer", f"timm:{name}", Optimizer), _ranges.RANGES.get(timm_optim.same_steps(name))
+        low, high = offer.space["lr"].low, offer.space["lr"].high
+        if row is None:
+            row = _ranges.RANGES[timm_optim.LIKE[offer.reference.rpartition(".")[2]]]
+            assert (low, high) == (row.low / 10, row.high * 10)
+        assert low < row.best < high
+
+
 @pytest.mark.parametrize("outer", sorted(_wrappers.WRAPPERS))
 def test_a_wrapper_goes_around_any_optimizer_that_takes_a_gradient_as_it_is(outer):
     offer = FOUND.get("optimizer", f"pytorch_optimizer:{outer}(sgd)", Optimizer)
@@ -244,7 +254,7 @@ def test_betas_can_be_said_one_by_one():
             FOUND.get("optimizer", name, Optimizer).build(weights, lr=0.1, **{beta: 0.5})
 
 
-def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path):
+def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path, every_analysis):
     from harness.cli.show import show
     from harness.console.progress import Reporter
     from harness.running.prepare import Request
@@ -253,8 +263,9 @@ def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path):
     file = benchmark_file(
         ('"sgd", "adam"', '"torch:RAdam", "timm:lamb", "lion"'),
         ("[compare]", '[search.space."torch:RAdam"]\nbeta1 = { low = 0.8, high = 0.95 }\n[compare]'),
+        ("trials = 3", "trials = 1"),
     )
-    assert run(Request(file, out=tmp_path / "runs"), Reporter(quiet=True)) == 0
+    assert run(Request(file, out=tmp_path / "runs", block=every_analysis), Reporter(quiet=True)) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     arms = {arm["optimizer"]: arm for arm in show(folder)["arms"]}
     assert set(arms) == {"torch:RAdam", "timm:lamb", "lion"}

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import math
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from harness.plugin.contracts import KINDS, Backbone, Catalogue, Scheduler, Task
+from harness.plugin.contracts import KINDS, Analysis, Backbone, Catalogue, Scheduler, Task
 from harness.plugin.discovery import discover
+from harness.running.workers import processes
 from harness.testing import checks
 
 FOUND = discover()
@@ -23,9 +31,52 @@ CHECKS = [
 ]
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """Fork the workers of an executor: started as users' are, each would import torch. ``test_processes`` starts them so."""
+    place = Path(__file__).parents[1] / "hostile" / "disturbing.py"
+    spec = importlib.util.spec_from_file_location("disturbing", place)
+    disturbing = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "disturbing", disturbing)
+    spec.loader.exec_module(disturbing)
+    popen = partial(disturbing.Forked, lambda: None)
+    monkeypatch.setattr(processes, "subprocess", SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL))
+
+
+def file_of(offer):
+    """Return the file of an analysis or a report."""
+    function = offer.compute if isinstance(offer, Analysis) else offer.render
+    return function.__code__.co_filename
+
+
+@pytest.fixture(scope="module")
+def imported():
+    """Which of torch and timm are there after each file of an analysis or a report, by file: all are loaded by one process.
+
+    The check ``without_torch`` starts one for each file, and each of them imports pandas. ``tests/testing`` has it so.
+    """
+    files = sorted({file_of(check.offer) for check in CHECKS if check.name == "without_torch"})
+    code = (
+        "import importlib.util, json, sys\n"
+        "found = {}\n"
+        "for number, file in enumerate(sys.argv[1:]):\n"
+        "    spec = importlib.util.spec_from_file_location(f'looked_at_{number}', file)\n"
+        "    sys.modules[spec.name] = module = importlib.util.module_from_spec(spec)\n"
+        "    spec.loader.exec_module(module)\n"
+        "    found[file] = sorted({'torch', 'timm'} & set(sys.modules))\n"
+        "print(json.dumps(found))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: f"{check.offer.name}-{check}")
-def test_a_plugin_passes_its_check(check):
-    check()
+def test_a_plugin_passes_its_check(check, forked, request):
+    if check.name == "without_torch":
+        assert request.getfixturevalue("imported")[file_of(check.offer)] == []
+    else:
+        check()
 
 
 @pytest.mark.parametrize("kind", list(FOUND.offers))

@@ -126,7 +126,12 @@ def test_every_split_has_as_many_cats_as_dogs():
 
 
 def test_raw_pixels_do_not_give_the_classes_away():
-    """A linear classifier stays near chance, so that what a network scores comes from shapes it has found."""
-    train, test = labelled(range(256)), labelled(range(1_000_000, 1_000_512))
-    scores = [LogisticRegression(C=c, max_iter=500).fit(*train).score(*test) for c in (0.001, 0.01, 0.1)]
+    """A linear classifier stays near chance, so that what a network scores comes from shapes it has found.
+
+    The 512 drawings that it learns from span 512 of 3,072 dimensions, and its weights lie in them.
+    """
+    (train, labels), (test, truth) = labelled(range(256)), labelled(range(1_000_000, 1_000_384))
+    axes = np.linalg.svd(train, full_matrices=False)[2]
+    fits = [LogisticRegression(C=c, max_iter=500).fit(train @ axes.T, labels) for c in (0.001, 0.01, 0.1)]
+    scores = [fit.score(test @ axes.T, truth) for fit in fits]
     assert max(scores) < 0.75

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -351,9 +352,9 @@ def test_the_reports_of_a_regression_speak_of_nothing_it_has_not(folder):
     assert "test r2" in head
     assert "loss" not in head  # the same numbers as mse
     assert "test mse" in markdown
-    assert 'id="first-' in html
-    assert 'id="dots-0-' in html
-    assert 'id="dots-1-' not in html  # mse on test, on train, and not once more as loss
+    assert 'id="scores-test_mse-' in html
+    assert 'id="seeds-train_mse-' in html
+    assert not re.search('id="seeds-t[a-z]+_loss-', html)  # mse on test, on train, and not once more as loss
     body = html[html.index("<body") : html.index("Benchmark, resolved")].replace(
         "pixelated", ""
     )  # how a picture is drawn

@@ -14,6 +14,7 @@ from harness_reports._words.works import bibliography, parse
 
 from harness import __version__
 from harness.plugin.discovery import discover
+from harness.results.reports import with_references
 
 ENTRY = re.compile(r"^@(\w+)\{([^,\s]+),\n((?:  [a-z]+ = \{.*\},\n)+)\}$", re.MULTILINE)
 
@@ -51,6 +52,40 @@ def test_schedules_are_cited_where_their_reference_is_known(make_records: Any, a
         records, meta=replace(records.meta, scheduler_references={"cosine": "arXiv:1608.03983", "constant": ""})
     )
     assert "loshchilov2017sgdr" in entries(bibtex.render(analysed(records)))
+
+
+def test_what_has_no_reference_is_named_with_the_way_to_give_one(make_records: Any, analysed: Any) -> None:
+    records = make_records(["sgd", "sig@num"], schedulers=["cosine", "constant"])
+    meta = replace(records.meta, references={"sgd": "arXiv:1412.6980", "sig@num": ""}, scheduler_references={})
+    text = bibtex.render(analysed(replace(records, meta=meta)))
+    first, second, third = text.splitlines()[:3]
+    assert first == (
+        "% No entry, because the plugin gives no reference: optimizer sig at num, scheduler cosine, scheduler constant."
+    )
+    assert "reference=" in second
+    assert third.endswith("harness report RUN --format bibtex --plugin FILE.py")
+    assert list(entries(text)) == ["kingma2015adam", "optimizerharness"]
+
+
+LATE = """
+import torch
+from harness import Optimizer, hookimpl
+@hookimpl
+def harness_optimizers():
+    return [Optimizer("signum", torch.optim.SGD, {}, {"lr": 0.1}, reference="Doe and Roe 2024, arXiv:2401.01234")]
+"""
+
+
+def test_a_reference_that_a_plugin_gives_later_is_cited_without_another_run(
+    make_records: Any, analysed: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "late.py").write_text(LATE)
+    records = make_records(["signum", "adam"])
+    records = replace(records, meta=replace(records.meta, references={"signum": "", "adam": "mine"}))
+    late = with_references(records, discover([tmp_path / "late.py"]))
+    assert late.meta.references["adam"] == "mine"  # what a run has recorded stays
+    own = entries(bibtex.render(analysed(late)))["optimizer:signum"]
+    assert (own["author"], own["year"], own["eprint"]) == ("Doe and Roe", "2024", "2401.01234")
 
 
 def test_every_built_in_optimizer_and_schedule_has_a_whole_entry() -> None:

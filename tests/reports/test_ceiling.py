@@ -32,7 +32,7 @@ from harness.records import open_records, schema
 from harness.records.store import save_arrays
 from harness.results.analysis import analyse
 from harness.results.several import open_several
-from harness.statistics.intervals import clopper_pearson, detectable_share
+from harness.statistics.proportions import clopper_pearson, detectable_share
 
 PHOTOS, SEEDS, ARMS = 70, 3, 2
 LEVELS = {"ceiling": 1.0, "floor": 0.0, "between": 63 / PHOTOS}
@@ -94,8 +94,13 @@ def read(page: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def said(folder: Path, results: harness.Results) -> dict[str, str]:
+def said(folder: Path, results: harness.Results, undrawing: Any) -> dict[str, str]:
     """Return everything that is said of the run, by format."""
+    with undrawing():
+        return everything_said(folder, results)
+
+
+def everything_said(folder: Path, results: harness.Results) -> dict[str, str]:
     found = {offer.name: offer.render(results) for offer in discover().all("report")}
     found["html"] = read(found["html"])
     found["latex"] = found["latex"].replace("{[}", "[").replace("{]}", "]").replace("$-$", "-").replace("{-}", "-")

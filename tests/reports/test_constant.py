@@ -13,6 +13,8 @@ from harness.records import open_records
 from harness.running.prepare import Request
 from harness.running.start import run
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 NOTHING = '''
 """Classes that the features say nothing of; RARE of 100 examples are dogs."""
 
@@ -113,7 +115,7 @@ def test_of_95_to_5_every_page_says_that_no_arm_is_better_than_the_large_class(w
 
 
 def test_of_two_equal_classes_no_arm_is_better_than_guessing(without_signal, shown):
-    folder, lines = without_signal(50)
+    folder, lines = without_signal(50, 'report.formats=["text"]')
     answer = shown(folder).splitlines()[2]
     assert answer in (
         "A leaderboard, no verdict: no arm is better than guessing (50.00 %).",
@@ -123,7 +125,7 @@ def test_of_two_equal_classes_no_arm_is_better_than_guessing(without_signal, sho
 
 
 def test_a_balanced_accuracy_decides(without_signal, shown):
-    folder, _ = without_signal(5, 'compare.metric="balanced_accuracy"')
+    folder, _ = without_signal(5, 'compare.metric="balanced_accuracy"', 'report.formats=["text"]')
     assert "better than always answering “cat” (50.00 %)." in shown(folder).splitlines()[2]
     assert {row["alarm"] for row in json.loads(shown(folder, "--json"))["alarms"]} >= {"chance"}
     assert open_records(folder).meta.metric == "balanced_accuracy"

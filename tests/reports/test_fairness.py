@@ -223,12 +223,13 @@ def test_the_page_shows_what_tuning_was_worth(make_records: Any) -> None:
         "after 12 trials: lr now 0.00100 to 100 and 12 trials more, because its learning rate was at the edge" in page
     )
     assert "75.00 % to 91.00 %" in page  # worst to best search
-    assert 'id="pareto-0-' in page
+    assert 'id="score-against-seconds-lesson_cnn-' in page
     assert "The search was to improve both" in page
     expected = winner.compute(records).iloc[0]
     assert f"<strong>{100 * expected['expected']:.2f} %</strong>" in page
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_a_page_without_any_of_it_has_no_such_section(make_records: Any) -> None:
     page = page_of(make_records(trials=0, compared=False))
     assert 'id="fairness"' not in page

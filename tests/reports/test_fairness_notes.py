@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from harness_reports import bibtex, html, latex, markdown
 from harness_reports._words.notices import Notice, notices
 from harness_reports._words.outcome import Outcome
+
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
 
 NOTE = (
     "adamw is adam here: without weight decay both take the same steps (compared over 20 steps); see search.objective"

@@ -19,6 +19,8 @@ from harness_reports._words.outcome import Outcome
 from harness import Results, markdown_text
 from harness.verdict.protocol import FACETS
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 N = 1000
 
 

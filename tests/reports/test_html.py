@@ -176,9 +176,9 @@ def test_hostile_names_stay_text(pages: dict[str, str]) -> None:
 
 
 def test_every_seed_is_a_dot(pages: dict[str, str]) -> None:
-    assert [marks(pages["plain"], f"dots-0-seeds-{place}") for place in range(3)] == [8, 8, 8]
-    assert marks(pages["an arm failed"], "dots-0-seeds-2") == 0
-    assert "dots-0" not in pages["one arm, one seed"]  # a figure of one number says nothing
+    assert [marks(pages["plain"], f"seeds-train_accuracy-seeds-{place}") for place in range(3)] == [8, 8, 8]
+    assert marks(pages["an arm failed"], "seeds-train_accuracy-seeds-2") == 0
+    assert "seeds-train_accuracy" not in pages["one arm, one seed"]  # a figure of one number says nothing
 
 
 def test_every_trial_is_a_mark(make_records: Any, pages: dict[str, str]) -> None:
@@ -216,6 +216,7 @@ def test_same_minimum_is_said_to_be_untested(pages: dict[str, str]) -> None:
     assert untested == [name for name in NAMES if name not in ("one arm, one seed", "all failed")]  # of one arm alone
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -> None:
     records = spoiled(make_records(seeds=4), SGD, [1, 2], "failed", "out of memory")
     records = replace(records, runs=records.runs[records.runs["run_id"] != "lesson_cnn-adam-cosine-3"])
@@ -250,12 +251,14 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
         assert text in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_page_without_any_analysis_says_so(make_records: Any) -> None:
     text = html.render(Results(make_records(), {}, ("analysis 'leaderboard' failed: oops",)))
     assert "analysis &#39;leaderboard&#39; failed: oops" in text
     assert "No leaderboard." in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_table_of_another_analysis_is_shown(make_records: Any, analysed: Any) -> None:
     results = analysed(make_records(seeds=2))
     mine = pd.DataFrame({"pair": ["sgd <-> adam"], "p": [0.0123456]})
@@ -268,7 +271,7 @@ def test_numbers_at_the_end_of_the_scale_are_drawn(make_records: Any, analysed: 
     records.runs["test_mse"] = [1e-300, 1.0, 1e300]
     records.trials.loc[records.trials["state"] == "done", "value"] = 1e300
     records.trials.at[0, "value"] = -1e300
-    assert marks(html.render(analysed(records)), "dots-0-seeds-0") == 3
+    assert marks(html.render(analysed(records)), "seeds-train_accuracy-seeds-0") == 3
 
 
 def test_equal_labels_are_told_apart(make_records: Any) -> None:
@@ -295,6 +298,7 @@ def with_heads(records: Any, heads: dict[str, str]) -> Any:
     return replace(records, meta=meta, **{k: t.assign(arm=t["arm"].map(named)) for k, t in tables.items()})
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_network_is_named_with_its_head(make_records: Any, analysed: Any) -> None:
     same = with_heads(make_records(["sgd", "adam"], seeds=2), {"sgd": "linear", "adam": "linear"})
     assert shared_parts(same) == "network lesson_cnn+linear and scheduler cosine"
@@ -304,6 +308,7 @@ def test_a_network_is_named_with_its_head(make_records: Any, analysed: Any) -> N
     assert shared_parts(other) == "backbone lesson_cnn and scheduler cosine"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_precision_is_that_of_the_runs(make_records: Any, analysed: Any) -> None:
     records = make_records(seeds=2)  # on a device that would train in bf16
     records.runs["precision"] = "fp32"

@@ -21,6 +21,8 @@ from harness.results.analysis import analyse
 from harness.results.tables import suspects
 from harness.results.tables.class_probabilities import entropy
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 
 def analyses_of(module):
     """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from harness_reports._draw.looks import arm_looks
+from harness_reports._draw.looks import arm_looks, swatch
 from harness_reports._draw.theme import CONTROLS, DARK_HUES, HUES, definitions, paint, painted
 from harness_reports._words.names import arm_labels, arm_parts
 
@@ -57,3 +57,12 @@ def test_a_colour_is_a_variable_of_the_page(place: int) -> None:
     assert painted(f"fill: {HUES[place]}; stroke: #123456") == f"fill: var(--hue-{place}); stroke: #123456"
     assert f"--hue-{place}: {HUES[place]};" in definitions(dark=False)
     assert f"--hue-{place}: {DARK_HUES[place]};" in definitions(dark=True)
+
+
+@pytest.mark.parametrize("look", list(arm_looks({f"arm {i}": f"arm {i}" for i in range(24)}).values()))
+def test_a_swatch_has_the_colour_and_the_dashes_of_its_arm_and_no_id(look: Any) -> None:
+    drawn = str(swatch(look.color, look.dashes, look.marker))
+    assert drawn.count(look.paint) == 2
+    assert ("stroke-dasharray" in drawn) == (look.dashes != "solid")
+    assert "id=" not in drawn
+    assert drawn.count("Z") == 1  # a mark is one closed path

@@ -73,6 +73,7 @@ def test_equal_seeds_are_as_sure_as_their_test_examples(records, score):
     assert tuple(table.loc["gain", ["low", "high"]]) == pytest.approx((-0.000937, 0.000937), abs=1e-6)
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_without_snapshots_there_is_no_table_and_no_section(make_records):
     made = make_records(seeds=2)
     assert analysis.compute(made).empty
@@ -82,6 +83,7 @@ def test_without_snapshots_there_is_no_table_and_no_section(make_records):
     assert "The whole network</h3>" not in page
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_one_seed_has_no_interval(records):
     one = replace(records, runs=records.runs[(records.runs["phase"] != "compare") | (records.runs["seed"] == 0)])
     assert analysis.compute(one)["low"].isna().all()
@@ -116,12 +118,14 @@ def test_the_recorded_rates_of_a_schedule_that_goes_by_the_loss_are_drawn(record
     assert drawn == [[0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07]] * 4
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_a_schedule_that_could_not_be_drawn_says_why(records):
     meta = replace(records.meta, schedules={SGDR: {**ABOUT, "steps": [], "lr": [], "note": "ValueError: no <i>"}})
     page = html.render(results(replace(records, meta=meta)))
     assert "not drawn: ValueError: no &lt;i&gt;" in page
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_confirmations_are_a_table_and_a_disagreement_is_a_notice_of_the_gravest_kind(records):
     good = {
         "run_id": "a", "examples": 650, "all": 650, "precision": "bf16", "largest": 0.0, "same": 650, "agrees": True,

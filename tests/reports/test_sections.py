@@ -16,6 +16,8 @@ from harness_reports._page._section import sections, shown_tables
 
 from harness import Results
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
+
 MODULE = '''"""A section that a test adds."""
 
 from harness_reports._page._section import Section

@@ -95,6 +95,7 @@ def test_six_workloads_have_a_prediction_profiles_and_a_diagram(made_up: Any) ->
     assert page.count('<a href="w0-01234567/report.html">w0</a>') == 1
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_three_workloads_are_mixed_or_agree_and_have_no_diagram(made_up: Any) -> None:
     page = html.render_workloads(made_up(3))
     assert "Inconclusive, in all 3 workloads" in page
@@ -129,6 +130,7 @@ def test_no_text_of_a_name_is_taken_for_markup_or_for_another_address(made_up: A
     assert re.findall(r'(?:href|src)="(?!#|w|a%20b)[^"]*"', page.partition("<script>")[0]) == []
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_what_is_missing_is_said_in_every_format(made_up: Any) -> None:
     workloads = made_up(2, problem="must be given photos, got no folder")
     for render in (html.render_workloads, text.render_workloads, markdown.render_workloads):
@@ -137,6 +139,7 @@ def test_what_is_missing_is_said_in_every_format(made_up: Any) -> None:
     assert text.render_workloads(workloads).splitlines()[0].endswith("3 workloads, each tuned and compared by itself.")
 
 
+@pytest.mark.usefixtures("undrawn")  # words are read
 def test_workloads_without_any_verdict_have_a_page(made_up: Any) -> None:
     whole = made_up(2)
     none = whole.tables["workloads"].assign(statement="no verdict")

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import re
+import shutil
 import sqlite3
 import threading
 import time
@@ -24,16 +25,23 @@ from harness.results.live.server import HOST, LiveRun, LiveServer
 from harness.results.pictures.plain_svg import Dots, curves, dot_plot
 
 
-@pytest.fixture
-def folder(written_records, tmp_path):
-    """A run of two arms with eight trials and two seeds each, whose records say that it is over."""
-    written_records(tmp_path / "run", trials=16, epochs=4, arms=2, seeds=2, tested=8)
-    with contextlib.closing(sqlite3.connect(tmp_path / "run" / "run.db")) as db, db:
+@pytest.fixture(scope="module")
+def written(written_records, tmp_path_factory):
+    """A run of two arms with eight trials and two seeds each, whose records say that it is over; do not change it."""
+    made = tmp_path_factory.mktemp("written") / "run"
+    written_records(made, trials=16, epochs=4, arms=2, seeds=2, tested=8)
+    with contextlib.closing(sqlite3.connect(made / "run.db")) as db, db:
         benchmark = json.loads(db.execute("SELECT value FROM meta WHERE key = 'benchmark'").fetchone()[0])
         benchmark["search"] |= {"trials": 8, "confirm": 0}
         benchmark["compare"] |= {"looks": [1], "seeds": 2, "epochs": 4, "untuned": 1}
         db.execute("UPDATE meta SET value = ? WHERE key = 'benchmark'", (json.dumps(benchmark),))
-    return tmp_path / "run"
+    return made
+
+
+@pytest.fixture
+def folder(written, tmp_path):
+    """A copy of that run, which a test may change."""
+    return shutil.copytree(written, tmp_path / "run")
 
 
 def change(folder, *commands):

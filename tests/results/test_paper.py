@@ -23,6 +23,7 @@ def draw():
         axes.plot([0, 1], [-1, 2])
         axes.scatter([0.1, 0.2], [0.3, 0.4], rasterized=name == "map")
         axes.set_xlabel(text, parse_math=False)
+        axes.set_ylabel("√(1 - CKA) 10⁻⁵ ¼", parse_math=False, family="sans-serif")
         figure.set_label(f"{name}: what it shows")
         drawn[name] = figure
     return drawn
@@ -91,6 +92,16 @@ def test_an_svg_has_its_letters_as_outlines_and_the_same_bytes_again(tmp_path):
     assert "<text" not in text
     assert "<dc:date>" not in text
     assert write(tmp_path / "again", "svg")[0].read_bytes() == files[0].read_bytes()
+
+
+@pytest.mark.usefixtures("figures")
+def test_latex_sets_a_pgf_picture_in_its_own_font(tmp_path, set_by_latex):
+    files = write(tmp_path / "out", "pgf")
+    text = files[0].read_text(encoding="utf-8")
+    assert r"$\surd$(1 {-} CKA) 10$^{-}$$^{5}$ $\frac{1}{4}$" in text
+    assert r"\sffamily" not in text
+    pictures = "\n".join(rf"\input{{{file.name}}}" for file in files if file.suffix == ".pgf")
+    set_by_latex(pictures, tmp_path / "out", "graphicx", "pgf")
 
 
 @pytest.mark.usefixtures("figures")

@@ -10,7 +10,8 @@ import torch
 
 from harness import Float, HarnessError, Optimizer, describe_walk
 from harness.cli.check import draw_paths, find_optimizers, find_plugins
-from harness.results.pictures.walks import check_picture, save_picture
+from harness.results.pictures.walks import save_picture
+from harness.results.pictures.writing import check_picture
 from harness.training.walks import walk_all
 
 
@@ -53,10 +54,12 @@ def test_the_file_is_the_same_twice_and_no_larger_than_a_page(walks, tmp_path):
 
 
 def test_another_kind_of_file_or_a_folder_that_is_not_there_is_refused_at_once(tmp_path):
-    with pytest.raises(HarnessError, match=r"--plot: must be a picture ending in .svg or .png, got '.*walk.pdf'"):
-        check_picture(tmp_path / "walk.pdf")
+    with pytest.raises(
+        HarnessError, match=r"--plot: must be a picture ending in .pdf, .pgf, .svg or .png, got '.*walk.jpg'"
+    ):
+        check_picture(tmp_path / "walk.jpg", "--plot")
     with pytest.raises(HarnessError, match=r"--plot: must be a file that can be written, .* its folder is not there"):
-        check_picture(tmp_path / "not" / "there.svg")
+        check_picture(tmp_path / "not" / "there.svg", "--plot")
 
 
 def test_check_draws_the_optimizer_next_to_sgd_and_adam(tmp_path):

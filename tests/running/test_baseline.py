@@ -109,7 +109,8 @@ def test_imported_arms_stand_in_every_table_as_if_trained_here(all_three, import
         for split in ("test", "tune"):
             np.testing.assert_array_equal(imported.predictions(run_id, split), all_three.predictions(run_id, split))
     assert set(imported.scores) == set(all_three.scores)
-    for key in ("spaces", "optimizers", "references", "convex", "roles"):
+    assert set(imported.meta.work) == {SGD, ADAM, RMSPROP}
+    for key in ("spaces", "optimizers", "references", "scheduler_references", "convex", "roles", "work"):
         assert getattr(imported.meta, key) == getattr(all_three.meta, key)
     (registered,) = imported.meta.protocols
     assert registered["protocol"]["arms"] == [SGD, ADAM, RMSPROP]
@@ -312,7 +313,7 @@ def test_what_is_damaged_is_named(file, tmp_path):
         said["tables"]["asks"]["columns"][-1] = "mood"
 
     refused(lambda out: out.write_bytes(b"no zip"), "must be a file of 'harness baseline export', got BadZipFile")
-    refused(with_("version", 99), "and version 2, got .* and 99")
+    refused(with_("version", 99), "and version 3, got .* and 99")
     refused(lambda out: rewritten(file, out, lambda said: said.pop("tables")), "got KeyError: 'tables'")
     refused(lambda out: rewritten(file, out, other_recipe), "with another recipe")
     refused(lambda out: rewritten(file, out, newer), "got ValueError: a column 'mood' of asks that this release")

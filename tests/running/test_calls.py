@@ -84,7 +84,9 @@ def test_lr_find_has_a_table_and_a_figure(repository):
     assert found.figure._repr_svg_().startswith("<svg")
     assert "lesson_cnn/sgd/cosine" in repr(found)
     assert found._repr_html_().count("<svg") == 1
-    with pytest.raises(HarnessError, match="--arm: must be an arm of the benchmark, got 'nobody'"):
+    with pytest.raises(KeyError, match=r"lr: must be an arm, got 'sgd'; there is lesson_cnn/sgd/cosine"):
+        found.lr["sgd"]
+    with pytest.raises(HarnessError, match=r"^arms: must be an arm of the benchmark, got 'nobody'"):
         harness.lr_find(repository / "tests" / "tiny.toml", set=SMALL, arms=["nobody"], quiet=True)
 
 
@@ -94,20 +96,12 @@ def test_predict_returns_what_the_command_writes(once, photos, tmp_path, capsys)
     table = harness.predict(run, folder)
     assert "2 photos predicted\n" in capsys.readouterr().out
     assert len(table) == 2
+    assert table["id"].tolist() == ["dogs.0.jpg", "dogs.1.jpg"]  # as the command names them
     written = harness.predict(run.folder, folder, out=tmp_path / "table.csv", quiet=True)
     assert (tmp_path / "table.csv").read_text().count("\n") == 3
     assert written["id"].tolist() == table["id"].tolist()
     numbers = table.select_dtypes("number").to_numpy()
     assert written.select_dtypes("number").to_numpy() == pytest.approx(numbers, rel=1e-5)
-
-
-def test_a_file_of_several_workloads_wants_one_to_be_named(repository, tmp_path):
-    file = tmp_path / "suite.toml"
-    file.write_text((repository / "tests" / "tiny.toml").read_text() + '[[workload]]\nname = "points"\n')
-    with pytest.raises(
-        BenchmarkError, match=r"must be one benchmark for harness\.run, got the workloads points; name one with"
-    ):
-        harness.run(file, out=tmp_path, quiet=True)
 
 
 def test_errors_are_one_line_and_never_end_the_process(tmp_path):
@@ -116,8 +110,12 @@ def test_errors_are_one_line_and_never_end_the_process(tmp_path):
     assert "\n" not in str(error.value)
     file = tmp_path / "file.toml"
     file.write_text('name = "x"\n')
-    with pytest.raises(BenchmarkError, match="--profile: must name a profile of the file"):
+    with pytest.raises(BenchmarkError, match=r"file\.toml: profile: must name a profile of the file"):
         harness.plan(file, profile="nobody", quiet=True)
+    with pytest.raises(BenchmarkError, match=r"^time_limit: must be .*, got 'soon'"):
+        harness.plan(file, time_limit="soon", quiet=True)
+    with pytest.raises(BenchmarkError, match=r"^set: data\.size: must be "):
+        harness.plan(file, set={"data.size": 0}, quiet=True)
 
 
 def test_values_become_words_of_the_command_line():

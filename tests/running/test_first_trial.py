@@ -12,8 +12,11 @@ from optuna.distributions import IntDistribution as Ints
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.first_trial import drawn_first, first_trial, moved_defaults
+from harness.console.progress import Reporter
 from harness.plugin.rules import NO_RULES, Constraint, Rules, as_values
 from harness.plugin.runs import Done, Epoch, State
+from harness.running.forecast.lines import _first_trial_line
+from harness.running.prepare import Request, prepare
 from harness.running.search import budget, study_name
 from harness.running.search import samplers as module
 
@@ -28,7 +31,9 @@ def competitor(space, defaults=None, schedule=None, rules=NO_RULES):
     optimizer, scheduler = (
         SimpleNamespace(settings=lambda chosen, own=own or {}: {**own, **chosen}) for own in (defaults, schedule)
     )
-    arm = SimpleNamespace(space=space, optimizer=optimizer, scheduler=scheduler, benchmark=benchmark, rules=rules)
+    arm = SimpleNamespace(
+        space=space, optimizer=optimizer, scheduler=scheduler, benchmark=benchmark, rules=rules, read_defaults={}
+    )
     arm.allowed = partial(Competitor.allowed, arm)
     return arm
 
@@ -150,6 +155,50 @@ def test_whatever_the_sampler_trial_0_has_the_defaults_and_a_kill_changes_nothin
         store.__exit__()
     assert trials(store, search) == whole
     assert [trial.params for trial in search._study.get_trials()] == [params for _, params, _ in whole]
+
+
+PARTLY = """
+import torch
+from harness import Float, Optimizer, hookimpl
+
+def build(parameters, momentum=0.8, **rest):
+    rest.pop("secret", 0)
+    return torch.optim.SGD(parameters, momentum=momentum, **rest)
+
+@hookimpl
+def harness_optimizers():
+    space = {name: Float(0.01, 0.9) for name in ("lr", "momentum", "dampening", "secret")}
+    return [Optimizer("partly", build, space, {"lr": 0.05})]
+"""
+
+
+def test_defaults_that_a_plugin_does_not_declare_are_read_and_said(benchmark_file, tmp_path):
+    """The one of ``build``'s arguments, the one that torch's class has, and one that nobody knows."""
+    plugin = tmp_path / "partly.py"
+    plugin.write_text(PARTLY, encoding="utf-8")
+    said = []
+    reporter = Reporter(quiet=True)
+    reporter.say = lambda text, style="", brief=False: said.append(text)
+    file = benchmark_file(('"sgd", "adam"', '"partly", "sgd"'), ("[compare]", "[compare]\naa = true"))
+    setting = prepare(Request(file, plugins=(plugin,)), reporter)
+    partly = setting.plan.competitors[0]
+    again = next(control for control in setting.plan.controls if control.role == "aa")
+    for arm in (partly, again):  # a dampening of 0 lies below the range
+        assert first_trial(arm) == {"lr": 0.05, "momentum": 0.8, "dampening": 0.01, "epochs": 2}
+    assert moved_defaults(partly) == {"dampening": (0.0, 0.01)}
+    of_build = "momentum=0.8, read from the arguments of build"
+    of_built = "dampening=0, read from the optimizer that build returns"
+    assert [line for line in said if line.startswith(f"note: {partly.name}")] == [
+        f"note: {partly.name}: its plugin does not declare all defaults: {of_build}; {of_built}",
+        f"note: {partly.name}: no default is given of secret, so the first trial of each search draws it",
+    ]
+    row = {"read_defaults": {name: read.source for name, read in partly.read_defaults.items()}}
+    row |= {"first_trial": first_trial(partly), "moved_defaults": {"dampening": [0.0, 0.01]}, "drawn_first": ["secret"]}
+    assert _first_trial_line(row) == (
+        "    each search begins with the defaults: lr=0.05 momentum=0.8 dampening=0.01 epochs=2 (the nearest to "
+        "dampening=0); momentum is read from the arguments of build; dampening is read from the optimizer that build "
+        "returns; it draws secret, which no default is known of"
+    )
 
 
 @pytest.mark.parametrize("sampler", ["grid", "bruteforce"])

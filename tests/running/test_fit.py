@@ -9,6 +9,7 @@ import torch
 import harness
 from harness import DataError, Diverged, HarnessError
 from harness.console.progress import Reporter
+from harness.models.formats.torchscript_file import run_torchscript
 from harness.running.prepare import Request, prepare
 from harness.running.workbench import Bench
 
@@ -31,6 +32,9 @@ def fitted():
 def test_the_epochs_and_the_scores_are_there(fitted):
     assert fitted.epochs["epoch"].tolist() == [1, 2]
     assert fitted.epochs["steps"].tolist() == [2, 4]
+    assert fitted.epochs["lr"].iloc[0] == pytest.approx(0.05)  # of the epoch's first step
+    with pytest.raises(KeyError, match=r"metrics: must be a score, got 'accuracy'; did you mean 'tune_accuracy'\?"):
+        fitted.metrics["accuracy"]
     assert {"lr", "running_loss", "tune_accuracy"} <= set(fitted.epochs.columns)
     assert fitted.run.optimizer == {"lr": 0.05, "momentum": 0.5}
     assert fitted.run.arm.name == "lesson_cnn/sgd/sgdr"
@@ -94,8 +98,11 @@ def test_it_predicts_its_own_test_photos_again(fitted, photos, tmp_path):
     again = harness.predict(saved, folder / "cats", quiet=True)
     assert table.equals(again)
     assert fitted.predict(folder / "cats", tta=True).shape == table.shape
-    with pytest.raises(HarnessError, match="must be a new folder"):
+    with pytest.raises(HarnessError, match=r"^folder: must be a new folder, got .*, or replace it with force=True$"):
         fitted.save(tmp_path / "model")
+    again = fitted.save(tmp_path / "model", formats=["torchscript"], force=True)
+    probabilities = run_torchscript(again, np.zeros((2, 3, 16, 16), np.float32))
+    assert probabilities.sum(axis=1) == pytest.approx([1, 1])
 
 
 def test_its_weights_start_another_training(fitted, tmp_path):

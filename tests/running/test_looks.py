@@ -18,6 +18,7 @@ from harness.results.run_state import is_over
 from harness.running import campaign as module
 from harness.running import driver, looks, time_limit
 from harness.running.baseline import pack
+from harness.running.forecast import ending
 from harness.running.prepare import Request
 from harness.running.start import run
 
@@ -221,6 +222,7 @@ UNPROBED = ('probes = ["gradient_norm", "distance"]', "probes = []")  # their se
 def test_a_budget_that_is_used_up_begins_no_replicate_and_names_the_command_that_goes_on(carry_out, monkeypatch):
     """The clock ticks once an epoch. A replicate has two trials and two runs of two epochs: seven at the most."""
     with monkeypatch.context() as patch:
+        patch.setattr(ending.Ending, "expected", lambda self: 6.0)
         patch.setattr(time_limit.TimeLimit, "used", property(lambda limit: float(limit._store.epochs_trained())))
         patch.setattr(time_limit.TimeLimit, "per_epoch", property(lambda limit: 1.0))
         limit = ('name = "tiny"', 'name = "tiny"\nbudget = 17')
@@ -257,6 +259,7 @@ def test_what_has_ended_stays_whatever_the_budget(carry_out):
 def test_where_no_replicate_fits_whole_every_search_gets_equally_few_trials(carry_out, monkeypatch):
     more = (("trials = 1", "trials = 6"), ("epochs = [1, 2]", "epochs = [1]"), UNPROBED)
     with monkeypatch.context() as patch:
+        patch.setattr(ending.Ending, "expected", lambda self: 6.0)
         patch.setattr(time_limit.TimeLimit, "used", property(lambda limit: float(limit._store.epochs_trained())))
         patch.setattr(time_limit.TimeLimit, "per_epoch", property(lambda limit: 1.0))
         made = carry_out(*more, ('name = "tiny"', 'name = "tiny"\nbudget = 16'))

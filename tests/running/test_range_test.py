@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import sqlite3
 from dataclasses import replace
 
@@ -344,7 +345,15 @@ def test_the_command_says_the_same_twice_and_writes_no_run_folder(benchmark_file
     assert {path.name for path in tmp_path.iterdir()} <= {file.name, "cache"}
 
 
-@pytest.mark.parametrize(("name", "head"), [("found.svg", b"<?xml"), ("found.png", b"\x89PNG")])
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("found.svg", b"<?xml"),
+        ("found.png", b"\x89PNG"),
+        ("found.pdf", b"%PDF"),
+        ("found.pgf", b"%% optimizer-harness"),
+    ],
+)
 def test_a_picture_of_the_same_tests_has_the_same_bytes(tmp_path, name, head):
     losses = basin(-3, 0)
     curve = Curve(RATES, losses, smooth(RATES, losses), diverged=True)
@@ -359,6 +368,17 @@ def test_a_picture_of_the_same_tests_has_the_same_bytes(tmp_path, name, head):
         pictures.append((tmp_path / name).read_bytes())
     assert pictures[0] == pictures[1]
     assert pictures[0].startswith(head)
+
+
+@pytest.mark.parametrize(("columns", "inches"), [(1, 3.35), (2, 6.9)])
+def test_a_picture_for_a_paper_is_as_wide_as_its_columns(tmp_path, columns, inches):
+    losses = basin(-3, 0)
+    curve = Curve(RATES, losses, smooth(RATES, losses), diverged=True)
+    tests = [RangeTest(name, curve, suggestions(RATES, losses)) for name in ("one", "two", "three")]
+    write_picture(tmp_path / "found.pdf", tests, columns)
+    box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", (tmp_path / "found.pdf").read_bytes())
+    assert float(box[1]) == pytest.approx(72 * inches, abs=0.5)
+    assert b"/Creator (optimizer-harness)" in (tmp_path / "found.pdf").read_bytes()
 
 
 def test_the_lines_of_a_picture_stand_at_the_suggestions_and_at_the_tuned_rate():
@@ -387,7 +407,7 @@ def test_one_arm_may_be_named_and_drawn(benchmark_file, tmp_path, capsys):
     ("arguments", "words"),
     [
         (["--arm", "lesson_cnn/adm/cosine"], "did you mean 'lesson_cnn/adam/cosine'"),
-        (["--out", "curve.jpg"], ".svg or .png"),
+        (["--out", "curve.jpg"], ".pdf, .pgf, .svg or .png"),
         (["--out", "nowhere/curve.svg"], "its folder is not there"),
         (["--steps", "3"], "--steps"),
     ],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.cli import show
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, RunFolderError
 from harness.models.choice import choose_model
@@ -22,49 +24,78 @@ from harness.running.start import run
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small run without a refit, what its records were, and the same run with one."""
+    """A small run without a refit, what its records were, and the same run with one of each arm."""
     folder = tmp_path_factory.mktemp("refit")
-    text = (Path(__file__).parents[1] / "tiny.toml").read_text(encoding="utf-8")
-    text = text.replace("trials = 3", "trials = 1").replace("seeds = 2", "seeds = 1\nuntuned = 0\ngate = false")
+    text = (Path(__file__).parents[1] / "tiny.toml").read_text(encoding="utf-8").replace("trials = 3\n", "")
+    small = ("search.trials=1", "compare.seeds=1", "compare.untuned=0")
     file = folder / "tiny.toml"
     file.write_text(text, encoding="utf-8")
-    assert run(Request(file, out=folder / "runs"), Reporter(quiet=True)) == 0
+    assert run(Request(file, out=folder / "runs", preset="quick", overrides=small), Reporter(quiet=True)) == 0
     (runs,) = (path for path in (folder / "runs").iterdir() if path.is_dir())
     before = open_records(runs)
     with pytest.raises(
-        RunFolderError, match=r"must have a refit for --arm refit, got none; 'harness run FILE\.toml --refit'"
+        RunFolderError, match=r"must have a refit for --arm 'refit', got none; 'harness run FILE\.toml --refit'"
     ):
         choose_model(before, "refit")
-    page = ('report.formats=["html"]',)
-    assert run(Request(file, out=folder / "runs", refit=True, overrides=page), Reporter(quiet=True)) == 0
+    page = (*small, 'report.formats=["html"]')
+    request = Request(file, out=folder / "runs", preset="quick", refit=True, overrides=page)
+    with pytest.raises(
+        BenchmarkError, match="--refit-arm: must be an arm of the benchmark, got 'adams'; did you mean 'adam'"
+    ):
+        run(replace(request, refit_arms=("sgd", "adams")), Reporter(quiet=True))
+    assert run(replace(request, refit_arms=("sgd", "adam")), Reporter(quiet=True)) == 0
     return before, open_records(runs), runs
 
 
 def test_it_is_the_best_run_with_more_examples_and_its_weights_are_kept(made):
     _, records, folder = made
-    refit = records.meta.refit
     best = choose_model(records)
+    refit = records.meta.refits[best.arm]
     assert (refit["arm"], refit["of"], refit["examples"]) == (best.arm, best.run_ids[0], 64 + 32)
     first, second = (records.recipes[refit[key]] for key in ("of", "run_id"))
     assert {key for key in first if first[key] != second[key]} == {"data"}
     weights = [load_tensors(solution(folder, refit[key]))[0] for key in ("of", "run_id")]
     assert any(not np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
-    assert len(load_arrays(prediction(folder, refit["run_id"]))["predictions"]) == 64
+    after = load_arrays(prediction(folder, refit["run_id"]))["predictions"]
+    assert len(after) == 64
+    right = (after.argmax(-1) == records.targets).mean()
+    assert refit["test"] == pytest.approx(right)
+    assert refit["test_before"] == records.compared().set_index("run_id").loc[refit["of"], "test_accuracy"]
+
+
+def test_an_arm_that_is_named_is_trained_so_too_from_its_own_best_run(made):
+    _, records, _ = made
+    assert set(records.meta.refits) == set(records.meta.arms)
+    for arm, refit in records.meta.refits.items():
+        choice = choose_model(records, f"refit:{arm.split('/')[1]}")
+        assert (choice.arm, choice.run_ids) == (arm, (refit["run_id"],))
+        assert (refit["of"],) == choose_model(records, arm).run_ids
+    with pytest.raises(RunFolderError, match=r"got refits of .*; 'harness run FILE\.toml --refit-arm lion' trains one"):
+        choose_model(records, "refit:lion")
+
+
+def test_the_records_the_page_and_the_console_have_the_preset(made):
+    _, records, folder = made
+    line = "preset quick, a leaderboard of one search of each arm, without a verdict: search.confirm = 0, compare.looks = [1]"
+    assert records.meta.preset["line"].startswith(line)
+    assert records.meta.preset["replaced"] == ["search.trials", "compare.seeds", "compare.untuned"]
+    assert any(shown.startswith(f"note: {line}") for shown in show.show_lines(show.show(folder)))
+    assert line.removeprefix("preset ") in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_no_table_of_the_comparison_has_it(made):
     before, records, _ = made
-    refit = records.meta.refit["run_id"]
+    refits = {refit["run_id"] for refit in records.meta.refits.values()}
     for table in ("comparison", "runs", "trials", "measured"):
         assert len(getattr(records, table)) == len(getattr(before, table)), table
-    assert refit not in {*records.comparison["run_id"], *records.runs["run_id"], *records.compared()["run_id"]}
+    assert refits.isdisjoint({*records.comparison["run_id"], *records.runs["run_id"], *records.compared()["run_id"]})
     assert list(records.meta.comparison) == list(before.meta.comparison)
 
 
 def test_it_is_used_by_name_and_the_card_and_the_page_say_what_it_is(made, tmp_path):
     _, records, folder = made
-    choice = choose_model(records, "refit")
-    assert choice.run_ids == (records.meta.refit["run_id"],)
+    best, choice = choose_model(records).arm, choose_model(records, "refit")
+    assert choice.run_ids == (records.meta.refits[best]["run_id"],)
     assert choice.why.endswith("trained again on 96 examples of train and tune")
     with pytest.raises(BenchmarkError, match="--arm refit: must be one network"):
         choose_model(records, "refit", ensemble=True)
@@ -72,13 +103,15 @@ def test_it_is_used_by_name_and_the_card_and_the_page_say_what_it_is(made, tmp_p
     card = (out / "README.md").read_text(encoding="utf-8")
     assert "This network was trained on train and tune together, 96 in all." in card
     assert "named by hand" not in card
-    assert (
-        json.loads((out / "model.json").read_text(encoding="utf-8"))["refit"]
-        == description["refit"]
-        == dict(records.meta.refit)
-    )
+    written = json.loads((out / "model.json").read_text(encoding="utf-8"))["refit"]
+    assert written == description["refit"] == {**records.meta.refits[best], "best": True}
+    behind = next(arm for arm in records.meta.arms if arm != best)
+    out, _ = export(ExportRequest(folder, tmp_path / "named", arm=f"refit:{behind}"), Reporter(quiet=True))
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "The arm was named by hand, and trained once more on train and tune together." in card
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "was trained again on 96 examples of train and tune together" in page
+    assert page.count("was trained again on 96 examples of train and tune together: test accuracy") == 2
+    assert "“--arm refit:sgd”" in page
 
 
 def test_joined_data_are_all_examples_but_those_of_the_test_split(made):

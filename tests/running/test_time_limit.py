@@ -9,8 +9,9 @@ from harness.benchmark.sections.base import seconds_of, time_text
 from harness.cli.options import with_time_limit
 from harness.errors import BenchmarkError
 from harness.records import Store
+from harness.running.forecast.ending import EVERY, REFERENCE, Ending, Slowness, seconds_of_ending
 from harness.running.forecast.timing import SECONDS_OF_REPORT
-from harness.running.time_limit import SURE, TimeLimit, command_with_limit, limit_of
+from harness.running.time_limit import SURE, TimeLimit, limit_of
 
 
 class Clock:
@@ -29,8 +30,11 @@ def store(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90m", 5400), ("1h30m", 5400), ("2h", 7200), ("1.5h", 5400), ("45s", 45), ("1m30s", 90), (3600, 3600)],
-)
+    [
+        ("90m", 5400), ("1h30m", 5400), ("2h", 7200), ("1.5h", 5400), ("45s", 45), ("1m30s", 90), (3600, 3600),
+        ("5min", 300), ("90sec", 90), ("2hours", 7200), ("1h30min", 5400),
+    ],
+)  # fmt: skip
 def test_a_time_is_seconds_or_a_text(benchmark_file, text, seconds):
     (override,) = with_time_limit(None, str(text))
     assert limit_of(load(benchmark_file(), overrides=[override])[0]) == seconds
@@ -39,9 +43,17 @@ def test_a_time_is_seconds_or_a_text(benchmark_file, text, seconds):
 
 @pytest.mark.parametrize("text", ["0", "0m", "-5", "soon", "1d", "30m1h", "1h 30m", '""'])
 def test_what_is_no_time_is_refused_in_one_line(benchmark_file, text):
-    with pytest.raises(BenchmarkError, match=r'budget: must be a number .* or a time such as "90m"') as caught:
+    with pytest.raises(BenchmarkError, match=r'^--set: budget: must be a number .* or a time such as "90s"') as caught:
         load(benchmark_file(), overrides=[f"budget={text}"])
     assert "\n" not in str(caught.value)
+    with pytest.raises(BenchmarkError, match=r'^--time-limit: must be a number .* or a time such as "90s"'):
+        load(benchmark_file(), overrides=with_time_limit(["search.trials=2"], text))
+
+
+def test_none_lifts_the_limit_of_the_file(benchmark_file):
+    file = benchmark_file(('name = "tiny"', 'name = "tiny"\nbudget = "1h"'))
+    assert limit_of(load(file)[0]) == 3600
+    assert limit_of(load(file, overrides=with_time_limit(None, "none"))[0]) is None
 
 
 def test_what_was_used_is_added_up_over_calls(store):
@@ -89,19 +101,35 @@ def test_the_pace_is_what_passes_between_epochs_while_runs_are_carried_out(store
     assert TimeLimit(100, store, clock(), clock).per_epoch == 2
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["run", "a b.toml"], "harness run 'a b.toml' --time-limit 2h"),
-        (["run", "a.toml", "--time-limit", "1h", "--refit"], "harness run a.toml --refit --time-limit 2h"),
-        (["run", "a.toml", "--time-limit=1h"], "harness run a.toml --time-limit 2h"),
-        (["run", "a.toml", "--set", "budget=1h", "--set", "search.budget=3"],
-         "harness run a.toml --set search.budget=3 --time-limit 2h"),
-        ([], "harness run ... --time-limit 2h"),
-    ],
-)  # fmt: skip
-def test_the_command_that_goes_on_has_one_limit(words, expected):
-    assert command_with_limit(["harness", *words] if words else [], 7200) == expected
+def test_the_end_of_a_run_is_reserved_at_the_pace_of_now_and_corrected_by_what_it_took(store):
+    clock, slow = Clock(), [1.0]
+
+    def work():
+        clock.now += slow[0] * REFERENCE
+
+    def opened():
+        ending = Ending(store, arms=3, slowness=Slowness(clock, work))
+        return TimeLimit(100, store, clock(), clock, ending=ending.expected)
+
+    store.note("measurements", {"pairs": 200})
+    expected = seconds_of_ending(3, 200)
+    limit = opened()
+    assert limit.fits(99.9 - expected)
+    assert not limit.fits(100.1 - expected)
+    slow[0] = 5.0  # other programs have the machine
+    clock.now += EVERY
+    assert not limit.fits(0.0, of="nothing") or limit.left > 3 * expected
+    assert limit.fits(0.0) == (limit.left >= 3 * expected)  # the mean of one and five
+    slow[0] = 1.0
+    limit.work_ends()
+    clock.now += 2 * store.noted("measurements")["pairs"]
+    limit.run_ended(store)
+    note = store.noted("budget")
+    assert note["ending"]["took"] == 400
+    assert note["used"] == pytest.approx(clock.now - 100, abs=0.01)
+    slow[0] = 0.5  # a faster machine reserves no less
+    ratio = min(4.0, 400 / note["ending"]["seconds"])
+    assert Ending(store, 3, Slowness(clock, work)).expected() == pytest.approx(ratio * expected)
 
 
 def test_workloads_share_the_time(store):

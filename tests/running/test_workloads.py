@@ -344,3 +344,44 @@ def test_the_plan_of_several_workloads_is_that_of_each_and_their_sum(write, tmp_
     assert said.out.splitlines()[0].startswith("harness ")
     assert "workload points" in said.out.splitlines()
     assert said.out.splitlines()[-1].startswith("in all 1 workload, ")
+
+
+def test_python_has_a_run_for_each_workload_and_the_tables_of_all(finished):
+    import harness
+
+    _, folder, _ = finished
+    runs = harness.load(folder)
+    assert list(runs) == ["drawn", "points"]
+    assert runs["drawn"].folder.parent == folder
+    assert runs.trials.groupby("workload").size().to_dict() == {name: len(run.trials) for name, run in runs.items()}
+    assert runs.tables["workloads"]["workload"].tolist() == ["drawn", "points"]
+    assert runs.headline[0].endswith("finished; 2 workloads")
+    assert runs.report == folder / "report.html"
+    assert "<table" in runs._repr_html_()
+    assert repr(runs).startswith("<runs of 2 workloads: drawn, points; ")
+    with pytest.raises(KeyError, match=r"runs: must be a workload, got 'point'; did you mean 'points'\?"):
+        runs["point"]
+    with pytest.raises(
+        AttributeError, match=r"must be those of one workload for 'figures', got several; use runs\['drawn'\]"
+    ):
+        _ = runs.figures
+    with pytest.raises(
+        TypeError, match=r"model: must be the run of one workload, got those of drawn, points; give it runs"
+    ):
+        harness.predict(runs, "photos")
+
+
+def test_python_carries_out_every_workload_of_a_file_or_the_one_that_is_named(finished, repository, capsys):
+    """All of it has been done, so that the calls only go on with what is there."""
+    import harness
+
+    _, folder, _ = finished
+    file = folder.parent.parent / "tiny.toml"
+    runs = harness.run(file, out=folder.parent)
+    assert runs.folder == folder
+    assert any(
+        line.startswith("do the optimizers reach the same minimum, over workloads?")
+        for line in capsys.readouterr().out.splitlines()
+    )
+    one = harness.run(file, out=folder.parent, workload="points", quiet=True)
+    assert one.folder == runs["points"].folder

@@ -85,13 +85,13 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "intervals.equal_numbers": Example({"mean": A, "sd": B}, (), True, ("mean", "sd")),
     "intervals.standard_deviation": Example({"values": A}, ("values",), scaled=("values",), degree=1),
-    "intervals.clopper_pearson": Example({"part": A / 10, "n": np.full(6, 70)}, ("part", "n"), True),
-    "intervals.wilson": Example({"part": A / 10, "n": np.full(6, 70)}, ("part", "n"), True),
-    "intervals.newcombe": Example({"one": 0.5, "other": 0.4, "n": 70}, ("one", "other", "n"), also=("one", "other", "n")),
+    "proportions.clopper_pearson": Example({"part": A / 10, "n": np.full(6, 70)}, ("part", "n"), True),
+    "proportions.wilson": Example({"part": A / 10, "n": np.full(6, 70)}, ("part", "n"), True),
+    "proportions.newcombe": Example({"one": 0.5, "other": 0.4, "n": 70}, ("one", "other", "n"), also=("one", "other", "n")),
     "intervals.difference_interval": Example({"one": A, "other": B}, ("one", "other"), scaled=("one", "other"), degree=1),
-    "intervals.matched_difference": Example({"better": 2, "worse": 1, "n": 20}),
-    "intervals.fewest_discordant": Example({}),
-    "intervals.detectable_share": Example({"n": 70, "power": 0.8}),
+    "proportions.matched_difference": Example({"better": 2, "worse": 1, "n": 20}),
+    "proportions.fewest_discordant": Example({}),
+    "proportions.detectable_share": Example({"n": 70, "power": 0.8}),
     "intervals.jackknife_se": Example({"without": A}, ("without",), scaled=("without",), degree=1),
     "labels.judge": Example(
         {"estimate": ESTIMATE, "margin": Margin(0.1, False), "p_same": 0.01, "p_different": 0.5}
@@ -293,7 +293,7 @@ def _may_pass(name: str, argument: str, what: str, value: Any) -> bool:
     )
     elementwise = name in (
         "intervals.half_width", "intervals.t_interval", "intervals.mean_interval", "intervals.equal_numbers",
-        "intervals.clopper_pearson", "intervals.wilson",
+        "proportions.clopper_pearson", "proportions.wilson",
     )  # fmt: skip
     if elementwise and argument not in ("bounds", "examples", "level"):
         return single

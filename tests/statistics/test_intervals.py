@@ -12,17 +12,19 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from harness.statistics import intervals
 from harness.statistics.intervals import (
-    clopper_pearson,
-    detectable_share,
     difference_interval,
     equal_numbers,
-    fewest_discordant,
     half_width,
     jackknife_se,
-    matched_difference,
     mean_interval,
-    newcombe,
     t_interval,
+)
+from harness.statistics.proportions import (
+    clopper_pearson,
+    detectable_share,
+    fewest_discordant,
+    matched_difference,
+    newcombe,
     wilson,
 )
 

@@ -8,6 +8,7 @@ import torch
 from harness import Float, Optimizer
 from harness.plugin.discovery import discover
 from harness.testing import Like, checks
+from harness.testing.optimizers.parity import parity
 
 (ADAMW,) = (discover().get("optimizer", name, Optimizer) for name in ("torch:AdamW",))
 
@@ -159,6 +160,64 @@ def test_a_planted_bug_is_named(class_, check, said):
 def test_a_buffer_that_is_shared_by_shape_is_named():
     """No two tensors of the parity's problem have one shape, but two of the slope's and of the networks' have."""
     assert failures(BufferByShape, "several_groups", "without_gradient", *STATE, "channels_last", "deterministic")
+
+
+def parted(class_, name, reference, **settings):
+    """Return what the parity says of an optimizer of this class that does not take the steps of the reference."""
+    own = Optimizer(name, class_, {"lr": Float(1e-4, 1e-1, log=True)}, settings)
+    with pytest.raises(AssertionError) as error:
+        parity(own, Like(discover().get("optimizer", reference, Optimizer, "test")))
+    return str(error.value)
+
+
+class WrongSign(torch.optim.SGD):
+    """SGD that goes up the gradient."""
+
+    def __init__(self, params, lr, momentum):
+        super().__init__(params, lr=lr, momentum=momentum, maximize=True)
+
+
+class WrongLion(torch.optim.Optimizer):
+    """Lion that goes up the gradient: a reference whose rule cannot be changed in parts."""
+
+    def __init__(self, params, lr, beta1, beta2):
+        super().__init__(params, {"lr": lr, "beta1": beta1, "beta2": beta2})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                p.add_(torch.sign(group["beta1"] * m + (1 - group["beta1"]) * p.grad), alpha=group["lr"])
+                m.lerp_(p.grad, 1 - group["beta2"])
+
+
+class Signs(WrongSign):
+    """Signs of the gradient, which no change of SGD makes."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.add_(p.grad.sign(), alpha=-group["lr"])
+
+
+def test_a_wrong_sign_is_named_whatever_the_rule_of_the_reference():
+    for class_, reference, settings in (
+        (WrongSign, "torch:SGD", {"lr": 0.05, "momentum": 0.9}),
+        (WrongLion, "lion", {"lr": 0.01, "beta1": 0.9, "beta2": 0.99}),
+    ):
+        text = parted(class_, "wrong", reference, **settings)
+        assert f"likely cause: the wrong sign of the step, which goes up the gradient (so changed, {reference}" in text
+
+
+def test_a_cause_that_is_not_known_says_in_words_what_was_tried():
+    text = parted(Signs, "signs", "torch:SGD", lr=0.05, momentum=0.9)
+    assert "the cause is not known: these parts of torch:SGD were changed" in text
+    assert "the sign of the step; momentum (sum or average, first value" in text
+    assert "epsilon" not in text  # SGD has none
+    text = parted(Signs, "signs", "lion", lr=0.05, momentum=0.9)
+    assert "of lion only the sign of the step was changed, because its rule is none of those of SGD" in text
 
 
 @pytest.mark.parametrize("class_", [Honest, KeepsTheGradient])

@@ -5,55 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from harness import HarnessError, Meta
-from harness.benchmark.sections.verdict import VerdictSection
-from harness.records import FolderRecords
+from harness.testing.comparisons import NETWORK, SCORES, Rules, arm_name, made_records, restart_row, run_row
 
-NET = "lesson_cnn"
-METRICS = {
-    "accuracy": {"goal": "max", "unit": "%", "each": True},
-    "error": {"goal": "min", "unit": "%", "each": True},
-    "loss": {"goal": "min", "unit": "nats", "each": True},
-}
-VERDICT = VerdictSection().model_dump()  # the rules of a file that says nothing of them
 RHOS = (0.001, 0.002, 0.005)
+SPLITS = ("test", "tune")
 FACETS = ("loss", "function", "representation", "connectivity", "geometry")
-
-
-@dataclass(frozen=True)
-class InMemory(FolderRecords):
-    """Records whose predictions lie in memory."""
-
-    kept: dict[str, Any] = field(default_factory=dict)  # of the test split, by run
-    truth: Any = None
-    tune_kept: dict[str, Any] = field(default_factory=dict)
-    tune_truth: Any = None
-
-    def predictions(self, run_id, split="test"):
-        kept = self.tune_kept if split == "tune" else self.kept
-        if run_id not in kept:
-            raise HarnessError(f"{run_id}: no predictions")
-        return kept[run_id]
-
-    @property
-    def targets(self):
-        return self.truth
-
-    @property
-    def tune_targets(self):
-        return self.tune_truth
-
-
-def name(optimizer, network=NET):
-    """Return an arm's name."""
-    return f"{network}/{optimizer}/cosine"
 
 
 @dataclass
@@ -64,7 +25,7 @@ class World:
     """
 
     optimizers: tuple[str, ...] = ("sgd", "adam")
-    network: str = NET
+    network: str = NETWORK
     replicates: int = 8
     seeds: int = 2  # of each replicate
     looks: tuple[int, ...] = ()  # one look at all replicates where empty
@@ -87,7 +48,7 @@ class World:
     movable: float = 1.0
     examples: int = 400
     dimensions: int = 20
-    tune_scores: tuple[float, ...] = (0.80, 0.90, 0.85, 0.84)  # of every arm's trials, in their order
+    tune_scores: tuple[float, ...] = SCORES[:4]  # of every arm's trials but the last, in their order
     alarming: str = ""  # the optimizer whose last trial is by far its best
     scatter: float = 0.001  # of accuracy over networks
 
@@ -128,26 +89,20 @@ class World:
                 row = self.run(optimizer, s, at["loss"][optimizer][s])
                 rows.append(row)
                 p = 1 / (1 + np.exp(-(base + at["function"][optimizer][s] @ axes)))
-                kept[row["run_id"]] = np.stack([1 - p, p], axis=1).astype(np.float32)
+                predictions = np.stack([1 - p, p], axis=1).astype(np.float32)
+                kept |= dict.fromkeys(((row["run_id"], split) for split in SPLITS), predictions)
         rows += self.restarts(rows)
-        return InMemory(
-            folder=Path("runs/made-up"),
-            meta=self.meta(),
-            arms=pd.DataFrame([{"arm": name(o, self.network), "backbone": self.network, "optimizer": o, "scheduler": "cosine"} for o in self.optimizers]),
-            trials=self.trials(),
-            runs=pd.DataFrame([{**row, "phase": "compare", "seed": row["init_seed"]} for row in rows if row["role"] == "fresh"]),
-            epochs=pd.DataFrame(),
-            comparison=pd.DataFrame(rows),
-            measured=self.measured(at, rows),
-            kept=kept,
-            truth=truth[0],
-            tune_kept=kept,
-            tune_truth=truth[1],
-        )  # fmt: skip
+        arms = [arm_name(optimizer, self.network) for optimizer in self.optimizers]
+        scores = dict.fromkeys(arms, (*self.tune_scores, SCORES[-1]))
+        if self.alarming:
+            scores[arm_name(self.alarming, self.network)] = (*self.tune_scores, 0.99)
+        rules = Rules(self.looks or (self.replicates,))
+        truths = dict(zip(SPLITS, truth, strict=True))
+        return made_records(arms, rows, self.measured(at, rows), kept, truths, rules, self.seeds, scores, self.convex)
 
     def run(self, optimizer, s, point):
         role = {"~again": "aa", "~noise": "different"}.get(optimizer[-6:], "fresh")
-        arm, of = name(optimizer, self.network), name(optimizer.split("~")[0], self.network)
+        arm, of = arm_name(optimizer, self.network), arm_name(optimizer.split("~")[0], self.network)
         replicate, last = s // self.seeds, (s + 1) % self.seeds == 0
         state = self.lost.get((optimizer, replicate), "done") if last else "done"
         quality = self.scatter * point[0]
@@ -157,15 +112,8 @@ class World:
             "train_objective": 0.1 + quality, "start_objective": 0.8,
             "gradient_norm.relative": self.gradients.get(optimizer, 1e-5), "gradient_norm.excess": 1e-6,
         }  # fmt: skip
-        numbers = numbers if state == "done" else dict.fromkeys(numbers, math.nan)
-        about = {
-            "run_id": f"{self.network}.{optimizer}.{s}",
-            "arm": arm,
-            "role": role,
-            "of": of,
-            "replicate": replicate,
-        }
-        return {**about, "init_seed": s, "order_seed": s, "state": state, **numbers}
+        row = run_row(f"{self.network}.{optimizer}.{s}", arm, replicate, s, numbers, state)
+        return {**row, "role": role, "of": of}
 
     def restarts(self, rows):
         again = []
@@ -173,7 +121,7 @@ class World:
             if row["role"] == "fresh" and row["init_seed"] == 0 and not self.convex:
                 gain = self.restart_gain.get(row["arm"].split("/")[1], 0.0)
                 after = {name: row[name] - gain for name in ("train_loss", "train_objective")}
-                again.append({**row, "run_id": row["run_id"] + ".restart", "role": "restart", **after, "state": "done"})
+                again.append(restart_row(row, after))
         return again
 
     def measured(self, at, rows):
@@ -207,35 +155,7 @@ class World:
                     "movable": self.movable,
                 }  # fmt: skip
                 found += [("connectivity", *pair, key, value) for key, value in numbers.items()]
-        table = pd.DataFrame(found, columns=["probe", "one", "other", "name", "value"]).astype({"value": float})
-        return table.assign(third="")
-
-    def trials(self):
-        rows = []
-        for optimizer in self.optimizers:
-            scores = (*self.tune_scores, 0.99) if optimizer == self.alarming else (*self.tune_scores, 0.80)
-            for number, value in enumerate(scores):
-                rate = (0.001, 0.01, 0.02, 0.005, 0.012)[number]
-                rows.append(
-                    {
-                        "arm": name(optimizer, self.network), "number": number, "state": "done", "value": value,
-                        "params": {"lr": rate}, "epochs": 12, "run_id": f"{optimizer}.t{number}", "reason": "",
-                    }
-                )  # fmt: skip
-        return pd.DataFrame(rows)
-
-    def meta(self):
-        arms = [name(optimizer, self.network) for optimizer in self.optimizers]
-        return Meta(
-            benchmark={
-                "name": "made-up", "train": {"regime": "scratch"}, "search": {"trials": 5, "sampler": "random"},
-                "compare": {"looks": list(self.looks or (self.replicates,)), "seeds": self.seeds, "fit": 0.01},
-                "verdict": VERDICT,
-            },
-            data={"name": "points", "counts": {"tune": 500}, "classes": ["cat", "dog"], "notice": ""},
-            metrics=METRICS, metric="accuracy", search_metric="accuracy", arms=arms, convex={self.network: self.convex},
-            spaces={arm: {"lr": {"low": 1e-4, "high": 1.0, "log": True}} for arm in arms},
-        )  # fmt: skip
+        return found
 
 
 @pytest.fixture(scope="session")
@@ -281,7 +201,7 @@ def joined():
             convex={network: value for part in parts for network, value in part.meta.convex.items()},
             spaces={arm: space for part in parts for arm, space in part.meta.spaces.items()},
         )
-        kept, tune_kept = ({k: v for p in parts for k, v in getattr(p, name).items()} for name in ("kept", "tune_kept"))
-        return replace(first, **tables, meta=meta, kept=kept, tune_kept=tune_kept)
+        kept = {key: predictions for part in parts for key, predictions in part.kept.items()}
+        return replace(first, **tables, meta=meta, kept=kept)
 
     return join

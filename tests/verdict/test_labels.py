@@ -111,7 +111,8 @@ def test_what_was_not_measured_is_named_and_keeps_the_statement_open(world, stat
         "inconclusive",
     )
     assert "unmeasured: geometry was not measured: add 'sharpness' to compare.probes: harness run " in found["doubts"]
-    assert """ --set 'compare.probes=["representation", "connectivity", "sharpness"]'""" in found["doubts"]
+    probes = """ --set 'compare.probes=["representation", "connectivity", "sharpness"]' --only-measure"""
+    assert probes in found["doubts"]
     assert labels(records, "geometry") == ["not measured"] * 3
 
 

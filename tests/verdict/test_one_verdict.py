@@ -66,6 +66,7 @@ def call(capsys):
     return run
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_everything_that_shows_a_verdict_leads_with_the_same_one(folder, call, tmp_path):
     standing = standing_protocol(open_records(folder).meta).protocol.hash
     table = harness.load(folder).verdict
@@ -83,8 +84,7 @@ def test_everything_that_shows_a_verdict_leads_with_the_same_one(folder, call, t
     compared = json.loads(call("compare", folder, again, "--json"))["verdicts"]
     assert {row["label"] for row in compared if row["facet"] == "statement"} == {"refuted"}
 
-    loaded = harness.load(folder).verdict
-    assert set(loaded.loc[loaded["standing"], "statement"]) == {"refuted"}
+    assert set(table.loc[table["standing"], "statement"]) == {"refuted"}
 
     formats = ("html", "md", "latex")
     written = write_reports(folder, formats, discover(), out=tmp_path / "out")

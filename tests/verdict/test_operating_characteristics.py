@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -19,6 +20,7 @@ from harness.verdict.power import measured_scatters
 
 LOOKS = (6, 9, 12, 16, 24)
 MARGIN = 0.005
+WORLDS = 30  # of which a word with a probability of 5 % has at most 6, but once in a thousand tries
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def at_most(part, worlds):
 def test_the_looks_have_the_published_operating_characteristics(
     science, accuracy_words, searches, similar, different_at_twice
 ):
-    worlds, scatter = 60, science.Accuracy(searches)
+    worlds, scatter = WORLDS, science.Accuracy(searches)
     equal, twice = accuracy_words(worlds, scatter), accuracy_words(worlds, scatter, ahead=(2 * MARGIN,))
     assert equal["different"] <= at_most(0.005, worlds)
     for count, probability in ((equal["similar"], similar), (twice["different"], different_at_twice)):
@@ -76,7 +78,7 @@ def test_the_looks_have_the_published_operating_characteristics(
 
 @pytest.mark.parametrize(("searches", "similar"), [(0.003, 0.88), (0.005, 0.39)])
 def test_one_look_with_a_margin_of_a_point_has_the_published_ones(science, accuracy_words, searches, similar):
-    worlds = 100
+    worlds = 2 * WORLDS
     equal = accuracy_words(worlds, science.Accuracy(searches), looks=(6,), margin=0.01)
     assert equal["different"] <= at_most(0.005, worlds)
     assert stats.binom.ppf(0.001, worlds, similar) <= equal["similar"] <= stats.binom.ppf(0.999, worlds, similar)
@@ -87,7 +89,7 @@ def test_one_look_with_a_margin_of_a_point_has_the_published_ones(science, accur
 
 @pytest.mark.parametrize(("shape", "wider"), [("normal", 1.0), ("t3", 1.0), ("skewed", 1.0), ("normal", 3.0)])
 def test_on_the_margin_either_word_is_rare(science, accuracy_words, shape, wider):
-    worlds = 60
+    worlds = WORLDS
     found = accuracy_words(worlds, science.Accuracy(0.003, shape=shape), ahead=(MARGIN,), wider=wider)
     assert found["similar"] <= at_most(0.05, worlds)
     assert found["different"] <= at_most(0.05, worlds)
@@ -95,8 +97,8 @@ def test_on_the_margin_either_word_is_rare(science, accuracy_words, shape, wider
 
 @pytest.mark.parametrize("ahead", [1.0, 1.5])
 def test_two_repeats_hardly_ever_contradict_each_other(science, accuracy_words, ahead):
-    """Every pair of worlds is a pair of repeats, so 60 worlds are 1,770 of them."""
-    worlds = 60
+    """Every pair of worlds is a pair of repeats, so 30 worlds are 435 of them."""
+    worlds = WORLDS
     found = accuracy_words(worlds, science.Accuracy(0.003), ahead=(ahead * MARGIN,), wider=1.0)
     assert 2 * found["similar"] * found["different"] / (worlds * (worlds - 1)) <= 0.01
     assert found["similar"] + found["different"] > 0 or ahead == 1.0
@@ -107,7 +109,7 @@ def test_two_repeats_hardly_ever_contradict_each_other(science, accuracy_words, 
 
 def test_one_optimizer_as_three_arms_is_nowhere_different_and_as_often_supported_as_was_announced(science):
     """Each arm has searches of its own, which move its networks half as much as another seed does."""
-    worlds, random, rules = 40, np.random.default_rng(0), science.Rules()
+    worlds, random, rules = 24, np.random.default_rng(0), science.Rules()
     found = [science.course_of(science.Everything().draw(random), rules) for _ in range(worlds)]
     words = [{facet: course.word(facet) for facet in science.FACETS} for course in found]
     assert sum("different" in each.values() for each in words) <= at_most(0.05, worlds)
@@ -128,7 +130,7 @@ def test_an_arm_that_scatters_twice_as_widely_is_not_similar(science, facet_word
 def test_half_of_an_arms_seeds_lost_is_not_similar_in_anything(science, facet_words):
     lost = np.zeros((3, 6, 2), dtype=bool)
     lost[1, :, 1] = True
-    found = facet_words(3, science.Everything(), lambda world: science.replace(world, lost=lost))
+    found = facet_words(3, science.Everything(), lambda world: replace(world, lost=lost))
     assert not [words for words in found if "similar" in words.values()]
 
 
@@ -149,7 +151,7 @@ def test_networks_that_are_all_45_percent_apart_are_not_connected(science, facet
 
 def test_an_arm_whose_objective_still_falls_by_a_fifth_fails_the_gate(science, facet_words):
     restarted = np.array([1.0, 0.8, 1.0])
-    (words,) = facet_words(1, science.Everything(), lambda world: science.replace(world, restarted=restarted))
+    (words,) = facet_words(1, science.Everything(), lambda world: replace(world, restarted=restarted))
     assert {words[facet] for facet in ("function", "representation", "connectivity", "geometry")} == {"inconclusive"}
 
 

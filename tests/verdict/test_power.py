@@ -55,7 +55,7 @@ def test_what_is_not_registered_is_not_known_beforehand(protocol, key):
 def test_what_is_not_measured_and_what_is_frozen_have_no_part(protocol):
     few = {key: size for key, size in SCATTER.items() if key not in ("representation", "barrier", "sharpness")}
     assert math.isnan(design_power(protocol(few), 3))
-    assert design_power(protocol(few, "compare.probes=[]"), 3) > 0.8
+    assert design_power(protocol(few), 3, probes=()) > 0.8
     frozen = {key: size for key, size in SCATTER.items() if key != "representation"}
     assert design_power(protocol(frozen), 3, convex=True) > 0.8
 

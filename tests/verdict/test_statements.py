@@ -217,7 +217,7 @@ def test_twins_compare_the_optimizer_with_the_order_of_the_data(world):
         flips[run["run_id"] + ".twin"] = flips[run["run_id"]] + 1
     for run_id, count in flips.items():
         one = (np.arange(10) < count).astype(np.float32)
-        records.kept[run_id] = np.stack([1 - one, one], axis=1)
+        records.kept[run_id, "test"] = np.stack([1 - one, one], axis=1)
     together = type(fresh)(np.concatenate([records.comparison, again]), columns=fresh.columns).infer_objects()
     table = twins.compute(type(records)(**{**vars(records), "comparison": together})).set_index("measure")
     found = table.loc["disagreement"]

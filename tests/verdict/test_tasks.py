@@ -17,21 +17,20 @@ from harness.running.start import run
 from harness.verdict.tables import facets, gate, omnibus, twins, verdict
 
 SETTINGS = (
-    "search.trials=2", "compare.looks=[3]", "compare.seeds=1", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",
+    "search.trials=1", "compare.looks=[3]", "compare.seeds=1", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",
     "compare.probe_options.connectivity={alphas=3, images=32, bn_images=32, activations=32}",
 )  # fmt: skip
 
 
 @pytest.fixture
-def carried_out(benchmark_file, tmp_path):
+def carried_out(benchmark_file, tmp_path, every_analysis):
     """Return a function that runs a tiny benchmark with a task's file and returns its records."""
 
     def start(text, name):
         plugin = tmp_path / "task.py"
         plugin.write_text(text)
-        analyses = sorted({offered.plugin for offered in discover().offers["analysis"].values()})  # a test asks them
         request = Request(
-            benchmark_file(), out=tmp_path / "runs", plugins=(plugin,), block=tuple(analyses),
+            benchmark_file(), out=tmp_path / "runs", plugins=(plugin,), block=every_analysis,
             overrides=(*SETTINGS, f'train.task="{name}"'),
         )  # fmt: skip
         assert run(request, Reporter(quiet=True), ["harness", "run"]) == 0
@@ -119,8 +118,8 @@ def test_a_column_that_is_not_there_is_a_missing_measure(world, column):
 @pytest.mark.parametrize("shape", [(400, 3, 3), (7,)])
 def test_predictions_of_a_shape_of_their_own_are_a_missing_measure(world, shape):
     records = world(replicates=4).records()
-    for run_id in records.kept:
-        records.kept[run_id] = np.zeros(shape, np.float32)
+    for key in records.kept:
+        records.kept[key] = np.zeros(shape, np.float32)
     rows = facets.compute(records).query("facet == 'function' and primary")
     assert set(rows["label"]) <= {"not measured", "similar", "inconclusive"}
     assert len(verdict.compute(records))

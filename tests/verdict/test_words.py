@@ -108,6 +108,7 @@ def test_a_bent_path_counts_for_the_barrier_and_not_for_its_excess(world, stated
     high = measured_as(world(replicates=12).records(), "aligned_error", lambda rows: 0.3 + rows["value"])
     bent = with_number(high, "path_error", 0.001)
     assert (stated(high)["connectivity"], stated(bent)["connectivity"]) == ("not connected", "similar")
+    assert stated(high)["power"] == 0.0 < stated(bent)["power"]  # the barrier that is judged is the one that is drawn
     assert row(bent, "barrier")["covers"].startswith("path_error where a path was walked, else aligned_error; ")
     assert row(bent, "excess_barrier")["estimate"] == row(high, "excess_barrier")["estimate"]
 
@@ -157,17 +158,19 @@ def test_an_arm_that_is_surer_and_answers_alike_is_not_refuted(world, stated):
     logits = random.normal(0, 2, (2, 2000))
     chance = 1 / (1 + np.exp(-logits))
     truth = (random.random((2, 2000)) < chance).astype(int)
-    kept = ({}, {})
-    for run in records.kept:
+    truths, chances = (dict(zip(("test", "tune"), values, strict=True)) for values in (truth, logits))
+    kept = {}
+    for run, split in records.kept:
         factor = 4.0 if "adam" in run else 2.0
-        for split, of_split in enumerate(kept):
-            p = 1 / (1 + np.exp(-factor * (logits[split] + 0.05 * random.standard_normal(2000))))
-            of_split[run] = np.stack([1 - p, p], axis=1).astype(np.float32)
-    raw = {run: -np.log(np.maximum(p[np.arange(2000), truth[0]], 1e-30)).mean() for run, p in kept[0].items()}
+        p = 1 / (1 + np.exp(-factor * (chances[split] + 0.05 * random.standard_normal(2000))))
+        kept[run, split] = np.stack([1 - p, p], axis=1).astype(np.float32)
+    raw = {
+        run: -np.log(np.maximum(p[np.arange(2000), truth[0]], 1e-30)).mean()
+        for (run, split), p in kept.items()
+        if split == "test"
+    }
     comparison = records.comparison.assign(test_loss=records.comparison["run_id"].map(raw))
-    records = replace(
-        records, comparison=comparison, kept=kept[0], tune_kept=kept[1], truth=truth[0], tune_truth=truth[1]
-    )
+    records = replace(records, comparison=comparison, kept=kept, truth=truths)
     losses = comparison[comparison["role"] == "fresh"].groupby("arm")["test_loss"].mean()
     assert losses[ADAM] > 1.25 * losses[SGD]
     assert row(records, "calibrated_loss")["label"] == "similar"

@@ -158,7 +158,7 @@ def check_probes(benchmark: Benchmark, probes: tuple[Probe, ...], source: Source
                 raise source.refusal(key, "be for a costly probe", shown(name))
             # A profile or a --set may leave a probe out that the file has settings for.
             allowed = compare.probes if place.startswith("--set") else sorted(named)
-            if name not in allowed:
+            if name not in (*allowed, *FACET_PROBES.values()):
                 hint = "add it there, or leave this out"
                 raise source.refusal(key, "be one of compare.probes", shown(name), hint)
             if setting == "probe_options":

@@ -107,7 +107,9 @@ class Benchmark(Section):
     @classmethod
     def _some_time(cls, budget: float | str | None) -> float | str | None:
         if budget is not None and not seconds_of(budget) > 0:
-            raise ValueError(f'must be a number of seconds above 0 or a time such as "90m", got {budget!r}')
+            raise ValueError(
+                f'must be a number of seconds above 0 or a time such as "90s", "5min" or "1h30m", got {budget!r}'
+            )
         return budget
 
     def of_head(self, head: str) -> Benchmark:

@@ -45,7 +45,7 @@ TimeText = Annotated[
     str,
     Field(
         pattern=f"^(?:{NO_LIMIT}|{_TIME})$", min_length=1, max_length=40,
-        description='a time such as "90s", "5min" or "1h30m", or "none"',
+        description='a time such as "90s", "5min" or "1h30m" ("none": no limit)',
     ),
 ]  # fmt: skip
 

@@ -6,6 +6,7 @@ trained, and no arm, so that the runs of a smaller preset serve a larger one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -56,7 +57,7 @@ PRESETS: Mapping[str, Preset] = {
 def preset_table(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a preset lays over a file's values; raises BenchmarkError for a name that is none."""
     if name not in PRESETS:
-        raise refusal(PRESET, f"be {', '.join(PRESETS)}", shown(name), did_you_mean(name, PRESETS))
+        raise refusal(PRESET, f"be {', '.join(PRESETS)}", shown(name), did_you_mean(name, PRESETS, listed=True))
     preset, search = PRESETS[name], values.get("search", {})
     budget = search.get("budget") if isinstance(search, Mapping) else None
     if isinstance(search, Mapping) and search.get("unit", "trials") != "trials" and isinstance(budget, int | float):
@@ -66,7 +67,19 @@ def preset_table(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {"search": {**spent, "confirm": preset.confirm}, "compare": dict(preset.compare)}
 
 
-def preset_line(name: str, table: Mapping[str, Any], to_text: Any) -> str:
-    """Return in a line what a preset changes; ``to_text`` writes a value as the file does."""
-    entries = [f"{section}.{key} = {to_text(value)}" for section in table for key, value in table[section].items()]
-    return f"preset {name}, {PRESETS[name].says}: {', '.join(entries)}"
+def preset_note(name: str, table: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the records say of a preset: its ``name``, and in a ``line`` what it changes.
+
+    ``sets`` has its values by key, ``replaced`` the keys of its ``table`` to which ``--set`` gave another value.
+    """
+    keys = [(section, key) for section in table for key in table[section]]
+    in_force = {
+        f"{section}.{key}": table[section][key]
+        for section, key in keys
+        if isinstance(values.get(section), Mapping) and values[section].get(key) == table[section][key]
+    }
+    replaced = [f"{section}.{key}" for section, key in keys if f"{section}.{key}" not in in_force]
+    entries = ", ".join(f"{key} = {json.dumps(value)}" for key, value in in_force.items())
+    line = f"preset {name}, {PRESETS[name].says}: {entries}"
+    line = f"{line}; --set replaces its {', '.join(replaced)}" if replaced else line
+    return {"name": name, "sets": in_force, "replaced": replaced, "line": line}

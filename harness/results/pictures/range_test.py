@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import BenchmarkError, arguments
-from harness.records.files import MARK, check_out_file, write
+from harness.errors import arguments
+from harness.results.pictures import writing
 from harness.training.lr_curve import WORDS, RangeTest
 
 if TYPE_CHECKING:
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
 
 
 DASHES: Mapping[str, Any] = {"steepest": (0, (1.5, 1.2)), "minimum_tenth": (0, (5, 1.5, 1.2, 1.5)), "valley": "solid"}
-FORMATS = (".svg", ".png")
+FOR_PAPERS = (".pdf", ".pgf")  # formats whose pictures are as wide as columns of a paper
+ON_SCREEN, WIDTH, HEIGHT = 3, 4.6, 3.2  # panels side by side in other pictures, and a panel in inches
 
 
 def draw_range_test(
@@ -82,15 +82,8 @@ def draw_range_test(
         axes.legend(fontsize="x-small", frameon=False, labelcolor=ink, loc="best")
 
 
-def check_picture(file: Path) -> None:
-    """Raise BenchmarkError or DataError for a picture that cannot be written, before anything is spent."""
-    if file.suffix.lower() not in FORMATS:
-        raise BenchmarkError(f"--out: must be a picture ending in {' or '.join(FORMATS)}, got '{file}'")
-    check_out_file(file)
-
-
-def draw_panels(tests: Sequence[RangeTest]) -> Figure:
-    """Return a figure with a panel for every arm that has a curve."""
+def draw_panels(tests: Sequence[RangeTest], across: int = ON_SCREEN, width: float = WIDTH) -> Figure:
+    """Return a figure with a panel for every arm that has a curve, so many panels across, each so many inches wide."""
     import matplotlib
     import seaborn
     from matplotlib.figure import Figure
@@ -105,32 +98,41 @@ def draw_panels(tests: Sequence[RangeTest]) -> Figure:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(style)
-        columns = min(3, max(1, len(drawn)))
+        columns = min(across, max(1, len(drawn)))
         rows = max(1, -(-len(drawn) // columns))
-        figure = Figure(figsize=(4.6 * columns, 3.2 * rows), layout="constrained")
-        panels = figure.subplots(rows, columns, squeeze=False).flat
+        figure = Figure(
+            figsize=(width * columns, HEIGHT * min(1.0, max(width / WIDTH, 0.8)) * rows), layout="constrained"
+        )
+        panels = list(figure.subplots(rows, columns, squeeze=False).flat)
         for axes, test in zip(panels, drawn, strict=False):
-            assert test.curve is not None
-            curve = test.curve
-            draw_range_test(
-                axes, curve.lr.tolist(), curve.loss.tolist(), curve.smoothed.tolist(), test.suggestions or {}
-            )
-            axes.set_title(test.arm, loc="left", fontsize=9)
-            axes.set_ylabel("training loss")
-            axes.spines[["top", "right"]].set_visible(False)
-        for axes in list(panels)[len(drawn) :]:
+            _draw_panel(axes, test)
+        for axes in panels[len(drawn) :]:
             axes.axis("off")
     return figure
 
 
-def write_picture(file: Path, tests: Sequence[RangeTest]) -> None:
-    """Write the panels as a picture; the same tests give the same bytes."""
+def _draw_panel(axes: Axes, test: RangeTest) -> None:
+    """Draw the curve of one arm."""
+    curve = test.curve
+    assert curve is not None
+    draw_range_test(axes, curve.lr.tolist(), curve.loss.tolist(), curve.smoothed.tolist(), test.suggestions or {})
+    axes.set_title(test.arm, loc="left", fontsize=9)
+    axes.set_ylabel("training loss")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def write_picture(file: Path, tests: Sequence[RangeTest], columns: int = 2) -> list[Path]:
+    """Write the panels as a picture; the same tests give the same bytes.
+
+    A PDF or PGF is as wide as so many columns of a paper, with a panel in each. Returns the files.
+    """
     import matplotlib
 
-    metadata = {"Date": None, "Creator": MARK} if file.suffix.lower() == ".svg" else {"Software": MARK}
-    content = io.BytesIO()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams["svg.hashsalt"] = "harness"
-        draw_panels(tests).savefig(content, format=file.suffix[1:].lower(), dpi=150, metadata=metadata)
-    write(file, content.getvalue(), durable=False, hint="name another file with --out")
+        if file.suffix.lower() in FOR_PAPERS:
+            figure = draw_panels(tests, columns, writing.INCHES[columns] / columns)
+            figure.set_size_inches(writing.INCHES[columns], figure.get_size_inches()[1])
+        else:
+            figure = draw_panels(tests)
+        return writing.write_picture(figure, file, "name another file with --out")

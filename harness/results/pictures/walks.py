@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, arguments
-from harness.records.files import MARK, check_out_file, write
+from harness.errors import arguments
+from harness.results.pictures.writing import write_picture
 from harness.training.landscapes import LANDSCAPES, Landscape
 from harness.training.walks import TARGET
 
@@ -43,7 +41,6 @@ STROKES = tuple(  # seaborn's "colorblind"
     Stroke(color, marker)
     for color, marker in zip(("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161"), "os^DvP", strict=True)
 )
-FORMATS = (".svg", ".png")
 
 
 def draw_walks(
@@ -157,17 +154,10 @@ def describe_walk(walk: DataFrame) -> str:
     return ", ".join([*rate, f"{spent} to 1e-4" if arrived else f"value {last['value']:.2g} after {spent}"])
 
 
-def check_picture(file: Path) -> None:
-    """Raise HarnessError for a picture that cannot be written, before anything is spent."""
-    if file.suffix.lower() not in FORMATS:
-        raise HarnessError(f"--plot: must be a picture ending in {' or '.join(FORMATS)}, got '{file}'")
-    check_out_file(file, "--plot")
+def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> list[Path]:
+    """Write the walks of up to six arms on all landscapes side by side, a legend under each; return the files.
 
-
-def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> None:
-    """Write the walks of up to six arms on all landscapes side by side, a legend under each, as .svg or .png.
-
-    The same walks give the same bytes. Raises DiskError for a file that cannot be written.
+    The file's ending is the format. The same walks give the same bytes. Raises DiskError for a file that cannot be written.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -175,7 +165,7 @@ def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> None:
     strokes = dict(zip(arms, STROKES, strict=False))
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"text.parse_math": False, "font.size": 8.5, "svg.hashsalt": "harness"})
+        matplotlib.rcParams.update({"text.parse_math": False, "font.size": 8.5})
         figure = Figure(figsize=(11.4, 4.2 + 0.21 * len(strokes)), layout="constrained", facecolor=PAPER)
         for axes, landscape in zip(figure.subplots(1, len(LANDSCAPES)), LANDSCAPES, strict=True):
             draw_walks(axes, walks, landscape, strokes)
@@ -183,14 +173,7 @@ def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> None:
             axes.spines[:].set_color(MUTED)
             _add_legend(axes, walks[walks["landscape"] == landscape], strokes)
         figure.supxlabel(NOTE, fontsize=8, color=MUTED)
-        content = io.BytesIO()
-        if file.suffix.lower() == ".svg":
-            figure.savefig(content, format="svg", metadata={"Date": None, "Creator": MARK})
-            picture = _round_numbers(content.getvalue().decode()).encode()
-        else:
-            figure.savefig(content, format="png", dpi=150, metadata={"Software": MARK})
-            picture = content.getvalue()
-    write(file, picture, durable=False, hint="name another file with --plot")
+        return write_picture(figure, file, "name another file with --plot")
 
 
 def _add_legend(axes: Axes, walks: DataFrame, strokes: Mapping[str, Stroke]) -> None:
@@ -204,8 +187,3 @@ def _add_legend(axes: Axes, walks: DataFrame, strokes: Mapping[str, Stroke]) -> 
 
 def _shorten_line(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-
-def _round_numbers(svg: str) -> str:
-    """Return an SVG whose lines have one digit after the point, a tenth of 1/72 inch, which halves it."""
-    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]).replace("\n", ""), svg)

@@ -14,17 +14,10 @@ from typing import Any
 from harness.errors import arguments
 from harness.records import Records
 from harness.results.several.scores import SeedScore, means_of_draws, seed_scores
-from harness.statistics.intervals import (
-    EQUAL,
-    LEVEL,
-    UNBOUNDED,
-    difference_interval,
-    half_width,
-    newcombe,
-    standard_deviation,
-)
+from harness.statistics.intervals import EQUAL, UNBOUNDED, difference_interval, half_width, standard_deviation
 from harness.statistics.labels import ALPHA, holm
 from harness.statistics.paired import difference, permutation_p
+from harness.statistics.proportions import LEVEL, newcombe
 from harness.verdict.protocol import standing_protocol
 
 POINTS = 0.005  # the margin of a metric in "%", where the first run has no protocol

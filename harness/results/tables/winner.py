@@ -19,7 +19,8 @@ from harness.plugin.contracts import Analysis
 from harness.records import Records
 from harness.results.tables.draws import draw_numbers, draw_of_seed, draw_word
 from harness.statistics.crossed import over_both, over_seeds
-from harness.statistics.intervals import EQUAL, clopper_pearson, half_width, jackknife_se
+from harness.statistics.intervals import EQUAL, half_width, jackknife_se
+from harness.statistics.proportions import clopper_pearson
 
 if TYPE_CHECKING:
     from pandas import DataFrame

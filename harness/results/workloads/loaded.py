@@ -35,7 +35,8 @@ class WorkloadRuns(Mapping[str, Loaded]):
     def __init__(self, folder: Path, registry: Registry) -> None:
         self.folder = folder
         self._registry = registry
-        self._members = {member.name: member for member in read_workbook(folder).members}
+        self._workbook = read_workbook(folder)
+        self._members = {member.name: member for member in self._workbook.members}
         self._runs: dict[str, Loaded] = {}
         self._why: dict[str, str] = {name: member.problem for name, member in self._members.items() if member.problem}
         for name, run in run_folders(folder).items():
@@ -47,7 +48,7 @@ class WorkloadRuns(Mapping[str, Loaded]):
     @property
     def name(self) -> str:
         """The benchmark's name."""
-        return self._together.name
+        return impersonal(self._workbook.name)
 
     @property
     def report(self) -> Path:
@@ -109,7 +110,10 @@ class WorkloadRuns(Mapping[str, Loaded]):
             table.insert(0, "workload", workload)
             tables.append(table)
         filled = [table for table in tables if len(table)] or tables[:1]
-        return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+        return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=["workload"])
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *RECORD_TABLES})

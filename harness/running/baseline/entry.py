@@ -74,6 +74,8 @@ def _noted(imported: Imported) -> dict[str, Any]:
         "spaces": {arm: about["spaces"][arm] for arm in imported.arms},
         "optimizers": {arm: about["optimizers"][arm] for arm in imported.arms},
         "references": about["references"],
+        "scheduler_references": about["scheduler_references"],
+        "work": {arm: work for arm, work in about["work"].items() if arm in arms},
         "convex": about["convex"],
         "exhausted": {arm: many for arm, many in about.get("exhausted", {}).items() if arm in arms},
         "roles": roles,

@@ -28,7 +28,7 @@ from harness.errors import DataError, RunFolderError, one_line
 from harness.plugin.runs import Arm, digest
 from harness.records import Records, database, files, open_records, schema
 
-FORMAT, VERSION = "optimizer-harness baseline", 2
+FORMAT, VERSION = "optimizer-harness baseline", 3
 ROLES = ("fresh", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
 KEYS = {
     "searches": ("position", "study"),
@@ -47,12 +47,14 @@ KEPT = (
     "spaces",
     "optimizers",
     "references",
+    "scheduler_references",
     "convex",
     "exhausted",
 )  # of meta, as it is
 NEEDED = {
     "run", "made", "solutions", "benchmark", "data", "weights", "environments", "plugins", "roles", "cells", "arms", "left_out",
-    "spaces", "optimizers", "metric", "search_metric", "metrics", "environment", "references", "convex",
+    "spaces", "optimizers", "metric", "search_metric", "metrics", "environment", "references",
+    "scheduler_references", "convex", "work",
 }  # fmt: skip
 MOST = 2 * 10**9  # bytes of one member: more is no baseline
 MOST_TEXT = 2**28  # bytes of baseline.json
@@ -278,6 +280,7 @@ def _about(
         "left_out": [arm for arm in _own(records) if arm not in own],
         "spaces": {arm: meta.spaces[arm] for arm in own},
         "optimizers": {arm: meta.optimizers[arm] for arm in own},
+        "work": {arm: meta.work[arm] for arm in own if arm in meta.work},
     }
 
 

@@ -12,9 +12,10 @@ from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.first_trial import drawn_first, first_trial, moved_defaults
 from harness.benchmark.plan import Setting
 from harness.plugin.runs import Arm, Run
+from harness.running.forecast.ending import seconds_of_ending
 from harness.running.forecast.pace import Pace
 from harness.running.forecast.queue import PlannedSearch, list_seconds, search_seconds, spread_epochs
-from harness.running.forecast.timing import SECONDS_OF_REPORT, Timing
+from harness.running.forecast.timing import Timing
 from harness.running.search.budget import amount, confirmations, expected
 from harness.running.search.range_test import range_test_steps
 
@@ -118,6 +119,7 @@ def arm_row(cost: ArmCost, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
         "confirmations": cost.confirmations,
         "first_trial": first_trial(cost.competitor),
         "drawn_first": drawn_first(cost.competitor),
+        "read_defaults": {name: read.source for name, read in cost.competitor.read_defaults.items()},
         "moved_defaults": {name: list(both) for name, both in moved_defaults(cost.competitor).items()},
         "seeds": benchmark.compare.seeds,
         "comparison": dict(roles),
@@ -156,7 +158,8 @@ def phases(
         "folds": list_seconds(folds * setting.plan.benchmark.compare.folds, pace.slots),
         "probes": sum(measured),
         "driver": SECONDS_PER_EVENT * events / pace.slots if pace.slots > 1 else SECONDS_PER_EVENT * events,
-        "report": AROUND + SECONDS_OF_REPORT * ("html" in formats),
+        "report": AROUND
+        + ("html" in formats) * seconds_of_ending(len(by_arm), sum(probe["wanted"] for probe in probes)),
     }
 
 

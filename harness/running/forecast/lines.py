@@ -71,8 +71,11 @@ def _first_trial_line(arm: Mapping[str, Any]) -> str:
     line = f"    each search begins with the defaults: {assignments(arm['first_trial'])}"
     moved = assignments({name: default for name, (default, _) in arm["moved_defaults"].items()})
     line = f"{line} (the nearest to {moved})" if moved else line
+    for source in dict.fromkeys(arm["read_defaults"].values()):
+        names = ", ".join(name for name, place in arm["read_defaults"].items() if place == source)
+        line += f"; {names} is read from {source}" if "," not in names else f"; {names} are read from {source}"
     drawn = ", ".join(arm["drawn_first"])
-    return f"{line}; it draws {drawn}, which the plugin has no default of" if drawn else line
+    return f"{line}; it draws {drawn}, which no default is known of" if drawn else line
 
 
 def _budget(arm: Mapping[str, Any]) -> str:

@@ -85,6 +85,7 @@ class Left:
 
     reason: str  # "signal 9", "exit code 1"
     last_words: str = ""  # the last lines of its standard error
+    lost: bool = False  # its machine has gone: none of its jobs had to do with that
 
 
 FromWorker = Ready | Happened | PutBack | Rehearsed | Retiring | Left

@@ -241,11 +241,11 @@ class WorkerPool:
                 self._events.append((job_id, Failed("error", work.over)))
                 continue
             work.seconds += time.monotonic() - work.began
-            work.alone = work.alone or not (alone or killed)
+            work.alone = work.alone or not (alone or killed or left.lost)
             if killed:
                 self._waiting.appendleft(work)
             else:  # it begins again once whoever listens has had the chance to stop it
-                self._events.append((job_id, Interrupted(left.reason, alone, left.last_words)))
+                self._events.append((job_id, Interrupted(left.reason, alone, left.last_words, lost=left.lost)))
 
     def _staff(self) -> None:
         """Start workers where some are missing."""

@@ -34,6 +34,7 @@ from harness.running.workers.messages import FromWorker, Left, ToWorker
 from harness.running.workers.packing import pack, unpack
 from harness.running.workers.stored import Spool, open_stored
 
+MODULES = "Extension modules: "  # begins the last line of a crash
 LAST_LINES = 20  # of a worker's standard error, which are kept for when it dies
 CHUNK = 65_536
 LOOK = 0.5  # seconds
@@ -53,6 +54,7 @@ class _Process:
     errors: int  # a descriptor: what it writes to its standard error
     gpu: str  # the only one that it sees; "" for those that this process sees
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    lists_modules: bool = False  # the line that it prints now is that list
 
 
 class Processes:
@@ -204,10 +206,21 @@ def _pass_on(one: _Process) -> None:
         while chunk := os.read(one.errors, CHUNK):
             chunks.append(chunk)
     if chunks:
-        text = b"".join(chunks).decode("utf-8", "backslashreplace")
+        text = _without_modules(one, b"".join(chunks).decode("utf-8", "backslashreplace"))
         one.last_lines.extend(text.splitlines())
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def _without_modules(one: _Process, text: str) -> str:
+    """Return what a worker has printed without Python's list of all its extension modules, which helps nobody."""
+    kept = []
+    for line in text.splitlines(keepends=True):
+        if one.lists_modules or line.startswith(MODULES):
+            one.lists_modules = not line.endswith("\n")
+        else:
+            kept.append(line)
+    return "".join(kept)
 
 
 # --- inside a worker

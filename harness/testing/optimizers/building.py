@@ -15,6 +15,7 @@ from harness.testing.driving import (
 from harness.testing.outcomes import require
 from harness.testing.problems import slope
 from harness.testing.spaces import ends, inside
+from harness.training.read_defaults import read_defaults
 
 
 @torch_check
@@ -35,7 +36,9 @@ def defaults_in_space(offer: Optimizer | Scheduler) -> str:
     begins_with = {name: offer.defaults[name] for name in offer.space if name in offer.defaults}
     for name, chosen in begins_with.items():
         require(inside(offer.space[name], chosen), f"defaults[{name!r}] must lie in its space, got {chosen!r}")
-    drawn = ", ".join(name for name in offer.space if name not in offer.defaults)
-    begins = f"a search begins with {assignments(begins_with)}" if begins_with else ""
-    draws = f"without a default, the first trial of a search draws {drawn}" if drawn else ""
-    return "; ".join(filter(None, (begins, draws)))
+    read = read_defaults(offer, offer.space)
+    drawn = ", ".join(name for name in offer.space if name not in {**offer.defaults, **read})
+    texts = [f"a search begins with {assignments(begins_with)}"] if begins_with else []
+    texts += [f"{name} = {default.value!r} is read from {default.source}" for name, default in read.items()]
+    texts += [f"without a default, the first trial of a search draws {drawn}"] if drawn else []
+    return "; ".join(texts)

@@ -17,7 +17,15 @@ from harness.plugin.contracts import Optimizer
 from harness.plugin.validate import is_penalty
 from harness.testing.driving import torch_check
 from harness.testing.likeness import Like
-from harness.testing.optimizers.rules import Rule, Ruled, changes, rules_of
+from harness.testing.optimizers.rules import (
+    WRONG_SIGN,
+    Rule,
+    Ruled,
+    changed_parts,
+    changes,
+    mirrored,
+    rules_of,
+)
 from harness.testing.outcomes import require
 from harness.training.rehearsal import SCALES, Rehearsal, make_valleys
 
@@ -145,15 +153,29 @@ def _explain(
     )
     rule = _rule_of(reference, others)
     if rule is None:
-        return f"{parts}; the cause is not known: {reference.name} has none of the rules that are varied here"
-    tried = 0
+        return f"{parts}; {_explain_by_sign(offer, own, reference, others)}"
     for words, changed in changes(rule):
-        tried += 1
         if _compare(offer, own, *_ruled(changed, others))[0] is None:
-            return f"{parts}; likely cause: {words} (so changed, {reference.name} takes these very steps)"
-    if parted.by < COARSE:
-        return f"{parts}; that is as little as single precision makes, and no change of {tried} to {reference.name} explains it"
-    return f"{parts}; no change of {tried} to {reference.name} explains it"
+            return f"{parts}; likely cause: {words} ({_taken_by(reference)})"
+    precision = "that is as little as single precision makes, and " if parted.by < COARSE else ""
+    return (
+        f"{parts}; {precision}the cause is not known: these parts of {reference.name} were changed, one at a time and two "
+        f"together, and no change gives these steps: {'; '.join(changed_parts(rule))}"
+    )
+
+
+def _explain_by_sign(offer: Optimizer, own: Mapping[str, Any], reference: Optimizer, others: Mapping[str, Any]) -> str:
+    """Return the cause where the reference has none of the rules that can be changed: its steps can only be turned round."""
+    if _compare(offer, own, mirrored(reference), others)[0] is None:
+        return f"likely cause: {WRONG_SIGN} ({_taken_by(reference)})"
+    return (
+        f"the cause is not known: of {reference.name} only the sign of the step was changed, because its rule is none of "
+        "those of SGD, Adagrad, RMSprop, Adam and AdamW"
+    )
+
+
+def _taken_by(reference: Optimizer) -> str:
+    return f"so changed, {reference.name} takes these very steps"
 
 
 def _rule_of(reference: Optimizer, settings: Mapping[str, Any]) -> Rule | None:

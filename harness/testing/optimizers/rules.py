@@ -14,7 +14,10 @@ from typing import Any, Literal
 
 import torch
 
+from harness.plugin.contracts import Optimizer
+
 EPSILONS = (0.0, 1e-16, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)  # that libraries have as their defaults
+WRONG_SIGN = "the wrong sign of the step, which goes up the gradient"
 BETAS = (0.0, 0.9, 0.95, 0.98, 0.99, 0.999)
 
 
@@ -138,8 +141,43 @@ def changes(rule: Rule) -> Iterator[tuple[str, Rule]]:
             yield f"{words}, and {others}", replace(rule, **change, **other)
 
 
+def changed_parts(rule: Rule) -> list[str]:
+    """Return in words which parts of a rule ``changes`` changes."""
+    parts = ["the sign of the step"]
+    if rule.first != "gradient":
+        parts.append("momentum (sum or average, first value, bias correction, Nesterov, decay rate)")
+    if rule.second != "none":
+        parts.append("the second moment (bias correction, AMSGrad, decay rate)")
+        parts.append("epsilon (its value, inside or outside the root)")
+    if rule.decay:
+        parts.append("weight decay (coupled or decoupled, times the rate or not, its sign, none)")
+    return parts
+
+
+def mirrored(reference: Optimizer) -> Optimizer:
+    """Return an optimizer whose every step is the reference's in the opposite direction, whatever its rule."""
+
+    def build(*arguments: Any, **named: Any) -> torch.optim.Optimizer:
+        optimizer = reference.build(*arguments, **named)
+        step = optimizer.step
+
+        def step_back(closure: Any = None) -> Any:
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            before = [weight.detach().clone() for weight in weights]
+            value = step() if closure is None else step(closure)
+            with torch.no_grad():
+                for weight, start in zip(weights, before, strict=True):
+                    weight.copy_(2 * start - weight)
+            return value
+
+        optimizer.step = step_back  # type: ignore[method-assign]
+        return optimizer
+
+    return replace(reference, build=build)
+
+
 def _single_changes(rule: Rule) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "the step goes up the gradient", {"sign": 1.0}
+    yield WRONG_SIGN, {"sign": 1.0}
     if rule.first != "gradient":
         yield from _changes_of_first(rule)
     if rule.second != "none":
@@ -207,4 +245,5 @@ def _changes_of_decay(rule: Rule) -> Iterator[tuple[str, dict[str, Any]]]:
         "after": "decoupled weight decay after the step, not before it",
     }
     yield from ((words, {"decay_way": way}) for way, words in ways.items() if way != rule.decay_way)
+    yield "weight decay of the wrong sign, which makes weights grow", {"decay": -rule.decay}
     yield "no weight decay", {"decay": 0.0}

@@ -27,6 +27,23 @@ EXCLUDED = {  # patterns of names
     "fused*": "it needs NVIDIA's apex",
 }
 DECAYS = ("corrected_weight_decay", "decoupled", "decoupled_decay", "decoupled_weight_decay", "no_prox", "wd_ratio")
+LIKE = {  # by class: the measured optimizer of another library that it implements too
+    "AdaBelief": "pytorch_optimizer:AdaBelief",
+    "AdafactorBigVision": "torch:Adafactor",
+    "AdamP": "pytorch_optimizer:AdamP",
+    "AdamWLegacy": "torch:AdamW",
+    "Adan": "pytorch_optimizer:Adan",
+    "Adopt": "pytorch_optimizer:ADOPT",
+    "Kron": "pytorch_optimizer:Kron",
+    "LaProp": "pytorch_optimizer:LaProp",
+    "MADGRAD": "pytorch_optimizer:MADGRAD",
+    "Mars": "pytorch_optimizer:MARS",
+    "NAdamLegacy": "torch:NAdam",
+    "NAdamW": "torch:NAdam",
+    "NvNovoGrad": "pytorch_optimizer:NovoGrad",
+    "RAdamLegacy": "torch:RAdam",
+    "RMSpropTF": "torch:RMSprop",
+}
 UNSAVED = ("*adafactorbv*", "kron*")  # a state that names a data type; a generator that is in no state
 
 
@@ -40,7 +57,7 @@ def find(name: str) -> Optimizer | None:
         raise PluginError(reason)
     class_ = factory.get_optimizer_info(name).opt_class
     make = partial(factory.create_optimizer_v2, opt=name)
-    rates = _ranges.of(f"timm:{same_steps(name)}")
+    rates = _ranges.of(same_steps(name), LIKE.get(class_.__name__, ""))
     if name == "adahessian":
         return _library.offer(f"timm:{name}", _adahessian, class_, rates, second_order=True)
     if name.startswith("kron"):
@@ -55,18 +72,29 @@ def names() -> Sequence[str]:
 
 
 def same_steps(name: str) -> str:
-    """Return the plainest name of the algorithm, which several names are while nothing decays."""
-    return min(
+    """Return the plainest full name of the algorithm, which several names are while nothing decays.
+
+    It is torch's name where timm builds a class of torch with its own defaults.
+    """
+    info = _factory().get_optimizer_info(name)
+    if info.opt_class.__module__.startswith("torch.") and not info.has_momentum and not _settings(info):
+        return f"torch:{info.opt_class.__name__}"
+    plainest = min(
         (named for named in names() if _steps(named) == _steps(name)),
         key=lambda named: (len(_factory().get_optimizer_info(named).defaults or {}), len(named), named),
     )
+    return f"timm:{plainest}"
 
 
 def _steps(name: str) -> tuple[Any, ...]:
     """Return what the steps of an optimizer follow from, its decay aside: the class and timm's settings."""
     info = _factory().get_optimizer_info(name)
-    settings = {name: value for name, value in (info.defaults or {}).items() if name not in DECAYS}
-    return (info.opt_class, info.has_momentum, sorted(settings.items(), key=str))
+    return (info.opt_class, info.has_momentum, sorted(_settings(info).items(), key=str))
+
+
+def _settings(info: Any) -> dict[str, Any]:
+    """Return what timm gives the class beside its decay."""
+    return {name: value for name, value in (info.defaults or {}).items() if name not in DECAYS}
 
 
 def _excluded(name: str) -> str:

@@ -88,7 +88,7 @@ def spending_figure(
         axes.set_xlabel(title)
         name_y_axis(axes, outcome.trial_title, outcome.searched.unit)
         described = f"best {outcome.trial_title} to be expected against {title}"
-        return to_svg(figure, f"budget-{column}", described, {}, named_arms(table, looks))
+        return to_svg(figure, f"budget-by-{column}", described, {}, named_arms(table, looks))
 
 
 def _set_y_ends(axes: Axes, table: DataFrame, goal: str, unit: str) -> None:

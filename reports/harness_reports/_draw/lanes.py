@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
 
-MARK = 0.016  # part of the axis that a mark covers
+MARK = 0.018  # part of the axis that a mark covers
 Lane = tuple[float, float]  # its upper and its lower end, below the place of the row
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from markupsafe import Markup
 
 from harness_reports._draw.markers import NAMES, marker_of
-from harness_reports._draw.svg import house_style, to_svg
 from harness_reports._draw.theme import HUES, SURFACE, paint
 from harness_reports._words.names import ArmParts
 
+WIDE, HIGH, LINE = 30, 13, 2  # of a swatch, and of its line
 DASHES: tuple[Any, ...] = (
     "solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (9, 2)), (0, (3, 1, 1, 1, 1, 1)),
 )  # fmt: skip
@@ -65,15 +65,27 @@ def _look_alone(label: str, place: int) -> ArmLook:
     return ArmLook(label, HUES[place % len(HUES)], dashes, marker_of(place))
 
 
-def swatch(color: str, dashes: Any, name: str, marker: str = "o", size: float = 6) -> Markup:
-    """Return the line and the mark of an arm for a legend of the page."""
-    from matplotlib.figure import Figure
+def swatch(color: str, dashes: Any, marker: str = "o", size: float = 6) -> Markup:
+    """Return the line and the mark of an arm for a legend of the page, without ids, for a legend may stand there twice."""
+    pattern = "" if dashes == "solid" else f";stroke-dasharray:{' '.join(f'{LINE * part:g}' for part in dashes[1])}"
+    return Markup(
+        '<svg aria-hidden="true" viewBox="0 0 {} {}"><path d="M2 {}H28" style="stroke:{};stroke-width:{}{}"/>'
+        '<path d="{}" style="fill:{};stroke:{};stroke-width:.8"/></svg>'
+    ).format(WIDE, HIGH, HIGH / 2, paint(color), LINE, pattern, _mark_path(marker, size), paint(color), paint(SURFACE))
 
-    with house_style():
-        figure = Figure(figsize=(0.42, 0.18))
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.plot([0.06, 0.94], [0, 0], color=color, ls=dashes, lw=2)
-        axes.plot([0.5], [0], color=color, marker=marker, ms=size, mec=SURFACE, mew=0.8)
-        axes.set(xlim=(0, 1), ylim=(-1, 1))
-        axes.axis("off")
-        return to_svg(figure, name, "", {})
+
+def _mark_path(marker: str, size: float) -> str:
+    """Return a mark in the middle of a swatch as the path of an SVG."""
+    from matplotlib.markers import MarkerStyle
+    from matplotlib.path import Path
+
+    letters = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
+    style = MarkerStyle(marker)
+    steps = []
+    for points, code in style.get_path().iter_segments(style.get_transform(), simplify=False):
+        places = [
+            f"{start + sign * size * value:.2f}"
+            for value, (start, sign) in zip(points, [(WIDE / 2, 1), (HIGH / 2, -1)] * (len(points) // 2), strict=True)
+        ]
+        steps.append("Z" if letters[code] == "Z" else letters[code] + " ".join(places))
+    return "".join(steps)

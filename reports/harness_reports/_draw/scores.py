@@ -35,11 +35,8 @@ if TYPE_CHECKING:
 MOST_BANDS = 6  # arms whose curves have bands; those of more hide each other
 FEW_ROWS, ROOMY, TIGHT = 5, 0.42, 0.23  # inches of a row of few and of many arms
 NAMES = 0.35  # part of the axis of tight rows that their names take
-FULL, HOLLOW, ALONE = (
-    (0.08, 0.2),
-    (0.34, 0.44),
-    (0.16, 0.36),
-)  # lanes below the mean: tuned seeds, untuned ones, one kind alone
+MEAN, ROOMY_LANES = -0.06, ((0.05, 0.27), (0.35, 0.45), (0.08, 0.4))  # tuned, untuned, one kind alone
+TIGHT_MEAN, TIGHT_LANES = -0.24, ((-0.06, 0.12), (0.22, 0.36), (0.02, 0.34))
 
 
 def seed_dots(
@@ -60,17 +57,19 @@ def seed_dots(
     metric, unit = str(rows[0]["metric"]), str(rows[0]["unit"])
     tips: dict[str, list[Tip]] = {}
     marks: list[tuple[PathCollection, Lane]] = []
+    roomy = len(rows) <= FEW_ROWS
+    full_lane, hollow_lane, alone = ROOMY_LANES if roomy else TIGHT_LANES
     with house_style():
-        figure, axes = new_panel(0.6 + (ROOMY if len(rows) <= FEW_ROWS else TIGHT) * len(rows))
+        figure, axes = new_panel(0.6 + (ROOMY if roomy else TIGHT) * len(rows))
         for place, row in enumerate(rows):
             look = looks[row["arm"]]
             arm_runs = runs[(runs["arm"] == row["arm"]) & is_finite(runs[metric])]
             hollow = (untuned or {}).get(row["arm"], ())
             full = _draw_seeds(axes, arm_runs[metric], place, look, f"seeds-{place}")
-            marks.append((full, FULL if len(hollow) else ALONE))
+            marks.append((full, full_lane if len(hollow) else alone))
             tips[f"seeds-{place}"] = _seed_tips(arm_runs, metric, unit, look)
-            marks.append((_draw_untuned(axes, hollow, place, look), HOLLOW))
-            _draw_mean(axes, row, place - 0.06, look)
+            marks.append((_draw_untuned(axes, hollow, place, look), hollow_lane))
+            _draw_mean(axes, row, place + (MEAN if roomy else TIGHT_MEAN), look)
             axes.axhline(place + 0.5, color=GRID, lw=0.6)
             write_row_name(axes, look.label if row["n"] else f"{look.label}: no result", place - 0.27)
         axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -141,7 +140,7 @@ def learning_curves(table: DataFrame, looks: Mapping[str, ArmLook], title: str, 
             marker = "o" if len(rows) == 1 else ""  # one point makes no line
             axes.plot(rows["epoch"], rows["mean"], color=look.color, ls=look.dashes, lw=1.6, marker=marker, ms=4)
             if len(looks) <= MOST_BANDS:
-                axes.fill_between(rows["epoch"], rows[low], rows[high], color=look.color, alpha=0.16, lw=0)
+                axes.fill_between(rows["epoch"], *_band(rows, low, high), color=look.color, alpha=0.16, lw=0)
         if log:
             _set_log_axis(axes, table)
         else:
@@ -152,6 +151,17 @@ def learning_curves(table: DataFrame, looks: Mapping[str, ArmLook], title: str, 
         band = " and 95 % band" if len(looks) <= MOST_BANDS else ""
         described = f"{title} against epoch, mean{band} over seeds per arm"
         return to_svg(figure, name, described, {}, named_arms(table, looks))
+
+
+def _band(rows: DataFrame, low: str, high: str) -> tuple[Any, Any]:
+    """Return the ends of the band of an arm, which has no width in the few epochs in which all of its seeds are equal.
+
+    The interval of a proportion, which such epochs have, is of another kind, and the band would jump from one to the other.
+    """
+    alike = rows["lowest"] == rows["highest"]
+    if alike.all():
+        return rows[low], rows[high]
+    return rows[low].where(~alike, rows["mean"]), rows[high].where(~alike, rows["mean"])
 
 
 def _set_log_axis(axes: Axes, table: DataFrame) -> None:

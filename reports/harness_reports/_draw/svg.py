@@ -99,7 +99,7 @@ def to_svg(
     """
     import numpy as np
 
-    prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
+    prefix = re.sub(r"[^A-Za-z0-9_]+", "-", name)
     collection = _collection.get()
     if collection is not None:
         if title:  # else it is a part of a legend

@@ -76,11 +76,12 @@ def _dots(page: Page) -> dict[str, Any] | None:
     known = [row["constant"] for row in rows if math.isfinite(row["constant"])]
     chance = known[0] if known and constant.worth_showing(page.records, [row for row in rows if row["n"]]) else None
     title = metric_title(column)
-    figure = seed_dots(done, rows, page.looks, title, "first", untuned, chance)
+    figure = seed_dots(done, rows, page.looks, title, f"scores-{column}", untuned, chance)
     words = ["A small mark is a seed"]
     if any(untuned.values()):
         words.append("a hollow one is a seed of the same optimizer with its defaults, untuned")
-    words.append("the diamond is the mean with its 95 % interval")
+    with_interval = any(math.isfinite(row["low"]) for row in rows)
+    words.append(f"the diamond is the mean{' with its 95 % interval' if with_interval else ''}")
     if chance is not None:
         words.append(f"the dashed line is {constant.answer(page.records)}")
     return {"figure": figure, "says": f"{'; '.join(words)}."}

@@ -31,7 +31,8 @@ def range_tests(page: Page) -> list[dict[str, Any]]:
         if arm in tests:
             rate = tuned.get(arm, {}).get("lr")
             curve = records.range_tests[records.range_tests["arm"] == arm]
-            figure = _draw_curve(curve, tests[arm], look, rate, f"range-{len(panels)}") if len(curve) else ""
+            name = f"range-test-{page.arm_names[arm]}"
+            figure = _draw_curve(curve, tests[arm], look, rate, name) if len(curve) else ""
             panels.append({"look": look, "says": _panel_caption(tests[arm], rate), "figure": figure})
     return panels
 

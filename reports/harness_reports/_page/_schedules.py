@@ -25,13 +25,13 @@ def schedules(page: Page) -> list[dict[str, Any]]:
     recorded, panels = page.records.meta.schedules, list[dict[str, Any]]()
     if _all_alike(page):
         return panels
-    for place, (arm, look) in enumerate(page.looks.items()):
+    for arm, look in page.looks.items():
         schedule = recorded.get(arm)
         if schedule is None:
             continue
         rates = _recorded_rates(page.records, arm) if schedule["per_epoch"] else []
         drawn = bool(schedule["steps"] or rates)
-        figure = _draw_schedule(schedule, rates, look, f"schedule-{place}") if drawn else ""
+        figure = _draw_schedule(schedule, rates, look, f"schedule-{page.arm_names[arm]}") if drawn else ""
         panels.append({"look": look, "says": _panel_caption(schedule, rates), "figure": figure})
     return panels
 

@@ -15,7 +15,7 @@ from harness_reports import _page
 from harness_reports._draw.interactive import Views
 from harness_reports._draw.looks import ArmLook, arm_looks, swatch
 from harness_reports._draw.thumbs import Thumbs
-from harness_reports._words.names import arm_parts
+from harness_reports._words.names import arm_parts, file_names
 from harness_reports._words.outcome import Outcome
 
 FEW_ARMS = 6
@@ -52,13 +52,22 @@ class Page:
         return len(self.looks) > FEW_ARMS
 
     @cached_property
+    def arm_names(self) -> dict[str, str]:
+        """Each arm as a part of the names of its figures."""
+        return file_names(self.looks)
+
+    @cached_property
+    def network_names(self) -> dict[str, str]:
+        """Each network as a part of the names of its figures."""
+        return file_names(dict.fromkeys(part.network for part in arm_parts(self.records)))
+
+    @cached_property
     def legend(self) -> list[dict[str, Any]]:
         """``arm``, ``label`` and ``swatch`` of every arm."""
-        entries = []
-        for i, (arm, look) in enumerate(self.looks.items()):
-            line = swatch(look.color, look.dashes, f"swatch-{i}", look.marker)
-            entries.append({"arm": arm, "label": look.label, "swatch": line})
-        return entries
+        return [
+            {"arm": arm, "label": look.label, "swatch": swatch(look.color, look.dashes, look.marker)}
+            for arm, look in self.looks.items()
+        ]
 
 
 @dataclass(frozen=True)

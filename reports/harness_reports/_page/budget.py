@@ -33,7 +33,7 @@ def _budget_panels(page: Page) -> dict[str, Any] | None:
     for arm, look in page.looks.items():
         rows = table[table["arm"] == arm]
         if len(rows):
-            figure = budget_panel(page.outcome, drawn, arm, page.looks, f"budget-{len(curves)}")
+            figure = budget_panel(page.outcome, drawn, arm, page.looks, f"budget-{page.arm_names[arm]}")
             curves.append({"look": look, "says": _trials_in_words(rows), "figure": figure})
     return {
         "curves": curves,
@@ -83,10 +83,11 @@ def _duel_panels(page: Page) -> list[dict[str, Any]]:
     )
     directed = pd.concat([duels, swapped], ignore_index=True)
     panels = []
-    for i, (arm, look) in enumerate(page.looks.items()):
+    for arm, look in page.looks.items():
         rows = directed[directed["arm"] == arm]
         if len(rows):
-            panels.append({"look": look, "figure": duel_panel(rows, arm, page.looks, f"duel-{i}")})
+            figure = duel_panel(rows, arm, page.looks, f"duels-{page.arm_names[arm]}")
+            panels.append({"look": look, "figure": figure})
     return panels
 
 

@@ -20,8 +20,8 @@ def curves(page: Page) -> dict[str, Any]:
     for metric, unit in units.items():
         rows = None if table is None else table[table["metric"] == metric]
         if figures is not None and rows is not None and len(rows):
-            title, name = metric_title(metric), f"curve-{len(figures)}"
-            figures.append(learning_curves(rows, page.looks, title, unit, name))
+            name = f"learning-curve-{metric}"
+            figures.append(learning_curves(rows, page.looks, metric_title(metric), unit, name))
     views = seed_curves(outcome, page.looks, page.views) if figures else []
     return {"figures": figures, "views": views, "banded": len(page.looks) <= MOST_BANDS}
 

@@ -102,7 +102,7 @@ def winner(page: Page) -> dict[str, Any] | None:
         "expected": expected,
         "interval": numbers.interval(first["low"], first["high"], unit),
         "covers": first["covers"],
-        "refit": _refit_text(page),
+        "refits": _refit_texts(page),
         "naive": numbers.measure(first["naive"], unit),
         "optimism": _difference_text(first["optimism"], unit),
         "lost": int(first["lost"]) if first["lost"] == first["lost"] else 0,
@@ -118,16 +118,23 @@ def winner(page: Page) -> dict[str, Any] | None:
     }
 
 
-def _refit_text(page: Page) -> str:
-    """Return which network was trained on train and tune together; "" where none was."""
-    refit = page.records.meta.refit
-    if not refit:
-        return ""
-    label = page.looks[refit["arm"]].label if refit["arm"] in page.looks else refit["arm"]
-    return (
-        f"{label}, seed {refit['seed']}, was trained again on {refit['examples']:,} examples of train and tune together. It is "
-        "in no table here; “harness predict” and “harness export” use it with “--arm refit”."
-    )
+def _refit_texts(page: Page) -> list[str]:
+    """Return a sentence for each network that was trained on train and tune together, with its test score."""
+    texts, deciding, refits = [], page.records.deciding, page.records.meta.refits
+    for arm, refit in refits.items():
+        label = page.looks[arm].label if arm in page.looks else arm
+        after, before = (_score_text(refit[key], deciding.unit) for key in ("test", "test_before"))
+        typed_arm = "refit" if len(refits) == 1 else f"refit:{label}"
+        texts.append(
+            f"{label}, seed {refit['seed']}, was trained again on {refit['examples']:,} examples of train and tune together: test "
+            f"{deciding.name} {after}, {before} before. It is in no table here; “harness predict” and “harness export” use it "
+            f"with “--arm {typed_arm}”."
+        )
+    return texts
+
+
+def _score_text(score: float | None, unit: str) -> str:
+    return numbers.NOTHING if score is None else numbers.measure(score, unit)
 
 
 def _difference_text(value: float, unit: str) -> str:
@@ -143,7 +150,8 @@ def _pareto_panels(page: Page) -> dict[str, Any] | None:
     panels: list[dict[str, Any]] = []
     for network, trials in table.groupby("network", sort=False):
         front = trials[trials["front_of_all"]].sort_values(["seconds", "number"])
-        figure = pareto_panel(page.outcome, trials, front, page.looks, f"pareto-{len(panels)}")
+        name = f"score-against-seconds-{page.network_names[str(network)]}"
+        figure = pareto_panel(page.outcome, trials, front, page.looks, name)
         rows = [_trial_row(page, row) for row in front.to_dict("records")]
         panels.append({"network": network, "figure": figure, "rows": rows})
     return {"panels": panels, "several": len(panels) > 1} if panels else None

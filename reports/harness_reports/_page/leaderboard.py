@@ -126,7 +126,7 @@ def _dot_figures(page: Page) -> list[Markup]:
     for column in dict.fromkeys((f"train_{metric}", "test_loss", "train_loss")):
         rows = table_rows(board[board["metric"] == column]) if column in shown else []
         if any(row["n"] for row in rows) and not says_nothing(done, column, rows[0]["unit"]):
-            figures.append(seed_dots(done, rows, page.looks, metric_title(column), f"dots-{len(figures)}"))
+            figures.append(seed_dots(done, rows, page.looks, metric_title(column), f"seeds-{column}"))
     return figures
 
 

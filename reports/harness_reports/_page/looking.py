@@ -62,7 +62,7 @@ def _arm_cards(page: Page) -> list[dict[str, Any]]:
         }
         bins = None if calibration is None else calibration[calibration["arm"] == arm]
         if bins is not None and len(bins):
-            card |= _calibration_card(bins, look, len(classes), floor, f"reliability-{len(cards)}")
+            card |= _calibration_card(bins, look, len(classes), floor, f"reliability-{page.arm_names[arm]}")
         cards.append(card)
     return cards
 

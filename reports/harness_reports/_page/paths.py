@@ -30,7 +30,7 @@ def paths(page: Page) -> dict[str, Any] | None:
         for arm, look in looks.items():
             says = describe_walk(of_landscape[of_landscape["arm"] == arm])
             lines.append({"look": look, "sign": SIGNS[look.marker], "says": says})
-        figure = _draw_paths(walks, landscape, looks, f"path-{len(panels)}")
+        figure = _draw_paths(walks, landscape, looks, f"path-{landscape}")
         panels.append({"name": capitalized(landscape), "figure": figure, "lines": lines})
     return {"panels": panels} if panels else None
 

@@ -15,6 +15,7 @@ SOURCE = "protocol.md"  # a link to the page in docs/
 HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>")
 LINK = re.compile(r'<a href="(.*?)">(.*?)</a>', re.DOTALL)
 ADDRESS = re.compile(r"https?://\S+")
+TABLE = re.compile(r"<table>.*?</thead>", re.DOTALL)
 
 
 def protocol(page: Page) -> dict[str, Any] | None:
@@ -37,11 +38,16 @@ def rules() -> Markup:
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(body)
     html = HEADING.sub(_deeper, html)
     html = LINK.sub(_inside_or_text, html)
-    return Markup(
-        ADDRESS.sub("", html)
-        .replace("<th>", '<th scope="col">')
-        .replace("<table>", '<div class="scroll"><table class="rules">')
-        .replace("</table>", "</table></div>")
+    html = TABLE.sub(_with_caption, ADDRESS.sub("", html))
+    return Markup(html.replace("<th>", '<th scope="col">').replace("</table>", "</table></div>"))
+
+
+def _with_caption(match: re.Match[str]) -> str:
+    """Return the beginning of a table with a caption for readers who do not see it: the names of its first two columns."""
+    heads = re.findall(r"<th>(.*?)</th>", match[0])[:2]
+    caption = " and ".join(re.sub(r"<[^>]+>", "", head) for head in heads)
+    return match[0].replace(
+        "<table>", f'<div class="scroll"><table class="rules"><caption class="sr">{caption}</caption>'
     )
 
 

@@ -42,11 +42,11 @@ def rate_panels(page: Page) -> list[dict[str, Any]]:
     scale = shared_scale(table, outcome.searched.goal, outcome.searched.unit, outcome.trial_title)
     regions = page.results.tables.get("regions")
     panels = []
-    for i, (arm, look) in enumerate(page.looks.items()):
+    for arm, look in page.looks.items():
         trials = table[table["arm"] == arm]
         region = None if regions is None else regions[regions["arm"] == arm]
         if len(trials):
-            figure = rate_panel(trials, look, scale, f"lr-{i}", region)
+            figure = rate_panel(trials, look, scale, f"learning-rate-{page.arm_names[arm]}", region)
             panels.append({"look": look, "says": _panel_caption(trials, scale), "figure": figure})
     return panels
 

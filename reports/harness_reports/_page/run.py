@@ -41,6 +41,7 @@ def _run_facts(page: Page) -> list[tuple[str, str]]:
         ("Training time", f"{trained} over {many}, evaluation not timed"),
         ("First and last run", f"{min(started)} to {max(ended)}" if started and ended else numbers.NOTHING),
         ("Run folder", page.records.folder.name),
+        *([("Preset", meta.preset["line"].removeprefix("preset "))] if meta.preset else []),
         ("Data source", data["source"]),
         ("Data fingerprint", data["fingerprint"]),
         ("Environment", environment["hash"]),

@@ -126,7 +126,7 @@ def _reached_figure(steps: DataFrame, looks: Mapping[str, ArmLook], unit: str, u
         set_ticks(axes)
         axes.set_xlabel(unit)
         title = f"Part of the seeds that have reached the target against {unit}"
-        return to_svg(figure, f"reached-{unit}", title, {}, named_arms(steps, looks))
+        return to_svg(figure, f"time-to-target-{unit}", title, {}, named_arms(steps, looks))
 
 
 def _profile_scores(page: Page) -> dict[str, Any] | None:

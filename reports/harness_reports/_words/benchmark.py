@@ -28,8 +28,11 @@ def first_search(records: Records) -> str:
 def comparison_length(benchmark: Mapping[str, Any]) -> str:
     """Return how long the comparison trains: "40 epochs", and in brackets the heads that have a number of their own."""
     exceptions = []
+    wanted = benchmark["train"].get("heads") or []
     for head, sections in benchmark.get("heads", {}).items():
         epochs = sections.get("compare", {}).get("epochs")
+        if epochs and list(wanted) == [head]:
+            return numbers.counted(epochs, "epoch")
         if epochs:
             exceptions.append(f"{head} {epochs}")
     length = numbers.counted(benchmark["compare"]["epochs"], "epoch")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 
 from harness import Records, numbers
 
 PARTS = ("network", "optimizer", "scheduler")
+LONGEST_FILE_NAME = 80  # characters of a part of a file's name
 LONGEST_LABEL = 40  # characters of a label; the full name stands in the table of arms
 
 
@@ -81,6 +85,20 @@ def shortened(text: str) -> str:
     text = "".join(letter if letter.isprintable() else " " for letter in text)
     half = LONGEST_LABEL // 2
     return text if len(text) <= LONGEST_LABEL else f"{text[: half - 1]}…{text[-half:]}"
+
+
+def file_names(texts: Iterable[str]) -> dict[str, str]:
+    """Return each text as a part of a file's name: letters of English, digits, ``_`` and ``-``.
+
+    No two are equal, not even where capitals count for nothing.
+    """
+    names: dict[str, str] = {}
+    for text in texts:
+        name = re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-")[:LONGEST_FILE_NAME] or "unnamed"
+        taken = {other.casefold() for other in names.values()}
+        variants = (f"{name}-{i}" if i > 1 else name for i in count(1))
+        names[text] = next(variant for variant in variants if variant.casefold() not in taken)
+    return names
 
 
 def capitalized(text: str) -> str:

@@ -21,6 +21,7 @@ ABOUT = (
     "Work, counted and not timed. Operations are those of the network's matrix products and convolutions, forward and backward, "
     "and the optimizer's own."
 )
+NOT_COUNTED = "not counted"
 POWERS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -41,7 +42,12 @@ def work_rows(outcome: Outcome) -> list[list[str]]:
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    operations = row["network"] + row["own"]
-    times = numbers.number(float(row["times_least"])) if row["times_least"] == row["times_least"] else numbers.NOTHING
     gradients, examples = f"{row['gradients']:.3g}", f"{row['examples']:,.0f}"
-    return [gradients, examples, in_powers(operations), in_powers(row["own"]), times]
+    operations, own = (_counted(value) for value in (row["network"] + row["own"], row["own"]))
+    times = float(row["times_least"])
+    return [gradients, examples, operations, own, numbers.NOTHING if math.isnan(times) else numbers.number(times)]
+
+
+def _counted(value: float) -> str:
+    """Return operations in words."""
+    return NOT_COUNTED if math.isnan(value) else in_powers(value)

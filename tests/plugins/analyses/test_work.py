@@ -95,7 +95,7 @@ def test_reports_say_it_beside_the_scores(records: Records, analysed: Any) -> No
     results = replace(results, tables={**results.tables, "work": work.compute(records)})
     rows = work_rows(Outcome(results))
     assert rows[1] == ["sam", "2", "128", "129 M", "1 M", "2.01"]
-    assert rows[2][3:] == ["\N{EN DASH}", "500 k", "\N{EN DASH}"]
+    assert rows[2][3:] == ["not counted", "500 k", "\N{EN DASH}"]
     assert "| sam | 2" in markdown.render(results)
     assert r"\label{tab:made-up-work}" in latex.render(results)
     assert "operations a step" in latex.render(results)

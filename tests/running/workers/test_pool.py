@@ -139,6 +139,23 @@ def test_a_run_is_given_to_another_worker_when_its_own_has_died(made):
     assert workers.having(run) == [0, 1]
 
 
+def test_a_machine_that_is_lost_is_held_against_no_run(made, guarded, tmp_path):
+    pool, workers, runs = made(workers=1, places=2, runs=2)
+    said = []
+    executor = guarded(pool, Attempts(tmp_path / "journal", said.append))
+    executor._jobs.update({run.id: run for run in runs})
+    events = executor.events()
+    for worker in range(5):
+        workers.say(worker, Left("its machine has gone", "last words", lost=True))
+        told = [next(events)[1] for _ in runs]
+        assert told == [Interrupted("its machine has gone", False, "last words", lost=True)] * 2
+        assert len(workers.jobs[worker]) == 2  # none is tried alone
+    workers.answer = lambda worker, job: [done(job)]
+    assert all(isinstance(event, Done) for _, event in events)
+    assert len(said) == 10
+    assert all(line.endswith("its machine has gone; it goes on elsewhere") for line in said)
+
+
 def test_of_several_runs_in_a_worker_that_died_each_is_tried_alone(made):
     pool, workers, runs = made(workers=1, places=3, runs=3)
     events = pool.events()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
 from harness.results.tables.class_probabilities import arm_probabilities, class_targets
-from harness.statistics.intervals import mean_interval, standard_deviation, wilson
+from harness.statistics.intervals import mean_interval, standard_deviation
+from harness.statistics.proportions import wilson
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,13 +23,8 @@ from harness import Analysis, Records, hookimpl
 from harness.results.tables.draws import draw_means, draw_of_seed, draw_word
 from harness.results.tables.leaderboard import ranked
 from harness.statistics.crossed import POWER, CrossedMean, over_both, over_seeds
-from harness.statistics.intervals import (
-    EQUAL,
-    detectable_share,
-    fewest_discordant,
-    matched_difference,
-    newcombe,
-)
+from harness.statistics.intervals import EQUAL
+from harness.statistics.proportions import detectable_share, fewest_discordant, matched_difference, newcombe
 
 if TYPE_CHECKING:
     import numpy as np

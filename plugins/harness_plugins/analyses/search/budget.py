@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, digest, hookimpl
-from harness.statistics.intervals import LEVEL, clopper_pearson, equal_numbers, mean_interval, standard_deviation
+from harness.statistics.intervals import equal_numbers, mean_interval, standard_deviation
+from harness.statistics.proportions import LEVEL, clopper_pearson
 from harness.verdict.trials import chances, exchangeable, incumbents
 from harness_plugins.analyses._searches import spent_trials, trial_scores
 from harness_plugins.analyses._work import SPENDING, spent_by_trials

@@ -16,7 +16,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, digest, hookimpl
-from harness.statistics.intervals import LEVEL, clopper_pearson, equal_numbers, mean_interval, standard_deviation
+from harness.statistics.intervals import equal_numbers, mean_interval, standard_deviation
+from harness.statistics.proportions import LEVEL, clopper_pearson
 from harness.verdict.trials import chances, exchangeable, incumbents, thinned
 from harness_plugins.analyses._searches import spent_trials, trial_scores
 

@@ -178,7 +178,8 @@ class Cluster:
         self._asked = {reference: asked for reference, asked in self._asked.items() if asked[0] != worker}
         cause = getattr(error, "cause", None)
         reason = "an error in its seat" if cause else "its machine, or Ray's process there, has gone"
-        return [(worker, Left(reason, f"{type(cause).__name__}: {cause}" if cause else str(error)))]
+        words = f"{type(cause).__name__}: {cause}" if cause else str(error)
+        return [(worker, Left(reason, words, lost=cause is None))]
 
 
 def _nothing(worker: int, answer: Any) -> Sequence[tuple[int, Any]]:

@@ -32,8 +32,8 @@ function seeds() {
   document.addEventListener("keydown", (event) => { if (event.key === "Escape" && pinned) pin(""); });
   const nav = document.querySelector("nav");
   if (!nav) return;
-  const option = (seed) => make("option", { value: seed }, seed || "none");
-  const choice = make("select", { id: "seed" }, ...["", ...marks.keys()].map(option));
+  const option = (seed) => make("option", { value: seed }, seed || "Highlight a seed");
+  const choice = make("select", { id: "seed", ariaLabel: "Highlight a seed in all figures" }, ...["", ...marks.keys()].map(option));
   choice.addEventListener("change", () => pin(choice.value));
-  nav.append(make("label", { className: "seed" }, "Highlight ", choice));
+  nav.append(make("span", { className: "seed" }, choice));
 }

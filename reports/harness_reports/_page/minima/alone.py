@@ -61,7 +61,7 @@ def plane_figure(network: DrawnNetwork) -> dict[str, Any] | None:
     if (table["what"] == "solution").sum() < 3 or not is_finite(table["loss"]).all():
         return None
     return {
-        "figure": plane.contours(table, network.signs, network.figure_name("plane")),
+        "figure": plane.contours(table, network.signs, network.figure_name("loss-plane")),
         "view": plane.view(table, network.signs, network.loss_unit, network.page.views),
         "unit": network.loss_unit,
     }
@@ -74,7 +74,7 @@ def spectrum_figure(network: DrawnNetwork) -> dict[str, Any] | None:
         return None
     seeds = sorted(set(table["seeds"]))
     return {
-        "figure": spectrum.spectrum(table, network.signs, network.figure_name("spectrum")),
+        "figure": spectrum.spectrum(table, network.signs, network.figure_name("hessian-spectrum")),
         "seeds": f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
         "one": seeds == [1],
     }

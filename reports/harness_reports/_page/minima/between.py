@@ -27,7 +27,7 @@ def between(network: DrawnNetwork) -> dict[str, Any] | None:
     pairs = pooled.groupby("kind")["pairs"].max().to_dict()
     used = int(sum(pairs.values()))
     return {
-        "figures": [] if curves.empty else lines.barriers(curves, network.signs, unit, network.figure_name("barrier")),
+        "figures": [] if curves.empty else lines.barriers(curves, network.signs, unit, network.figure_name),
         "means": _mean_barriers(blocks, network.signs, unit),
         "within": int(pairs.get("within", 0)),
         "between": int(pairs.get("between", 0)),
@@ -61,5 +61,5 @@ def by_depth(network: DrawnNetwork) -> dict[str, Any] | None:
     table = lines.distances_by_depth(network.tables["distances"], network.arms)
     if table.empty:
         return None
-    figure = lines.depth_figure(table, network.signs, network.figure_name("depth"))
+    figure = lines.depth_figure(table, network.signs, network.figure_name("cka-by-depth"))
     return {"figure": figure, "subset": subset_measured(network.records, "representation")}

@@ -47,7 +47,7 @@ def distances(network: DrawnNetwork) -> dict[str, Any] | None:
         matrix = distance.scale * matrices.matrix_of(table, name, network.solutions)
         drawn = (matrix, network.solutions, network.signs, distance.title, distance.unit)
         measured[name] = matrix
-        figures.append(matrices.figure(*drawn, network.figure_name(name)))
+        figures.append(matrices.figure(*drawn, network.figure_name(f"distance-{name}")))
         if len(network.solutions) <= MOST_POINTED_AT:
             views.append(matrices.view(*drawn, network.page.views))
     if not figures:
@@ -73,7 +73,7 @@ def _solution_map(network: DrawnNetwork, measured: Mapping[str, Any]) -> dict[st
         return None
     title, unit = DISTANCES[name].title.lower(), DISTANCES[name].unit
     return {
-        "figure": chart.figure(points, network.signs, title, unit, network.figure_name("map")),
+        "figure": chart.figure(points, network.signs, title, unit, network.figure_name("solutions-map")),
         "view": chart.view(points, network.signs, title, unit, network.page.views),
         "part": numbers.percent(part),
         "weak": part < LEAST_PART,

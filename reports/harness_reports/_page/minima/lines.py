@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -31,7 +31,7 @@ POOLED: dict[str, dict[str, Any]] = {
 KINDS = {"within": "two replicates of an arm", "between": "two arms"}
 
 
-def barriers(table: DataFrame, signs: Mapping[str, Sign], unit: str, name: str) -> list[Markup]:
+def barriers(table: DataFrame, signs: Mapping[str, Sign], unit: str, figure_name: Callable[[str], str]) -> list[Markup]:
     """Return a figure of the loss per way of the table ``barriers`` of a network, all of one height."""
     losses = table[table["quantity"] == "loss"]
     pooled = losses[losses["arm"] == ""]
@@ -41,7 +41,7 @@ def barriers(table: DataFrame, signs: Mapping[str, Sign], unit: str, name: str) 
     for way, title in WAYS.items():
         curves = losses[losses["way"] == way]
         if len(curves):
-            figures.append(_draw_barrier(curves, signs, title, unit, (low, high), f"{name}-{way}"))
+            figures.append(_draw_barrier(curves, signs, title, unit, (low, high), figure_name(f"barrier-{way}")))
     return figures
 
 

@@ -21,7 +21,6 @@ class DrawnNetwork:
     """The rows of one network in every table, and how its solutions are drawn."""
 
     name: str
-    place: int  # among the networks of the page
     page: Page
     tables: Mapping[str, DataFrame]
     signs: Mapping[str, Sign]
@@ -44,7 +43,7 @@ class DrawnNetwork:
 
     def figure_name(self, part: str) -> str:
         """Return a name for a figure that no other figure has."""
-        return f"minima-{self.place}-{part}"
+        return f"{part}-{self.page.network_names[self.name]}"
 
 
 def subset_measured(records: Records, probe: str) -> str:

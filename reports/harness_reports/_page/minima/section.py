@@ -30,21 +30,21 @@ def minima(page: Page) -> dict[str, Any] | None:
         return None
     names = list(dict.fromkeys(solutions["network"]))
     most = max(1, min(MOST_NETWORKS, MOST_ARMS * len(names) // solutions["arm"].nunique()))
-    networks = [_of_network(page, name, place, tables) for place, name in enumerate(names[:most])]
+    networks = [_of_network(page, name, tables) for name in names[:most]]
     shown = [network for network in networks if network is not None]
     if not shown:
         return None
     return {"networks": shown, "not_drawn": names[most:], "several": len(names) > 1}
 
 
-def _of_network(page: Page, name: str, place: int, tables: Mapping[str, DataFrame]) -> dict[str, Any] | None:
+def _of_network(page: Page, name: str, tables: Mapping[str, DataFrame]) -> dict[str, Any] | None:
     """Return what is shown of one network; None where there is nothing."""
     of_network = {key: table[table["network"] == name] for key, table in tables.items()}
     by_arm = signs(of_network["solutions"], page.looks)
     solutions = drawn_solutions(of_network["solutions"], by_arm)
     if len(solutions) < 2:
         return None
-    network = DrawnNetwork(name, place, page, of_network, by_arm, solutions)
+    network = DrawnNetwork(name, page, of_network, by_arm, solutions)
     parts = {
         "far": distances(network),
         "between": between(network),
@@ -58,7 +58,7 @@ def _of_network(page: Page, name: str, place: int, tables: Mapping[str, DataFram
         return None
     return {
         "name": name,
-        "legend": legend(by_arm, network.figure_name("key")),
+        "legend": legend(by_arm),
         "controls": any(sign.control for sign in by_arm.values()),
         "left": len(of_network["solutions"]) - len(solutions),
         "missing": missing(page.records, name, parts),

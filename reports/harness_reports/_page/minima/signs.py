@@ -62,10 +62,9 @@ def signs(solutions: DataFrame, looks: Mapping[str, ArmLook]) -> dict[str, Sign]
     return by_arm
 
 
-def legend(signs: Mapping[str, Sign], name: str) -> list[dict[str, Any]]:
+def legend(signs: Mapping[str, Sign]) -> list[dict[str, Any]]:
     """Return ``arm``, ``label`` and ``swatch`` of every sign."""
-    entries = []
-    for place, (arm, sign) in enumerate(signs.items()):
-        line = swatch(sign.color, sign.dashes, f"{name}-{place}", sign.marker, SWATCH_MARK)
-        entries.append({"arm": arm, "label": sign.label, "swatch": line})
-    return entries
+    return [
+        {"arm": arm, "label": sign.label, "swatch": swatch(sign.color, sign.dashes, sign.marker, SWATCH_MARK)}
+        for arm, sign in signs.items()
+    ]

@@ -1,0 +1,119 @@
+"""The part of a model card that says how to predict: what happens to a photo, and code that does it without the harness."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.console.safe_text import markdown_code, markdown_text
+
+
+def how_text(model: Mapping[str, Any]) -> str:
+    """Return how the model predicts a photo: with the harness, in other formats, and in plain timm and torch."""
+    looks, used = model["input"], model["pretrained"]
+    text = (
+        "With optimizer-harness installed, and nothing of the run it came from:\n\n"
+        "    harness predict THIS_FOLDER PHOTOS --out predictions.csv\n\n"
+        'or in Python, where a frame comes back: `harness.predict("THIS_FOLDER", "PHOTOS")`. `harness docs predict` prints the '
+        "page on it.\n\n"
+        f"A photo is turned upright as its EXIF says. Its short side is scaled to {looks['scaled']} pixels ({markdown_text(looks['interpolation'])}, "
+        f"antialiased as Pillow does), the central {looks['size']} x {looks['size']} are cut out, and its pixels, in [0, 1], have "
+        f"{looks['mean']} taken off and are divided by {looks['std']}, a value for all channels or one for each. A large JPEG is "
+        f"decoded at the smallest reduced size that has sides of {2 * looks['scaled']} pixels or more (Pillow's `draft`); left out, "
+        "that changes a probability by up to some hundredths. `model.json` has it all."
+    )
+    if model["head"] and not used["file"]:
+        text += (
+            f"\n\nThe frozen backbone's weights are not in the folder. They are found as timm finds those of "
+            f"{markdown_code(model['backbone'])}, or named with `--set train.pretrained=FILE`; their SHA-256 must be {markdown_code(used['sha256'])}."
+        )
+    return "\n\n".join([text, *_format_texts(model), _without_harness(model)])
+
+
+FORMATS = {
+    "onnx": "reads float32 `pixels` [B, 3, {size}, {size}] in [0, 1], before mean and standard deviation are taken off, and gives "
+    '`probabilities` [B, {classes}]: `onnxruntime.InferenceSession("model.onnx")`',
+    "torchscript": 'reads the same pixels and gives the same probabilities: `torch.jit.load("model.torchscript")`',
+    "timm": 'is timm\'s own layout: `timm.create_model("local-dir:timm", pretrained=True)` gives outputs, whose softmax are the '
+    "probabilities, and `timm.data.create_transform(**timm.data.resolve_model_data_config(model))` prepares a photo",
+}
+
+
+def _format_texts(model: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each further format of the model."""
+    looks = model["input"]
+    for written in model["formats"]:
+        text = FORMATS[written["format"]].format(size=looks["size"], classes=len(model["classes"]))
+        difference = written["largest_difference"]
+        checked = f" It was not checked, because {written['read_by']} was not installed."
+        if difference is not None:
+            checked = (
+                f" On squares of noise {written['read_by']} gave the probabilities of `harness predict` in float32 to "
+                f"{max(difference, 1e-9):.1g}."
+            )
+        yield f"{markdown_code(written['file'])} {text}.{checked}"
+
+
+CODE = """\
+import torch
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+
+{build}
+
+def square(file):
+    photo = Image.open(file)
+    photo.draft("RGB", ({least}, {least}))  # of a large JPEG
+    photo = ImageOps.exif_transpose(photo).convert("RGB")
+    width, height = ({scaled} * side // min(photo.size) for side in photo.size)
+    left, top = round((width - {size}) / 2), round((height - {size}) / 2)
+    across, down = photo.width / width, photo.height / height
+    box = (left * across, top * down, (left + {size}) * across, (top + {size}) * down)
+    photo = photo.resize(({size}, {size}), Image.Resampling.{interpolation}, box=box)
+    pixels = torch.frombuffer(bytearray(photo.tobytes()), dtype=torch.uint8).reshape(1, {size}, {size}, 3) / 255
+    return ((pixels - torch.tensor({mean})) / torch.tensor({std})).permute(0, 3, 1, 2)
+
+@torch.no_grad()
+def probabilities(file):  # of {classes}
+    image = {image}
+    return torch.stack([network(image)[0].softmax(0) for network in networks]).mean(0)
+"""
+
+
+def _without_harness(model: Mapping[str, Any]) -> str:
+    """Return the code that loads and uses the model without the harness, where its plugins say how it is built."""
+    plain, looks = model["plain"], model["input"]
+    if not plain:
+        return "It cannot be loaded without optimizer-harness, because a plugin builds its networks or reads their weights."
+    build = [
+        "networks = []",
+        f"for file in {[network['file'] for network in model['networks']]}:",
+        f"    network = {plain['network']}",
+        "    network.load_state_dict(load_file(file))",
+        "    networks.append(network.eval())",
+    ]
+    if "backbone" in plain:
+        file = model["pretrained"]["file"] or "backbone.safetensors"
+        build += [
+            f"backbone = {plain['backbone']}",
+            f"missing, _ = backbone.load_state_dict(load_file({json.dumps(file)}), strict=False)  # the file may have a head as well",
+            "assert not missing",
+            "backbone.eval()",
+        ]
+    if any("timm." in text for text in plain.values()):
+        build.insert(0, "import timm  # pip install timm\n")
+    code = CODE.format(
+        build="\n".join(build),
+        least=2 * looks["scaled"],
+        classes=json.dumps(model["classes"]),  # one line, whatever a class is called
+        image="backbone(square(file))" if "backbone" in plain else "square(file)",
+        **{**looks, "interpolation": looks["interpolation"].upper()},
+    )
+    rounding = ""
+    if "backbone" in plain and model["environment"]["hardware"].get("precision") == "bf16":
+        rounding = " The features that it was trained on were computed in bf16, so these probabilities differ, by some hundredths at most."
+    return (
+        "Without optimizer-harness, for 8-bit photos without transparency; it gives what `harness predict` writes."
+        f"{rounding}\n\n```python\n{code}```"
+    )
