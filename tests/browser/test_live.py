@@ -23,7 +23,7 @@ REPLACED = {
     'formats = ["text"]': 'formats = ["html"]',
 }
 HELD = '''
-"""SGD that waits in its fourth epoch until a file is there, so that a reader has time to look."""
+"""SGD that waits in the fourth epoch of a network until a file is there, so that a reader has time to look."""
 
 import time
 from pathlib import Path
@@ -37,7 +37,8 @@ class Held(torch.optim.SGD):
     taken = 0
 
     def step(self, closure=None):
-        self.taken += 1
+        size = sum(weights.numel() for group in self.param_groups for weights in group["params"])
+        self.taken += size > 1000  # a check before the run has smaller ones
         while self.taken == 14 and not Path({go!r}).exists():
             time.sleep(0.05)
         return super().step(closure)
@@ -97,7 +98,9 @@ def test_a_run_is_watched_from_its_epochs_to_its_report(browser: Any, tmp_path: 
     try:
         address = address_of(run)
         page.goto(address)
-        page.wait_for_selector("main svg polyline")  # the epochs so far; the page has asked for them itself
+        page.wait_for_selector(
+            "main svg polyline", state="attached"
+        )  # the epochs so far; the page has asked for them itself
         shown = page.locator("main").inner_text()
         assert "under way" in shown
         assert re.search(r"held\s+0 of 1\s+0 of 1", shown)  # trials and seeds
@@ -107,7 +110,7 @@ def test_a_run_is_watched_from_its_epochs_to_its_report(browser: Any, tmp_path: 
         second = browser.new_page()
         second.set_default_timeout(PATIENCE)
         second.goto(address_of(beside))
-        second.wait_for_selector("main svg polyline")
+        second.wait_for_selector("main svg polyline", state="attached")
         go.touch()
         page.wait_for_url("**/report.html")  # nobody has reloaded it
         page.wait_for_selector("html[data-live]")

@@ -170,3 +170,13 @@ def test_values_that_read_alike_say_nothing() -> None:
     assert not differs([0.06741028, 0.06741030], "nats")
     assert differs([0.0674, 0.0691], "nats")
     assert widened(0.97, 0.97, "%") == (pytest.approx(0.969), pytest.approx(0.971))
+
+
+def test_a_band_does_not_jump_where_all_seeds_are_equal_in_some_epochs() -> None:
+    rows = pd.DataFrame(
+        {"mean": [0.8, 0.9, 0.95], "low": [0.7, 0.85, 0.94], "high": [0.9, 0.95, 0.96], "lowest": [0.75, 0.9, 0.945], "highest": [0.85, 0.9, 0.955]}
+    )  # fmt: skip
+    low, high = scores._band(rows, "low", "high")
+    assert (low.tolist(), high.tolist()) == ([0.7, 0.9, 0.94], [0.9, 0.9, 0.96])
+    equal = rows.assign(lowest=rows["mean"], highest=rows["mean"])
+    assert scores._band(equal, "low", "high")[0].tolist() == [0.7, 0.85, 0.94]

@@ -140,7 +140,7 @@ def learning_curves(table: DataFrame, looks: Mapping[str, ArmLook], title: str, 
             marker = "o" if len(rows) == 1 else ""  # one point makes no line
             axes.plot(rows["epoch"], rows["mean"], color=look.color, ls=look.dashes, lw=1.6, marker=marker, ms=4)
             if len(looks) <= MOST_BANDS:
-                axes.fill_between(rows["epoch"], rows[low], rows[high], color=look.color, alpha=0.16, lw=0)
+                axes.fill_between(rows["epoch"], *_band(rows, low, high), color=look.color, alpha=0.16, lw=0)
         if log:
             _set_log_axis(axes, table)
         else:
@@ -151,6 +151,17 @@ def learning_curves(table: DataFrame, looks: Mapping[str, ArmLook], title: str, 
         band = " and 95 % band" if len(looks) <= MOST_BANDS else ""
         described = f"{title} against epoch, mean{band} over seeds per arm"
         return to_svg(figure, name, described, {}, named_arms(table, looks))
+
+
+def _band(rows: DataFrame, low: str, high: str) -> tuple[Any, Any]:
+    """Return the ends of the band of an arm, which has no width in the few epochs in which all of its seeds are equal.
+
+    The interval of a proportion, which such epochs have, is of another kind, and the band would jump from one to the other.
+    """
+    alike = rows["lowest"] == rows["highest"]
+    if alike.all():
+        return rows[low], rows[high]
+    return rows[low].where(~alike, rows["mean"]), rows[high].where(~alike, rows["mean"])
 
 
 def _set_log_axis(axes: Axes, table: DataFrame) -> None:

@@ -154,6 +154,8 @@ def _sentence_start(row: Row, labels: Labels) -> str:
     more, less = (one, other) if estimate >= 0 else (other, one)
     if row["facet"] == "loss":
         title = TITLES.get(measure, measure)
+        if estimate == 0:
+            return f"The {title} of {one} and of {other} is the same in the mean"
         return (
             f"The {title} of {more} is {ratio} times that of {less}"
             if row["scale"] in RATIOS
