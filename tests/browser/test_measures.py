@@ -40,7 +40,6 @@ def test_a_page_is_short_and_can_be_read(
     assert found["sideways"] <= 0
     assert opened.complaints == []
     assert len(opened.requests) == 1
-    print(which, dark, round(found["screens"], 2), found["words"], len(found["colours"]))
     assert found["screens"] <= screens
     assert found["words"] <= words
 

@@ -15,6 +15,7 @@ from harness_reports._words import alarms, constant
 from harness_reports._words.coverage import DRAWS_ALONE, SEEDS_ALONE, sampled_examples
 from harness_reports._words.names import PARTS, differing_parts, metric_title
 from harness_reports._words.outcome import Outcome
+from harness_reports._words.power import draw_of, half_width, power_sentence
 
 NOT_TESTED = (
     "Not tested yet: whether the arms reached the same minimum. The arms are ranked here, with how sure the ranking is; "
@@ -63,7 +64,7 @@ def headline(outcome: Outcome) -> Headline:
     it is "inconclusive (tuning)". Where the verdict stands in spite of an alarm, the alarm is among the doubts alone.
     """
     ranked = _ranking_headline(outcome)
-    ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()), power=_power(outcome))
+    ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()), power=power_sentence(outcome))
     begins = _beginning(outcome)
     answer = _joined_answer(begins, ranked.answer) if begins else ranked.answer
     lost = _lost_arms(outcome)
@@ -195,24 +196,15 @@ def _why_tied(arms: str, ties: Sequence[Row], best: Row) -> str:
     """Return why these arms are not told apart."""
     unit, title = best["unit"], metric_title(best["metric"])
     if any(row["draws"] < FEWEST_SEEDS for row in ties):
-        return f"without two {_draw_word(ties[0])}s in common, nothing tells {arms} apart"
+        return f"without two {draw_of(ties[0])}s in common, nothing tells {arms} apart"
     if all(_equal_means(row, best) for row in ties):
-        halves = [_half_width(row) for row in ties if row["low"] == row["low"]]
+        halves = [half_width(row) for row in ties if row["low"] == row["low"]]
         return f"{arms} have the same mean {title}{f' (± {numbers.difference(max(halves), unit)})' if halves else ''}"
     if any(row["low"] != row["low"] for row in ties):
-        return f"every {_draw_word(ties[0])} has the same difference, so nothing tells {arms} apart"
+        return f"every {draw_of(ties[0])} has the same difference, so nothing tells {arms} apart"
     largest_lead = numbers.difference(max(abs(row["lead"]) for row in ties), unit)
-    widest = numbers.difference(max(_half_width(row) for row in ties), unit)
+    widest = numbers.difference(max(half_width(row) for row in ties), unit)
     return f"{arms} lie within {largest_lead} in mean {title}, less than this run can tell apart (± {widest})"
-
-
-def _draw_word(lead: Row) -> str:
-    """Return what a lead is over: replicates, or the seeds of a single one."""
-    return str(lead["draw"])
-
-
-def _half_width(row: Row) -> float:
-    return float((row["high"] - row["low"]) / 2)
 
 
 # --- the detail ----------------------------------------------------------------------------------------------
@@ -220,7 +212,7 @@ def _half_width(row: Row) -> float:
 
 def _detail(outcome: Outcome, best: Row) -> str:
     """Return the lead over the next arm, what its interval covers, the smallest lead to be seen, and the tuning doubts."""
-    lead, order, draw = outcome.leads[0], _order_of_arms(outcome, best), _draw_word(outcome.leads[0])
+    lead, order, draw = outcome.leads[0], _order_of_arms(outcome, best), draw_of(outcome.leads[0])
     doubts = _doubt_sentences(outcome)
     if lead["low"] != lead["low"]:
         reason = f"it takes two {draw}s that ended well in both to know how {draw}s differ"
@@ -244,7 +236,7 @@ def _order_of_arms(outcome: Outcome, best: Row) -> str:
     if _equal_means(lead, best):
         equal = [labels[best["arm"]], *(labels[row["arm"]] for row in leads if _equal_means(row, best))]
         return f"{_some_names(equal)} have the same mean {metric_title(best['metric'])}, {_mean_text(best)}"
-    place = "behind" if lead["lead"] >= 0 else f"ahead over the {_draw_word(lead)}s that both have"
+    place = "behind" if lead["lead"] >= 0 else f"ahead over the {draw_of(lead)}s that both have"
     if lead["lead"] >= 0 and lead["arm"] in alarms.tuning_doubts(outcome):
         place = "apart"  # an arm whose tuning is in doubt is not called worse
     size = numbers.difference(abs(lead["lead"]), best["unit"])
@@ -266,7 +258,7 @@ def _doubt_sentences(outcome: Outcome) -> str:
 
 def _coverage(lead: Row) -> str:
     """Return what the interval of a lead covers."""
-    draw, examples = _draw_word(lead), numbers.counted(lead["examples"], "test example")
+    draw, examples = draw_of(lead), numbers.counted(lead["examples"], "test example")
     draws = numbers.counted(lead["draws"], draw)
     if lead["covers"] == "test examples":
         return f"The interval covers another draw of {examples}, but not of {draw}s, which all agree"
@@ -280,37 +272,6 @@ def _uncovered(outcome: Outcome) -> str:
     if outcome.records.meta.planned_replicates == 1:
         return "it covers neither another search nor other training data"
     return "it does not cover other training data"
-
-
-def _power(outcome: Outcome) -> str:
-    """Return how far the arms may be apart that nothing tells apart, or which lead would have been missed; "" without intervals.
-
-    It is told by the interval that the answer has: one interval for one difference.
-    """
-    leads = [lead for lead in outcome.leads if lead["low"] == lead["low"]]
-    if not leads:
-        return ""
-    ties = [lead for lead in leads if not lead["low"] > 0]
-    lead = max(ties, key=_half_width) if ties else leads[0]
-    best, arm = outcome.labels[lead["best"]], outcome.labels[lead["arm"]]
-    if lead["detectable"] != lead["detectable"]:
-        return f"There are too few examples to see any difference between {best} and {arm}."
-    if not ties:
-        least = numbers.difference(lead["detectable"], lead["unit"])
-        return f"A true difference between {best} and {arm} of less than {least} may well have been missed."
-    farthest = numbers.difference(max(abs(lead["low"]), abs(lead["high"])), lead["unit"])
-    ends = numbers.difference_interval(lead["low"], lead["high"], lead["unit"])
-    differ = f"{best} and {arm} may still differ by up to {farthest}: the 95 % interval of their difference is {ends}"
-    return f"{differ}. {_what_narrows(lead)}"
-
-
-def _what_narrows(lead: Row) -> str:
-    """Return in a sentence where the width of a lead's interval comes from, and so what would narrow it."""
-    if lead["covers"] == "test examples" or lead["se_examples"] > lead["se_seeds"]:
-        source = f"the test split ({numbers.counted(lead['examples'], 'example')})"
-    else:
-        source = f"how {_draw_word(lead)}s differ (there are {lead['draws']})"
-    return f"Its width comes mostly from {source}: more of those would narrow it."
 
 
 # --- parts of sentences --------------------------------------------------------------------------------------
