@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from harness.benchmark.facets import FACET_PROBES
 from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import Benchmark
-from harness.benchmark.sections.compare import FACET_PROBES
 from harness.benchmark.toml import OptionName, Path_, Source, copy_table
 
 Table = Mapping[str, Any]

@@ -20,8 +20,8 @@ from harness.benchmark.checks.names import (
     check_probes,
     check_snapshots,
 )
+from harness.benchmark.facets import FACET_PROBES
 from harness.benchmark.sections import Benchmark, identity
-from harness.benchmark.sections.compare import FACET_PROBES
 from harness.benchmark.spaces import SCHEDULE, space_overrides
 from harness.benchmark.toml import Source
 from harness.plugin.contracts import (

@@ -46,14 +46,6 @@ def benchmarks(incomplete: str) -> Iterable[str]:
 
 
 @_quiet
-def pages(incomplete: str) -> Iterable[str]:
-    """Return the pages of the documentation."""
-    from harness.cli.docs import pages
-
-    return _beginning(pages(), incomplete)
-
-
-@_quiet
 def run_folders(incomplete: str) -> Iterable[str]:
     """Return the run folders that begin with what was typed; those in ``runs`` where nothing was typed."""
     from harness.records.workloads import has_workloads

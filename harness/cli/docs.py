@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import completion
 from harness.errors import HarnessError, did_you_mean, nearest, shown
 
 PACKAGED = Path(__file__).parent / "pages"  # in a wheel
@@ -23,7 +22,8 @@ ALL = "; 'harness docs' names all of them"
 
 def command(
     page: Annotated[
-        str | None, typer.Argument(metavar="PAGE", help="A page, such as 'python'.", autocompletion=completion.pages)
+        str | None,
+        typer.Argument(metavar="PAGE", help="A page, such as 'python'.", autocompletion=beginning),
     ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="Copy the page, or all of them, into a new folder.")
@@ -52,6 +52,11 @@ def pages() -> dict[str, Path]:
     """Return the pages, and the notebook, by name."""
     folder = PACKAGED if PACKAGED.is_dir() else IN_REPOSITORY
     return {file.stem: file for file in sorted(folder.glob("*.*")) if file.suffix in (".md", NOTEBOOK)}
+
+
+def beginning(incomplete: str) -> list[str]:
+    """Return the names of the pages that begin with what was typed."""
+    return [name for name in pages() if name.startswith(incomplete)]
 
 
 def title_of(file: Path) -> str:

@@ -52,7 +52,8 @@ def in_python(line: str, words: Mapping[str, str] | None = None) -> str:
     """
     for text, argument in (words or {}).items():
         line = line.replace(text, argument)
-    parts, last = [], 0
+    parts: list[str] = []
+    last = 0
     for command in [*_COMMAND.finditer(line), *_TYPED.finditer(line)]:
         if command.start() < last:
             continue

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.benchmark.sections import as_plain
 from harness.console.numbers import duration, measure
-from harness.console.progress import Reporter
+from harness.console.progress import Reporter, Watch
 from harness.errors import BenchmarkError
 from harness.models.choice import model_line
 from harness.plugin.contracts import Results
@@ -40,6 +40,7 @@ from harness.running.search.centring import centre
 from harness.running.search.extension import ROUNDS, extend, extended
 from harness.running.time_limit import TimeLimit, limit_of
 
+OPENING = 5.0  # seconds that an executor may take to open without a word
 WIDTH = 80  # columns of the lines that a run ends with
 
 
@@ -113,7 +114,7 @@ def _train_in_folder(
         contextlib.ExitStack() as closing,
     ):
         audience.open()
-        executor = _executor_of(setting, store, closing)
+        executor = _executor_of(setting, store, closing, reporter)
         seconds = None if request.only_measure else limit_of(setting.plan.benchmark)
         ending = Ending(store, len(setting.plan.competitors))
         limit = TimeLimit(seconds, store, request.began, share=request.share, ending=ending.expected)
@@ -130,12 +131,16 @@ def _train_in_folder(
     return failures, limit
 
 
-def _executor_of(setting: Prepared, store: Store, closing: contextlib.ExitStack) -> Callable[[], GuardedExecutor]:
+def _executor_of(
+    setting: Prepared, store: Store, closing: contextlib.ExitStack, reporter: Reporter
+) -> Callable[[], GuardedExecutor]:
     """Return the function that opens the executor, once for everything. It is open already where there is work for it."""
 
     @cache
     def opened() -> GuardedExecutor:
-        return closing.enter_context(contextlib.closing(open_executor(setting, store, setting.registry)))
+        with Watch(reporter, first=OPENING) as watch:  # a cluster may need long to answer, or to refuse
+            watch.happened(lambda: f"opening the executor '{setting.plan.executor.name}'")
+            return closing.enter_context(contextlib.closing(open_executor(setting, store, setting.registry)))
 
     if store.has_work():
         opened()  # its workers open the benchmark while this process prepares the search

@@ -12,6 +12,7 @@ from harness.errors import HarnessError
 from harness.records import Records
 from harness.verdict.design import Network
 from harness.verdict.measures import PROBES
+from harness.verdict.sizes import apart_asked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +108,7 @@ class NetworkDistances:
 
     def probed(self, probe: str, name: str) -> Distances | None:
         """Return the distances that a probe of two networks measured under that name; None where it measured none."""
-        key = ("distances of a probe", probe, name, *self.run_places)
+        key = ("distances of a probe", probe, name, self._apart(probe), *self.run_places)
         return self.records.once(key, lambda: self._read_probe(probe, name))
 
     def _read_probe(self, probe: str, name: str) -> Distances | None:
@@ -130,21 +131,43 @@ class NetworkDistances:
 
     def probe_names(self, probe: str) -> set[str]:
         """Return the names of the numbers that a probe of two networks measured."""
-        key = ("names of a probe", probe, *self.run_places)
+        key = ("names of a probe", probe, self._apart(probe), *self.run_places)
         return self.records.once(key, lambda: set().union(*self.pair_numbers(probe).values()))
 
     def pair_numbers(self, probe: str) -> PairNumbers:
-        """Return the numbers that a probe measured of two networks, by their run_ids and by name."""
-        return self.records.once(("numbers of pairs", probe, *self.run_places), lambda: self._read_pair_numbers(probe))
+        """Return the numbers that a probe measured of two networks, by their run_ids and by name.
+
+        Only those pairs count that the protocol asks for.
+        """
+        key = ("numbers of pairs", probe, self._apart(probe), *self.run_places)
+        return self.records.once(key, lambda: self._read_pair_numbers(probe))
+
+    def _apart(self, probe: str) -> float:
+        """Return how far apart the replicates of a pair may be; infinite where the protocol asks for all pairs."""
+        asked = apart_asked(self.network.protocol, self.records.meta, probe)
+        return math.inf if asked is None else asked
+
+    @cached_property
+    def _replicates(self) -> Mapping[str, int]:
+        """The replicate of every run, by run_id."""
+        runs = self.network.runs.values()
+        return {
+            str(row["run_id"]): replicate
+            for by_replicate in runs
+            for replicate, by_seed in by_replicate.items()
+            for row in by_seed.values()
+        }
 
     def _read_pair_numbers(self, probe: str) -> PairNumbers:
         table = self.records.measured
         rows = table[(table["probe"] == probe) & (table["other"] != "") & (table["third"] == "")]
         rows = rows[rows["one"].isin(list(self.run_places)) & rows["other"].isin(list(self.run_places))]
         numbers: dict[tuple[str, str], dict[str, float]] = {}
+        apart, replicates = self._apart(probe), self._replicates
         columns = (map(str, rows["one"]), map(str, rows["other"]), map(str, rows["name"]), map(float, rows["value"]))
         for one, other, name, value in zip(*columns, strict=True):
-            numbers.setdefault((one, other), {})[name] = value
+            if abs(replicates[one] - replicates[other]) <= apart:
+                numbers.setdefault((one, other), {})[name] = value
         return numbers
 
 

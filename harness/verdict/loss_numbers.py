@@ -12,6 +12,7 @@ from harness.errors import HarnessError
 from harness.records import Records
 from harness.verdict.design import Network, Row
 from harness.verdict.measures import PROBES, RHO, Measure
+from harness.verdict.sizes import seed_asked
 
 if TYPE_CHECKING:
     from harness.verdict.paired_numbers import Numbers
@@ -39,7 +40,12 @@ class RunNumbers:
         A replicate that the arm has lost, or of which one number is not finite, has none.
         """
         numbers: dict[int, tuple[float, ...]] = {}
+        last = (
+            seed_asked(network.protocol, self.records.meta, PROBES["geometry"]) if measure.facet == "geometry" else None
+        )
         for replicate, runs in network.whole_replicates(arm).items():
+            if last is not None and any(row["init_seed"] > last for row in runs):
+                continue  # measured for another protocol
             values = tuple(self._value(row, measure) for row in runs)
             if all(map(math.isfinite, values)):
                 numbers[replicate] = values

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, ClassVar
 
-from harness.benchmark.sections.compare import FACET_PROBES
+from harness.benchmark.facets import FACET_PROBES
 from harness.errors import arguments
 from harness.plugin.meta import Meta
 from harness.plugin.runs import digest

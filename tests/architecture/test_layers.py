@@ -12,7 +12,13 @@ import pytest
 # What reads a run folder, and what is made from it: it may annotate with torch, and never imports it.
 READING = (
     *("harness.cli.compare", "harness.cli.show", "harness.records.reader", "harness.results.analysis"),
-    *("harness.results.notebook", "harness.results.reports", "harness.results.several", "harness.results.tables"),
+    *(
+        "harness.results.loading",
+        "harness.results.notebook",
+        "harness.results.reports",
+        "harness.results.several",
+        "harness.results.tables",
+    ),
 )
 READING_PACKAGES = ("harness_reports", "harness_plugins.analyses", "harness.verdict")
 HEAVY = ("torch", "timm")

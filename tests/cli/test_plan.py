@@ -68,6 +68,7 @@ def planned(benchmark_file, tmp_path, monkeypatch):
     return go
 
 
+@pytest.mark.usefixtures("unreported")
 def test_the_runs_it_promises_are_the_runs_there_will_be(planned, tmp_path):
     found, request = planned(*EVERYTHING[:1], ("seeds = 2", 'seeds = 2\naa = true\ntwins = 1\nuntuned = 1\nprobes = ["pairs"]'), ("trials = 3", "trials = 1"), ("looks = [1]", "looks = [2]"), BARE)  # fmt: skip
     assert run(request, Reporter(quiet=True)) == 0

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from harness_plugins.optimizers import _ranges, _wrappers
+from harness_plugins.optimizers import _ranges, _wrappers, timm_optim
 
 from harness.cli.list import lines, list_plugins
 from harness.errors import UnknownName
@@ -166,6 +166,16 @@ def test_a_range_is_read_from_the_table_and_holds_the_rate_that_was_best():
     assert set(_ranges.RANGES) <= searched
     unmeasured = {name for name in searched - set(_ranges.RANGES) if not name.startswith("timm:")}
     assert unmeasured == {"pytorch_optimizer:SpectralSphere"}  # a step takes a tenth of a second
+
+
+def test_of_timm_a_range_is_measured_or_that_of_the_same_algorithm_elsewhere_and_wider():
+    for name in LIBRARIES["timm"].names():
+        offer, row = FOUND.get("optimizer", f"timm:{name}", Optimizer), _ranges.RANGES.get(timm_optim.same_steps(name))
+        low, high = offer.space["lr"].low, offer.space["lr"].high
+        if row is None:
+            row = _ranges.RANGES[timm_optim.LIKE[offer.reference.rpartition(".")[2]]]
+            assert (low, high) == (row.low / 10, row.high * 10)
+        assert low < row.best < high
 
 
 @pytest.mark.parametrize("outer", sorted(_wrappers.WRAPPERS))

@@ -101,13 +101,23 @@ def test_doubts_of_many_arms_are_one_and_the_others_are_named_below() -> None:
     told.sort(key=lambda remark: ORDER.index(remark.kind))
     first = gravest(told)
     assert len(first) == MOST_SHOWN
-    assert first[0].text == (
-        "arm0: 2 of 3 seeds failed: broken. There is the same kind of doubt about arm1, arm2 and 4 more arms."
-    )
-    assert first[1].text == "arm0 is doubtful. There is the same kind of doubt about arm1."
+    assert first[0].text == ("arm0: 2 of 3 seeds failed: broken. Much the same holds for arm1, arm2 and 4 more arms.")
+    assert first[1].text == "arm0 is doubtful. Much the same holds for arm1."
     texts = {remark.text for remark in others(told)}
     assert {f"arm{k}: 2 of 3 seeds failed: broken" for k in range(1, 7)} < texts
     assert "Nice to know." in texts
+
+
+def test_doubts_of_one_kind_that_say_something_else_are_not_called_the_same() -> None:
+    told = [
+        Remark("tuning", "warn", "sgd: its learning rate 0.1 is at the edge.", "sgd"),
+        Remark("tuning", "warn", "adam: its learning rate 0.02 is at the edge.", "adam"),
+        Remark("tuning", "warn", "lion: 3 of 6 trials diverged.", "lion"),
+    ]
+    (first,) = gravest(told)
+    assert first.text == (
+        "sgd: its learning rate 0.1 is at the edge. Much the same holds for adam. Doubts about lion stand below."
+    )
 
 
 def test_an_arm_below_its_own_defaults_is_a_doubt_whatever_the_margin(make_records: Any, analysed: Any) -> None:

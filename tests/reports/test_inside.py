@@ -16,8 +16,6 @@ from PIL import Image
 from harness.records import schema
 from harness.records.checked import save_arrays
 
-pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
-
 ARMS = [f"lesson_cnn/{optimizer}/cosine" for optimizer in ("sgd", "adam", "rmsprop")]
 RED = np.zeros((3, 3, 3), np.float32)
 RED[0, 1, 1] = 1
@@ -109,6 +107,7 @@ def test_every_arm_has_the_same_kernels_in_the_same_order_and_all_its_patches(ke
     assert "cat.2.jpg, test photo 0" in here
 
 
+@pytest.mark.usefixtures("undrawn")  # the pictures of kernels are no figures of matplotlib
 @pytest.mark.parametrize(
     ("runs", "says", "drawn"),
     [
@@ -131,6 +130,7 @@ def test_names_are_no_markup(kept, analysed):
     assert section(page).count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 5
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_without_arrays_says_so_in_a_sentence_and_one_without_the_probe_nothing(kept, analysed, make_records):
     assert "There is nothing to draw" in section(html.render(analysed(kept([]))))
     page = html.render(analysed(make_records(seeds=2, epochs=2, trials=2)))
@@ -138,6 +138,7 @@ def test_a_run_without_arrays_says_so_in_a_sentence_and_one_without_the_probe_no
     assert "#inside" not in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_of_many_arms_some_are_drawn_and_the_others_named(kept, analysed):
     names = [f"optimizer{i}" for i in range(8)]
     here = section(html.render(analysed(kept([(f"lesson_cnn/{name}/cosine", 0) for name in names], optimizers=names))))

@@ -12,8 +12,6 @@ from harness_reports import html
 from harness import Float, Optimizer
 from harness.training.walks import walk_all
 
-pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
-
 
 @pytest.fixture(scope="module")
 def page(make_records, analysed):

@@ -119,7 +119,6 @@ def test_a_mean_and_its_intervals_are_in_margins(made_up: Any) -> None:
     assert words.facet_words(workloads)[0].word == "different"
 
 
-@pytest.mark.usefixtures("undrawn")  # words are read
 def test_no_text_of_a_name_is_taken_for_markup_or_for_another_address(made_up: Any) -> None:
     hostile = "<b>&\"'"
     workloads = made_up(1, names=(hostile,), problem="<i>gone</i>")

@@ -370,6 +370,7 @@ PRUNED = (
         'epochs = [3]\nmetric = "accuracy"\npruner = "median"\npruner_options = { n_startup_trials = 1, n_warmup_steps = 0 }',
     ),
     ("trials = 2", "trials = 8"),
+    ("seeds = 2", "seeds = 1\nuntuned = 0\ngate = false\nprobes = []"),
 )
 
 

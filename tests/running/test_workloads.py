@@ -227,6 +227,7 @@ def test_a_run_ends_at_the_looks_that_are_asked_for_and_goes_on_there(write, car
     assert set(records.compared()["seed"]) == ({0, 1} if records.meta.looks["ended"] == "settled" else {0, 1, 2, 3})
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_workload_that_cannot_be_opened_is_named_and_the_others_go_on(write, carry_out, capsys):
     code, folder, said = carry_out(write(PHOTOS + MOONS))
     assert code == 1

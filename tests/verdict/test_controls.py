@@ -57,7 +57,7 @@ def compared(world, solutions, data, gradient, start, l2=0.0):
         norms = np.linalg.norm(gradient(weights), axis=1) / at_start
         for s in range(replicates):
             run = {"run_id": f"{name}.{s}", "arm": f"lesson_cnn/{name}/cosine", "role": "fresh", "replicate": s}
-            kept[run["run_id"]] = other @ weights[s]
+            kept[run["run_id"], "test"] = other @ weights[s]
             rows.append(
                 {
                     **run, "of": run["arm"], "init_seed": s, "order_seed": s, "state": "done",
@@ -72,7 +72,7 @@ def compared(world, solutions, data, gradient, start, l2=0.0):
     more = {
         "comparison": pd.DataFrame(rows),
         "kept": kept,
-        "truth": truth,
+        "truth": {"test": truth},
         "meta": meta,
         "trials": records.trials.iloc[:0],
     }

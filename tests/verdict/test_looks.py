@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.statistics.looks import levels
@@ -268,3 +269,33 @@ def test_influence_is_the_estimate_of_the_other_replicates(world, measure):
     assert found["estimate"] == pytest.approx(without["estimate"])
     whole = table.loc[measure]["estimate"] - table.loc[measure]["change"]
     assert whole.nunique() == 1 or np.ptp(whole) < 1e-12
+
+
+# --- a probe's size that is raised and lowered again
+
+
+def sized(records, **sizes):
+    """Return the records of a benchmark whose probes measure so many networks or pairs."""
+    benchmark = dict(records.meta.benchmark)
+    benchmark["compare"] = {
+        **benchmark["compare"], "probes": ["representation", "connectivity", "sharpness"], "probe_sizes": sizes,
+    }  # fmt: skip
+    return replace(records, meta=replace(records.meta, benchmark=benchmark))
+
+
+@pytest.mark.parametrize(("size", "apart"), [(20, 1), (36, 2), (45, 2), (10_000, 5)])
+def test_a_verdict_reads_only_the_pairs_that_its_size_asks_for(world, size, apart):
+    """Two arms have four pairs between two replicates: 20 of neighbours, 16 more of replicates that are two apart."""
+    records = sized(world(replicates=6).records(), connectivity=size, representation=size)
+    measured = records.measured
+    one, other = (measured[end].str.rpartition(".")[2].replace("", "0").astype(int) // 2 for end in ("one", "other"))
+    asked = measured[(measured["other"] == "") | ((one - other).abs() <= apart)]
+    assert (len(asked) < len(measured)) == (apart < 5)
+    as_asked = facets.compute(replace(records, measured=asked.reset_index(drop=True)))
+    pd.testing.assert_frame_equal(facets.compute(records), as_asked)
+
+
+def test_a_verdict_reads_only_the_networks_that_its_size_asks_for(world):
+    records = sized(world(replicates=6).records(), sharpness=16)  # two arms, so the seeds 0 to 7: four replicates
+    assert row(records, "sharpness_001")["replicates"] == 4
+    assert row(sized(records, sharpness=24), "sharpness_001")["replicates"] == 6

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from harness.benchmark.absent import names_in
+from harness.benchmark.facets import FACET_PROBES
 from harness.benchmark.sections import Benchmark
-from harness.benchmark.sections.compare import FACET_PROBES
 from harness.benchmark.toml import Source
 from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.plugin.contracts import (

@@ -10,9 +10,6 @@ from harness.benchmark.keys import NameOf
 from harness.benchmark.meaning import APART, BESIDE, CONTROL, MEASURED, RECIPE, RULE, Effect, Meaning
 from harness.benchmark.sections.base import Count, CountOrNone, Name, Names, Options, Section
 
-FACET_PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}
-# By facet of the verdict, the probe that measures it. The protocol promises how, whether or not a run asks for it.
-
 
 class CompareSection(Section):
     """``[compare]``: how the tuned arms are retrained and compared."""

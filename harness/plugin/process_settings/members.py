@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -31,27 +33,57 @@ OURS = (  # what trains and records, which a plugin might patch
 WATCHED = ("numpy", "numpy.linalg", "numpy.random")  # other modules, where they are loaded
 TORCHS = ("torch", "torch.nn.functional", "torch.nn.init", "torch.linalg", "torch.autograd")
 
-Members = dict[int, tuple[Any, dict[str, Any]]]  # of modules and classes, by id
-_last_members: Members = {}  # as they were when they were last compared
+
+class Members:
+    """The members of modules and classes at one moment."""
+
+    def __init__(self, of_owners: dict[int, tuple[Any, dict[str, Any]]]) -> None:
+        self.of_owners = of_owners  # by the owner's id
+        self._spaces = [vars(owner) for owner, _ in of_owners.values()]
+        self._values = [space.values for space in self._spaces]
+        self._sizes = [len(members) for _, members in of_owners.values()]
+        self._members = [*chain.from_iterable(members.values() for _, members in of_owners.values())]
+
+    def still_stand(self) -> bool:
+        """Return whether every member is the very same now; they are compared in one go, which is faster."""
+        now = chain.from_iterable(map(operator.call, self._values))
+        return [*map(len, self._spaces)] == self._sizes and all(map(operator.is_, now, self._members))
+
+
+@dataclass
+class _Last:
+    """What was last taken. It is an object of its own, because this module's members are compared too."""
+
+    owners: list[Any]
+    members: Members
+
+
+_last = _Last([], Members({}))
 
 
 def members_taken() -> Members:
     """Return the members of modules and classes that a plugin might replace, as they are now."""
-    for owner in _owners(len(sys.modules), loaded_torch() is not None):
-        _, members = _last_members.get(id(owner), (owner, {}))
+    owners = _owners(len(sys.modules), loaded_torch() is not None)
+    if owners is _last.owners and _last.members.still_stand():
+        return _last.members
+    of_owners = dict(_last.members.of_owners)
+    for owner in owners:
+        _, members = of_owners.get(id(owner), (owner, {}))
         if not _are_same(owner, members):
-            _last_members[id(owner)] = owner, dict(vars(owner))
-    return dict(_last_members)
+            of_owners[id(owner)] = owner, dict(vars(owner))
+    _last.owners, _last.members = owners, Members(of_owners)
+    return _last.members
 
 
 def changed_members(before: Members) -> list[Change]:
     """Return which members differ from an earlier moment."""
     changes: list[Change] = []
-    for owner, members in before.values():
-        if not _are_same(owner, members):
-            changes += _changed_members(owner, members)
+    if not before.still_stand():
+        for owner, members in before.of_owners.values():
+            if not _are_same(owner, members):
+                changes += _changed_members(owner, members)
     if (
-        loaded_torch() is not None and id(sys.modules["torch"]) not in before
+        loaded_torch() is not None and id(sys.modules["torch"]) not in before.of_owners
     ):  # a plugin loaded it, and may have patched it
         for owner in _torch_owners():
             changes += _foreign_members(owner)

@@ -110,7 +110,7 @@ class WorkloadRuns(Mapping[str, Loaded]):
             table.insert(0, "workload", workload)
             tables.append(table)
         filled = [table for table in tables if len(table)] or tables[:1]
-        return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+        return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=["workload"])
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)

@@ -19,6 +19,7 @@ from harness.benchmark.plan import Setting
 from harness.plugin.contracts import Probe
 from harness.plugin.runs import Run
 from harness.running.after.measuring import Runs
+from harness.verdict.sizes import last_apart, last_seed
 
 UNITS = {
     1: ("network", "networks"),
@@ -119,13 +120,9 @@ def _last_step(probe: Probe, setting: Setting) -> int | None:
     names = [c.name for c in (*plan.competitors, *plan.imported, *plan.controls) if c.role in ("arm", *COMPARED)]
     networks = list(_of_one_network(setting, names))
     if probe.networks == 1:
-        return max(1, size // len(names)) - 1
-    each = sum(len(arms) + 2 * len(_compared(setting, arms)) for arms in networks)  # of two replicates
-    total, step = 0, 0
-    while step < compare.looks[-1] - 1 and total + (compare.looks[-1] - step - 1) * each <= size:
-        step += 1
-        total += (compare.looks[-1] - step) * each
-    return max(1, step)
+        return last_seed(size, len(names))
+    pairs = sum(len(arms) + 2 * len(_compared(setting, arms)) for arms in networks)  # of two replicates
+    return last_apart(size, compare.looks[-1], pairs)
 
 
 def _by_arm(cells: Sequence[ComparisonRun]) -> dict[str, dict[int, Run]]:

@@ -160,7 +160,12 @@ RANGES: dict[str, Range] = {
 WITHOUT: dict[str, str] = {}
 
 
-def of(name: str) -> tuple[float, float]:
-    """Return the ends of the range in which a learning rate is searched, by the full name ``LIBRARY:NAME``."""
-    measured = RANGES.get(name)
+def of(name: str, like: str = "") -> tuple[float, float]:
+    """Return the ends of the range in which a learning rate is searched, by the full name ``LIBRARY:NAME``.
+
+    Of one that was not measured it is the range of the one that it is ``like``, a power of ten wider at both ends.
+    """
+    measured, near = RANGES.get(name), RANGES.get(like)
+    if measured is None and near is not None:
+        return (near.low / 10, near.high * 10)
     return (measured.low, measured.high) if measured else WIDE

@@ -27,6 +27,23 @@ EXCLUDED = {  # patterns of names
     "fused*": "it needs NVIDIA's apex",
 }
 DECAYS = ("corrected_weight_decay", "decoupled", "decoupled_decay", "decoupled_weight_decay", "no_prox", "wd_ratio")
+LIKE = {  # by class: the measured optimizer of another library that it implements too
+    "AdaBelief": "pytorch_optimizer:AdaBelief",
+    "AdafactorBigVision": "torch:Adafactor",
+    "AdamP": "pytorch_optimizer:AdamP",
+    "AdamWLegacy": "torch:AdamW",
+    "Adan": "pytorch_optimizer:Adan",
+    "Adopt": "pytorch_optimizer:ADOPT",
+    "Kron": "pytorch_optimizer:Kron",
+    "LaProp": "pytorch_optimizer:LaProp",
+    "MADGRAD": "pytorch_optimizer:MADGRAD",
+    "Mars": "pytorch_optimizer:MARS",
+    "NAdamLegacy": "torch:NAdam",
+    "NAdamW": "torch:NAdam",
+    "NvNovoGrad": "pytorch_optimizer:NovoGrad",
+    "RAdamLegacy": "torch:RAdam",
+    "RMSpropTF": "torch:RMSprop",
+}
 UNSAVED = ("*adafactorbv*", "kron*")  # a state that names a data type; a generator that is in no state
 
 
@@ -40,7 +57,7 @@ def find(name: str) -> Optimizer | None:
         raise PluginError(reason)
     class_ = factory.get_optimizer_info(name).opt_class
     make = partial(factory.create_optimizer_v2, opt=name)
-    rates = _ranges.of(same_steps(name))
+    rates = _ranges.of(same_steps(name), LIKE.get(class_.__name__, ""))
     if name == "adahessian":
         return _library.offer(f"timm:{name}", _adahessian, class_, rates, second_order=True)
     if name.startswith("kron"):

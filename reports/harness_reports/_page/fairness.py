@@ -124,7 +124,7 @@ def _refit_texts(page: Page) -> list[str]:
     for arm, refit in refits.items():
         label = page.looks[arm].label if arm in page.looks else arm
         after, before = (_score_text(refit[key], deciding.unit) for key in ("test", "test_before"))
-        typed_arm = "refit" if len(refits) == 1 else f"refit:{label}"
+        typed_arm = "refit" if len(refits) == 1 else f"refit:{arm}"
         texts.append(
             f"{label}, seed {refit['seed']}, was trained again on {refit['examples']:,} examples of train and tune together: test "
             f"{deciding.name} {after}, {before} before. It is in no table here; “harness predict” and “harness export” use it "

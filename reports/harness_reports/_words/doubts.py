@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness import numbers
@@ -207,13 +207,28 @@ def _grouped(remarks: list[Remark]) -> list[Remark]:
             shown += alike
             continue
         first = next(remark for remark in alike if remark.arm)
-        named = MOST_NAMED if len(arms) > MOST_NAMED + 2 else MOST_NAMED + 1  # a single further arm has a name too
-        others = arms[1 : 1 + named]
-        more = [f"{len(arms) - 1 - named} more arms"] if len(arms) - 1 > named else []
+        shape = _shape(first)
+        like_first = {remark.arm for remark in alike if _shape(remark) == shape}
+        same = [arm for arm in arms[1:] if arm in like_first]
+        different = [arm for arm in arms[1:] if arm not in like_first]
         ends = "" if first.text.endswith(".") else "."
-        text = f"{first.text}{ends} There is the same kind of doubt about {numbers.joined([*others, *more])}."
+        text = f"{first.text}{ends}"
+        text += f" Much the same holds for {_named(same)}." if same else ""
+        text += f" Doubts about {_named(different)} stand below." if different else ""
         shown += [replace(first, text=text), *(remark for remark in alike if not remark.arm)]
     return shown
+
+
+def _shape(remark: Remark) -> str:
+    """Return a doubt without the name of its arm and without numbers: what is said is the same where these are equal."""
+    return re.sub(r"\d[\d.,]*", "#", remark.text.replace(remark.arm, "ARM"))
+
+
+def _named(arms: Sequence[str]) -> str:
+    """Return arms as a list in a sentence, where many are a number."""
+    shown = len(arms) if len(arms) <= MOST_NAMED + 1 else MOST_NAMED  # a single further arm has a name too
+    more = [f"{len(arms) - shown} more arms"] if len(arms) > shown else []
+    return numbers.joined([*arms[:shown], *more])
 
 
 def _without_repeats(remarks: list[Remark]) -> list[Remark]:
