@@ -24,7 +24,7 @@ def analyses_of(module: Any) -> list[Any]:
     return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
 
 
-PATIENCE = 120_000  # milliseconds to wait for what must come: many times what a slow, busy machine needs
+PATIENCE = 600_000  # milliseconds to wait for what must come: many times what a slow, busy machine needs
 PHOTOS = "HARNESS_TEST_PHOTOS"  # names a folder of real photos, with valid/cats and valid/dogs
 OPTIMIZERS = ("sgd", "adam", "rmsprop", "adamw", "nadam", "adagrad", "lion", "radam")
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")

@@ -36,7 +36,7 @@ def open_every_view(expect: Any) -> Callable[[Any], Any]:
 
     def open_them(page: Any) -> Any:
         page.evaluate("() => document.querySelectorAll('details').forEach((e) => { e.open = true; })")
-        expect(page.locator("details[data-view] .plot:not([data-drawn])")).to_have_count(0, timeout=120_000)
+        expect(page.locator("details[data-view] .plot:not([data-drawn])")).to_have_count(0)
         return page.locator("details[data-view]")
 
     return open_them
