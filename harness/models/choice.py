@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.console.numbers import measure
 from harness.data.squares import Cut
@@ -78,7 +79,8 @@ def model_line(records: Records) -> str:
     except RunFolderError:
         return ""
     deciding, runs = records.deciding, records.compared().set_index("run_id")
-    row, name = runs.loc[choice.run_ids[0]], short_arm_names(records.meta.arms)[choice.arm]
+    row: dict[Any, Any] = runs.loc[choice.run_ids[0]].to_dict()
+    name = short_arm_names(records.meta.arms)[choice.arm]
     scores = row.to_dict()
     tune, test = (measure(float(scores[column]), deciding.unit) for column in (deciding.tune_column, deciding.column))
     metric = deciding.name.replace("_", " ")

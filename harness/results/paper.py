@@ -83,9 +83,7 @@ def _chosen(figures: Mapping[str, Figure], names: Sequence[str]) -> dict[str, Fi
     """Return the figures of these names, or all of them; raises HarnessError for a name that none has."""
     for name in names:
         if name not in figures:
-            raise BenchmarkError(
-                f"figures --only: must be a figure, got {shown(name)}{did_you_mean(name, figures, listed=True)}"
-            )
+            raise BenchmarkError(f"figures --only: must be a figure, got {shown(name)}{did_you_mean(name, figures)}")
     return {name: figure for name, figure in figures.items() if not names or name in names}
 
 
