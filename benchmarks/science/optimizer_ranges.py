@@ -124,11 +124,10 @@ def missing(name: str, tables: Tables, check: str) -> bool:
     return state is None or (not state and bool(check))
 
 
-def measure(registry: Registry, name: str, check: str, tables: Tables) -> str:
+def measure(offer: Optimizer, name: str, check: str, tables: Tables) -> str:
     """Measure an optimizer, put it into the tables, and return what came of its checks."""
     row, state = tables.ranges.get(name), ""
     try:
-        offer = registry.get("optimizer", name, Optimizer, "--names")
         row = row or range_of(offer)
         if row is not None:
             offer = replace(offer, **_in_range(offer, row))
@@ -173,14 +172,19 @@ def main() -> int:
     options = parser.parse_args()
     registry = discover()
     tables = Tables(dict(_ranges.RANGES), dict(_ranges.WITHOUT))
+    try:
+        names = options.names or names_of(registry)
+        offers = {name: registry.get("optimizer", name, Optimizer, "--names") for name in names}
+    except HarnessError as error:
+        parser.error(str(error))
     failed = 0
-    for name in options.names or names_of(registry):
+    for name, offer in offers.items():
         if options.again:
             tables.ranges.pop(name, None)
         elif not missing(name, tables, options.check):
             continue
         began = time.perf_counter()
-        state = measure(registry, name, options.check, tables)
+        state = measure(offer, name, options.check, tables)
         row = tables.ranges.get(name)
         print(f"{name:40} {row and row[:4]} {state} ({time.perf_counter() - began:.1f} s)", flush=True)
         failed += state.startswith("fails")

@@ -37,8 +37,8 @@ def folded(line: str, columns: int | None) -> list[str]:
 def hanging(begins: str, words: str, columns: int | None) -> list[str]:
     """Return ``begins`` with words beside it that are folded in a column of their own; one line where ``columns`` is None.
 
-    >>> hanging("probe  distance", "How far the weights have gone", 32)
-    ['probe  distance  How far the', '                 weights have', '                 gone']
+    >>> hanging("probe  distance", "How far the weights have gone", 38)
+    ['probe  distance  How far the weights', '                 have gone']
     """
     line, left = f"{begins}  {words}".rstrip(), len(begins) + 2
     if columns is None or len(line) <= columns or 2 * left > columns:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.console.numbers import difference, measure, setting
+from harness.console.numbers import counted, difference, measure, setting
 from harness.console.safe_text import markdown_code, markdown_text
 from harness.models.how_to_predict import how_text
 
@@ -104,7 +104,7 @@ def _training_text(model: Mapping[str, Any]) -> str:
     chosen = {**recipe["optimizer"], **{f"schedule.{key}": value for key, value in recipe["scheduler"].items()}}
     tuned = ", ".join(f"{key} = {setting(value)}" for key, value in chosen.items() if key not in model["pinned"])
     pinned = ", ".join(f"{key} = {setting(value)}" for key, value in chosen.items() if key in model["pinned"])
-    budget = f"{search['trials']} trials"
+    budget = counted(search["trials"], "trial")
     if search["unit"] != "trials":
         budget = f"{search['budget']:g} {search['unit']} of training"
     reference = model["references"].get(model["optimizer"], "")

@@ -33,7 +33,7 @@ def how_text(model: Mapping[str, Any]) -> str:
 
 FORMATS = {
     "onnx": "reads float32 `pixels` [B, 3, {size}, {size}] in [0, 1], before mean and standard deviation are taken off, and gives "
-    '`probabilities` [B, {classes}]: `onnxruntime.InferenceSession("model.onnx")`',
+    '`probabilities` [B, {classes}], in the order of the classes above: `onnxruntime.InferenceSession("model.onnx")`',
     "torchscript": 'reads the same pixels and gives the same probabilities: `torch.jit.load("model.torchscript")`',
     "timm": 'is timm\'s own layout: `timm.create_model("local-dir:timm", pretrained=True)` gives outputs, whose softmax are the '
     "probabilities, and `timm.data.create_transform(**timm.data.resolve_model_data_config(model))` prepares a photo",

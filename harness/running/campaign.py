@@ -243,7 +243,7 @@ class Campaign:
 
     def _end_by_limit(self, replicates: int, wanted: int) -> None:
         """Say and note what the time limit has left out, and the command that goes on."""
-        compared = replicates - self.driver.put_off
+        compared = 0 if self._limit.units == 0 else replicates - self.driver.put_off
         per_epoch, limit = self._limit.per_epoch or 0.0, self._limit
         needed = per_epoch * self.driver.epochs_wanted(wanted) + self._seconds_measuring(wanted)
         words = []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import sys
 
-from harness.console.columns import columns_of, cut, folded
+from harness.cli.list import lines
+from harness.console.columns import columns_of, cut, folded, hanging
 from harness.console.escaping import say_begun, say_error, say_lines
 from harness.console.progress import Reporter
 
@@ -68,3 +69,22 @@ def test_whoever_waits_at_a_terminal_hears_what_is_begun_and_a_file_does_not(mon
     monkeypatch.setattr(sys, "stderr", terminal)
     say_begun("reports of runs/x")
     assert terminal.getvalue() == "reports of runs/x ...\n"
+
+
+def test_words_beside_a_name_go_on_in_their_own_column():
+    begins = "probe      distance         "
+    for columns in range(2 * len(begins) + 4, 120):
+        lines = hanging(begins, LONG, columns)
+        assert all(len(line) <= columns for line in lines if " " in line[len(begins) + 2 :])
+        assert all(line[: len(begins) + 2].strip() in (begins.strip(), "") for line in lines)
+        assert " ".join(line[len(begins) :].strip() for line in lines).split() == LONG.split()
+    assert hanging("a", "b", None) == ["a  b"]
+
+
+def test_the_list_of_plugins_leaves_no_word_out():
+    listing = {
+        "benchmarks": [{"name": "tiny", "file": "tiny.toml", "summary": LONG}],
+        "plugins": [], "catalogues": [], "broken": {}, "blocked": [],
+    }  # fmt: skip
+    assert " ".join(" ".join(lines(listing, columns=80)).split()) == " ".join(f"benchmark tiny {LONG}".split())
+    assert max(map(len, lines(listing, columns=80))) <= 80 or any(len(word) > 60 for word in LONG.split())

@@ -168,7 +168,7 @@ def test_a_range_is_read_from_the_table_and_holds_the_rate_that_was_best():
     assert unmeasured == {"pytorch_optimizer:SpectralSphere"}  # a step takes a tenth of a second
 
 
-def test_of_timm_a_range_is_measured_or_that_of_the_same_algorithm_elsewhere_and_wider():
+def test_of_timm_a_range_is_measured_or_that_of_what_it_varies_and_wider():
     for name in LIBRARIES["timm"].names():
         offer, row = FOUND.get("optimizer", f"timm:{name}", Optimizer), _ranges.RANGES.get(timm_optim.same_steps(name))
         low, high = offer.space["lr"].low, offer.space["lr"].high

@@ -158,14 +158,20 @@ def test_a_pass_with_checks_checks_what_has_no_state_in_the_range_of_its_table(r
     assert tried == []
 
 
-def test_one_that_no_rate_trains_or_that_cannot_be_built_stands_in_the_other_table(ranges, monkeypatch):
+def test_one_that_no_rate_trains_stands_in_the_other_table(ranges, monkeypatch):
     script, table, _ = ranges
     monkeypatch.setattr(script, "losses_at", lambda offer, rates: dict.fromkeys(rates, float("inf")))
-    assert run(script, monkeypatch, "--names", "a:new", "a:gone", "--check", "all") == 1
-    assert read(table)[1] == {
-        "a:new": "all 1",
-        "a:gone": "fails: --names: must name an optimizer, got 'a:gone'; did you mean 'a:old'?",
-    }
+    assert run(script, monkeypatch, "--names", "a:new", "--check", "all") == 0
+    assert read(table)[1] == {"a:new": "all 1"}
+
+
+def test_a_name_that_is_none_is_refused_before_anything_is_measured(ranges, monkeypatch, capsys):
+    script, table, tried = ranges
+    before = table.read_text()
+    with pytest.raises(SystemExit, match="2"):
+        run(script, monkeypatch, "--names", "a:new", "a:gone")
+    assert "--names: must name an optimizer, got 'a:gone'; did you mean 'a:new'?" in capsys.readouterr().err
+    assert (tried, table.read_text()) == ([], before)
 
 
 def test_names_of_timm_that_differ_in_their_decay_alone_share_a_range():

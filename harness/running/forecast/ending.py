@@ -50,13 +50,17 @@ class Slowness:
         self._when = -EVERY
 
     def measure(self) -> float:
-        """Measure it, unless it was measured a moment ago; return the mean of the last few measurements."""
-        began = self._clock()
-        if not self._measured or began - self._when >= EVERY:
-            self._work()
-            self._when = self._clock()
-            self._measured.append(max(1.0, (self._when - began) / REFERENCE))
-        return sum(self._measured) / len(self._measured)
+        """Measure it, unless it was measured a moment ago; return the mean of the last few measurements but the largest.
+
+        One measurement can fall into a pause of many seconds, which says nothing about the next minute.
+        """
+        if self._clock() - self._when >= EVERY or not self._measured:
+            for _ in range(max(1, KEPT - len(self._measured))):
+                began = self._clock()
+                self._work()
+                self._when = self._clock()
+                self._measured.append(max(1.0, (self._when - began) / REFERENCE))
+        return sum(sorted(self._measured)[:-1]) / (KEPT - 1)
 
 
 class Ending:

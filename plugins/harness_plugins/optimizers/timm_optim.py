@@ -27,22 +27,20 @@ EXCLUDED = {  # patterns of names
     "fused*": "it needs NVIDIA's apex",
 }
 DECAYS = ("corrected_weight_decay", "decoupled", "decoupled_decay", "decoupled_weight_decay", "no_prox", "wd_ratio")
-LIKE = {  # by class: the measured optimizer of another library that it implements too
-    "AdaBelief": "pytorch_optimizer:AdaBelief",
-    "AdafactorBigVision": "torch:Adafactor",
-    "AdamP": "pytorch_optimizer:AdamP",
-    "AdamWLegacy": "torch:AdamW",
-    "Adan": "pytorch_optimizer:Adan",
-    "Adopt": "pytorch_optimizer:ADOPT",
+LIKE = {  # by class, for names that were not measured: the one whose range they have, wider
+    "AdafactorBigVision": "timm:adafactor",
     "Kron": "pytorch_optimizer:Kron",
-    "LaProp": "pytorch_optimizer:LaProp",
-    "MADGRAD": "pytorch_optimizer:MADGRAD",
-    "Mars": "pytorch_optimizer:MARS",
-    "NAdamLegacy": "torch:NAdam",
-    "NAdamW": "torch:NAdam",
-    "NvNovoGrad": "pytorch_optimizer:NovoGrad",
-    "RAdamLegacy": "torch:RAdam",
-    "RMSpropTF": "torch:RMSprop",
+    # cautious ones take some of the steps of these
+    "Adafactor": "timm:adafactor",
+    "AdamP": "timm:adamp",
+    "AdamWLegacy": "timm:adamwlegacy",
+    "Adan": "timm:adan",
+    "Adopt": "timm:adopt",
+    "Lamb": "timm:lamb",
+    "LaProp": "timm:laprop",
+    "Mars": "timm:mars",
+    "NAdamW": "timm:nadamw",
+    "RMSpropTF": "timm:rmsproptf",
 }
 UNSAVED = ("*adafactorbv*", "kron*")  # a state that names a data type; a generator that is in no state
 
