@@ -13,6 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).parent
 COLOURS = 256  # of a picture
+PATIENCE = 600_000  # milliseconds that a busy machine may take
 
 
 def shoot(page: Page, name: str, top: str, height: int) -> None:
@@ -31,11 +32,13 @@ def main(folder: Path) -> None:
         browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         address = (folder / "report.html").resolve().as_uri()
         wide = browser.new_page(viewport={"width": 1100, "height": 900})
+        wide.set_default_timeout(PATIENCE)
         wide.goto(address)
         shoot(wide, "report", "header", 1180)
         shoot(wide, "report-leaderboard", "#leaderboard", 1250)
         shoot(wide, "report-minima", "#minima", 1900)
         phone = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+        phone.set_default_timeout(PATIENCE)
         phone.goto(address)
         shoot(phone, "report-phone", "header", 1300)
         browser.close()

@@ -183,11 +183,12 @@ def test_every_seed_is_a_dot(pages: dict[str, str]) -> None:
 
 def test_every_trial_is_a_mark(make_records: Any, pages: dict[str, str]) -> None:
     trials = make_records().trials
-    for place, arm in enumerate(dict.fromkeys(trials["arm"])):
+    for arm in dict.fromkeys(trials["arm"]):
+        name = f"learning-rate-{arm.split('/')[1]}"
         states = trials.loc[trials["arm"] == arm, "state"].value_counts()
-        assert marks(pages["plain"], f"lr-{place}-trials") == states["done"]
-        assert marks(pages["plain"], f"lr-{place}-diverged") == states.get("diverged", 0)
-        assert marks(pages["plain"], f"lr-{place}-chosen") == 1
+        assert marks(pages["plain"], f"{name}-trials") == states["done"]
+        assert marks(pages["plain"], f"{name}-diverged") == states.get("diverged", 0)
+        assert marks(pages["plain"], f"{name}-chosen") == 1
 
 
 def test_percent_is_times_100_and_nats_are_not(make_records: Any, pages: dict[str, str]) -> None:
@@ -271,7 +272,7 @@ def test_numbers_at_the_end_of_the_scale_are_drawn(make_records: Any, analysed: 
     records.runs["test_mse"] = [1e-300, 1.0, 1e300]
     records.trials.loc[records.trials["state"] == "done", "value"] = 1e300
     records.trials.at[0, "value"] = -1e300
-    assert marks(html.render(analysed(records)), "seeds-train_accuracy-seeds-0") == 3
+    assert marks(html.render(analysed(records)), "seeds-train_mse-seeds-0") == 3
 
 
 def test_equal_labels_are_told_apart(make_records: Any) -> None:

@@ -58,8 +58,9 @@ class Page:
 
     @cached_property
     def network_names(self) -> dict[str, str]:
-        """Each network as a part of the names of its figures."""
-        return file_names(dict.fromkeys(part.network for part in arm_parts(self.records)))
+        """Each network as a part of the names of its figures, by what records and what analyses call it."""
+        recorded = [part.network for part in arm_parts(self.records)]
+        return file_names(dict.fromkeys([*recorded, *(arm.rsplit("/", 2)[0] for arm in self.looks)]))
 
     @cached_property
     def legend(self) -> list[dict[str, Any]]:
