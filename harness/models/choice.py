@@ -81,8 +81,7 @@ def model_line(records: Records) -> str:
     deciding, runs = records.deciding, records.compared().set_index("run_id")
     row: dict[Any, Any] = runs.loc[choice.run_ids[0]].to_dict()
     name = short_arm_names(records.meta.arms)[choice.arm]
-    scores = row.to_dict()
-    tune, test = (measure(float(scores[column]), deciding.unit) for column in (deciding.tune_column, deciding.column))
+    tune, test = (measure(float(row[column]), deciding.unit) for column in (deciding.tune_column, deciding.column))
     metric = deciding.name.replace("_", " ")
     return (
         f"'harness predict' and 'harness export' take {name}, seed {row['seed']}: the best arm on tune, and its best seed "
