@@ -147,12 +147,13 @@ def made_records(
 
 def registered(records: InMemory, rules: Rules) -> InMemory:
     """Return records whose protocol, with the rules' own primary measures, was registered before the comparison."""
-    (described,) = registered_protocols(records.meta)
-    protocol = described.protocol
-    if rules.primaries is not None:
-        protocol = replace(protocol, primaries=dict(rules.primaries))
-    entry = {"hash": protocol.hash, "protocol": protocol.plain(), "registered": BEFORE}
-    return replace(records, meta=replace(records.meta, protocols=[entry]))
+    entries = []
+    for described in registered_protocols(records.meta):
+        protocol = described.protocol
+        if rules.primaries is not None:
+            protocol = replace(protocol, primaries=dict(rules.primaries))
+        entries.append({"hash": protocol.hash, "protocol": protocol.plain(), "registered": BEFORE})
+    return replace(records, meta=replace(records.meta, protocols=entries))
 
 
 def _trials(arm: str, scores: Sequence[float]) -> list[Row]:

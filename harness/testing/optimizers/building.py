@@ -37,7 +37,7 @@ def defaults_in_space(offer: Optimizer | Scheduler) -> str:
     for name, chosen in begins_with.items():
         require(inside(offer.space[name], chosen), f"defaults[{name!r}] must lie in its space, got {chosen!r}")
     read = read_defaults(offer, offer.space)
-    drawn = ", ".join(name for name in offer.space if name not in {**offer.defaults, **read})
+    drawn = ", ".join(name for name in offer.space if name not in offer.defaults and name not in read)
     texts = [f"a search begins with {assignments(begins_with)}"] if begins_with else []
     texts += [f"{name} = {default.value!r} is read from {default.source}" for name, default in read.items()]
     texts += [f"without a default, the first trial of a search draws {drawn}"] if drawn else []
