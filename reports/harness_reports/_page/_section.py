@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from harness import Records, Results
+from harness.verdict.arms import network_of
 from harness_reports import _page
 from harness_reports._draw.interactive import Views
 from harness_reports._draw.looks import ArmLook, arm_looks, swatch
@@ -60,7 +61,7 @@ class Page:
     def network_names(self) -> dict[str, str]:
         """Each network as a part of the names of its figures, by what records and what analyses call it."""
         recorded = [part.network for part in arm_parts(self.records)]
-        return file_names(dict.fromkeys([*recorded, *(arm.rsplit("/", 2)[0] for arm in self.looks)]))
+        return file_names(dict.fromkeys([*recorded, *map(network_of, self.looks)]))
 
     @cached_property
     def legend(self) -> list[dict[str, Any]]:
