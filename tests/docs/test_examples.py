@@ -51,6 +51,7 @@ TOO_LONG = {
     "run mine.toml --plugin": "as long as the reader's own file",
     "run dogscats --time-limit": "an hour, as it says",
     "run dogscats --refit": FLAGSHIP,
+    "run dogscats --refit-arm": FLAGSHIP,
     "lr-find dogscats": "27 s on two cores",
     "lr-find dogscats --data": "27 s on two cores, and the photos are decoded",
     "check unit.py": "up to half a minute; test_plugins_page.py checks the page's own file",
