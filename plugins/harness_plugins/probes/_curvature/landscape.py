@@ -144,7 +144,7 @@ class _Kept:
     def _count(self, tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         self._sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # the tensor itself would hold the graph that holds it, which nothing ever frees
 
 
 def flat(network: torch.nn.Module) -> torch.Tensor:
