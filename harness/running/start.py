@@ -11,10 +11,10 @@ from functools import cache
 from textwrap import wrap
 from typing import Any
 
+from harness.benchmark.lines import refusal
 from harness.benchmark.sections import as_plain
 from harness.console.numbers import duration, measure
 from harness.console.progress import Reporter, Watch
-from harness.errors import BenchmarkError
 from harness.models.choice import model_line
 from harness.plugin.contracts import Results
 from harness.plugin.process_settings import take_notes
@@ -59,7 +59,7 @@ def run(
     began = request.began or time.monotonic()
     check_out_folder(request.out)
     if request.only_search and request.only_measure:
-        raise BenchmarkError("--only-search: must not go with --only-measure, got both; leave one out")
+        raise refusal("--only-search", "not go with --only-measure", "both", "leave one out")
     reusable_folders(request.out, request.reuse, request.no_reuse)  # refuses a wrong --reuse before anything is opened
     setting = prepare(request, reporter, journal=True)
     with contextlib.closing(setting.attempts):

@@ -168,8 +168,8 @@ def text_lists(tree):
 
 
 # Lists of keys that are no meaning of a key: which tables have settings of probes, what is searched alike for all arms,
-# which settings a trained network may be used with, what a small search is tried with, what a preset sets, and which
-# arguments of ``harness.fit`` stand for keys.
+# which settings a trained network may be used with, what a small search is tried with, what a preset sets, which
+# arguments of ``harness.fit`` stand for keys, and what a made-up comparison says it was made with.
 OTHER_PURPOSES = {
     "harness/benchmark/checks/names.py",
     "harness/benchmark/first_trial.py",
@@ -178,6 +178,7 @@ OTHER_PURPOSES = {
     "harness/models/predict.py",
     "harness/running/fitting.py",
     "harness/running/search/dry_run.py",
+    "harness/testing/comparisons.py",
 }
 
 

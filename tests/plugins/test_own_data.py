@@ -262,7 +262,7 @@ def test_a_file_of_labels_that_is_not_there_or_no_text_is_refused(open_, tmp_pat
     (tmp_path / "labels.csv").write_bytes("path,label\n\xe9.png,a".encode("latin-1"))
     with pytest.raises(DataError, match=r"must be a CSV file in UTF-8, got .*save it as UTF-8"):
         open_("folder", tmp_path, labels="labels.csv")
-    with pytest.raises(DataError, match=r"got 'labels\.csv'; for labels in a file set data\.labels = \"labels\.csv\""):
+    with pytest.raises(DataError, match=r"or set data\.labels = \"labels\.csv\" where that file has the labels"):
         open_("folder", tmp_path)
 
 

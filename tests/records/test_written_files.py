@@ -58,10 +58,6 @@ def test_a_folder_can_be_made_anywhere_but_in_a_file(tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
-        ["predict", "RUN", "PHOTOS", "--out", "FOLDER"],
-        ["predict", "RUN", "PHOTOS", "--out", "FOLDER/no/where.csv"],
-        ["export", "RUN", "--out", "FOLDER/file"],
-        ["export", "RUN", "--out", "FOLDER/file/model"],
         ["compare", "RUN", "RUN", "--out", "FOLDER/page.html"],
         ["data", "suspects", "RUN", "--out", "FOLDER"],
         ["data", "suspects", "RUN", "--out", "FOLDER/file"],
@@ -87,3 +83,13 @@ def test_every_command_asks_before_it_looks_at_its_run(tmp_path, command, capsys
         ("error: --out: must be a ", "error: --plot: must be a ", "error: compare --out: must be a ")
     )
     assert str(folder) in line
+
+
+@pytest.mark.parametrize("command", [["predict", "RUN", "PHOTOS"], ["export", "RUN"]])
+def test_what_uses_a_model_names_a_run_that_is_not_there_and_no_default_of_out(tmp_path, command, capsys):
+    run = str(tmp_path / "none")
+    with pytest.raises(SystemExit) as ended:
+        main([word.replace("RUN", run) for word in command])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {run}: must be a run folder, got nothing there")
