@@ -30,14 +30,15 @@ def render(results: Results) -> str:
     without: list[str] = []
     equal = {pair["name"]: pair["same_as"] for pair in results.records.meta.fairness.get("equal", ())}
     for kind, name, reference in _parts(results):
-        if not reference:
-            without.append(f"{kind} {name}")
-            continue
         note = f" (takes the steps of {equal[name]} here)" if kind == "optimizer" and name in equal else ""
+        part = f"{kind} {name}{note}"
+        if not reference:
+            without.append(part)
+            continue
         for work in cited_works(name, reference):
             key = _free_key(work, entries)
             _, users = entries.setdefault(key, (replace(work, key=key), []))
-            users.append(f"{kind} {name}{note}")
+            users.append(part)
     parts = [_entry_text(work, users) for work, users in entries.values()]
     return "\n".join([*_without_reference(without), *parts, _entry_text(_harness_work(), ["the benchmark"])])
 

@@ -20,8 +20,7 @@ FILES = {
     "lr-find": ["lr-find", "FILE", "--out"],
     "check": ["check", "adam", "--plot"],
 }
-OF_RECORDS = {
-    "predict": ["predict", "RUN", "PHOTOS", "--out"],
+FOLDERS = {
     "run": ["run", "FILE", "--out"],
     "export": ["export", "RUN", "--out"],
     "report": ["report", "RUN", "--out"],
@@ -93,16 +92,14 @@ def test_a_folder_of_a_run_is_not_written_into(places, target):
             check_out_folder(places / target, new=new)
 
 
-@pytest.mark.parametrize("command", OF_RECORDS)
-def test_every_command_that_reads_the_run_first_or_writes_a_folder_asks(
-    places, written_records, command, capsys, tmp_path
-):
+@pytest.mark.parametrize("command", FOLDERS)
+def test_every_command_that_writes_a_folder_asks(places, written_records, command, capsys, tmp_path):
     run = tmp_path / "made-up"
     written_records(run, trials=2, epochs=2, arms=2, seeds=2)
     words = {"RUN": str(run), "FILE": str(places / "mine.toml")}
     before = snapshot(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        main([*(words.get(word, word) for word in OF_RECORDS[command]), str(places / "link" / "tables" / "new")])
+        main([*(words.get(word, word) for word in FOLDERS[command]), str(places / "link" / "tables" / "new")])
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "must be outside of what a run wrote" in line

@@ -184,7 +184,7 @@ def test_every_seed_is_a_dot(pages: dict[str, str]) -> None:
 def test_every_trial_is_a_mark(make_records: Any, pages: dict[str, str]) -> None:
     trials = make_records().trials
     for arm in dict.fromkeys(trials["arm"]):
-        name = f"learning-rate-{arm.split('/')[1]}"
+        name = f"learning-rate-{arm.replace('/', '-')}"
         states = trials.loc[trials["arm"] == arm, "state"].value_counts()
         assert marks(pages["plain"], f"{name}-trials") == states["done"]
         assert marks(pages["plain"], f"{name}-diverged") == states.get("diverged", 0)
