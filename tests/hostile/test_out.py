@@ -121,7 +121,9 @@ def test_a_command_replaces_what_it_wrote(tmp_path):
     (tmp_path / "link.csv").symlink_to(tmp_path / "a.csv")
     check_out_file(tmp_path / "link.csv", header="id,label\n")
     for header in ("id,cats,dogs\n", ""):
-        with pytest.raises(DataError, match="(a table with other columns|which is another); name another or remove it"):
+        with pytest.raises(
+            DataError, match=r"(a table with other columns|which is another); name another or remove it"
+        ):
             check_out_file(tmp_path / "a.csv", header=header)
 
 
