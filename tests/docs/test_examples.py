@@ -35,6 +35,7 @@ TOO_LONG = {
     "run dogscats": FLAGSHIP,
     "run dogscats --out": FLAGSHIP,
     "run dogscats --open": FLAGSHIP,
+    "run dogscats --only-measure": f"as long as what is missing: up to a third of {FLAGSHIP}",
     "watch RUN": "goes on until Ctrl-C; tests/results/test_live.py starts it beside a run",
     "run dogscats --extend": f"the searches of a finished flagship again; a part of {FLAGSHIP}",
     "run dogscats --plugin": f"about as long as the flagship: {FLAGSHIP}",
@@ -145,7 +146,7 @@ def desk(finished, photos, tmp_path, monkeypatch):
     rows = [f"{place.as_posix()},{place.parent.name}" for place in places]
     (birds / "labels.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
     files = {
-        "birds": birds, "FOLDER_OR_ZIP": unlabelled, "test1.zip": unlabelled, "DIR": root, "path/to/dogscats": root, "dogscats-kaggle-96px": root,
+        "birds": birds, "FOLDER_OR_ZIP": unlabelled, "test1.zip": unlabelled, "new-photos": unlabelled, "DIR": root, "path/to/dogscats": root, "dogscats-kaggle-96px": root,
         "dogscats": tiny, "suite": suite, "mine.toml": tiny,
     }  # fmt: skip
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
@@ -535,6 +536,7 @@ def test_an_analysis_and_a_report_that_end_the_process_are_passed_over_the_third
         """A registry of one analysis and one report."""
 
         blocked = frozenset[str]()
+        offers: Mapping[str, Mapping[str, Any]] = {"optimizer": {}, "scheduler": {}}  # no references
 
         def all(self, kind: str) -> list[Any]:
             return [Analysis("deadly", lambda records: pd.DataFrame({"x": [1]}))]
