@@ -531,7 +531,7 @@ TOGETHER = {
     "no look": ("[compare]\nlooks = []", "compare.looks: must be a list of 1 to 100 entries, got []"),
     "a look at nothing": ("[compare]\nlooks = [0, 6]", "compare.looks: must be a whole number >= 1 and <= 100, got 0"),
     "a look at half a replicate": ("[compare]\nlooks = [6.5]", "compare.looks: must be a whole number >= 1 and <= 100, got 6.5"),
-    "a budget of no time": ("budget = 0.0", "budget: must be a number > 0 and <= 1000000000 or a time such as \"90m\" or \"1h30m\", got 0.0"),
+    "a budget of no time": ("budget = 0.0", "budget: must be a number > 0 and <= 1000000000 or a time such as \"90s\", \"5min\" or \"1h30m\" (\"none\": no limit), got 0.0"),
     "more twins than seeds": ("[compare]\ntwins = 3", "compare.twins: must be at most 2, the seeds of the first look (compare.seeds times compare.looks[0]), got 3"),
     "a margin for everything": ("[verdict.margins]\nfunction = 1e308", "verdict.margins.function: must be a number > 1 and <= 10, got 1e+308"),
     "a floor for everything": ("[verdict.floors]\nsharpness = 1e308", "verdict.floors.sharpness: must be a number >= 0 and <= 1, got 1e+308"),

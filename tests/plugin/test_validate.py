@@ -6,6 +6,7 @@ import logging
 import warnings
 from dataclasses import fields, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 import pytest
@@ -157,6 +158,7 @@ class Offers:
         self.analyses, self.reports = analyses, {each.name: each for each in reports}
 
     blocked = ()
+    offers = MappingProxyType({"optimizer": {}, "scheduler": {}})  # no references
 
     def all(self, kind):
         return self.analyses
