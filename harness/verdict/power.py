@@ -199,7 +199,7 @@ def _measured_barriers(first: Examined, entries: Sequence[Entry]) -> DistancesSc
         if entry.measure.scale != "barrier":
             continue
         assert isinstance(entry.compared, DistanceBlocks)
-        places = np.array([first.network.replicates.index(unit) for unit in entry.compared.units])
+        places = np.array([first.network.replicates.index(unit) for unit in entry.compared.units], dtype=int)
         table = np.full((2 * count, 2 * count), np.nan)
         table[np.ix_(places, count + places)] = entry.compared.ab
         table[places, count + places] = np.nan

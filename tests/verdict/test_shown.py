@@ -75,7 +75,7 @@ def test_nothing_compared_says_nothing(world):
 def test_an_arm_whose_runs_have_no_finite_metric_is_said_as_it_is():
     found = {
         "name": "tiny", "state": "finished", "data": {"source": "made up", "notice": ""}, "metric": "accuracy",
-        "metrics": {"accuracy": {"goal": "max", "unit": "%"}}, "notes": [], "left_out": [],
+        "metrics": {"accuracy": {"goal": "max", "unit": "%"}}, "notes": [], "left_out": [], "preset": None,
     }  # fmt: skip
     arm = {"arm": "net/sgd/cosine", "tuned": {"params": {}}}
     done = {**found, "arms": [{**arm, "seeds": [{"state": "done", "metrics": {}}] * 3}]}
