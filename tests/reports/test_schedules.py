@@ -95,7 +95,7 @@ def test_the_page_draws_a_panel_an_arm_and_says_where_cycles_end(records):
     assert page == html.render(results(records))
     assert "peak 0.1; cycles end after epoch 1, 3 and 7, where the weights are kept<" in page
     assert "by the loss, as recorded, 4 seeds" in page
-    assert len(set(re.findall(r'id="schedule-(\d)-', page))) == 3
+    assert len(set(re.findall(r'id="schedule-lesson_cnn-sgd-(sgdr|plateau|cosine)-', page))) == 3
     panels = _schedules.schedules(Page.of(Results(records, {})))
     assert [panel["look"].label for panel in panels] == ["sgdr", "plateau", "cosine"]
     for panel in panels:

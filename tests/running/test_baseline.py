@@ -109,7 +109,7 @@ def test_imported_arms_stand_in_every_table_as_if_trained_here(all_three, import
         for split in ("test", "tune"):
             np.testing.assert_array_equal(imported.predictions(run_id, split), all_three.predictions(run_id, split))
     assert set(imported.scores) == set(all_three.scores)
-    assert set(imported.meta.work) == {SGD, ADAM, RMSPROP}
+    assert set(imported.meta.work) >= {SGD, ADAM, RMSPROP}
     for key in ("spaces", "optimizers", "references", "scheduler_references", "convex", "roles", "work"):
         assert getattr(imported.meta, key) == getattr(all_three.meta, key)
     (registered,) = imported.meta.protocols

@@ -145,7 +145,9 @@ EXAMPLES: Mapping[str, Example] = {
     "permuted.names_p": Example(BLOCKS, ("aa", "bb", "ab"), True, tuple(BLOCKS)),
     "posterior.posterior": Example({"estimate": ESTIMATE, "margin": Margin(0.2, False)}),
     "power.supported": Example({"facets": {"loss": SCATTER}, "arms": 2, "looks": [4, 6], "worlds": 20}),
-    "scatter.numbers_scatter": Example({"numbers": distances(3, 5, 2), "margins": [0.1, 0.2]}, ("numbers",), True),
+    "scatter.numbers_scatter": Example(
+        {"numbers": distances(3, 5, 2), "margins": [0.1, 0.2]}, ("numbers",), True, also=("floors",)
+    ),
     "scatter.distances_scatter": Example(
         {"within": np.stack([[square(), square()], [square(), square()]])}, ("within",), True,
         also=("floors", "log_rho", "log_scatter", "excess", "between", "apart"),

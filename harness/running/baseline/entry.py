@@ -75,7 +75,7 @@ def _noted(imported: Imported) -> dict[str, Any]:
         "optimizers": {arm: about["optimizers"][arm] for arm in imported.arms},
         "references": about["references"],
         "scheduler_references": about["scheduler_references"],
-        "work": {arm: work for arm, work in about["work"].items() if arm in arms},
+        "work": {name: work for name, work in about["work"].items() if name in arms or name in roles},
         "convex": about["convex"],
         "exhausted": {arm: many for arm, many in about.get("exhausted", {}).items() if arm in arms},
         "roles": roles,

@@ -280,7 +280,7 @@ def _about(
         "left_out": [arm for arm in _own(records) if arm not in own],
         "spaces": {arm: meta.spaces[arm] for arm in own},
         "optimizers": {arm: meta.optimizers[arm] for arm in own},
-        "work": {arm: meta.work[arm] for arm in own if arm in meta.work},
+        "work": {name: work for name, work in meta.work.items() if name in names},
     }
 
 
