@@ -162,6 +162,6 @@ def _run_command(arguments: list[str], debug: bool) -> int:
         code = OUR_FAULT
     say_lines((f"warning: {line}" for line in take_notes()), sys.stderr)
     if code == INTERRUPTED:  # which is also what typer makes of Ctrl-C
-        again = f"; 'harness {shlex.join(arguments)}' goes on from here" if arguments[0] == "run" else ""
+        again = f"; to go on from here: harness {shlex.join(arguments)}" if arguments[0] == "run" else ""
         say_lines([f"interrupted{again}"], sys.stderr)
     return code if isinstance(code, int) else DONE

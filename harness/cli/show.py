@@ -258,7 +258,8 @@ def result_lines(document: Mapping[str, Any]) -> list[str]:
         scores = _scores(document, arm)
         score = f"test {document['metric']} {_score_text(document, scores)} ({counted(len(scores), 'seed')})"
         lines.append(cut(f"  {rank}. {names[arm['arm']]:{width}}  {score}", WIDTH))
-    if hidden := len(document["arms"]) - len(scored[:BEST]):
+    hidden = len(document["arms"]) - len(scored[:BEST])
+    if scored and hidden:
         lines.append(f"  and {counted(hidden, 'more arm')}")
     return lines
 

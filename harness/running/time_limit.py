@@ -47,6 +47,7 @@ class TimeLimit:
         self._reserved: dict[str, float] = {}
         self._epochs, self._passed = 0, 0.0  # in this call: epochs, and the seconds that passed between them
         self._last: float | None = None  # when the last epoch ended
+        self._start: float | None = None  # seconds of this call before its first run
         self._units: float | None = noted.get("units")
 
     @property
@@ -75,6 +76,8 @@ class TimeLimit:
     def work_begins(self) -> None:
         """Take note that runs are carried out from here on; what passed before belongs to no epoch."""
         self._last = None
+        if self._start is None:
+            self._start = self._clock() - self._began
 
     def work_ends(self) -> None:
         """Take note that nothing is trained or measured any more; what follows is the run's end."""
@@ -141,9 +144,15 @@ class TimeLimit:
         self._store.note(KEY, note)
 
     def remedy(self, needed: float, command: Sequence[str]) -> str:
-        """Return the command that goes on, with a limit under which so many more seconds fit."""
-        seconds = _rounded(self.used + ROOM * max(needed, 1.0) + sum(self._reserved.values()) + self._ending())
-        return continuing(command, time_limit=time_text(seconds * self._share))
+        """Return the command that goes on, with a limit under which one more start and so many more seconds fit.
+
+        Where no epoch has ended yet, nobody knows what is needed: then the limit is at least twice what it was.
+        """
+        start = self._clock() - self._began if self._start is None else self._start
+        seconds = self.used + start + ROOM * max(needed, 1.0) + sum(self._reserved.values()) + self._ending()
+        if self.per_epoch is None:
+            seconds = max(seconds, 2 * (self.seconds or 0.0))
+        return continuing(command, time_limit=time_text(_rounded(seconds) * self._share))
 
 
 def _rounded(seconds: float) -> float:

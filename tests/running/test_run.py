@@ -450,7 +450,7 @@ def test_interrupting_exits_with_130_and_says_how_to_go_on(benchmark_file, tmp_p
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 130, errors
-    assert errors.startswith("interrupted; 'harness run ")
+    assert errors.startswith("interrupted; to go on from here: harness run ")
     assert "Traceback" not in errors
 
 

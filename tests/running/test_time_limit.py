@@ -143,4 +143,21 @@ def test_workloads_share_the_time(store):
     limit = TimeLimit(3600, store, clock(), clock, share=3)
     assert limit.left == 1200
     assert limit.words == "60 min for 3 workloads"
+    for _ in range(4):
+        limit.epoch_ended()  # so their pace is known
     assert limit.remedy(1800, ["harness", "run", "a.toml"]) == "harness run a.toml --time-limit 114m"
+
+
+def test_a_proposed_limit_has_room_for_one_more_start_and_is_twice_the_last_one_where_no_pace_is_known(store):
+    """A call whose start uses up its limit trains nothing; the call that it proposes must not do the same again."""
+    clock = Clock()
+    limit = TimeLimit(120, store, clock(), clock, ending=lambda: 10.0)
+    clock.now += 100
+    limit.work_begins()
+    assert limit.remedy(0, ["harness", "run", "a.toml"]) == "harness run a.toml --time-limit 4m"
+    for _ in range(4):
+        clock.now += 1
+        limit.epoch_ended()
+    assert limit.per_epoch == 1.0
+    # 104 s are used, 100 s go by before the next call begins to train, and 80 epochs need 80 s: 104 + 100 + 100 + 10
+    assert limit.remedy(80, ["harness", "run", "a.toml"]) == "harness run a.toml --time-limit 6m"

@@ -148,8 +148,8 @@ def _explain(
 ) -> str:
     """Return that they part, and why, as far as changing the reference shows."""
     parts = (
-        f"must take the steps of {reference.name}, parts from it at step {parted.step} of {STEPS}, by {parted.by:.2g} of "
-        f"the way so far, at {assignments(others)}"
+        f"must take the steps of {reference.name}, parts from it at step {parted.step} of {STEPS}, by {parted.by:.2g} "
+        f"times the way that the weights have come, at {assignments(others)}"
     )
     rule = _rule_of(reference, others)
     if rule is None:
