@@ -78,7 +78,7 @@ class Campaign:
             if following is None:
                 break
             replicates = following
-        if not self._worked:
+        if not self._worked and not (self._store.noted("looks") or {}).get("left_out"):
             reason = "its search is finished" if self.driver.only_search else "it is finished"
             self._reporter.say(f"nothing left to do in {self._store.folder}: {reason}")
         return self._all_failures()

@@ -227,9 +227,11 @@ def test_a_budget_that_is_used_up_begins_no_replicate_and_names_the_command_that
         patch.setattr(time_limit.TimeLimit, "per_epoch", property(lambda limit: 1.0))
         limit = ('name = "tiny"', 'name = "tiny"\nbudget = 17')
         made = carry_out(("looks = [1]", "looks = [2, 3]"), limit, UNPROBED)
-    assert made.code == 0
+        again = carry_out(("looks = [1]", "looks = [2, 3]"), limit, UNPROBED)
+    assert (made.code, again.code) == (0, 0)
+    assert not any("it is finished" in line for line in again.lines)
     assert replicates_of(made) == [0]
-    (line,) = [line for line in made.lines if line.startswith("budget")]
+    (line,) = [line for line in again.lines if line.startswith("budget")]
     assert line.startswith("budget, 17.0 s, has room for no more: 1 replicate of 2 is compared; to go on: harness run ")
     assert re.search(r" --time-limit \d+s$", line)
     document = status(made.folder)
