@@ -258,6 +258,13 @@ def test_what_has_ended_stays_whatever_the_budget(carry_out):
     assert not any(line.startswith("budget") for line in again.lines)
 
 
+def test_a_budget_without_room_for_any_trial_is_no_failure(carry_out):
+    made = carry_out(("looks = [1]", "looks = [2]"), ('name = "tiny"', 'name = "tiny"\nbudget = 1e-3'), UNPROBED)
+    assert (made.code, len(made.records.trials)) == (0, 0)
+    assert any(line.startswith("budget, ") for line in made.lines)
+    assert not any("warning" in line or "it is finished" in line for line in made.lines)
+
+
 def test_where_no_replicate_fits_whole_every_search_gets_equally_few_trials(carry_out, monkeypatch):
     more = (("trials = 1", "trials = 6"), ("epochs = [1, 2]", "epochs = [1]"), UNPROBED)
     with monkeypatch.context() as patch:
