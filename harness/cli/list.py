@@ -39,7 +39,8 @@ def command(
     names: Annotated[
         bool,
         typer.Option(
-            "--names", help="Every name of the libraries too, and the names that are refused, with the reason; takes seconds."
+            "--names",
+            help="Every name of the libraries too, and the names that are refused, with the reason; takes seconds.",
         ),
     ] = False,
     plugin: PluginFiles = None,

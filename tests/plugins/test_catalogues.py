@@ -298,7 +298,9 @@ def test_the_list_shows_the_libraries():
 def test_the_list_names_what_is_in_a_library_and_what_is_refused(capsys):
     listing = list_plugins(FOUND, "optimizers", names=True)
     text = lines(listing)
-    (count,) = [re.match(r"optimizer torch:\*, (\d+) names: ASGD, Adadelta, ", line)[1] for line in text if "ASGD, Ada" in line]
+    (count,) = [
+        re.match(r"optimizer torch:\*, (\d+) names: ASGD, Adadelta, ", line)[1] for line in text if "ASGD, Ada" in line
+    ]
     assert int(count) == len(LIBRARIES["torch"].names())
     assert "optimizer torch:*, refused: SparseAdam: it takes sparse gradients only; use 'torch:Adam'" in text
     assert {row["name"]: len(row["names"]) for row in listing["catalogues"]} == {
@@ -335,7 +337,9 @@ def test_one_that_takes_the_steps_of_a_plain_method_is_said_to(name, method):
     assert check.outcome().text == (f"at its defaults it takes the steps of {method}" if method else "")
 
 
-@pytest.mark.parametrize(("name", "plain"), [("lars", "momentum"), ("nlars", "sgd"), ("larc", "momentum"), ("lamb", "adamw")])
+@pytest.mark.parametrize(
+    ("name", "plain"), [("lars", "momentum"), ("nlars", "sgd"), ("larc", "momentum"), ("lamb", "adamw")]
+)
 def test_lars_and_lamb_of_timm_adapt_without_a_weight_decay(name, plain):
     """Else they are momentum, and Adam (whose gradients LAMB clips unless it is told not to)."""
     offer, other = (FOUND.get("optimizer", f"timm:{each}", Optimizer) for each in (name, plain))

@@ -62,4 +62,6 @@ class Catalogue:
     names: Callable[[], Sequence[str]]  # may be slow: used for lists and for "did you mean"
     qualified: bool = False  # only by NAME:name, for a bare "RAdam" should not be one of several by accident
     reference: str = ""  # a paper or an address, for the report
-    refused: Callable[[], Mapping[str, str]] | None = None  # by name: what the library has and cannot work here, and why
+    refused: Callable[[], Mapping[str, str]] | None = (
+        None  # by name: what the library has and cannot work here, and why
+    )

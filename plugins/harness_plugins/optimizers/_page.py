@@ -100,7 +100,9 @@ def _counts(offers: Mapping[str, Mapping[str, Optimizer]]) -> str:
 
 def _about_ranges(offers: Mapping[str, Mapping[str, Optimizer]]) -> str:
     """Return how the ranges were measured, and for how many."""
-    searched = {_row_of(name) for of_library in offers.values() for name, offer in of_library.items() if "lr" in offer.space}
+    searched = {
+        _row_of(name) for of_library in offers.values() for name, offer in of_library.items() if "lr" in offer.space
+    }
     measured = searched & {*_ranges.RANGES}
     counts = f"Of {len(searched)} algorithms whose rate is searched, {len(measured)} were measured."
     lines = []
@@ -119,7 +121,12 @@ def _row_of(name: str) -> str:
 
 def _section(library: str, offers: Mapping[str, Optimizer]) -> str:
     """Return the table of a library, and what of it is refused."""
-    lines = [f"## {library}", "", "| name | rates | best | loss | checks | remarks |", "| --- | --- | ---: | ---: | --- | --- |"]
+    lines = [
+        f"## {library}",
+        "",
+        "| name | rates | best | loss | checks | remarks |",
+        "| --- | --- | ---: | ---: | --- | --- |",
+    ]
     lines += [f"| {' | '.join(_cells(name, offer))} |" for name, offer in offers.items()]
     by_reason: dict[str, list[str]] = defaultdict(list)
     for name, reason in LIBRARIES[library].refused().items():

@@ -33,7 +33,10 @@ EXCLUDED = {  # by the beginning of a name
 }
 ELSEWHERE = {"ademamix": "pytorch_optimizer:AdEMAMix"}  # what timm has in such a version only
 DECAYS = ("corrected_weight_decay", "decoupled", "decoupled_decay", "decoupled_weight_decay", "no_prox", "wd_ratio")
-ADAPTING = ("Lamb", "Lars")  # classes that scale steps by layer only where weights decay, unless they are told to always
+ADAPTING = (
+    "Lamb",
+    "Lars",
+)  # classes that scale steps by layer only where weights decay, unless they are told to always
 LIKE = {  # by class, for names that were not measured: the one whose range they have, wider
     "AdafactorBigVision": "timm:adafactor",
     "Kron": "pytorch_optimizer:Kron",
