@@ -150,9 +150,10 @@ def _find_by_name(name: str, kinds: Sequence[Kind], registry: Registry) -> Itera
             f"check: must be a plugin's name or FILE.py, got {shown(name)}; there is a file {shown(file)}: harness check {file}"
         )
     said = ("that works here", "goes around another")  # by the one kind that knows the name, or a part of it
-    raise next(
-        (error for error in refusals if len(kinds) == 1 or any(words in str(error) for words in said)), None
-    ) or (UnknownName(f"check: must be a plugin's name or FILE.py, got {shown(name)}{registry.hint(kinds, name)}"))
+    for refusal in refusals:
+        if len(kinds) == 1 or any(words in str(refusal) for words in said):
+            raise refusal
+    raise UnknownName(f"check: must be a plugin's name or FILE.py, got {shown(name)}{registry.hint(kinds, name)}")
 
 
 def _kinds(kind: str | None) -> Sequence[Kind]:
