@@ -338,7 +338,7 @@ def test_every_algorithm_was_checked():
 @pytest.mark.parametrize(
     ("name", "method"),
     [
-        ("torch:AdamW", "Adam"), ("timm:momentum", "SGD with momentum 0.9"), ("timm:sgd", "SGD with Nesterov momentum 0.9"),
+        ("torch:AdamW", "Adam"), ("timm:momentum", "SGD with momentum 0.9"), ("timm:sgd", "SGD with Nesterov momentum 0.9"), ("timm:sgdp", ""),
         ("pytorch_optimizer:LOMO", "SGD without momentum"), ("pytorch_optimizer:SCION", ""), ("pytorch_optimizer:QHM", ""), ("torch:Rprop", ""), ("timm:lars", ""), ("timm:lamb", ""),
     ],
 )  # fmt: skip
