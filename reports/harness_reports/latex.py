@@ -11,7 +11,7 @@ from harness.verdict.protocol import FACETS
 from harness_reports._words import alarms, constant
 from harness_reports._words.benchmark import search_budget, split_sizes
 from harness_reports._words.columns import shown_metrics
-from harness_reports._words.coverage import sampled_examples
+from harness_reports._words.coverage import draws_of, sampled_examples
 from harness_reports._words.doubts import doubts, gravest
 from harness_reports._words.headline import headline
 from harness_reports._words.latex import escaped_number, floating_table
@@ -106,14 +106,15 @@ def _leaderboard_caption(outcome: Outcome, metrics: Sequence[str], rows: Sequenc
     benchmark, shared = records.meta.benchmark, shared_parts(records)
     epochs = numbers.counted(benchmark["compare"]["epochs"], "epoch")
     caption = (
-        f"{capitalized(metric_title(metrics[0]))} of {records.name}: mean [95 % interval] over seeds, {epochs}, tuned by "
+        f"{capitalized(metric_title(metrics[0]))} of {records.name}: mean [95 % interval] over {draws_of(rows)}, {epochs}, tuned by "
         f"{search_budget(benchmark['search'])} per arm and replicate; {split_sizes(records)} examples{f'; {shared}' if shared else ''}."
     )
-    examples = sorted({sampled_examples(row["covers"]) for row in rows} - {""})
-    if examples:
+    if examples := sorted({sampled_examples(row["covers"]) for row in rows} - {""}):
         caption += (
             f" Where all seeds are equal, the interval is that of a proportion of the {numbers.joined(examples)}."
         )
+    if any(map(_equal_seeds, rows)):
+        caption += " [--]: all seeds are equal, which gives no interval of a metric that is no proportion of examples."
     return caption
 
 
@@ -125,10 +126,17 @@ def _note_below(records: Records) -> str:
 
 
 def _mean_cell(row: Mapping[str, Any]) -> str:
-    """Return ``97.97 [97.51, 98.43]``."""
+    """Return ``97.97 [97.51, 98.43]``; ``80.56 [--]`` where equal seeds give no interval."""
     unit, width = row["unit"], row["high"] - row["low"]
     mean = escaped_number(numbers.plain(row["mean"], unit, width))
-    return f"{mean} {_interval_text(row['low'], row['high'], unit)}" if width == width else mean
+    if width == width:
+        return f"{mean} {_interval_text(row['low'], row['high'], unit)}"
+    return rf"{mean} {{\footnotesize[--]}}" if _equal_seeds(row) else mean
+
+
+def _equal_seeds(row: Mapping[str, Any]) -> bool:
+    """Return whether a mean has no interval because all of its seeds are equal."""
+    return bool(row["n"] > 1 and row["low"] != row["low"] and row["sd"] == row["sd"])
 
 
 def _interval_text(low: float, high: float, unit: str) -> str:

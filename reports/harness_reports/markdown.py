@@ -10,7 +10,7 @@ from harness import Report, Results, Several, Workloads, hookimpl, markdown_text
 from harness.verdict.protocol import FACETS
 from harness_reports._words import alarms, constant, several
 from harness_reports._words.benchmark import machines, search_budget, split_sizes, training_precision
-from harness_reports._words.coverage import sampled_examples
+from harness_reports._words.coverage import draws_of, sampled_examples
 from harness_reports._words.doubts import Remark, doubts, gravest, others, untold
 from harness_reports._words.headline import headline
 from harness_reports._words.names import capitalized, metric_title, shared_parts, shortened
@@ -84,7 +84,7 @@ def _leaderboard_table(outcome: Outcome) -> str:
         return ""
     title = markdown_text(metric_title(rows[0]["metric"]))
     lines = [
-        f"| arm | {title} | 95 % interval over seeds | behind the best by | seeds | time per run |",
+        f"| arm | {title} | 95 % interval over {draws_of(rows)} | behind the best by | seeds | time per run |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     seconds = {row["arm"]: row["mean"] for row in outcome.rows("leaderboard") if row["metric"] == "seconds"}
