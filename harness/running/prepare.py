@@ -12,6 +12,7 @@ from harness.benchmark import loading
 from harness.benchmark.checks.data import check_data
 from harness.benchmark.data_request import data_request
 from harness.benchmark.lines import refusal
+from harness.benchmark.naming import called_after_data
 from harness.benchmark.plan import Plan, Setting, check_profile, resolve
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
@@ -88,6 +89,8 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
     With a ``journal``, what is under way is noted beside the run folder from here on.
     """
     benchmark, source = loading.load(request.file, request.profile, request.overrides, request.workload, request.preset)
+    if request.workload is None:  # a workload has the name that its common folder knows it by
+        benchmark = called_after_data(benchmark, source, request.data)
     for notice in source.notices:
         reporter.say(f"note: {notice}")
     registry = plugins_of(request, benchmark, reporter)
