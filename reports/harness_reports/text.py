@@ -7,10 +7,11 @@ from harness_reports._words import workloads as words
 from harness_reports._words.doubts import doubts, gravest, others, untold
 from harness_reports._words.headline import headline
 from harness_reports._words.outcome import Outcome
+from harness_reports._words.work import work_sentence
 
 
 def render(results: Results) -> str:
-    """Return question, answer, the gravest doubts, the detail, and what else limits the answer, a line each."""
+    """Return question, answer, the gravest doubts, the detail, what else limits the answer, and unequal work, a line each."""
     outcome = Outcome(results)
     head = headline(outcome)
     remarks = doubts(outcome, head)
@@ -18,7 +19,7 @@ def render(results: Results) -> str:
     told = [f"doubt: {remark.text}" for remark in first]
     if more := len(others(remarks)):
         told.append(f"doubt: and {numbers.counted(more, 'more remark')}, which the HTML report has")
-    lines = (head.question, head.answer, *told, head.detail, *untold(head, first))
+    lines = (head.question, head.answer, *told, head.detail, *untold(head, first), work_sentence(outcome))
     return "".join(f"{' '.join(line.split())}\n" for line in lines if line)
 
 
