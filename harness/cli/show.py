@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -90,7 +91,8 @@ def describe_results(
             "problems": list(impersonal(core.problems)),
             "blocked": list(results.left_out),
         }
-        if text := headline_of(results, registry):
+        own = replace(results, tables={**results.tables, **core.tables})  # whatever plugin is blocked
+        if text := headline_of(own, registry):
             headline = {"headline": text.splitlines()}
         if stated := plain_verdict(read_verdicts(records.meta, core.tables)):
             verdict = {"verdict": stated}
