@@ -142,7 +142,9 @@ class Reporter:
         if self._bar is not None and self._task is not None and not trains:
             self._phase = ""  # what is counted next begins with clocks of its own
             description = _shortened(printable(what), self.console.width)
-            self._bar.reset(self._task, description=description, visible=bool(what), unit="", ahead="", seconds_ahead=0.0)
+            self._bar.reset(
+                self._task, description=description, visible=bool(what), unit="", ahead="", seconds_ahead=0.0
+            )
             self._bar.tasks[0].total = None
 
     def move(self, what: str, done: int, total: int, at_once: int = 1) -> None:

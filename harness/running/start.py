@@ -141,7 +141,10 @@ def _executor_of(
     @cache
     def opened() -> GuardedExecutor:
         what = f"opening the executor '{setting.plan.executor.name}'"
-        with reporter.during(what), Watch(reporter, first=OPENING) as watch:  # a cluster may need long to answer, or to refuse
+        with (
+            reporter.during(what),
+            Watch(reporter, first=OPENING) as watch,
+        ):  # a cluster may need long to answer, or to refuse
             watch.happened(lambda: what)
             return closing.enter_context(contextlib.closing(open_executor(setting, store, setting.registry)))
 

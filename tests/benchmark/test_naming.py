@@ -34,8 +34,8 @@ def test_the_home_folder_gives_no_name(monkeypatch, tmp_path):
 
 
 def test_the_run_and_its_folder_have_the_name_unless_set_gives_another(benchmark_file, photos, tmp_path):
-    file = benchmark_file(("options = { train = 64, tune = 32, test = 64 }", ""))
+    file, folder = benchmark_file(("options = { train = 64, tune = 32, test = 64 }", "")), photos()
     for settings, name in (((), "tiny-photos"), (("name=own",), "own")):
-        setting = prepare(Request(file, data=photos(), out=tmp_path / "runs", overrides=settings), QUIET)
+        setting = prepare(Request(file, data=folder, out=tmp_path / "runs", overrides=settings), QUIET)
         assert setting.plan.benchmark.name == name
         assert setting.folder_name.rpartition("-")[0] == name

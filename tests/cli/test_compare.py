@@ -272,8 +272,10 @@ def test_three_runs_are_each_compared_with_the_first(first: Any, other: Any) -> 
         (["FIRST", "OTHER", "--out", "no/where/page.html"], "error: compare --out: must be a file that can be written"),
         (
             ["ONE", "REST"],
-            "error: compare: must be runs with an arm in common, got one with lesson_cnn/optimizer-0/cosine, rest with "
-            "lesson_cnn/optimizer-1/cosine and lesson_cnn/optimizer-2/cosine; run one again with train.optimizers of the other\n",
+            (
+                "error: compare: must be runs with an arm in common, got one with lesson_cnn/optimizer-0/cosine, rest with "
+                "lesson_cnn/optimizer-1/cosine and lesson_cnn/optimizer-2/cosine; run one again with train.optimizers of the other\n"
+            ),
         ),
         (["FIRST", "LOSS"], "error: compare: must be runs decided by one metric, got accuracy in first, loss in loss"),
     ],

@@ -216,7 +216,9 @@ def test_a_cause_that_is_not_known_says_in_words_what_was_tried():
     assert "; cause unknown: no change of sign and momentum, nor of two of them, explains it" in text
     assert "epsilon" not in text  # SGD has none
     text = parted(Signs, "signs", "lion", lr=0.05, momentum=0.9)
-    assert text.endswith("; cause unknown: a change of the sign does not explain it, and of lion nothing else can be changed")
+    assert text.endswith(
+        "; cause unknown: a change of the sign does not explain it, and of lion nothing else can be changed"
+    )
 
 
 @pytest.mark.parametrize("class_", [Honest, KeepsTheGradient])

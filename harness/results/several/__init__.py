@@ -31,7 +31,12 @@ CHANGE = (
     "arm", "run", "how", "seeds", "before", "after", "change", "low", "high", "p", "adjusted", "margin", "state",
 )  # fmt: skip
 MOST_ARMS = 3  # of a run, in an error
-PARTS = {"backbone": "train.backbones", "head": "train.heads", "optimizer": "train.optimizers", "scheduler": "train.schedulers"}
+PARTS = {
+    "backbone": "train.backbones",
+    "head": "train.heads",
+    "optimizer": "train.optimizers",
+    "scheduler": "train.schedulers",
+}
 VERDICT = ("run", "network", "regime", "facet", "label")
 
 
