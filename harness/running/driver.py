@@ -201,6 +201,8 @@ class Driver:
             self._limit.write()
         if event is None or event.ends_run:
             self._epochs_in_all = self._epochs_done + self._epochs_left(loop)
+        if event is None:
+            self.reporter.move("waiting for the first epoch", self._epochs_done, self._epochs_in_all)
         if isinstance(run, Run) and isinstance(event, Epoch):
             self._limit.epoch_ended()
             self._epochs_done += 1
