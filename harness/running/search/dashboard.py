@@ -12,7 +12,6 @@ from harness.plugin.runs import Run
 from harness.records import Store
 
 
-
 @dataclass(frozen=True)
 class Shown:
     """What stands of a trial in Optuna's tables for a person. No sampler and no pruner ever sees it."""

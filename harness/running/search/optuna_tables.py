@@ -35,9 +35,7 @@ def write_trials(
     wanted = [compared(trial) for trial in trials]
     if written == wanted:
         return
-    changed = {
-        number: trial for number, trial in enumerate(trials) if written[number : number + 1] != [wanted[number]]
-    }
+    changed = {number: trial for number, trial in enumerate(trials) if written[number : number + 1] != [wanted[number]]}
     try:
         _replace(storage, name, changed, range(len(trials), len(written)))
         read = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
