@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 
 SILENCE = 2.0  # seconds without a line after which one says what is under way
-LONGEST = 60.0  # seconds; each further line of one phase waits twice as long as the one before, up to this
+AGAIN = 10.0  # seconds after which it is said again; each further line of a phase waits twice as long as the one before
+LONGEST = 60.0  # seconds that such a line waits at the most
 AT_WORK = "at work"  # what a line says where nobody has said what is under way
 LOOK = 0.25  # seconds between two looks at the clock
 
@@ -50,7 +51,7 @@ class Heart:
     def beat(self) -> None:
         """Say what is under way, if a line is due."""
         if self._clock() - self._last_line >= self._due:
-            self._due = min(2 * self._due, LONGEST)
+            self._due = AGAIN if self._due < AGAIN else min(2 * self._due, LONGEST)
             self._say(f"{self._words} ...")
 
     def _watch(self) -> None:

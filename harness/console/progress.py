@@ -121,6 +121,8 @@ class Reporter:
     def during(self, what: str) -> Iterator[None]:
         """Show what is under way while nothing of it is counted: beside the bar, or off a terminal in a line after two seconds."""
         before = self._heart.current
+        if before[0] != TRAINING and not self._around:  # the first seconds of a command are over
+            before = ("", "")
         self._around.append(what)
         self._heart.under_way(what)
         self._show_uncounted(what)
@@ -158,9 +160,9 @@ class Reporter:
             return
         beside = f", {at_once} runs at once" if at_once > 1 else ""
         ends = f", {self.ahead.text} left" if self.ahead.text else ""
-        words = f"{done:,} of {total:,} epochs{beside}{ends}"
-        self._heart.under_way(*((TRAINING, words) if done < total else ()))
-        if time.monotonic() - self._said_training > EVERY:
+        words = f"{done:,} of {total:,} epochs{beside}{ends}" if done else f"waiting for the first of {total:,} epochs"
+        self._heart.under_way(*((TRAINING, words) if done < total else ("", "ending the last runs")))
+        if done and time.monotonic() - self._said_training > EVERY:
             self._said_training = time.monotonic()
             self.say(words)
 

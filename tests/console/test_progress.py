@@ -119,12 +119,12 @@ def test_off_a_terminal_a_line_says_what_is_under_way_where_nothing_was_said_for
     reporter.start("harness: run tiny")
     capsys.readouterr()
     seconds = {}
-    for now in range(1, 11):  # the first line after two seconds, the next one when twice as many have passed
+    for now in range(1, 31):  # the first line after two seconds, the next one when ten more have passed
         clock.now = float(now)
         reporter._heart.beat()
         seconds[now] = capsys.readouterr().out.splitlines()
     line = "loading torch and the plugins ..."
-    assert {now: lines for now, lines in seconds.items() if lines} == {2: [line], 6: [line]}
+    assert {now: lines for now, lines in seconds.items() if lines} == {2: [line], 12: [line]}
     with reporter.during("opening the data"):
         reporter.preparing("drawing", 0, 9)
         clock.now += 2
@@ -144,7 +144,7 @@ def test_off_a_terminal_a_line_says_what_is_under_way_where_nothing_was_said_for
         "drawing: 9 of 9",
         "opening the data ...",
         "3 of 40 epochs, 2 runs at once ...",
-        "at work ...",
+        "ending the last runs ...",
     ]
 
 
