@@ -77,6 +77,12 @@ def gravest(remarks: list[Remark]) -> list[Remark]:
     return grave[:MOST_SHOWN]
 
 
+def untold(headline: Headline, first: list[Remark]) -> list[str]:
+    """Return what limits the answer, its power and its caveat, where none of the first doubts says it."""
+    told = [remark.text for remark in first]
+    return [text for text in (headline.power, headline.caveat) if text and text not in told]
+
+
 def others(remarks: list[Remark]) -> list[Remark]:
     """Return the doubts that ``gravest`` does not tell in full."""
     told = [remark.text for remark in gravest(remarks)]

@@ -53,7 +53,6 @@ class Headline:
     detail: str
     caveat: str = NOT_TESTED  # "" where the verdict says what was tested
     power: str = ""  # how small a difference the run could have seen
-    doubts: tuple[str, ...] = ()  # a sentence for each of the gravest alarms; they come first among the doubts
 
 
 def headline(outcome: Outcome) -> Headline:
@@ -63,7 +62,7 @@ def headline(outcome: Outcome) -> Headline:
     it is "inconclusive (tuning)". Where the verdict stands in spite of an alarm, the alarm is among the doubts alone.
     """
     ranked = _ranking_headline(outcome)
-    ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()), power=power_sentence(outcome))
+    ranked = replace(ranked, power=power_sentence(outcome))
     begins = _beginning(outcome)
     answer = _joined_answer(begins, ranked.answer) if begins else ranked.answer
     lost = _lost_arms(outcome)
@@ -224,12 +223,12 @@ def _why_tied(arms: str, ties: Sequence[Row], best: Row) -> str:
         return f"without two {draw_of(ties[0])}s in common, nothing tells {arms} apart"
     if all(_equal_means(row, best) for row in ties):
         halves = [half_width(row) for row in ties if row["low"] == row["low"]]
-        return f"{arms} have the same mean {title}{f' (± {numbers.difference(max(halves), unit)})' if halves else ''}"
+        return f"{arms} have the same mean {title}{f' (95 % interval ± {numbers.difference(max(halves), unit)})' if halves else ''}"
     if any(row["low"] != row["low"] for row in ties):
         return f"every {draw_of(ties[0])} has the same difference, so nothing tells {arms} apart"
     largest_lead = numbers.difference(max(abs(row["lead"]) for row in ties), unit)
     widest = numbers.difference(max(half_width(row) for row in ties), unit)
-    return f"{arms} lie within {largest_lead} in mean {title}, less than this run can tell apart (± {widest})"
+    return f"{arms} lie within {largest_lead} in mean {title}, less than this run can tell apart (95 % interval ± {widest})"
 
 
 # --- the detail ----------------------------------------------------------------------------------------------
