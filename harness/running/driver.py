@@ -178,8 +178,8 @@ class Driver:
     def failures(self) -> list[str]:
         """Return a line for every trial that failed, arm that could not be tuned, and seed without a result."""
         return [
-            *outcome_lines.search_failures(self.searches),
-            *outcome_lines.comparison_failures(self.comparison, self.store),
+            *outcome_lines.search_failures(self.searches, self._names),
+            *outcome_lines.comparison_failures(self.comparison, self.store, self._names),
         ]
 
     def undefined(self) -> list[str]:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from textwrap import wrap
 from typing import Any
 
 from harness.benchmark.lines import refusal
 from harness.benchmark.sections import as_plain
+from harness.console.columns import folded
 from harness.console.numbers import duration, measure
 from harness.console.progress import Reporter, Watch
 from harness.models.choice import model_line
@@ -71,7 +71,7 @@ def run(
     for line in closing(written.results, setting.registry) if closing else ():
         reporter.say(line)
     if line := model_line(written.results.records) if closing else "":
-        for part in wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+        for part in folded(line, WIDTH):
             reporter.say(part)
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness import numbers
 from harness.verdict.reading import read_verdicts
+from harness_reports._words import alarms
 from harness_reports._words.headline import Headline
 from harness_reports._words.names import capitalized, metric_title
 from harness_reports._words.notices import notices
@@ -155,7 +156,7 @@ def _one_search_text(outcome: Outcome) -> str:
 
 def _below_defaults(outcome: Outcome) -> Iterator[Remark]:
     """Yield the arms whose own defaults score higher on test than they do, if no alarm says so already."""
-    told = {notice.arm for notice in notices(outcome) if notice.kind == "defaults"}
+    told = {outcome.labels.get(arm, arm) for arm in alarms.alarmed_arms(outcome, "defaults")}
     for row in outcome.rows("untuned"):
         label = outcome.labels.get(row["arm"], "")
         if label and label not in told and row["gain"] < 0:
