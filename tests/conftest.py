@@ -94,11 +94,13 @@ def undrawing() -> Callable[[], AbstractContextManager[None]]:
     and the tests in a browser draw.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     @contextmanager
     def undrawn() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(Figure, "draw", lambda figure, renderer: None)
+            patched.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
             yield
 
     return undrawn
