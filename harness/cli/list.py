@@ -59,24 +59,24 @@ def list_plugins(registry: Registry, kind: str | None = None) -> dict[str, Any]:
         {
             "kind": kind,
             "name": name,
-            "summary": found.summary,
-            "plugin": found.plugin,
-            "origin": found.origin,
-            "reference": found.offer.reference,
+            "summary": offered.summary,
+            "plugin": offered.plugin,
+            "origin": offered.origin,
+            "reference": offered.offer.reference,
         }
         for kind in KINDS
         if kind in kinds
-        for name, found in sorted(registry.offers[kind].items())
+        for name, offered in sorted(registry.offers[kind].items())
     ]
     catalogues = [
         {
             "kind": catalogue.kind,
             "name": catalogue.name,
-            "summary": found.summary,
-            "plugin": found.plugin,
-            "origin": found.origin,
+            "summary": offered.summary,
+            "plugin": offered.plugin,
+            "origin": offered.origin,
         }
-        for catalogue, found in registry.catalogues
+        for catalogue, offered in registry.catalogues
         if catalogue.kind in kinds
     ]
     files = installed_benchmarks() if BENCHMARK in kinds else {}

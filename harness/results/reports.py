@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HINT = "name another folder with 'harness report --out'"  # where a report cannot be written
+WRITTEN = ".harness-report"  # a file in a folder that 'harness report --out' wrote
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,6 @@ class Written:
     files: Sequence[Path]
     results: Results
     failures: Sequence[str]
-
-
-WRITTEN = ".harness-report"  # a file in a folder that 'harness report --out' wrote
 
 
 def write_reports(
