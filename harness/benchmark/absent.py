@@ -7,7 +7,7 @@ refused later, for it is probably a slip. So is a setting that ``--set`` itself 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,11 @@ from harness.benchmark.facets import FACET_PROBES
 from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import KeyPath, OptionName, Source, copy_table
+from harness.console.numbers import joined
 
 Table = Mapping[str, Any]
+
+MOST_NAMED = 3  # settings that the notice names; of more it says how many
 
 
 def without_absent(source: Source, defaults: Table) -> Source:
@@ -34,11 +37,18 @@ def without_absent(source: Source, defaults: Table) -> Source:
     _drop_listener_options(cut)
     notices = list(source.notices)
     if cut.dropped:
-        names = ", ".join(".".join(key) for key in cut.dropped)
-        notices.append(f"settings of the file that are left out, because what they are for takes no part: {names}")
+        notices.append(_left_out_line([".".join(key) for key in cut.dropped]))
     notices += _replace_aa(cut)
     notices += _cap_twins(cut)
     return replace(source, values=cut.values, notices=tuple(notices))
+
+
+def _left_out_line(keys: Sequence[str]) -> str:
+    """Return a line that names the first keys that are left out, and how many more there are."""
+    if len(keys) == 1:
+        return f"the file's setting {keys[0]} is left out: what it is for takes no part"
+    more = [f"{len(keys) - MOST_NAMED} more"] if len(keys) > MOST_NAMED else []
+    return f"the file's settings {joined([*keys[:MOST_NAMED], *more])} are left out: what they are for takes no part"
 
 
 def names_in(source: Source, defaults: Table, *key: str) -> set[str]:

@@ -20,7 +20,7 @@ from harness.benchmark.installed import find_benchmark, hint_for
 from harness.benchmark.lines import KEY, find_lines, split_key
 from harness.benchmark.lines import KeyPath as KeyPath
 from harness.benchmark.lines import refusal as refusal
-from harness.benchmark.sections.presets import PRESET, preset_note, preset_table
+from harness.benchmark.sections.presets import PRESET, preset_note, preset_notice, preset_table
 from harness.benchmark.workloads import WORKLOAD, Workload, checked_workloads, find_workload
 from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, printable, shown
 
@@ -113,7 +113,7 @@ def read(
     if workload is not None:  # the name of the file is that of all its workloads
         values["name"], places[("name",)] = workload, places.get((*workload_table.key, "name"), str(file))
     note = preset_note(preset, table, values) if preset is not None else None
-    notices = (note["line"],) if note else ()
+    notices = (preset_notice(note),) if note else ()
     return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads, notices, note)
 
 

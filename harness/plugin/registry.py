@@ -170,8 +170,15 @@ def _name_is_taken(kind: str, earlier: Offered, later: Offered) -> PluginError:
 
 def _look_up(catalogue: Catalogue, name: str) -> Offer | None:
     """Return the plugin of that name in a catalogue, checked; raises PluginError where it does not work here."""
+    offer: Any = None
+    refusal: PluginError | None = None
     with Boundary("catalogue", catalogue.name, "find it or return None"):
-        offer = catalogue.find(name)
+        try:
+            offer = catalogue.find(name)
+        except PluginError as error:  # the reason is one of the plugin of that name, and not of the catalogue
+            refusal = error
+    if refusal is not None:
+        raise refusal
     if offer is None:
         return None
     contract = OFFERS[catalogue.kind]

@@ -62,7 +62,7 @@ def test_a_lead_of_one_photo_is_none(said: Any) -> None:
     half = 100 * (lead["high"] - lead["low"]) / 2
     assert found.answer == (
         "No arm leads: the 2 arms lie within 0.10 points in mean test accuracy, "
-        f"less than this run can tell apart (± {half:.2f} points)"
+        f"less than this run can tell apart (95 % interval ± {half:.2f} points)"
     )
     assert half > 0.1
     assert found.detail.startswith("sgd has the highest mean test accuracy, 95.00 %; next is adam, 0.10 points behind")
@@ -90,7 +90,7 @@ def test_equal_arms_are_said_to_be_equal(make_records: Any, scored: Any, analyse
     records = make_records(["sgd", "adam"], seeds=3)
     same = scored(records, tmp_path, dict.fromkeys(records.runs["run_id"], np.eye(1, 8)[0]))
     found = headline_of(analysed(same))
-    assert found.answer == "No arm leads: the 2 arms have the same mean test accuracy (± 36.94 points)"
+    assert found.answer == "No arm leads: the 2 arms have the same mean test accuracy (95 % interval ± 36.94 points)"
     assert found.detail.startswith(
         "sgd and adam have the same mean test accuracy, 12.50 % (95 % interval of the lead \N{MINUS SIGN}36.94 "
     )

@@ -169,7 +169,7 @@ class Report:
     - ``compare(several)`` returns what ``harness compare`` writes into a file of that extension.
     - ``workloads(workloads)`` returns the common report of several workloads.
     - ``headline(results)`` returns a few lines for a terminal. ``harness show`` and a notebook begin with those of the first
-      report that has it.
+      report that has it. A line that begins with ``doubt: `` is a doubt, the gravest first.
     - ``figures(results)`` returns its figures as matplotlib figures, by name; the label of each is its title. A notebook has
       those of the first report that has it, as ``run.figures``.
 

@@ -333,7 +333,7 @@ class Trials(Budgeted):
             self._told = number + 1
 
     def write_for_optuna(self) -> None:
-        """Write the search, which is over, into Optuna's tables, for its dashboard and its plots."""
+        """Write the search as far as it is into Optuna's tables, for its dashboard and its plots."""
         space, shown = self.competitor.space, partial(shown_of, self._runs.of, self._store, self._metric)
         write_study(self.study, self.setting.plan, space, self._store, self.trials, self._reported, shown)
 

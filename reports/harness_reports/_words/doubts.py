@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness import numbers
 from harness.verdict.reading import read_verdicts
+from harness_reports._words import alarms
 from harness_reports._words.headline import Headline
 from harness_reports._words.names import capitalized, metric_title
 from harness_reports._words.notices import notices
@@ -75,6 +76,12 @@ def gravest(remarks: list[Remark]) -> list[Remark]:
     """Return at most ``MOST_SHOWN`` doubts, the gravest first; those of one kind about many arms are one doubt."""
     grave = [remark for remark in _grouped(remarks) if remark.kind != "note"]
     return grave[:MOST_SHOWN]
+
+
+def untold(headline: Headline, first: list[Remark]) -> list[str]:
+    """Return what limits the answer, its power and its caveat, where none of the first doubts says it."""
+    told = [remark.text for remark in first]
+    return [text for text in (headline.power, headline.caveat) if text and text not in told]
 
 
 def others(remarks: list[Remark]) -> list[Remark]:
@@ -149,7 +156,7 @@ def _one_search_text(outcome: Outcome) -> str:
 
 def _below_defaults(outcome: Outcome) -> Iterator[Remark]:
     """Yield the arms whose own defaults score higher on test than they do, if no alarm says so already."""
-    told = {notice.arm for notice in notices(outcome) if notice.kind == "defaults"}
+    told = {outcome.labels.get(arm, arm) for arm in alarms.alarmed_arms(outcome, "defaults")}
     for row in outcome.rows("untuned"):
         label = outcome.labels.get(row["arm"], "")
         if label and label not in told and row["gain"] < 0:

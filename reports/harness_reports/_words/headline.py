@@ -39,6 +39,7 @@ NOT_COMPARED = (
     "nothing more."
 )
 FEWEST_SEEDS = 2  # the spread of a single seed is not known
+NOT_TUNED = "not tuned"  # the state of an arm whose search has ended without a good trial
 ROUNDING = 1e-9  # two means that differ by this part of their size are equal
 MOST_NAMED = 3  # arms in a sentence; further ones are counted
 
@@ -54,7 +55,6 @@ class Headline:
     detail: str
     caveat: str = NOT_TESTED  # "" where the verdict says what was tested
     power: str = ""  # how small a difference the run could have seen
-    doubts: tuple[str, ...] = ()  # a sentence for each of the gravest alarms; they come first among the doubts
 
 
 def headline(outcome: Outcome) -> Headline:
@@ -64,7 +64,7 @@ def headline(outcome: Outcome) -> Headline:
     it is "inconclusive (tuning)". Where the verdict stands in spite of an alarm, the alarm is among the doubts alone.
     """
     ranked = _ranking_headline(outcome)
-    ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()), power=power_sentence(outcome))
+    ranked = replace(ranked, power=power_sentence(outcome))
     begins = _beginning(outcome)
     answer = _joined_answer(begins, ranked.answer) if begins else ranked.answer
     lost = _lost_arms(outcome)
@@ -100,11 +100,14 @@ def _statement(outcome: Outcome) -> str:
 def _lost_arms(outcome: Outcome) -> str:
     """Return the arms without a result and those that lost runs, as the end of the answer; "" where there are none."""
     rows = outcome.deciding_rows or []
+    untuned = [outcome.labels[row["arm"]] for row in rows if row["state"] == NOT_TUNED]
     without = [outcome.labels[row["arm"]] for row in rows if not row["n"] and row["failed"] + row["diverged"]]
     partly = [row for row in rows if row["n"] and row["failed"] + row["diverged"]]
     ending = ""
     if without and len(without) < len(rows):
         ending += f"; {_some_names(without)} failed in every run"
+    if untuned and len(untuned) < len(rows):
+        ending += f"; no trial of {_some_names(untuned)} ended well"
     if partly:
         lost = [
             f"{outcome.labels[row['arm']]} lost {row['failed'] + row['diverged']} of {row['planned']} runs"
@@ -199,12 +202,12 @@ def _why_tied(arms: str, ties: Sequence[Row], best: Row) -> str:
         return f"without two {draw_of(ties[0])}s in common, nothing tells {arms} apart"
     if all(_equal_means(row, best) for row in ties):
         halves = [half_width(row) for row in ties if row["low"] == row["low"]]
-        return f"{arms} have the same mean {title}{f' (± {numbers.difference(max(halves), unit)})' if halves else ''}"
+        return f"{arms} have the same mean {title}{f' (95 % interval ± {numbers.difference(max(halves), unit)})' if halves else ''}"
     if any(row["low"] != row["low"] for row in ties):
         return f"every {draw_of(ties[0])} has the same difference, so nothing tells {arms} apart"
     largest_lead = numbers.difference(max(abs(row["lead"]) for row in ties), unit)
     widest = numbers.difference(max(half_width(row) for row in ties), unit)
-    return f"{arms} lie within {largest_lead} in mean {title}, less than this run can tell apart (± {widest})"
+    return f"{arms} lie within {largest_lead} in mean {title}, less than this run can tell apart (95 % interval ± {widest})"
 
 
 # --- the detail ----------------------------------------------------------------------------------------------
