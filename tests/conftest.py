@@ -45,7 +45,10 @@ def registry() -> Registry:
 
 @pytest.fixture(scope="session")
 def every_analysis(registry: Registry) -> tuple[str, ...]:
-    """The plugins of all analyses, to be blocked in a run whose tables nobody reads: they take a third of its time."""
+    """The plugins of all analyses, for the ``block`` of a benchmark file: its report is written, and has no tables.
+
+    It is for runs in another process, and for those whose report is read. All others leave it out, with ``unreported``.
+    """
     return tuple(sorted({offered.plugin for offered in registry.offers["analysis"].values()}))
 
 
@@ -113,16 +116,26 @@ def undrawn(undrawing: Callable[[], AbstractContextManager[None]]) -> Iterator[N
         yield
 
 
-@pytest.fixture
-def benchmark_file(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes a tiny benchmark file, with pieces of its text replaced, and returns its path."""
+@pytest.fixture(scope="session")
+def tiny_text() -> Callable[..., str]:
+    """Return a function that returns the text of the tiny benchmark file, with pieces of it replaced."""
 
-    def write(*replacements: tuple[str, str], text: str = TINY, name: str = "tiny.toml") -> Path:
+    def replaced(*replacements: tuple[str, str], text: str = TINY) -> str:
         for old, new in replacements:
             assert old in text, old
             text = text.replace(old, new)
+        return text
+
+    return replaced
+
+
+@pytest.fixture
+def benchmark_file(tmp_path: Path, tiny_text: Callable[..., str]) -> Callable[..., Path]:
+    """Return a function that writes a tiny benchmark file, with pieces of its text replaced, and returns its path."""
+
+    def write(*replacements: tuple[str, str], text: str = TINY, name: str = "tiny.toml") -> Path:
         file = tmp_path / name
-        file.write_text(text, encoding="utf-8")
+        file.write_text(tiny_text(*replacements, text=text), encoding="utf-8")
         return file
 
     return write
