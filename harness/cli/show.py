@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from harness.cli.options import AnyRunFolder, AsJson, Blocked, PluginFiles, print_result
-from harness.console.columns import cut
+from harness.console.columns import cut, folded
 from harness.console.escaping import say_begun
 from harness.console.numbers import assignments, counted, measure, plain
 from harness.results.run_state import is_over, left_out
@@ -247,10 +246,11 @@ def result_lines(document: Mapping[str, Any]) -> list[str]:
 
     headline = document.get("headline", [])
     answer, doubts = headline[1:2], doubts_in(headline)[:1]  # the question is left out
-    verdict = verdict_lines(document["verdict"])[:1] if "verdict" in document else []
+    compares = "verdict" in document and len(document["arms"]) > 1
+    verdict = verdict_lines(document["verdict"])[:1] if compares else []
     lines = []
     for text in (*answer, *verdict, *(f"{DOUBT}{doubt}" for doubt in doubts)):
-        lines += wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        lines += folded(text, WIDTH)
     scored = [arm for arm in _ranked(document) if _scores(document, arm)]
     names = short_arm_names(arm["arm"] for arm in document["arms"])
     width = max((len(names[arm["arm"]]) for arm in scored), default=0)

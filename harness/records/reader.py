@@ -94,8 +94,8 @@ class FolderRecords(Records):
     def recipes(self) -> Mapping[str, Mapping[str, Any]]:
         """Everything that decided a comparison run's outcome, as plain values, by run (``harness.Run``)."""
         with database.reading(self.folder) as db:
-            found = db.execute("SELECT run_id, recipe FROM runs WHERE phase = 'compare'").fetchall()
-        return {run_id: json.loads(recipe) for run_id, recipe in found}
+            rows = db.execute("SELECT run_id, recipe FROM runs WHERE phase = 'compare'").fetchall()
+        return {run_id: json.loads(recipe) for run_id, recipe in rows}
 
     @cached_property
     def scores(self) -> Mapping[str, NDArray[Any]]:

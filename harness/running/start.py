@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from textwrap import wrap
 from typing import Any
 
 from harness.benchmark.lines import refusal
 from harness.benchmark.sections import as_plain
+from harness.console.columns import folded
 from harness.console.numbers import duration, measure
 from harness.console.progress import Reporter, Watch
 from harness.models.choice import model_line
@@ -66,14 +66,14 @@ def run(
         opened(setting.folder_name)
         failures, written, audience = _run_in_folder(setting, replace(request, began=began), reporter, command)
     failures += [*written.failures, *take_notes()]  # a report may have changed settings too
-    said = set(audience.left_out.values())
-    failures = [line for line in failures if line not in said]
+    announced = set(audience.left_out.values())
+    failures = [line for line in failures if line not in announced]
     with reporter.during("summing up what came out"):
         lines = list(closing(written.results, setting.registry)) if closing else []
     for line in lines:
         reporter.say(line)
     if line := model_line(written.results.records) if closing else "":
-        for part in wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+        for part in folded(line, WIDTH):
             reporter.say(part)
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")

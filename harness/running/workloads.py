@@ -145,7 +145,7 @@ def _goes_on(folder: Path, workload: Workload, outcome: _Outcome) -> bool:
 
 
 def _carry_out(workload: Workload, request: Request, reporter: Reporter, words: _Words) -> _Outcome:
-    """Carry out one workload; what is wrong with it is said, and the others go on. A full disk ends them all."""
+    """Carry out one workload; if it fails, a line says why, and the others go on. A full disk ends them all."""
     folder = request.place
 
     def opened(run_folder: str) -> None:

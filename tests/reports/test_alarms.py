@@ -509,8 +509,8 @@ def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
     offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
     results = analyse(records, offers)
     words = (
-        "sgd is inconclusive (tuning), not worse: its tune accuracy is 1.05 points worse than with its optimizer's "
-        "defaults, untuned (half the margin is 0.25 points)."
+        "sgd is inconclusive (tuning). Its search is in doubt, because its tune accuracy lies 1.05 points behind that of its "
+        "optimizer's defaults, untuned (half the margin is 0.25 points)."
     )
     assert text.render(results).splitlines()[2] == f"doubt: {words}"
     plain = markdown.render(results).replace("\\", "")

@@ -151,7 +151,7 @@ def _explain(
         f"must take the steps of {reference.name}, parts from it at step {parted.step} of {STEPS} by {parted.by:.2g} "
         f"of the way, at {assignments(others)}"
     )
-    rule = _rule_of(reference, others)
+    rule = rule_of(reference, others)
     if rule is None:
         return f"{parts}; {_explain_by_sign(offer, own, reference, others)}"
     for words, changed in changes(rule):
@@ -174,11 +174,11 @@ def _taken_by(reference: Optimizer) -> str:
     return f"so changed, {reference.name} takes these very steps"
 
 
-def _rule_of(reference: Optimizer, settings: Mapping[str, Any]) -> Rule | None:
-    """Return the rule by which the reference steps, None where it is none of those that can be varied."""
-    group = Rehearsal(reference, settings, torch.float64).optimizer.param_groups[0]
+def rule_of(offer: Optimizer, settings: Mapping[str, Any]) -> Rule | None:
+    """Return the rule by which an optimizer steps, None where it is none of those that are known and can be varied."""
+    group = Rehearsal(offer, settings, torch.float64).optimizer.param_groups[0]
     for rule in rules_of(group):
-        if _compare(reference, settings, *_ruled(rule, settings))[0] is None:
+        if _compare(offer, settings, *_ruled(rule, settings))[0] is None:
             return rule
     return None
 

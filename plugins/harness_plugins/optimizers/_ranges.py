@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Range(NamedTuple):
-    """What was measured of an optimizer: the range that holds its best rate, that rate and its loss, and its checks."""
+    """What was measured of an optimizer: the range that holds its best rate, that rate and its loss, and its quick checks."""
 
     low: float
     high: float
@@ -192,7 +192,7 @@ RANGES: dict[str, Range] = {
     "torch:SGD": Range(0.001, 10.0, 1.0, 0.314, ""),
 }
 
-# What came of the checks of those that have no range: they find their rate themselves.
+# What came of the checks of those that have no range: they find their rate themselves, or UNMEASURED says why.
 WITHOUT: dict[str, str] = {
     "pytorch_optimizer:A2Grad": "ok",
     "pytorch_optimizer:AdamG": "ok",
@@ -203,6 +203,12 @@ WITHOUT: dict[str, str] = {
     "pytorch_optimizer:DAdaptSGD": "known: several_groups",
     "pytorch_optimizer:Prodigy": "known: several_groups",
 }
+
+# Why no range was measured.
+UNMEASURED: dict[str, str] = {}
+
+# The plain method whose steps an optimizer takes at its defaults, while nothing decays.
+PLAIN: dict[str, str] = {}
 
 
 def of(name: str, like: str = "") -> tuple[float, float]:

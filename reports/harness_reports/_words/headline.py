@@ -39,6 +39,7 @@ NOT_COMPARED = (
     "nothing more."
 )
 FEWEST_SEEDS = 2  # the spread of a single seed is not known
+NOT_TUNED = "not tuned"  # the state of an arm whose search has ended without a good trial
 ROUNDING = 1e-9  # two means that differ by this part of their size are equal
 MOST_NAMED = 3  # arms in a sentence; further ones are counted
 
@@ -99,11 +100,14 @@ def _statement(outcome: Outcome) -> str:
 def _lost_arms(outcome: Outcome) -> str:
     """Return the arms without a result and those that lost runs, as the end of the answer; "" where there are none."""
     rows = outcome.deciding_rows or []
+    untuned = [outcome.labels[row["arm"]] for row in rows if row["state"] == NOT_TUNED]
     without = [outcome.labels[row["arm"]] for row in rows if not row["n"] and row["failed"] + row["diverged"]]
     partly = [row for row in rows if row["n"] and row["failed"] + row["diverged"]]
     ending = ""
     if without and len(without) < len(rows):
         ending += f"; {_some_names(without)} failed in every run"
+    if untuned and len(untuned) < len(rows):
+        ending += f"; no trial of {_some_names(untuned)} ended well"
     if partly:
         lost = [
             f"{outcome.labels[row['arm']]} lost {row['failed'] + row['diverged']} of {row['planned']} runs"
