@@ -57,9 +57,10 @@ class Reporter:
     def __init__(self, quiet: bool = False, words: Callable[[str], str] = str) -> None:
         self._words = words  # of the reader: a Python caller has no options
         self.ahead = Ahead()  # what the whole command has still to do
+        # A notebook gets plain lines too.
         self.console = _Console(
             file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet, force_jupyter=False
-        )  # a notebook has plain lines
+        )
         self._bar: Progress | None = None
         self._said = 0.0
         self._said_training = time.monotonic()

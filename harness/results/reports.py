@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 DOUBT = "doubt: "  # with which a line of a headline begins that says a doubt
 HINT = "name another folder with 'harness report --out'"  # where a report cannot be written
+WRITTEN = ".harness-report"  # a file in a folder that 'harness report --out' wrote
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,6 @@ class Written:
     files: Sequence[Path]
     results: Results
     failures: Sequence[str]
-
-
-WRITTEN = ".harness-report"  # a file in a folder that 'harness report --out' wrote
 
 
 def write_reports(

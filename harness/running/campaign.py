@@ -211,7 +211,7 @@ class Campaign:
         )
 
     def _say_look(self, replicates: int, then: str, records: Records | None = None) -> None:
-        """Say in a line what a look has decided; nothing where there is only one, after which the verdict is said."""
+        """Say in a line what a look has decided; nothing where there is only one, because the verdict follows it."""
         if len(self._looks) == 1:
             return
         words = self._looked(lambda: decided(records or open_records(self._store.folder), self.driver.protocol))

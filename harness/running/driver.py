@@ -259,7 +259,6 @@ class Driver:
         for phase, epochs in phases:
             left += sum(run.epochs for run in phase.waiting) if phase.entered else phase.left * epochs
         return left
-        return left
 
 
 def open_executor(setting: Setting, store: Store, registry: Registry | None = None) -> GuardedExecutor:

@@ -66,9 +66,11 @@ def run(
         opened(setting.folder_name)
         failures, written, audience = _run_in_folder(setting, replace(request, began=began), reporter, command)
     failures += [*written.failures, *take_notes()]  # a report may have changed settings too
-    said = set(audience.left_out.values())
-    failures = [line for line in failures if line not in said]
-    for line in closing(written.results, setting.registry) if closing else ():
+    announced = set(audience.left_out.values())
+    failures = [line for line in failures if line not in announced]
+    with reporter.during("summing up what came out"):
+        lines = list(closing(written.results, setting.registry)) if closing else []
+    for line in lines:
         reporter.say(line)
     if line := model_line(written.results.records) if closing else "":
         for part in folded(line, WIDTH):

@@ -1,8 +1,7 @@
 """Turns: what of the process is one run's while it works, where several runs are trained side by side in one process.
 
-That is a stream of the GPU, on which its work waits for its own and for nobody else's, the global random generators, and
-what the CPU makes of denormal numbers.
-A run that is trained in turn with others draws the numbers that it would draw alone.
+A turn has a stream of the GPU, so that a run waits for its own work alone, it has the global random generators, and it says
+what the CPU makes of denormal numbers. So a run that is trained in turn with others draws the numbers that it would draw alone.
 """
 
 from __future__ import annotations
@@ -127,9 +126,9 @@ class Turn:
         self.place.usable = False
 
     def of(self, items: Iterator[T]) -> Iterator[T]:
-        """Yield what an iterator yields; it works in this run's turn, and whoever takes an item in nobody's.
+        """Yield what an iterator yields. The iterator works in this run's turn, and the caller works outside of it.
 
-        At its end, also where it is closed before, nothing of its work is left under way.
+        When it has ended, or is closed before, nothing of its work is left under way.
         """
         try:
             while True:

@@ -48,9 +48,7 @@ class Examined:
     steps: frozenset[int] = frozenset()  # numbers of steps of the arms' runs; more than one is no fair comparison
     common: bool = True  # whether all arms minimise one objective
     changed: tuple[str, ...] = ()  # keys of the registered design whose values in the records are others now
-    circle: int | None = (
-        None  # the representation was compared up to so many replicates apart in a circle; None for all
-    )
+    circle: int | None = None  # how many replicates apart, in a circle, the representation was compared; None for all
     movable: float = 1.0  # the part of the hidden units that alignment could move; NaN where it is not known
     control_labels: Mapping[tuple[str, str], Word] = field(default_factory=dict)  # by role and facet, where measured
 
@@ -124,7 +122,7 @@ def _entries(measurements: Measurements) -> list[Entry]:
     return with_p_values([with_estimate(entry) for entry in entries])
 
 
-# --- labels -----------------------------------------------------------------------------------------------------
+# --- labels
 
 
 def _control_labels(examined: Examined) -> dict[tuple[str, str], Word]:

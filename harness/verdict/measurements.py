@@ -81,14 +81,14 @@ class Measurements:
             in_loss = measure.facet == "loss"
             return Missing(numbers.why_none(measure) if in_loss else why_unprobed(self.records, measure.facet))
         if measure.scale != "log ratio":
-            found = PairedNumbers(one, other)
+            paired = PairedNumbers(one, other)
         else:
-            found = PairedNumbers(_logs(one), _logs(other), raw=(one, other) if measure.floor else None)
-        zeros = len(one.keys() & other.keys()) - len(found.units)
+            paired = PairedNumbers(_logs(one), _logs(other), raw=(one, other) if measure.floor else None)
+        zeros = len(one.keys() & other.keys()) - len(paired.units)
         without = f"; {zeros} without, where an arm's is 0" if zeros else ""
         seeds = self.network.protocol.seeds
-        each = f", each the mean over {seeds} seeds" if seeds > 1 else ""
-        return replace(found, covers=f"{len(found.units)} replicates{each}{without}")
+        averaged = f", each the mean over {seeds} seeds" if seeds > 1 else ""
+        return replace(paired, covers=f"{len(paired.units)} replicates{averaged}{without}")
 
     # --- distances
 

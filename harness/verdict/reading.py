@@ -150,7 +150,7 @@ def _by_network(table: DataFrame | None) -> dict[tuple[str, str], list[Row]]:
     return grouped
 
 
-# --- as plain values, and as lines ------------------------------------------------------------------------------
+# --- as plain values, and as lines
 
 
 def plain_verdict(verdicts: list[ProtocolVerdict]) -> dict[str, Any] | None:
