@@ -70,25 +70,25 @@ def list_plugins(registry: Registry, kind: str | None = None, names: bool = Fals
         {
             "kind": kind,
             "name": name,
-            "summary": found.summary,
-            "plugin": found.plugin,
-            "origin": found.origin,
-            "reference": found.offer.reference,
+            "summary": offered.summary,
+            "plugin": offered.plugin,
+            "origin": offered.origin,
+            "reference": offered.offer.reference,
         }
         for kind in KINDS
         if kind in kinds
-        for name, found in sorted(registry.offers[kind].items())
+        for name, offered in sorted(registry.offers[kind].items())
     ]
     catalogues = [
         {
             "kind": catalogue.kind,
             "name": catalogue.name,
-            "summary": found.summary,
-            "plugin": found.plugin,
-            "origin": found.origin,
+            "summary": offered.summary,
+            "plugin": offered.plugin,
+            "origin": offered.origin,
             **(_content(catalogue) if names else {}),
         }
-        for catalogue, found in registry.catalogues
+        for catalogue, offered in registry.catalogues
         if catalogue.kind in kinds
     ]
     files = installed_benchmarks() if BENCHMARK in kinds else {}

@@ -147,10 +147,10 @@ class Registry:
         sha256 = self.find("probe", name, "compare.probes").sha256
         return digest([sha256, options]) if options else sha256
 
-    def get(self, kind: Kind, name: str, type_: type[T], where: str = "harness") -> T:
+    def get(self, kind: Kind, name: str, contract: type[T], where: str = "harness") -> T:
         """Return the offer itself, as its own type."""
         offer = self.find(kind, name, where).offer
-        assert isinstance(offer, type_)
+        assert isinstance(offer, contract)
         return offer
 
     def all(self, kind: Kind) -> list[Offer]:
@@ -181,8 +181,8 @@ def _look_up(catalogue: Catalogue, name: str) -> Offer | None:
         raise refusal
     if offer is None:
         return None
-    type_ = OFFERS[catalogue.kind]
-    if not isinstance(offer, type_):
+    contract = OFFERS[catalogue.kind]
+    if not isinstance(offer, contract):
         raise PluginError(
             f"catalogue '{catalogue.name}' must return {_with_article(catalogue.kind)}, got {brief(offer)}"
         )

@@ -283,7 +283,8 @@ def test_betas_can_be_said_one_by_one():
             FOUND.get("optimizer", name, Optimizer).build(weights, lr=0.1, **{beta: 0.5})
 
 
-def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path, every_analysis):
+@pytest.mark.usefixtures("unreported")
+def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path):
     from harness.cli.show import show
     from harness.console.progress import Reporter
     from harness.running.prepare import Request
@@ -294,7 +295,7 @@ def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path, every_analy
         ("[compare]", '[search.space."torch:RAdam"]\nbeta1 = { low = 0.8, high = 0.95 }\n[compare]'),
         ("trials = 3", "trials = 1"),
     )
-    assert run(Request(file, out=tmp_path / "runs", block=every_analysis), Reporter(quiet=True)) == 0
+    assert run(Request(file, out=tmp_path / "runs"), Reporter(quiet=True)) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     arms = {arm["optimizer"]: arm for arm in show(folder)["arms"]}
     assert set(arms) == {"torch:RAdam", "timm:lamb", "lion"}

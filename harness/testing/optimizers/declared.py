@@ -103,9 +103,9 @@ def cost(offer: Optimizer) -> str:
 
 def _in_words(work: Work, parts: Parts) -> str:
     """Return the work of a step for a person."""
-    weights_ = sum(p.numel() for p in parts.parameters)
+    count_of_weights = sum(p.numel() for p in parts.parameters)
     counts = (
         (work.gradients, "gradient", "gradients"),
-        (work.operations / weights_, "operation a weight", "operations a weight"),
+        (work.operations / count_of_weights, "operation a weight", "operations a weight"),
     )
     return " and ".join(f"{count:.3g} {one if count == 1 else many}" for count, one, many in counts)

@@ -163,15 +163,14 @@ def changes(rule: Rule) -> Iterator[tuple[str, Rule]]:
 
 
 def changed_parts(rule: Rule) -> list[str]:
-    """Return in words which parts of a rule ``changes`` changes."""
-    parts = ["the sign of the step"]
+    """Return in a word each which parts of a rule ``changes`` changes; docs/plugins.md has what it makes of them."""
+    parts = ["sign"]
     if rule.first != "gradient":
-        parts.append("momentum (sum or average, first value, bias correction, Nesterov, decay rate)")
+        parts.append("momentum")
     if rule.second != "none":
-        parts.append("the second moment (bias correction, AMSGrad, decay rate)")
-        parts.append("epsilon (its value, inside or outside the root)")
+        parts += ["second moment", "epsilon"]
     if rule.decay:
-        parts.append("weight decay (coupled or decoupled, times the rate or not, its sign, none)")
+        parts.append("weight decay")
     return parts
 
 

@@ -31,8 +31,13 @@ def grave_doubts(outcome: Outcome) -> dict[str, str]:
     sentences = {}
     for arm, reasons in tuning_doubts(outcome).items():
         if arm in grave:
-            sentences[arm] = f"{outcome.labels.get(arm, arm)} is {LABEL}, not worse: {numbers.joined(reasons)}."
+            sentences[arm] = in_doubt(outcome.labels.get(arm, arm), reasons)
     return sentences
+
+
+def in_doubt(label: str, reasons: list[str]) -> str:
+    """Return in a sentence that the search of an arm is in doubt, and why."""
+    return f"{label} is {LABEL}. Its search is in doubt, because {numbers.joined(reasons)}."
 
 
 def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:
@@ -50,7 +55,7 @@ def _reason_of_alarm(outcome: Outcome, row: dict[str, Any]) -> str:
     if row["alarm"] == "defaults":
         below = numbers.difference(row["value"], outcome.deciding.unit)
         half_margin = numbers.difference(row["limit"], outcome.deciding.unit)
-        return f"its {score} is {below} worse than with its optimizer's defaults, untuned (half the margin is {half_margin})"
+        return f"its {score} lies {below} behind that of its optimizer's defaults, untuned (half the margin is {half_margin})"
     return {
         "edge": "its learning rate is at the edge of the searched range",
         "rising": "its scores rise towards the edge of the searched learning rates",
