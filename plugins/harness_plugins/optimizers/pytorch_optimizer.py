@@ -92,7 +92,7 @@ CAPABILITIES: dict[str, dict[str, Any]] = {
 KNOWN = (  # checks, names, why they fail
     (
         ("keeps_gradients",),
-        ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad", "OrthoGrad"),
+        ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad", "OrthoGrad", "PID"),
         "it works in p.grad itself",
     ),
     (
