@@ -38,9 +38,7 @@ class Competitor:
     of: str = ""  # the arm that a control belongs to
     rules: Rules = NO_RULES  # what of its space is in force, and what holds between hyperparameters
     extra: float = 0.0  # what its search's budget was extended by, in the benchmark's unit
-    read_defaults: Mapping[str, ReadDefault] = field(
-        default_factory=dict
-    )  # what its plugins do not declare, named as in space
+    read_defaults: Mapping[str, ReadDefault] = field(default_factory=dict)  # what its plugins leave undeclared
 
     @property
     def name(self) -> str:

@@ -109,8 +109,8 @@ class NoteTables(OpenFolder):
         network = Arm(**recipe["arm"]).network
         noted: dict[str, dict[str, Any]] = self.noted(schema.SCALE_FREE) or {}
         if network not in noted:
-            about = {**tested, "l2": recipe["l2"], "l2_on": recipe["l2_on"]}
-            self.note(schema.SCALE_FREE, {**noted, network: about})
+            note = {**tested, "l2": recipe["l2"], "l2_on": recipe["l2_on"]}
+            self.note(schema.SCALE_FREE, {**noted, network: note})
         elif noted[network]["tensors"] != tested["tensors"]:
             self.warn(f"{network}: other tensors of it are scale-free in one run than in another; see train.l2_on")
 

@@ -205,6 +205,8 @@ class Driver:
             self._showing.write(self.searches)
         if event is None or event.ends_run:
             self._epochs_in_all = self._epochs_done + self._epochs_left(loop)
+        if event is None:
+            self.reporter.move("waiting for the first epoch", self._epochs_done, self._epochs_in_all)
         if isinstance(run, Run) and isinstance(event, Epoch):
             self._limit.epoch_ended()
             self._epochs_done += 1
@@ -256,7 +258,6 @@ class Driver:
         left = 0
         for phase, epochs in phases:
             left += sum(run.epochs for run in phase.waiting) if phase.entered else phase.left * epochs
-        return left
         return left
 
 

@@ -280,8 +280,8 @@ class _Distances:
 def _distances(random: np.random.Generator, scatter: DistancesScatter, held: int, networks: int) -> list[Array]:
     """Return distances [W, N, N] between N networks, by measure.
 
-    A pair's part is the inner product of two points of a cloud, in as many dimensions as its size says. Of several measures
-    the points and the networks' parts are as alike as the distances are correlated.
+    A pair's part is the inner product of two points of a cloud, in as many dimensions as its size says. Where there are several
+    measures, their points and the networks' parts are as alike as the distances are correlated.
     """
     parts = [pair / mean for pair, mean in zip(scatter.pairs, scatter.means, strict=True) if mean > 0 and pair > 0]
     dimensions = MOST_DIMENSIONS

@@ -31,7 +31,7 @@ def occurrences() -> list[Occurrence]:
     told: list[Occurrence] = []
     for seed, phase, state in ((2_000_000, "search", "diverged"), (0, "compare", "done")):
         run = run_of(seed, phase)
-        epochs = [_epoch(number, seed) for number in (1, 2)]
+        epochs = [_epoch(number) for number in (1, 2)]
         about = (run.id, run.arm.name)
         told.append(Occurrence("began", f"began {run.id}", *about, run.recipe()))
         told += [Occurrence("epoch", f"epoch {run.id} {epoch['epoch']}", *about, epoch) for epoch in epochs]
@@ -62,7 +62,7 @@ def occurrences() -> list[Occurrence]:
     return told
 
 
-def _epoch(number: int, seed: int) -> dict[str, Any]:
+def _epoch(number: int) -> dict[str, Any]:
     metrics = {"train_loss": 0.7 / number, "tune_accuracy": 0.5 + 0.1 * number, "tune_f1": None}
     return {
         "epoch": number,

@@ -24,7 +24,7 @@ STEPS = 20  # that an optimizer is watched over: some do something else for thei
 ROUNDING = 5e-7  # of float32 after so many steps, as a part of the largest weight
 NEARLY = 1e-5  # two steps that differ by less, as a part of the way so far, are equal but for rounding
 TURNED = 1e-6  # a length that changes by less, as a part of itself, is kept
-MOVED = 1e-3  # the least way, as a part of the largest weight, of which equality says something
+MOVED = 1e-3  # the least way, as a part of the largest weight, that is long enough for equality to mean something
 SCALES = (1.0, 30.0, 0.1)  # of the loss, in turn, so that a threshold on the gradient is passed and is not
 Loss = Callable[[Sequence[torch.Tensor]], torch.Tensor]
 
@@ -76,7 +76,7 @@ def no_loss(weights: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.stack([(0.0 * weight**3).sum() for weight in weights]).sum()
 
 
-# --- a weight decay of the optimizer's own -------------------------------------------------------------------
+# --- a weight decay of the optimizer's own
 
 
 def own_penalties(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _make_slope(sign: float) -> Loss:
     return loss
 
 
-# --- what a schedule moves beside the learning rate ----------------------------------------------------------
+# --- what a schedule moves beside the learning rate
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class Moved:
     low: float
     high: float
 
-    def with_(self, other: Moved) -> Moved:
+    def joined_with(self, other: Moved) -> Moved:
         """Return the range of both."""
         return Moved(self.before, min(self.low, other.low), max(self.high, other.high))
 
@@ -224,7 +224,7 @@ def entries_of(offer: Optimizer, low: Mapping[str, Any], high: Mapping[str, Any]
     )
 
 
-# --- two optimizers that are one -----------------------------------------------------------------------------
+# --- two optimizers that are one
 
 
 Sameness = Literal["exactly", "but for rounding", "not"]

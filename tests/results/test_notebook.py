@@ -9,6 +9,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from html import unescape
 from typing import Any
 
 import numpy as np
@@ -246,7 +247,10 @@ def test_a_name_that_is_no_table_is_answered_with_those_that_are(folder: Any) ->
 def test_a_notebook_shows_headline_and_leaderboard(folder: Any) -> None:
     run = harness.load(folder)
     page = run._repr_html_()
-    assert run.headline[1] in page.replace("&#39;", "'")
+    assert run.headline[1] in unescape(page)
+    doubts = [line.removeprefix("doubt: ") for line in run.headline if line.startswith("doubt: ")]
+    assert doubts
+    assert re.findall(r"<li>(.*?)</li>", unescape(page)) == doubts
     assert page.count("<tr>") == 1 + 3
     assert page.count("<svg") == 1
     assert page.count("<circle") == 9  # a dot for every seed

@@ -16,9 +16,7 @@ from harness.records import Store
 class Shown:
     """What stands of a trial in Optuna's tables for a person. No sampler and no pruner ever sees it."""
 
-    curve: Mapping[
-        int, float
-    ]  # its score after each epoch, the mean over its seeds; NaN where that is no finite number
+    curve: Mapping[int, float]  # the mean score over its seeds after each epoch; NaN where that is not finite
     notes: Mapping[str, Any]  # its user attributes: the ids of its runs, how it ended, and its confirmation
     started: datetime | None  # when its first run began, in local time as Optuna notes it; None where none has begun
     ended: datetime | None  # when its last run ended; None where it goes on

@@ -91,20 +91,20 @@ def _rows(trials: Mapping[int, FrozenTrial], study_id: int, ids: Mapping[int, in
     for number, trial in trials.items():
         trial_id = ids[number]
         times = {"datetime_start": trial.datetime_start, "datetime_complete": trial.datetime_complete}
-        about = {"trial_id": trial_id, "number": number, "study_id": study_id, "state": trial.state.name}
-        rows["trials"].append(about | times)
+        identity = {"trial_id": trial_id, "number": number, "study_id": study_id, "state": trial.state.name}
+        rows["trials"].append(identity | times)
         for key, value in trial.params.items():
             space = trial.distributions[key]
-            about = {"param_value": space.to_internal_repr(value), "distribution_json": distribution_to_json(space)}
-            rows["trial_params"].append({"trial_id": trial_id, "param_name": key, **about})
+            values = {"param_value": space.to_internal_repr(value), "distribution_json": distribution_to_json(space)}
+            rows["trial_params"].append({"trial_id": trial_id, "param_name": key, **values})
         for objective, value in enumerate(trial.values or ()):
             stored, kind = _stored(value)
-            about = {"objective": objective, "value": stored, "value_type": kind}
-            rows["trial_values"].append({"trial_id": trial_id, **about})
+            values = {"objective": objective, "value": stored, "value_type": kind}
+            rows["trial_values"].append({"trial_id": trial_id, **values})
         for step, value in trial.intermediate_values.items():
             stored, kind = _stored(value)
-            about = {"step": step, "intermediate_value": stored, "intermediate_value_type": kind}
-            rows["trial_intermediate_values"].append({"trial_id": trial_id, **about})
+            values = {"step": step, "intermediate_value": stored, "intermediate_value_type": kind}
+            rows["trial_intermediate_values"].append({"trial_id": trial_id, **values})
         for key, note in trial.system_attrs.items():
             rows["trial_system_attributes"].append({"trial_id": trial_id, "key": key, "value_json": json.dumps(note)})
         for key, note in trial.user_attrs.items():

@@ -82,7 +82,7 @@ def _ended(ask: Ask, plan: Plan, space: Mapping[str, Any], reported: Mapping[int
 
 
 def _running(ask: Ask, space: Mapping[str, Any]) -> FrozenTrial:
-    """Return a trial of the generation under way, of which Optuna knows what was asked and nothing more."""
+    """Return a trial of the generation under way: Optuna knows what was asked, and nothing more."""
     return optuna.trial.create_trial(
         state=TrialState.RUNNING,
         params=ask["params"],

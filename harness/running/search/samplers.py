@@ -128,8 +128,8 @@ def check_finite(sampler: str, competitor: Competitor, where: str) -> None:
     for name, space in competitor.space.items():
         if not _count(space):
             hint = f"give {{choices = [...]}} in [search.space.{competitor.entered}]"
-            range_ = f"a range for '{name}' of {competitor.name}"
-            raise refusal(where, f"have finite spaces for {shown(sampler)}", range_, hint)
+            got = f"a range for '{name}' of {competitor.name}"
+            raise refusal(where, f"have finite spaces for {shown(sampler)}", got, hint)
 
 
 def combinations(space: Mapping[str, Any], rules: Rules = NO_RULES) -> int:
@@ -223,7 +223,7 @@ def _make(classes: Mapping[str, type], name: str, options: Mapping[str, Any], wh
 
 
 def _every(space: Any) -> list[Any]:
-    """Return every value of one parameter, of which there are finitely many."""
+    """Return every value of one parameter that has finitely many."""
     if hasattr(space, "choices"):
         return list(space.choices)
     return [space.low + number * (space.step or 0) for number in range(_count(space))]

@@ -316,7 +316,7 @@ class Trials(Budgeted):
         self._tell()
 
     def _whole_generations(self) -> int:
-        """Return how many trials are in generations of which all trials are asked and have ended."""
+        """Return how many trials are in generations whose trials are all asked and have ended."""
         ended = self._spending.leading()
         return ended - ended % self._options.together
 

@@ -178,7 +178,7 @@ def staff_line(workers: int, places: int, staffing: Staffing, why: str) -> str:
     return f"{line}: {why}" if why else line
 
 
-# --- in a worker --------------------------------------------------------------------------------------------------
+# --- in a worker
 
 
 def rehearse(

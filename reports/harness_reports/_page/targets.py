@@ -126,7 +126,8 @@ def _reached_figure(steps: DataFrame, looks: Mapping[str, ArmLook], unit: str, u
         axes.set_xlim(left=0)
         set_ticks(axes)
         axes.set_xlabel(unit)
-        title = f"Part of the seeds that have reached the target against {unit}"
+        bands = ", with 95 % bands" if len(drawn) <= MOST_BANDS else ""
+        title = f"Part of the seeds that have reached the target against {unit}{bands}"
         return to_svg(figure, f"time-to-target-{unit}", title, {}, named_arms(steps, looks))
 
 
