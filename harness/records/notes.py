@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tomli_w
 
 from harness.plugin.runs import Arm
 from harness.records import files, schema
 from harness.records.opening import OpenFolder
-
-if TYPE_CHECKING:
-    pass
 
 
 def _differing_versions(environment: Mapping[str, Any], drivers: Mapping[str, Any]) -> str:
