@@ -37,6 +37,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             os.environ[name] = value
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_sign_of_life() -> Iterator[None]:
+    """No line says what is under way because this machine is slow: what a command prints is the same on every machine."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("harness.console.heart.SILENCE", float("inf"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def registry() -> Registry:
     """Every built-in plugin."""
@@ -97,11 +105,13 @@ def undrawing() -> Callable[[], AbstractContextManager[None]]:
     and the tests in a browser draw.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     @contextmanager
     def undrawn() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(Figure, "draw", lambda figure, renderer: None)
+            patched.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
             yield
 
     return undrawn

@@ -190,7 +190,7 @@ def _read_text(file: Path) -> str:
         content = file.read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
         reason = _unreadable(file, error)
-        hint = "check the path" if file.exists() else hint_for(file)
+        hint = "check the path" if file.is_file() else hint_for(file)
         raise refusal(str(file), "be a benchmark file (TOML)", reason, hint) from error
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:4]:
         raise refusal(str(file), "be text in UTF-8", "UTF-16 or another encoding", "save it as UTF-8")

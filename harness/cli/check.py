@@ -152,13 +152,11 @@ def _find_by_name(name: str, kinds: Sequence[Kind], registry: Registry) -> Itera
         raise UnknownName(
             f"check: must be a plugin's name or FILE.py, got {shown(name)}; there is a file {shown(file)}: harness check {file}"
         )
-    if len(kinds) == 1:
-        raise refusals[0]
-    fails_here = next((error for error in refusals if "that works here" in str(error)), None)
-    known = {known_name for offers in registry.offers.values() for known_name in offers}
-    raise fails_here or UnknownName(
-        f"check: must be a plugin's name or FILE.py, got {shown(name)}{did_you_mean(name, known)}"
-    )
+    said = ("that works here", "goes around another")  # by the one kind that knows the name, or a part of it
+    for refusal in refusals:
+        if len(kinds) == 1 or any(words in str(refusal) for words in said):
+            raise refusal
+    raise UnknownName(f"check: must be a plugin's name or FILE.py, got {shown(name)}{registry.hint(kinds, name)}")
 
 
 def _kinds(kind: str | None) -> Sequence[Kind]:

@@ -49,7 +49,7 @@ class Equal:
         rounding = "" if self.exactly else ", but for rounding"
         compared = f"take the same steps (compared over {self.steps} steps{rounding})"
         if self.weight_decay:
-            cure = f"to compare them with it, set search.objective to free and give {self.name} a weight_decay"
+            cure = f"to give {self.name} a weight decay of its own, set search.objective to free"
             return f"{self.name} is {self.same_as} here: without weight decay both {compared}; {cure}"
         return f"{self.name} is {self.same_as} here: at equal settings both {compared}"
 

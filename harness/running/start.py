@@ -68,7 +68,9 @@ def run(
     failures += [*written.failures, *take_notes()]  # a report may have changed settings too
     announced = set(audience.left_out.values())
     failures = [line for line in failures if line not in announced]
-    for line in closing(written.results, setting.registry) if closing else ():
+    with reporter.during("summing up what came out"):
+        lines = list(closing(written.results, setting.registry)) if closing else []
+    for line in lines:
         reporter.say(line)
     if line := model_line(written.results.records) if closing else "":
         for part in folded(line, WIDTH):

@@ -26,6 +26,8 @@ NEARLY = 1e-5  # two steps that differ by less, as a part of the way so far, are
 TURNED = 1e-6  # a length that changes by less, as a part of itself, is kept
 MOVED = 1e-3  # the least way, as a part of the largest weight, that is long enough for equality to mean something
 SCALES = (1.0, 30.0, 0.1)  # of the loss, in turn, so that a threshold on the gradient is passed and is not
+TURN = 4  # every so many steps only directions decide
+FLAT = 1e-12  # added to a squared length, which may be 0
 Loss = Callable[[Sequence[torch.Tensor]], torch.Tensor]
 
 
@@ -244,7 +246,7 @@ def compare_steps(
         start = [weight.detach().clone() for weight in pair[0].weights]
         moved = [0.0] * len(start)
         for number in range(steps):
-            loss = make_valleys(SCALES[number % len(SCALES)])
+            loss = loss_of_step(number)
             torch.default_generator.manual_seed(number)
             weights = pair[0].step(loss)
             torch.default_generator.manual_seed(number)
@@ -262,6 +264,25 @@ def compare_steps(
 def _are_near(one: torch.Tensor, other: torch.Tensor, moved: float) -> bool:
     """Return whether weights that have moved so far differ by rounding alone."""
     return bool((one - other).abs().max() <= NEARLY * moved + ROUNDING * one.abs().max())
+
+
+def loss_of_step(number: int) -> Loss:
+    """Return the loss of a step: valleys of several scales in turn, and in every fourth step one that only directions decide.
+
+    Some methods do something else where a gradient passes a threshold, or is at right angles to its weights (SGDP, AdamP).
+    """
+    return turning if number % TURN == TURN - 1 else make_valleys(SCALES[number % len(SCALES)])
+
+
+def turning(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return a loss that does not change with the lengths of a tensor's rows: ``sum(c * row / |row|)``."""
+    random = torch.Generator().manual_seed(98765)
+    losses = []
+    for weight in weights:
+        rows = weight.reshape(len(weight) if weight.ndim > 1 else 1, -1)
+        unit = rows / (rows.square().sum(1, keepdim=True) + FLAT).sqrt()
+        losses.append((torch.randn(rows.shape, generator=random) * unit).sum())
+    return torch.stack(losses).sum()
 
 
 def make_valleys(scale: float) -> Loss:

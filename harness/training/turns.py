@@ -1,7 +1,7 @@
 """Turns: what of the process is one run's while it works, where several runs are trained side by side in one process.
 
-A turn has a stream of the GPU, so that a run waits for its own work alone, and it has the global random generators. So a run
-that is trained in turn with others draws the numbers that it would draw alone.
+A turn has a stream of the GPU, so that a run waits for its own work alone, it has the global random generators, and it says
+what the CPU makes of denormal numbers. So a run that is trained in turn with others draws the numbers that it would draw alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import torch
 
+from harness.training.denormals import denormals_flushed
 from harness.training.device import Device
 from harness.training.pauses import Pause
 
@@ -88,6 +89,8 @@ class Turn:
 
     def __enter__(self) -> None:
         self.take_generators()
+        self._flushing = denormals_flushed()
+        self._flushing.__enter__()
         if self.device.type == "cuda":
             stream = self.place.stream
             if self._follows:
@@ -99,6 +102,7 @@ class Turn:
     def __exit__(self, *error: Any) -> None:
         if self.device.type == "cuda":
             self._context.__exit__(*error)
+        self._flushing.__exit__(*error)
 
     def take_generators(self) -> None:
         """Put this run's generators in force, and keep those of the run that had its turn before."""

@@ -56,6 +56,11 @@ class Examined:
         """Return a facet's entries of one kind of pair, without the measures that do not apply."""
         return [e for e in self.entries if e.measure.facet == facet and e.pair.kind == kind and e.applicable]
 
+    def why_not_applicable(self, facet: str) -> str:
+        """Return why a facet means nothing for this network; "" where it means something."""
+        missing = (e.compared for e in self.entries if e.measure.facet == facet and not e.applicable)
+        return next((one.reason for one in missing if isinstance(one, Missing)), "")
+
     @property
     def facets(self) -> list[str]:
         """The facets that apply to the network, measured or not."""

@@ -182,7 +182,7 @@ def _about_facet(course: Course, facet: str, word: str) -> Iterator[str]:
     examined = course.shown(facet)
     entries = examined.entries_of(facet)
     if word == NOT_APPLICABLE and facet in PROBES and len(course.network.arms) > 1:
-        yield f"{facet}: not applicable, because nothing of it is trained"
+        yield f"{facet}: not applicable, because {examined.why_not_applicable(facet)}"
     elif word == NO_WORD:
         yield from _why_inconclusive(examined, facet)
     elif word == UPPER_BOUND:

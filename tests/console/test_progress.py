@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from harness.console import progress
+from harness.console import heart, progress
 from harness.console.progress import Reporter
 from harness.data.likeness import likeness
 from harness.plugin.contracts import Data, Split
@@ -114,6 +114,7 @@ def test_piped_the_training_says_every_minute_how_far_it_is(capsys, monkeypatch)
 
 def test_off_a_terminal_a_line_says_what_is_under_way_where_nothing_was_said_for_two_seconds(monkeypatch, capsys):
     clock = Clock()
+    monkeypatch.setattr(heart, "SILENCE", 2.0)
     reporter = Reporter()
     reporter._heart._clock = clock
     reporter.start("harness: run tiny")

@@ -181,18 +181,15 @@ def test_a_range_is_read_from_the_table_and_holds_the_rate_that_was_best():
             assert row.low < row.best < row.high
     searched = {name for name in OFFERED if "lr" in FOUND.get("optimizer", name, Optimizer).space}
     assert set(_ranges.RANGES) <= searched
-    unmeasured = {name for name in searched - set(_ranges.RANGES) if not name.startswith("timm:")}
-    assert unmeasured == {"pytorch_optimizer:SpectralSphere"}  # a step takes a tenth of a second
+    rows = {_page._row_of(name) for name in searched}
+    assert rows - set(_ranges.RANGES) == set(_ranges.UNMEASURED)  # the table says why
 
 
-def test_of_timm_a_range_is_measured_or_that_of_what_it_varies_and_wider():
+def test_names_of_timm_have_the_range_of_their_algorithm():
     for name in LIBRARIES["timm"].names():
-        offer, row = FOUND.get("optimizer", f"timm:{name}", Optimizer), _ranges.RANGES.get(timm_optim.same_steps(name))
-        low, high = offer.space["lr"].low, offer.space["lr"].high
-        if row is None:
-            row = _ranges.RANGES[timm_optim.LIKE[offer.reference.rpartition(".")[2]]]
-            assert (low, high) == (row.low / 10, row.high * 10)
-        assert low < row.best < high
+        rates = FOUND.get("optimizer", f"timm:{name}", Optimizer).space["lr"]
+        row = _ranges.RANGES[timm_optim.same_steps(name)]
+        assert (rates.low, rates.high) == (row.low, row.high)
 
 
 @pytest.mark.parametrize("outer", sorted(_wrappers.WRAPPERS))
@@ -245,6 +242,21 @@ def test_one_that_is_fused_into_the_backward_pass_moves_nothing_there(name):
     training.optimizer.step()
     assert not any(map(torch.equal, before, training.weights()))
     assert all(map(torch.equal, gradients, [weight.grad for weight in training.model.parameters()]))
+
+
+def test_scion_light_has_the_momentum_that_its_library_leaves_in_the_gradients():
+    library = pytest.importorskip(
+        "pytorch_optimizer", reason="pytorch_optimizer is not installed here; tox installs it"
+    )
+    offer = FOUND.get("optimizer", "pytorch_optimizer:SCIONLight", Optimizer)
+    one, other = Training(offer), Training(offer)
+    theirs = library.SCIONLight(other.model.parameters(), lr=offer.defaults["lr"])
+    one.steps(4)
+    for _ in range(4):  # the gradients are not set to 0 in between, as the library says
+        torch.nn.functional.cross_entropy(other.model(other.images), other.targets).backward()
+        theirs.step()
+    for weight, same in zip(one.weights(), other.weights(), strict=True):
+        torch.testing.assert_close(weight, same)
 
 
 def test_a_rate_that_an_optimizer_writes_itself_leaves_that_of_the_schedule():
@@ -327,8 +339,8 @@ def test_every_algorithm_was_checked():
 @pytest.mark.parametrize(
     ("name", "method"),
     [
-        ("torch:AdamW", "Adam"), ("timm:momentum", "SGD with momentum 0.9"), ("timm:sgd", "SGD with Nesterov momentum 0.9"),
-        ("pytorch_optimizer:LOMO", "SGD without momentum"), ("torch:Rprop", ""), ("timm:lars", ""), ("timm:lamb", ""),
+        ("torch:AdamW", "Adam"), ("timm:momentum", "SGD with momentum 0.9"), ("timm:sgd", "SGD with Nesterov momentum 0.9"), ("timm:sgdp", ""),
+        ("pytorch_optimizer:LOMO", "SGD without momentum"), ("pytorch_optimizer:SCION", ""), ("pytorch_optimizer:QHM", ""), ("torch:Rprop", ""), ("timm:lars", ""), ("timm:lamb", ""),
     ],
 )  # fmt: skip
 def test_one_that_takes_the_steps_of_a_plain_method_is_said_to(name, method):

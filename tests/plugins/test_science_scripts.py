@@ -129,6 +129,8 @@ def ranges(science, monkeypatch, tmp_path):
     monkeypatch.setattr(script, "discover", lambda: registry)
     monkeypatch.setattr(script, "names_of", lambda registry: ["a:old", "a:new"])
     monkeypatch.setattr(_ranges, "RANGES", {"a:old": _ranges.Range(0.001, 10.0, 1.0, 0.5, "")})
+    for other in ("WITHOUT", "UNMEASURED", "PLAIN"):
+        monkeypatch.setattr(_ranges, other, {})
     return script, table, tried
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
 
 NOTE = (
     "adamw is adam here: without weight decay both take the same steps (compared over 20 steps); "
-    "to compare them with it, set search.objective to free and give adamw a weight_decay"
+    "to give adamw a weight decay of its own, set search.objective to free"
 )
 
 

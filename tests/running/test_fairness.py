@@ -282,7 +282,7 @@ def test_two_optimizers_that_take_the_same_steps_are_said_to_be_one(prepared):
     ]
     assert ready.fairness.notes()[0] == (
         "adamw is adam here: without weight decay both take the same steps (compared over 20 steps); "
-        "to compare them with it, set search.objective to free and give adamw a weight_decay"
+        "to give adamw a weight decay of its own, set search.objective to free"
     )
 
 

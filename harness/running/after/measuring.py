@@ -100,6 +100,7 @@ def _add_sizes(value: Any, sizes: dict[int, int], depth: int) -> None:
 def measure_networks(probe: Probe, runs: Runs, solutions: Solutions) -> Measured:
     """Return what a probe measures on these networks; raises PluginFailed where it fails."""
     from harness.training.batches import mix_seeds, seed_all
+    from harness.training.denormals import denormals_flushed
 
     start = time.perf_counter()
     networks = [solutions.parts(run, probe.name) for run in runs]
@@ -110,6 +111,7 @@ def measure_networks(probe: Probe, runs: Runs, solutions: Solutions) -> Measured
             for parts in networks:
                 around.enter_context(network_kept(parts.model, who, changed.append))
             around.enter_context(kept(who, changed.append))
+            around.enter_context(denormals_flushed())
             numbers, arrays = numbers_and_arrays(probe.measure(*networks, **probe.options))
     except PluginFailed:  # no event takes the lines along
         for line in changed:

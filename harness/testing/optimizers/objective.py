@@ -8,7 +8,7 @@ from harness.errors import PluginError
 from harness.plugin.contracts import Optimizer
 from harness.plugin.validate import is_penalty
 from harness.testing.driving import torch_check
-from harness.testing.optimizers.parity import rule_of
+from harness.testing.optimizers.parity import plain_rule
 from harness.testing.optimizers.rules import words_of
 from harness.testing.outcomes import require
 from harness.testing.spaces import ends
@@ -47,7 +47,7 @@ def common_objective(offer: Optimizer) -> str:
 def plain_method(offer: Optimizer) -> str:
     """Return the plain method whose steps an optimizer takes at its defaults while nothing decays, or ``""``.
 
-    It is looked for among SGD, Adagrad, RMSprop and Adam, and their steps are compared in float64.
+    It is looked for among SGD, Adagrad, RMSprop and Adam, by the comparison that ``harness run`` makes of two arms.
     """
     read = {name: default.value for name, default in read_defaults(offer, offer.space).items()}
     settings = offer.settings(read)
@@ -55,6 +55,6 @@ def plain_method(offer: Optimizer) -> str:
     if not isinstance(settings.get("lr"), int | float):
         return ""
     rule = None
-    with suppress(PluginError):  # one that takes no step in float64 is none of them
-        rule = rule_of(offer, settings)
+    with suppress(PluginError):  # one that fails at its defaults is none of them
+        rule = plain_rule(offer, settings)
     return words_of(rule) if rule else ""

@@ -27,7 +27,7 @@ from harness.testing.optimizers.rules import (
     rules_of,
 )
 from harness.testing.outcomes import require
-from harness.training.rehearsal import SCALES, Rehearsal, make_valleys
+from harness.training.rehearsal import Rehearsal, compare_steps, loss_of_step
 
 STEPS = 60  # that are compared: more than fifty, for what is done every fiftieth
 NEAR = 1e-10  # how far two weights may be apart, as a part of the way they have come
@@ -133,7 +133,7 @@ def _compare(
             for group, rate in zip(rehearsal.optimizer.param_groups, built, strict=True):
                 group["lr"] = rate * (1 - number / (2 * STEPS))  # what takes the rate into its memory parts here
             torch.manual_seed(number)
-            ends.append(rehearsal.step(make_valleys(SCALES[number % len(SCALES)])))
+            ends.append(rehearsal.step(loss_of_step(number)))
         way = max(float((w - s).abs().max()) for w, s in zip(ends[1], start, strict=True))
         off = max(float((a - b).abs().max()) for a, b in zip(*ends, strict=True))
         largest = max(float(w.abs().max()) for w in ends[1])
@@ -151,7 +151,7 @@ def _explain(
         f"must take the steps of {reference.name}, parts from it at step {parted.step} of {STEPS} by {parted.by:.2g} "
         f"of the way, at {assignments(others)}"
     )
-    rule = rule_of(reference, others)
+    rule = _rule_of(reference, others)
     if rule is None:
         return f"{parts}; {_explain_by_sign(offer, own, reference, others)}"
     for words, changed in changes(rule):
@@ -174,7 +174,15 @@ def _taken_by(reference: Optimizer) -> str:
     return f"so changed, {reference.name} takes these very steps"
 
 
-def rule_of(offer: Optimizer, settings: Mapping[str, Any]) -> Rule | None:
+def plain_rule(offer: Optimizer, settings: Mapping[str, Any]) -> Rule | None:
+    """Return the rule whose steps an optimizer takes, exactly or but for the rounding of float32, as a run compares arms."""
+    for rule in rules_of(Rehearsal(offer, settings).optimizer.param_groups[0]):
+        if compare_steps(offer, settings, *_ruled(rule, settings)) != "not":
+            return rule
+    return None
+
+
+def _rule_of(offer: Optimizer, settings: Mapping[str, Any]) -> Rule | None:
     """Return the rule by which an optimizer steps, None where it is none of those that are known and can be varied."""
     group = Rehearsal(offer, settings, torch.float64).optimizer.param_groups[0]
     for rule in rules_of(group):

@@ -54,8 +54,8 @@ the weights decay, or where `always_adapt` is true. Without decay, timm's LARS i
 clipped gradients. A benchmark that names them wants the ratio, so here `always_adapt` is true. It covers every tensor,
 biases too. To have what timm does, write `always_adapt = false` in `[search.space."timm:lars"]`.
 
-**PID and QHM of pytorch_optimizer have a momentum.** The library's own defaults, a momentum of 0, switch both methods off. So they
-begin with those of their papers: 0.9 for PID, and 0.999 with `nu` 0.7 for QHM.
+**PID, QHM and SGDP of pytorch_optimizer have a momentum.** The library's own default, a momentum of 0, switches these methods
+off. So they begin with the values of their papers: 0.9 for PID and SGDP, and 0.999 with `nu` 0.7 for QHM.
 
 **One group of parameters, and all other settings as the library has them.** Only the learning rate is searched. In
 `[search.space."NAME"]` a benchmark fixes or searches more, with `beta1` and `beta2` for an optimizer's `betas`.
@@ -74,7 +74,8 @@ equally wide for all (`AdaGO` and `Kate` have wider ones). {counts}
 {reasons}
 The column *checks* has what came of the quick checks of `harness check`: `ok`, or the checks that the optimizer is known to
 fail. `harness check NAME` says why. The column *remarks* has what an arm of it should be known for. *Steps of* a method means:
-at its defaults, and without weight decay, it takes the steps of that method (60 steps compared in float64).
+at its defaults, and without weight decay, it takes the steps of that method (20 steps on a small problem, as `harness run` compares
+two arms).
 """
 
 

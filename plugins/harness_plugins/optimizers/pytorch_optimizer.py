@@ -6,7 +6,7 @@ https://github.com/kozistr/pytorch_optimizer, version 4.1, the optional extra ``
 searched, in the range that a measurement on a small network gave (``_ranges``), and not even that where the method
 chooses it itself (D-Adaptation, Prodigy, AdamG); ``[search.space."pytorch_optimizer:Adan"]`` fixes or searches more, with
 ``beta1``, ``beta2`` for its ``betas``. What differs from its defaults: weight decay is 0, for the L2 is part of the common
-objective. Where its defaults switch the whole method off (PID and QHM have no momentum), those of the paper stand. Its Muons get their groups by shape, as 'muon' does, with steps of AdamW's size, so that one rate serves both
+objective. Where its defaults switch the whole method off (PID, QHM and SGDP have no momentum), those of the paper stand. Its Muons get their groups by shape, as 'muon' does, with steps of AdamW's size, so that one rate serves both
 halves. One that takes matrices only (SpectralSphere) has an AdamW for the rest. One that goes around another optimizer goes
 around AdamW, or around any that stands in brackets, ``pytorch_optimizer:Lookahead(sgd)``. ``_adapted`` has the classes that
 are called in another way than torch's.
@@ -65,6 +65,7 @@ SET: dict[str, dict[str, Any]] = {
 BEGUN: dict[str, dict[str, Any]] = {  # defaults of the papers, where those of the library switch the whole method off
     "PID": {"momentum": 0.9},
     "QHM": {"momentum": 0.999, "nu": 0.7},
+    "SGDP": {"momentum": 0.9},
 }
 ADAPTED: dict[str, Any] = {  # classes that are called in another way than torch's
     "A2Grad": _adapted.scaled,
@@ -92,7 +93,7 @@ CAPABILITIES: dict[str, dict[str, Any]] = {
 KNOWN = (  # checks, names, why they fail
     (
         ("keeps_gradients",),
-        ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad", "OrthoGrad"),
+        ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad", "OrthoGrad", "PID"),
         "it works in p.grad itself",
     ),
     (

@@ -37,20 +37,11 @@ ADAPTING = (
     "Lamb",
     "Lars",
 )  # classes that scale steps by layer only where weights decay, unless they are told to always
-LIKE = {  # by class, for names that were not measured: the one whose range they have, wider
-    "AdafactorBigVision": "timm:adafactor",
-    "Kron": "pytorch_optimizer:Kron",
-    # cautious ones take some of the steps of these
-    "Adafactor": "timm:adafactor",
-    "AdamP": "timm:adamp",
-    "AdamWLegacy": "timm:adamwlegacy",
-    "Adan": "timm:adan",
-    "Adopt": "timm:adopt",
-    "Lamb": "timm:lamb",
-    "LaProp": "timm:laprop",
-    "Mars": "timm:mars",
-    "NAdamW": "timm:nadamw",
-    "RMSpropTF": "timm:rmsproptf",
+CLIPPED = (
+    "its step is by the rate or by the ratio of the norms, whichever is less, so above the ratio all rates are one"
+)
+KNOWN: Mapping[str, Mapping[str, str]] = {  # checks that fail, and why, by name
+    **dict.fromkeys(("larc", "nlarc"), dict.fromkeys(("obeys_lr", "obeys_schedule"), CLIPPED)),
 }
 UNSAVED = ("*adafactorbv*", "kron*")  # a state that names a data type; a generator that is in no state
 
@@ -65,13 +56,13 @@ def find(name: str) -> Optimizer | None:
         raise PluginError(reason)
     class_ = factory.get_optimizer_info(name).opt_class
     make = partial(factory.create_optimizer_v2, opt=name)
-    rates = _ranges.of(same_steps(name), LIKE.get(class_.__name__, ""))
+    rates = _ranges.of(same_steps(name))
     if name == "adahessian":
         return _library.offer(f"timm:{name}", _adahessian, class_, rates, second_order=True)
     if name.startswith("kron"):
         make = partial(_uncompiled, make)
     resumes = not any(fnmatch(name, pattern) for pattern in UNSAVED)
-    offer = _library.offer(f"timm:{name}", make, class_, rates, resumes=resumes)
+    offer = _library.offer(f"timm:{name}", make, class_, rates, resumes=resumes, known_failures=KNOWN.get(name, {}))
     if class_.__name__ in ADAPTING:
         return replace(offer, defaults={**offer.defaults, "always_adapt": True})
     return offer

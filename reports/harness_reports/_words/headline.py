@@ -13,7 +13,7 @@ from harness import numbers
 from harness.verdict.reading import read_verdicts
 from harness_reports._words import alarms, constant
 from harness_reports._words.coverage import DRAWS_ALONE, SEEDS_ALONE, sampled_examples
-from harness_reports._words.names import PARTS, differing_parts, metric_title
+from harness_reports._words.names import PARTS, capitalized, differing_parts, metric_title
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.power import draw_of, half_width, power_sentence
 
@@ -28,7 +28,6 @@ STATEMENTS = {
     "value only": "Equally good, but not the same minima",
     "refuted": "Not equally good",
     "inconclusive": "Not settled",
-    "mixed": "The networks disagree",
 }  # a verdict's statement, as the answer begins
 SETTLED = (
     "supported",
@@ -84,7 +83,22 @@ def _joined_answer(begins: str, ranked: str) -> str:
 def _beginning(outcome: Outcome) -> str:
     """Return what the verdict says, as the beginning of the answer; "" where nothing is compared."""
     statement = _statement(outcome)
-    return STATEMENTS.get(statement, statement)
+    return _of_each_network(outcome) if statement == "mixed" else STATEMENTS.get(statement, statement)
+
+
+def _of_each_network(outcome: Outcome) -> str:
+    """Return "Supported with linear, inconclusive with mlp": a network is named by what the others do not share."""
+    verdict = read_verdicts(outcome.records.meta, outcome.results.tables)[0]
+    networks = [network for network in verdict.networks if int(network.row["arms"]) > 1]
+    backbones = {network.network.partition("+")[0] for network in networks}
+    names: dict[str, list[str]] = {}
+    for network in networks:
+        backbone, _, head = network.network.partition("+")
+        names.setdefault(str(network.row["statement"]), []).append(
+            head if head and len(backbones) == 1 else network.network or backbone
+        )
+    parts = [f"{statement} with {_some_names(labels)}" for statement, labels in names.items()]
+    return capitalized(", ".join(parts))
 
 
 def _statement(outcome: Outcome) -> str:
@@ -95,6 +109,16 @@ def _statement(outcome: Outcome) -> str:
     pooled = verdicts[0].pooled
     free = outcome.records.meta.benchmark["search"].get("objective", "common") != "common"
     return LEADERBOARD if free or int(pooled["replicates_promised"]) == 1 else str(pooled["statement"])
+
+
+def _is_settled(outcome: Outcome, arm: str) -> bool:
+    """Return whether the verdict on the arm's network calls its arms equally good, and has so weighed their alarms."""
+    if _statement(outcome) in ("", LEADERBOARD):
+        return False
+    return any(
+        network.row["statement"] in SETTLED and arm.startswith(f"{network.network}/")
+        for network in read_verdicts(outcome.records.meta, outcome.results.tables)[0].networks
+    )
 
 
 def _lost_arms(outcome: Outcome) -> str:
@@ -179,8 +203,9 @@ def _answer(outcome: Outcome, best: Row) -> str:
     labels, leads, doubted = outcome.labels, outcome.leads, alarms.tuning_doubts(outcome)
     ties = [row for row in leads if not row["low"] > 0]
     behind = [row for row in leads if row["low"] > 0 and row["arm"] not in doubted]
-    unsure = [labels[row["arm"]] for row in [*([best] if ties else []), *leads] if row["arm"] in doubted]
-    ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure and _statement(outcome) not in SETTLED else ""
+    open_arms = [row["arm"] for row in [*([best] if ties else []), *leads] if not _is_settled(outcome, row["arm"])]
+    unsure = [labels[arm] for arm in open_arms if arm in doubted]
+    ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure else ""
     if alone := next((row["covers"] for row in leads if row["covers"] in DRAWS_ALONE), ""):
         ending += f"; over {alone} alone: {SEEDS_ALONE}"
     if not ties:
