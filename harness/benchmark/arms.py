@@ -154,7 +154,7 @@ def describe_space(competitor: Competitor) -> dict[str, dict[str, Any]]:
     for name in described:
         if condition := competitor.rules.when.get(name):
             described[name]["when"] = {above: list(values) for above, values in condition.items()}
-        if texts := [each.text for each in competitor.rules.constraints if name in each.names]:
+        if texts := [rule.text for rule in competitor.rules.constraints if name in rule.names]:
             described[name]["constraints"] = texts
     return described
 

@@ -151,8 +151,8 @@ def _describe_confirmation(trial: Any) -> dict[str, Any]:
     """Return how the run ended that trained a trial once more before the search chose; nothing where there was none."""
     if not trial["confirmation"]:
         return {}
-    about = {"run_id": trial["confirmation"], "state": trial["confirmation_state"]}
-    return {"confirmation": {**about, "value": _finite(trial["confirmed"])}}
+    ended = {"run_id": trial["confirmation"], "state": trial["confirmation_state"]}
+    return {"confirmation": {**ended, "value": _finite(trial["confirmed"])}}
 
 
 def _describe_seed(run: Any, records: Records) -> dict[str, Any]:

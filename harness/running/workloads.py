@@ -53,8 +53,8 @@ def run_file(
         _begin(folder, file, command)
         opened(folder)
         chosen = _chosen(file, request)
-        each = replace(request, common=folder.name, share=len(file.workloads), began=None)
-        outcomes = _look_by_look(chosen, file, each, reporter, words)
+        of_workload = replace(request, common=folder.name, share=len(file.workloads), began=None)
+        outcomes = _look_by_look(chosen, file, of_workload, reporter, words)
         written = write_common_reports(folder, file.benchmarks[0].report.formats, registry)
     _say_end(reporter, written, folder, closing_together)
     errors = [outcome.error for outcome in outcomes if outcome.error]

@@ -81,8 +81,8 @@ class _Test:
         value, se = self.estimate
         size = np.abs(value) if self.two_sided else value
         beyond = [size - self.margin, *([size + self.margin] if self.two_sided else [])]
-        t = [np.divide(each, se, out=np.where(each > 0, np.inf, -np.inf), where=se > 0) for each in beyond]
-        p: Array = np.sum([stats.t.sf(each, free) for each in t], axis=0)
+        t = [np.divide(excess, se, out=np.where(excess > 0, np.inf, -np.inf), where=se > 0) for excess in beyond]
+        p: Array = np.sum([stats.t.sf(ratio, free) for ratio in t], axis=0)
         return p
 
 

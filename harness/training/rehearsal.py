@@ -257,8 +257,8 @@ def compare_steps(
             same = "but for rounding"
             if not all(map(_are_near, weights, others_weights, moved)):
                 return "not"
-    far = all(way > MOVED * float(s.abs().max()) for way, s in zip(moved, start, strict=True))
-    return same if same == "exactly" or far else "not"
+    moved_enough = all(way > MOVED * float(s.abs().max()) for way, s in zip(moved, start, strict=True))
+    return same if same == "exactly" or moved_enough else "not"
 
 
 def _are_near(one: torch.Tensor, other: torch.Tensor, moved: float) -> bool:

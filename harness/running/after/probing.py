@@ -206,7 +206,7 @@ class Probing:
         group, total, count = self.work.groups[0], 0.0, 0
         for measurements in first_timed(group, len(group)).values():
             timed = [self._timed.get(key_of(runs)) for runs in measurements]
-            seconds = [each for each in timed if each is not None]
+            seconds = [taken for taken in timed if taken is not None]
             if seconds:
                 total += min(seconds[1:] or seconds) * len(measurements)
                 count += len(measurements)

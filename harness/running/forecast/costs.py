@@ -61,18 +61,19 @@ class ArmCost:
     def planned_searches(self, taken: int, confirmed: int) -> list[PlannedSearch]:
         """Return its searches, where the runs of so many trials and so many confirmations exist already."""
         search = self.competitor.benchmark.search
-        each = self.trials // self.searches if self.searches else 0
+        trials_each = self.trials // self.searches if self.searches else 0
         low, high = search.epochs[0] if search.pruner == "none" else search.epochs[-1], search.epochs[-1]
         runs = [
-            self.timing.building + SECONDS_PER_ASK + epochs * self.epoch for epochs in spread_epochs(low, high, each)
+            self.timing.building + SECONDS_PER_ASK + epochs * self.epoch
+            for epochs in spread_epochs(low, high, trials_each)
         ]
         again = self.timing.building + self.competitor.benchmark.compare.epochs * self.epoch
         planned = []
         for number in range(self.searches):
             done, confirmed_here = (self._share(many, number) for many in (taken // search.seeds, confirmed))
             trials = [[seconds] * search.seeds for seconds in runs]
-            left = max(0, min(search.confirm, each) - confirmed_here)
-            trials = [[0.0]] * min(done, each) + trials[done:]
+            left = max(0, min(search.confirm, trials_each) - confirmed_here)
+            trials = [[0.0]] * min(done, trials_each) + trials[done:]
             planned.append(PlannedSearch(trials, search.together, [again] * left))
         return planned
 

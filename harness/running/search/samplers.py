@@ -109,8 +109,8 @@ def _grid(competitor: Competitor, options: Mapping[str, Any], where: str) -> dic
     study = optuna.create_study(sampler=_make(samplers(), GRID, {**options, "search_space": values}, where))
     leading = study.ask(dict(competitor.space)).params
     for name, wanted in first_trial(competitor).items():
-        there, here = (_index(values[name], value) for value in (wanted, leading[name]))
-        values[name][there], values[name][here] = values[name][here], values[name][there]
+        place, first = (_index(values[name], value) for value in (wanted, leading[name]))
+        values[name][place], values[name][first] = values[name][first], values[name][place]
     return values
 
 

@@ -125,15 +125,15 @@ def _compare(
     """Return where two optimizers part, and the largest part of the way that they were apart before that."""
     pair = (Rehearsal(one, settings, torch.float64), Rehearsal(other, others, torch.float64))
     start = [weight.detach().clone() for weight in pair[0].weights]
-    rates = [[group["lr"] for group in each.optimizer.param_groups] for each in pair]
+    rates = [[group["lr"] for group in rehearsal.optimizer.param_groups] for rehearsal in pair]
     apart = 0.0
     for number in range(STEPS):
         ends = []
-        for each, built in zip(pair, rates, strict=True):
-            for group, rate in zip(each.optimizer.param_groups, built, strict=True):
+        for rehearsal, built in zip(pair, rates, strict=True):
+            for group, rate in zip(rehearsal.optimizer.param_groups, built, strict=True):
                 group["lr"] = rate * (1 - number / (2 * STEPS))  # what takes the rate into its memory parts here
             torch.manual_seed(number)
-            ends.append(each.step(loss_of_step(number)))
+            ends.append(rehearsal.step(loss_of_step(number)))
         way = max(float((w - s).abs().max()) for w, s in zip(ends[1], start, strict=True))
         off = max(float((a - b).abs().max()) for a, b in zip(*ends, strict=True))
         largest = max(float(w.abs().max()) for w in ends[1])
