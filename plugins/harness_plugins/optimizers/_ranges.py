@@ -37,7 +37,9 @@ RANGES: dict[str, Range] = {
     "pytorch_optimizer:AdaMuon": Range(3.2e-05, 0.32, 0.032, 0.0627, "ok"),
     "pytorch_optimizer:AdaNorm": Range(3.2e-05, 0.32, 0.032, 0.235, "ok"),
     "pytorch_optimizer:AdaPNM": Range(3.2e-05, 0.32, 0.032, 0.252, "ok"),
-    "pytorch_optimizer:AdaShift": Range(0.0001, 1.0, 0.1, 0.409, "known: obeys_lr, obeys_schedule, without_gradient, channels_last"),
+    "pytorch_optimizer:AdaShift": Range(
+        0.0001, 1.0, 0.1, 0.409, "known: obeys_lr, obeys_schedule, without_gradient, channels_last"
+    ),
     "pytorch_optimizer:AdaSmooth": Range(3.2e-05, 0.32, 0.032, 0.187, "ok"),
     "pytorch_optimizer:AdaTAM": Range(1e-06, 0.01, 0.001, 0.319, "ok"),
     "pytorch_optimizer:Adai": Range(0.001, 10.0, 1.0, 0.383, "ok"),
@@ -106,7 +108,9 @@ RANGES: dict[str, Range] = {
     "pytorch_optimizer:RAdam": Range(0.0001, 1.0, 0.1, 0.26, "ok"),
     "pytorch_optimizer:ROSE": Range(0.00032, 3.2, 0.32, 0.189, "known: descends_quadratic"),
     "pytorch_optimizer:Ranger": Range(0.00032, 3.2, 0.32, 0.17, "known: descends_quadratic, keeps_gradients"),
-    "pytorch_optimizer:Ranger21": Range(0.0001, 1.0, 0.1, 0.26, "known: obeys_lr, obeys_schedule, descends_quadratic, keeps_gradients"),
+    "pytorch_optimizer:Ranger21": Range(
+        0.0001, 1.0, 0.1, 0.26, "known: obeys_lr, obeys_schedule, descends_quadratic, keeps_gradients"
+    ),
     "pytorch_optimizer:SAM": Range(3.2e-05, 0.32, 0.032, 0.268, "ok"),
     "pytorch_optimizer:SCION": Range(0.0001, 1.0, 0.1, 0.123, "ok"),
     "pytorch_optimizer:SCIONLight": Range(0.0001, 1.0, 0.1, 0.108, "ok"),
