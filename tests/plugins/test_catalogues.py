@@ -341,7 +341,7 @@ def test_every_algorithm_was_checked():
     ("name", "method"),
     [
         ("torch:AdamW", "Adam"), ("timm:momentum", "SGD with momentum 0.9"), ("timm:sgd", "SGD with Nesterov momentum 0.9"), ("timm:sgdp", ""),
-        ("pytorch_optimizer:LOMO", "SGD without momentum"), ("pytorch_optimizer:SCION", ""), ("pytorch_optimizer:QHM", ""), ("torch:Rprop", ""), ("timm:lars", ""), ("timm:lamb", ""),
+        ("pytorch_optimizer:LOMO", "SGD without momentum"), ("pytorch_optimizer:SCION", ""), ("pytorch_optimizer:QHM", ""), ("pytorch_optimizer:QHAdam", ""), ("pytorch_optimizer:SGDP", ""), ("torch:Rprop", ""), ("timm:lars", ""), ("timm:lamb", ""),
     ],
 )  # fmt: skip
 def test_one_that_takes_the_steps_of_a_plain_method_is_said_to(name, method):

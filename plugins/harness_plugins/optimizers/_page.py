@@ -54,8 +54,9 @@ the weights decay, or where `always_adapt` is true. Without decay, timm's LARS i
 clipped gradients. A benchmark that names them wants the ratio, so here `always_adapt` is true. It covers every tensor,
 biases too. To have what timm does, write `always_adapt = false` in `[search.space."timm:lars"]`.
 
-**PID, QHM and SGDP of pytorch_optimizer have a momentum.** The library's own default, a momentum of 0, switches these methods
-off. So they begin with the values of their papers: 0.9 for PID and SGDP, and 0.999 with `nu` 0.7 for QHM.
+**PID, QHM, QHAdam and SGDP of pytorch_optimizer begin with the values of their papers.** The library's own defaults switch these
+methods off: they are SGD, and Adam. Here PID and SGDP have a momentum of 0.9, QHM one of 0.999 with `nu` 0.7, and QHAdam has
+`nus` (0.7, 1) and `beta1` 0.995.
 
 **One group of parameters, and all other settings as the library has them.** Only the learning rate is searched. In
 `[search.space."NAME"]` a benchmark fixes or searches more, with `beta1` and `beta2` for an optimizer's `betas`.

@@ -6,10 +6,11 @@ https://github.com/kozistr/pytorch_optimizer, version 4.1, the optional extra ``
 searched, in the range that a measurement on a small network gave (``_ranges``), and not even that where the method
 chooses it itself (D-Adaptation, Prodigy, AdamG); ``[search.space."pytorch_optimizer:Adan"]`` fixes or searches more, with
 ``beta1``, ``beta2`` for its ``betas``. What differs from its defaults: weight decay is 0, for the L2 is part of the common
-objective. Where its defaults switch the whole method off (PID, QHM and SGDP have no momentum), those of the paper stand. Its Muons get their groups by shape, as 'muon' does, with steps of AdamW's size, so that one rate serves both
-halves. One that takes matrices only (SpectralSphere) has an AdamW for the rest. One that goes around another optimizer goes
-around AdamW, or around any that stands in brackets, ``pytorch_optimizer:Lookahead(sgd)``. ``_adapted`` has the classes that
-are called in another way than torch's.
+objective. Where its defaults switch the whole method off (PID, QHAdam, QHM and SGDP), those of the paper stand. Its Muons get
+their groups by shape, as 'muon' does, with steps of AdamW's size, so that one rate serves both halves. One that takes
+matrices only (SpectralSphere) has an AdamW for the rest. One that goes around another optimizer goes around AdamW, or around
+any that stands in brackets, ``pytorch_optimizer:Lookahead(sgd)``. ``_adapted`` has the classes that are called in another
+way than torch's.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ SET: dict[str, dict[str, Any]] = {
     "ApolloDQN": {"warmup_steps": 1},  # else it has a schedule of its own
     "GrokFastAdamW": {"normalize_lr": False},  # else a group's own rate is not scaled as the others are
     "AdaLOMO": {"loss_scale": 0.0},  # for half precision
+    "QHAdam": {"nus": (0.7, 1.0)},  # as in the paper; with the library's (1, 1) it is Adam
     "RAdam": {"degenerated_to_sgd": True},  # as in the paper; else it stands still at first
     "Ranger21": {"norm_loss_factor": 0.0},  # a penalty on the weights
     "SCION": {"norm_type": 1},  # AUTO: what the default, an enumeration's member that cannot be saved, stands for
@@ -64,6 +66,7 @@ SET: dict[str, dict[str, Any]] = {
 }
 BEGUN: dict[str, dict[str, Any]] = {  # defaults of the papers, where those of the library switch the whole method off
     "PID": {"momentum": 0.9},
+    "QHAdam": {"beta1": 0.995},
     "QHM": {"momentum": 0.999, "nu": 0.7},
     "SGDP": {"momentum": 0.9},
 }
