@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import tomllib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,7 @@ TOO_LONG = {
 }  # by a command, or its beginning up to an option: the time for which it is not run here; file, profile, settings and plugins are resolved
 NOT_RUN = ("run", "lr-find", "check", "data get", "watch")  # commands that train for minutes, download, or go on
 DOWNLOADING = {"mnist.py"}  # words of commands that download
+DRAWN = {"pdf,pgf,svg"}  # words of commands whose figures are drawn here; the others leave theirs empty
 RUN_ELSEWHERE = {
     "README.md": "test_plugins_page.py runs the plugin",
     "docs/plugins.md": "test_plugins_page.py runs every plugin",
@@ -226,10 +228,11 @@ def check_names(benchmark, source, registry):
 
 
 @pytest.mark.parametrize("page", [page for page in NAMES if any(command.is_run for command in examples(page))])
-def test_every_other_command_of_a_page_runs(page, desk, capsys):
+def test_every_other_command_of_a_page_runs(page, desk, capsys, undrawing):
     for command in examples(page):
         if command.is_run:
-            with pytest.raises(SystemExit) as ended:
+            drawing = undrawing() if set(command.words).isdisjoint(DRAWN) else nullcontext()
+            with drawing, pytest.raises(SystemExit) as ended:
                 main(desk(command.words))
             assert ended.value.code == 0, (command, capsys.readouterr().err)
 
@@ -263,6 +266,7 @@ def test_no_toml_stands_outside_a_block_that_says_so(page):
     assert re.findall(r"^    \[{1,2}[a-z][\w.-]*\]{1,2}\s*(?:#.*)?$", text, re.MULTILINE) == []
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("page", [page for page in NAMES if blocks(page, "python")])
 def test_python_is_run(page, desk, capsys):
     """The blocks of a page follow one another, as in a notebook."""
