@@ -15,7 +15,7 @@ from harness.benchmark.facets import FACET_PROBES
 from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import KeyPath, OptionName, Source, copy_table
-from harness.console.numbers import joined
+from harness.console.numbers import first_of
 
 Table = Mapping[str, Any]
 
@@ -47,8 +47,7 @@ def _left_out_line(keys: Sequence[str]) -> str:
     """Return a line that names the first keys that are left out, and how many more there are."""
     if len(keys) == 1:
         return f"the file's setting {keys[0]} is left out: what it is for takes no part"
-    more = [f"{len(keys) - MOST_NAMED} more"] if len(keys) > MOST_NAMED else []
-    return f"the file's settings {joined([*keys[:MOST_NAMED], *more])} are left out: what they are for takes no part"
+    return f"the file's settings {first_of(keys, MOST_NAMED)} are left out: what they are for takes no part"
 
 
 def names_in(source: Source, defaults: Table, *key: str) -> set[str]:

@@ -41,6 +41,8 @@ def hint_for(file: Path) -> str:
     ("did you mean 'dogscats'?", 'check the path')
     """
     if file.is_dir():
+        if inside := sorted(file.glob("*.toml")):
+            return f"name a file in it, such as {inside[0]}"
         return f"a folder of photos is named with --data: harness run dogscats --data {shlex.quote(str(file))}"
     known = installed_benchmarks()
     if nearest(file.stem, known) or not file.suffix:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import first_of
 from harness.errors import RunFolderError, disk, one_line
 from harness.plugin.contracts.records import Lack, Records
 from harness.plugin.meta import KEYS, Meta
@@ -124,8 +125,7 @@ def _run_folders_near(folder: Path) -> str:
         with suppress(OSError):  # there is no such folder, or nobody may read it
             runs = [str(each) for each in sorted(place.iterdir()) if schema.database(each).is_file()]
         if runs:
-            more = f" and {len(runs) - MOST_NAMED} more" if len(runs) > MOST_NAMED else ""
-            return f"there {'is' if len(runs) == 1 else 'are'} {', '.join(runs[:MOST_NAMED])}{more}"
+            return f"there {'is' if len(runs) == 1 else 'are'} {first_of(runs, MOST_NAMED)}"
     return "check the path"
 
 

@@ -122,8 +122,9 @@ def _statement(course: Course, factor: float) -> Statement:
 def pool_statements(statements: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """Return the one statement of all networks and "", or "mixed" and the networks of each statement.
 
-    ``statements`` are pairs of a network and its statement.
+    ``statements`` are pairs of a network and its statement. One that does not apply to a network disagrees with nothing.
     """
+    statements = [pair for pair in statements if pair[1] != NOT_APPLICABLE] or statements
     different = dict.fromkeys(statement for _, statement in statements)
     if len(different) == 1:
         return next(iter(different)), ""

@@ -15,8 +15,8 @@ def said(*keys: str) -> str:
     """Return the notice that these settings of the file are left out."""
     if len(keys) == 1:
         return f"the file's setting {keys[0]} is left out: what it is for takes no part"
-    *first, last = keys if len(keys) <= 3 else (*keys[:3], f"{len(keys) - 3} more")
-    return f"the file's settings {', '.join(first)} and {last} are left out: what they are for takes no part"
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    return f"the file's settings {', '.join(keys[:3])}{more} are left out: what they are for takes no part"
 
 
 @pytest.mark.parametrize(

@@ -291,3 +291,10 @@ def test_it_works_without_torch(folder: Any) -> None:
     assert int(length) > 500
     assert int(rows) > 3
     assert not heavy
+
+
+def test_a_folder_of_run_folders_is_answered_with_those_in_it(folder: Any) -> None:
+    with pytest.raises(HarnessError, match=r"must be a run folder, got no run\.db in it; there is .*made-up$"):
+        harness.load(folder.parent)
+    with pytest.raises(HarnessError, match=r"must be a run folder, got nothing there; there is .*made-up$"):
+        harness.load(folder.parent / "made-down")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.console.numbers import joined
+from harness.console.numbers import first_of, joined
 from harness.console.safe_text import impersonal, impersonal_table
 from harness.errors import HarnessError, arguments
 from harness.plugin.contracts import Several
@@ -132,8 +132,7 @@ def _shared_arms(records: Sequence[Records], labels: Sequence[str]) -> set[str]:
 def _arm_names(records: Records) -> str:
     """Return the arms of a run as a list, many of them as a number."""
     arms = list(map(str, records.arms["arm"]))
-    more = [f"{len(arms) - MOST_ARMS} more"] if len(arms) > MOST_ARMS else []
-    return joined([*arms[:MOST_ARMS], *more]) or "no arm"
+    return (first_of(arms, MOST_ARMS) if len(arms) > MOST_ARMS else joined(arms)) or "no arm"
 
 
 def _apart(records: Sequence[Records]) -> str:

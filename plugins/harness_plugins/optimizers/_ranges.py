@@ -114,7 +114,7 @@ RANGES: dict[str, Range] = {
     "pytorch_optimizer:SAM": Range(3.2e-05, 0.32, 0.032, 0.268, "ok"),
     "pytorch_optimizer:SCION": Range(0.0001, 1.0, 0.1, 0.123, "ok"),
     "pytorch_optimizer:SCIONLight": Range(0.0001, 1.0, 0.1, 0.108, "ok"),
-    "pytorch_optimizer:SGDP": Range(0.001, 10.0, 1.0, 0.315, "ok"),
+    "pytorch_optimizer:SGDP": Range(0.00032, 3.2, 0.32, 0.302, "ok"),
     "pytorch_optimizer:SGDSaI": Range(3.2e-05, 0.32, 0.032, 0.327, "known: zero_gradient"),
     "pytorch_optimizer:SGDW": Range(0.001, 10.0, 1.0, 0.314, "ok"),
     "pytorch_optimizer:SM3": Range(0.0001, 1.0, 0.1, 0.449, "ok"),

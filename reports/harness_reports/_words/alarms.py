@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
+from harness.verdict.reading import read_verdicts
 from harness_reports._words import constant
 
 if TYPE_CHECKING:
     from harness_reports._words.outcome import Outcome
 
 LABEL = "inconclusive (tuning)"
+SETTLED = (
+    "supported",
+    "value only",
+)  # statements with which every arm is equally good: the verdict has weighed the alarms
 GRAVE = ("defaults", "chance")  # alarms that stand first among the doubts
 
 
@@ -31,13 +36,28 @@ def grave_doubts(outcome: Outcome) -> dict[str, str]:
     sentences = {}
     for arm, reasons in tuning_doubts(outcome).items():
         if arm in grave:
-            sentences[arm] = in_doubt(outcome.labels.get(arm, arm), reasons)
+            sentences[arm] = in_doubt(outcome, arm, reasons)
     return sentences
 
 
-def in_doubt(label: str, reasons: list[str]) -> str:
-    """Return in a sentence that the search of an arm is in doubt, and why."""
-    return f"{label} is {LABEL}. Its search is in doubt, because {numbers.joined(reasons)}."
+def in_doubt(outcome: Outcome, arm: str, reasons: list[str]) -> str:
+    """Return in a sentence or two that the search of an arm is in doubt, and why."""
+    label, why = outcome.labels.get(arm, arm), numbers.joined(reasons)
+    if verdict_stands(outcome, arm):
+        return f"The search of {label} is in doubt, because {why}. The verdict does not depend on it."
+    return f"{label} is {LABEL}. Its search is in doubt, because {why}."
+
+
+def verdict_stands(outcome: Outcome, arm: str) -> bool:
+    """Return whether the verdict on the arm's network calls its arms equally good, and has so weighed their alarms."""
+    verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
+    free = outcome.records.meta.benchmark["search"].get("objective", "common") != "common"
+    if not verdicts or free or int(verdicts[0].pooled["replicates_promised"]) == 1:
+        return False
+    return any(
+        network.row["statement"] in SETTLED and arm.startswith(f"{network.network}/")
+        for network in verdicts[0].networks
+    )
 
 
 def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:

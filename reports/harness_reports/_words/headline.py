@@ -29,10 +29,6 @@ STATEMENTS = {
     "refuted": "Not equally good",
     "inconclusive": "Not settled",
 }  # a verdict's statement, as the answer begins
-SETTLED = (
-    "supported",
-    "value only",
-)  # statements with which every arm is equally good: the verdict has weighed the alarms
 NOT_COMPARED = (
     "Minima are not compared: each arm may have an objective of its own (search.objective = free), so the arms are ranked and "
     "nothing more."
@@ -109,16 +105,6 @@ def _statement(outcome: Outcome) -> str:
     pooled = verdicts[0].pooled
     free = outcome.records.meta.benchmark["search"].get("objective", "common") != "common"
     return LEADERBOARD if free or int(pooled["replicates_promised"]) == 1 else str(pooled["statement"])
-
-
-def _is_settled(outcome: Outcome, arm: str) -> bool:
-    """Return whether the verdict on the arm's network calls its arms equally good, and has so weighed their alarms."""
-    if _statement(outcome) in ("", LEADERBOARD):
-        return False
-    return any(
-        network.row["statement"] in SETTLED and arm.startswith(f"{network.network}/")
-        for network in read_verdicts(outcome.records.meta, outcome.results.tables)[0].networks
-    )
 
 
 def _lost_arms(outcome: Outcome) -> str:
@@ -203,7 +189,9 @@ def _answer(outcome: Outcome, best: Row) -> str:
     labels, leads, doubted = outcome.labels, outcome.leads, alarms.tuning_doubts(outcome)
     ties = [row for row in leads if not row["low"] > 0]
     behind = [row for row in leads if row["low"] > 0 and row["arm"] not in doubted]
-    open_arms = [row["arm"] for row in [*([best] if ties else []), *leads] if not _is_settled(outcome, row["arm"])]
+    open_arms = [
+        row["arm"] for row in [*([best] if ties else []), *leads] if not alarms.verdict_stands(outcome, row["arm"])
+    ]
     unsure = [labels[arm] for arm in open_arms if arm in doubted]
     ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure else ""
     if alone := next((row["covers"] for row in leads if row["covers"] in DRAWS_ALONE), ""):

@@ -112,7 +112,7 @@ def _about_tuning(outcome: Outcome) -> list[Notice]:
     grave, notices = alarms.grave_doubts(outcome), []
     for arm, reasons in alarms.tuning_doubts(outcome).items():
         if arm not in grave:
-            text = alarms.in_doubt(outcome.labels[arm], reasons)
+            text = alarms.in_doubt(outcome, arm, reasons)
             notices.append(Notice("warn", text, "tuning", outcome.labels[arm]))
     return notices
 

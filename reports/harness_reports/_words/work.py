@@ -60,8 +60,8 @@ def work_sentence(outcome: Outcome) -> str:
     counts = {outcome.labels[row["arm"]]: float(row["gradients"]) for row in outcome.rows("work")}
     counts = {label: gradients for label, gradients in counts.items() if math.isfinite(gradients)}
     least = min(counts.values(), default=0.0)
-    more = [f"{label} takes {gradients:.3g}" for label, gradients in counts.items() if gradients >= MORE * least]
+    more = [f"{label} {gradients:.3g}" for label, gradients in counts.items() if gradients >= MORE * least]
     if not more or len(counts) < 2 or len(more) == len(counts):
         return ""
-    named = [*more[:MOST_NAMED], *([f"{len(more) - MOST_NAMED} more arms as well"] if len(more) > MOST_NAMED else [])]
-    return f"Equal steps are not equal work: {numbers.joined(named)} gradients a step, where others take {least:.3g}."
+    named = numbers.first_of(more, MOST_NAMED)
+    return f"Equal steps are not equal work. Gradients a step: {named}; other arms {least:.3g}."

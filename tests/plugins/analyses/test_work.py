@@ -93,9 +93,7 @@ def test_budgets_are_laid_out_by_what_their_trials_take(records: Records, sample
 def test_reports_say_it_beside_the_scores(records: Records, analysed: Any) -> None:
     results: Results = analysed(records)
     results = replace(results, tables={**results.tables, "work": work.compute(records)})
-    assert work_sentence(Outcome(results)) == (
-        "Equal steps are not equal work: sam takes 2 gradients a step, where others take 1."
-    )
+    assert work_sentence(Outcome(results)) == ("Equal steps are not equal work. Gradients a step: sam 2; other arms 1.")
     rows = work_rows(Outcome(results))
     assert rows[1] == ["sam", "2", "128", "129 M", "1 M", "2.01"]
     assert rows[2][3:] == ["not counted", "500 k", "\N{EN DASH}"]
