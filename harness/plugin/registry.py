@@ -170,7 +170,7 @@ def _name_is_taken(kind: str, earlier: Offered, later: Offered) -> PluginError:
 
 def _look_up(catalogue: Catalogue, name: str) -> Offer | None:
     """Return the plugin of that name in a catalogue, checked; raises PluginError where it does not work here."""
-    offer: Any = None
+    offer: Offer | None = None
     refusal: PluginError | None = None
     with Boundary("catalogue", catalogue.name, "find it or return None"):
         try:
