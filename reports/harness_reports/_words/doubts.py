@@ -30,6 +30,7 @@ ORDER = (
     "tuning",  # another alarm of an arm's search
     "control",  # a control that says what it should not
     "power",  # how large a difference had to be
+    "weighed",  # an alarm of an arm's search that the verdict does not depend on
     "values",  # runs without a finite value
     "trials",  # trials that failed, or a learning rate near the edge
     "data",  # examples that could not be read

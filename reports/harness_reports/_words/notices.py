@@ -112,8 +112,8 @@ def _about_tuning(outcome: Outcome) -> list[Notice]:
     grave, notices = alarms.grave_doubts(outcome), []
     for arm, reasons in alarms.tuning_doubts(outcome).items():
         if arm not in grave:
-            text = alarms.in_doubt(outcome, arm, reasons)
-            notices.append(Notice("warn", text, "tuning", outcome.labels[arm]))
+            level, kind = ("note", "weighed") if alarms.verdict_stands(outcome, arm) else ("warn", "tuning")
+            notices.append(Notice(level, alarms.in_doubt(outcome, arm, reasons), kind, outcome.labels[arm]))
     return notices
 
 
