@@ -112,8 +112,9 @@ def _about_tuning(outcome: Outcome) -> list[Notice]:
     grave, notices = alarms.grave_doubts(outcome), []
     for arm, reasons in alarms.tuning_doubts(outcome).items():
         if arm not in grave:
-            level, kind = ("note", "weighed") if alarms.verdict_stands(outcome, arm) else ("warn", "tuning")
-            notices.append(Notice(level, alarms.in_doubt(outcome, arm, reasons), kind, outcome.labels[arm]))
+            text, label = alarms.in_doubt(outcome, arm, reasons), outcome.labels[arm]
+            stands = alarms.verdict_stands(outcome, arm)
+            notices.append(Notice("note", text, "weighed", label) if stands else Notice("warn", text, "tuning", label))
     return notices
 
 
