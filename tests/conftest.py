@@ -37,6 +37,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             os.environ[name] = value
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_sign_of_life() -> Iterator[None]:
+    """No line says what is under way because this machine is slow: what a command prints is the same on every machine."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("harness.console.heart.SILENCE", float("inf"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def registry() -> Registry:
     """Every built-in plugin."""
@@ -45,7 +53,10 @@ def registry() -> Registry:
 
 @pytest.fixture(scope="session")
 def every_analysis(registry: Registry) -> tuple[str, ...]:
-    """The plugins of all analyses, to be blocked in a run whose tables nobody reads: they take a third of its time."""
+    """The plugins of all analyses, for the ``block`` of a benchmark file: its report is written, and has no tables.
+
+    It is for runs in another process, and for those whose report is read. All others leave it out, with ``unreported``.
+    """
     return tuple(sorted({offered.plugin for offered in registry.offers["analysis"].values()}))
 
 
@@ -94,11 +105,13 @@ def undrawing() -> Callable[[], AbstractContextManager[None]]:
     and the tests in a browser draw.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     @contextmanager
     def undrawn() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(Figure, "draw", lambda figure, renderer: None)
+            patched.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
             yield
 
     return undrawn
@@ -111,16 +124,26 @@ def undrawn(undrawing: Callable[[], AbstractContextManager[None]]) -> Iterator[N
         yield
 
 
-@pytest.fixture
-def benchmark_file(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes a tiny benchmark file, with pieces of its text replaced, and returns its path."""
+@pytest.fixture(scope="session")
+def tiny_text() -> Callable[..., str]:
+    """Return a function that returns the text of the tiny benchmark file, with pieces of it replaced."""
 
-    def write(*replacements: tuple[str, str], text: str = TINY, name: str = "tiny.toml") -> Path:
+    def replaced(*replacements: tuple[str, str], text: str = TINY) -> str:
         for old, new in replacements:
             assert old in text, old
             text = text.replace(old, new)
+        return text
+
+    return replaced
+
+
+@pytest.fixture
+def benchmark_file(tmp_path: Path, tiny_text: Callable[..., str]) -> Callable[..., Path]:
+    """Return a function that writes a tiny benchmark file, with pieces of its text replaced, and returns its path."""
+
+    def write(*replacements: tuple[str, str], text: str = TINY, name: str = "tiny.toml") -> Path:
         file = tmp_path / name
-        file.write_text(text, encoding="utf-8")
+        file.write_text(tiny_text(*replacements, text=text), encoding="utf-8")
         return file
 
     return write

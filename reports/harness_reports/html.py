@@ -21,8 +21,7 @@ from harness_reports._page._section import Page, Section, sections
 from harness_reports._page._several import render_several
 from harness_reports._page._templates import environment, read, script
 from harness_reports._page._workloads import render_workloads
-from harness_reports._words.doubts import doubts, gravest, others
-from harness_reports._words.headline import headline
+from harness_reports._words.doubts import gravest, others
 from harness_reports._words.names import capitalized
 
 if TYPE_CHECKING:
@@ -35,15 +34,13 @@ def render(results: Results) -> str:
     shown = [(section, data) for section in sections() if (data := section.data(page))]
     bodies = [_fill_template(section, page, **data) for section, data in shown]
     styles = dict.fromkeys(chain.from_iterable(section.styles for section, _ in shown))
-    head = headline(page.outcome)
-    remarks = doubts(page.outcome, head)
     parts = {
-        **first_screen(page, head),
+        **first_screen(page),
         "name": page.records.name,
         "claim": CLAIM,
         "crowded": page.crowded,
-        "doubts": gravest(remarks),
-        "more_doubts": len(others(remarks)),
+        "doubts": gravest(page.doubts),
+        "more_doubts": len(others(page.doubts)),
         "banner": capitalized(page.records.meta.data["notice"]),
         "navigation": [section for section, _ in shown],
         "sections": bodies,

@@ -247,7 +247,7 @@ def test_a_run_ends_with_its_result_in_a_few_lines_that_show_says_too(harness, b
     (folder,) = Path("runs").iterdir()
     assert lines[-2:] == [f"report: {folder / name}" for name in ("report.txt", "report.md")]
     result = lines[next(i for i, line in enumerate(lines) if line.startswith("comparing photos: 160")) + 1 : -2]
-    assert 6 <= len(result) <= 10
+    assert 6 <= len(result) <= 14
     assert all(len(line) <= 80 for line in result[:-1])
     model = next(i for i, line in enumerate(result) if line.startswith("'harness predict' and 'harness export' take "))
     assert re.fullmatch(
@@ -260,11 +260,15 @@ def test_a_run_ends_with_its_result_in_a_few_lines_that_show_says_too(harness, b
     _, shown, _ = harness("show", str(folder))
     said = shown.splitlines()
     answer, verdict = said[3], next(line for line in said if line.startswith("do they reach the same minimum?"))
-    assert " ".join(line.strip() for line in result[:-3]) == f"{answer} {verdict}"
-    arms = re.findall(r"/(\w+)/cosine: (test accuracy .*) \(mean ± SD of (3 seeds)", shown)
-    ranked = [re.fullmatch(r"  \d\. (\w+) +(test accuracy .*) \((3 seeds)\)", line).groups() for line in result[-3:-1]]
+    doubts = [line for line in said if line.lstrip().startswith("doubt: ")]
+    assert all(line.startswith("doubt: ") for line in doubts)  # the verdict does not tell them again
+    doubt = doubts[0]
+    assert " ".join(line.strip() for line in result[:-4]) == f"{answer} {verdict} {doubt}"
+    assert result[-4] == "test accuracy, mean ± SD over seeds:"
+    arms = re.findall(r"/(\w+)/cosine: test accuracy (.*) \(mean ± SD of (3 seeds)", shown)
+    ranked = [re.fullmatch(r"  \d\. (\w+) +(.*) \((3 seeds)\)", line).groups() for line in result[-3:-1]]
     assert arms == ranked
-    means = [float(score.split()[2]) for _, score, _ in ranked]
+    means = [float(score.split()[0]) for _, score, _ in ranked]
     assert means == sorted(means, reverse=True)
 
 
@@ -415,16 +419,3 @@ def test_a_report_is_rendered_without_torch(copied):
         f"try: main(['report', {str(copied.folder)!r}])\nexcept SystemExit as ended: print('ended', ended.code)"
     )
     assert python(code).splitlines()[-1] == "ended 0"
-
-
-def test_show_names_the_gravest_tuning_doubts_once():
-    """The headline names them, and so does a verdict, which ranks them among its own."""
-    from harness.cli.show import _headline_lines
-
-    headline = ["Which one?", "No arm leads.", "doubt: sgd is no better than guessing"]
-    document = {"headline": headline, "verdict": {"networks": [{"doubts": [{"kind": "chance", "text": "sgd ..."}]}]}}
-    assert _headline_lines(document) == headline[:2]
-    document["verdict"]["networks"][0]["doubts"][0]["kind"] = "lost"
-    assert _headline_lines(document) == headline
-    assert _headline_lines({"headline": headline}) == headline
-    assert _headline_lines({}) == []

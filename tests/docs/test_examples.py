@@ -222,12 +222,9 @@ def check_names(benchmark, source, registry):
     check_profile(benchmark, source, registry)
     for name, values in benchmark.search.space.items():
         entered = benchmark.train.aliases.get(name, name)
-        offers = [
-            registry.offers[kind][entered].offer
-            for kind in ("optimizer", "scheduler")
-            if entered in registry.offers[kind]
-        ]
-        assert set(values) <= {*offers[0].space, *offers[0].defaults, *offers[0].limits}, f"[search.space.{name}]"
+        kind = "scheduler" if entered in registry.offers["scheduler"] else "optimizer"
+        offer = registry.find(kind, entered, name).offer
+        assert set(values) <= {*offer.space, *offer.defaults, *offer.limits}, f"[search.space.{name}]"
 
 
 @pytest.mark.parametrize("page", [page for page in NAMES if any(command.is_run for command in examples(page))])

@@ -31,7 +31,10 @@ def outcome(folder: Path) -> dict:
     return {"epochs": epochs, "predictions": predictions}
 
 
-def test_they_run_go_on_bit_equal_after_a_kill_and_are_reported(benchmark_file, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("undrawn")  # of the page, names are read
+def test_they_run_go_on_bit_equal_after_a_kill_and_are_reported(
+    benchmark_file, tmp_path, monkeypatch, leave_out_reports
+):
     names = ", ".join(f'"{name}"' for name in ARMS)
     file = benchmark_file(
         ('"sgd", "adam"', names), ("trials = 3", "trials = 1"), ("epochs = [1, 2]", "epochs = [2]"),
@@ -59,6 +62,7 @@ def test_they_run_go_on_bit_equal_after_a_kill_and_are_reported(benchmark_file, 
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(store, "save_tensors", then_killed)
     whole = carry_out("whole", overrides=('report.formats=["html"]',))
+    leave_out_reports(monkeypatch)  # of the run that is killed, the records are compared
     of_state = [place for place, path in enumerate(saved, 1) if path.parent.name == "states"]
     with pytest.raises(Killed):
         carry_out("killed", of_state[-1])  # within a run of the comparison, after its first epoch

@@ -60,7 +60,7 @@ CASES: dict[str, Callable[[Any, Any], Records]] = {
     "nothing but divergence": lambda make, _: all_in("diverged", randomly(make(["sgd"], seeds=2))),
     "one arm diverged": lambda make, _: all_in("diverged", randomly(make(seeds=2))),
     "waiting": lambda make, _: all_in("waiting", make(seeds=2)),
-    "three schedules": lambda make, _: randomly(make(schedulers=("a", "b", "c"), seeds=2)),
+    "three schedules": lambda make, _: randomly(make(["sgd", "adam"], schedulers=("a", "b", "c"), seeds=2)),
 }
 
 

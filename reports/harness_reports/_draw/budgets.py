@@ -47,16 +47,26 @@ def thinned(table: DataFrame) -> DataFrame:
     return pd.concat(drawn)
 
 
-def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[str, ArmLook], name: str) -> Markup:
-    """Return the expected best score of an arm against the budget, with its band, in front of the other arms' curves."""
+def budget_panel(
+    outcome: Outcome,
+    table: DataFrame,
+    curves: Mapping[str, DataFrame],
+    arm: str,
+    looks: Mapping[str, ArmLook],
+    name: str,
+) -> Markup:
+    """Return the expected best score of an arm against the budget, with its band, in front of the other arms' curves.
+
+    ``curves`` are the rows of the table by arm.
+    """
     with house_style():
         figure, axes = new_panel(2.3, NARROW)
-        rows, look = table[table["arm"] == arm], looks[arm]
+        rows, look = curves[arm], looks[arm]
         step: Any = "steps-post" if rows["estimate"].iloc[0] == BEST_SO_FAR else "default"
         for rival in looks:
-            rivals = table[table["arm"] == rival]
-            if rival != arm:
-                axes.plot(rivals["budget"], rivals["expected"], color=MUTED, lw=0.8, alpha=0.45, drawstyle=step)
+            if rival != arm and rival in curves:
+                line = curves[rival]
+                axes.plot(line["budget"], line["expected"], color=MUTED, lw=0.8, alpha=0.45, drawstyle=step)
         marker = "o" if rows["expected"].notna().sum() == 1 else ""  # one point makes no line
         shape: Any = "post" if step == "steps-post" else None
         axes.fill_between(rows["budget"], rows["low"], rows["high"], step=shape, color=look.color, alpha=0.18, lw=0)
@@ -64,7 +74,8 @@ def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[st
         _set_y_ends(axes, table, outcome.searched.goal, outcome.searched.unit)
         _set_trials_axis(axes, table)
         name_y_axis(axes, outcome.trial_title, outcome.searched.unit)
-        described = f"{look.label}: best {outcome.trial_title} to be expected against trials"
+        band = ", with its 95 % band" if rows["low"].notna().any() else ""
+        described = f"{look.label}: best {outcome.trial_title} to be expected against trials{band}"
         return to_svg(figure, name, described, {}, named_arms(rows, looks))
 
 
@@ -132,5 +143,6 @@ def duel_panel(rows: DataFrame, arm: str, looks: Mapping[str, ArmLook], name: st
         _set_trials_axis(axes, rows)
         label = looks[arm].label
         name_y_axis(axes, f"P({label} beats the arm of the line)", "%")
-        described = f"Probability that the search of {label} beats each other arm's"
+        bands = ", with 95 % bands" if len(rivals) <= MOST_BANDS else ""
+        described = f"Probability that the search of {label} beats each other arm's{bands}"
         return to_svg(figure, name, described, {}, named_arms(rows, looks))

@@ -259,17 +259,23 @@ def _optuna_category(value: Any) -> Any:
 
 @contextmanager
 def _quiet_optuna() -> Iterator[None]:
-    """Keep Optuna from writing to the terminal that it made a study, and that its plots are experimental."""
-    import optuna
+    """Keep Optuna from writing to the terminal that it made a study, and that its plots are experimental.
 
-    before = optuna.logging.get_verbosity()
+    Its plots get no template, which plotly would copy for each of them, and which the page leaves out.
+    """
+    import optuna
+    from plotly.io import templates
+
+    before, template = optuna.logging.get_verbosity(), templates.default
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    templates.default = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             yield
     finally:
         optuna.logging.set_verbosity(before)
+        templates.default = template
 
 
 def _importance_view(outcome: Outcome, arm: str, views: Views) -> Markup:

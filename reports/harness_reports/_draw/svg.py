@@ -10,7 +10,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
@@ -110,6 +110,7 @@ def to_svg(
     for axes in figure.axes:
         for group in axes.collections:
             group.set_rasterized(group.get_rasterized() or len(np.asarray(group.get_offsets())) > MANY)
+    _lay_out(figure)
     file = io.StringIO()
     figure.savefig(file, format="svg", dpi=SHARPNESS, transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())
@@ -121,6 +122,22 @@ def to_svg(
     if title:
         ElementTree.SubElement(root, "metadata").text = packed_data(lines_of(figure) if data is None else data)
     return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place the axes of a figure once and for all, where ``savefig`` would place them.
+
+    To place them, ``savefig`` draws the whole figure one more time without output, which is a quarter of its time.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    engine, dpi = figure.get_layout_engine(), figure.dpi
+    if engine is not None:
+        figure.set_dpi(FigureCanvasSVG(figure).fixed_dpi)
+        with suppress(ValueError):  # as where matplotlib draws
+            engine.execute(figure)
+        figure.set_layout_engine(None)
+        figure.set_dpi(dpi)
 
 
 def color_plainly(figure: Figure) -> None:

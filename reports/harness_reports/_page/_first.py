@@ -12,7 +12,6 @@ from harness_reports._page._section import Page
 from harness_reports._words import constant
 from harness_reports._words.benchmark import comparison_length, search_budget, split_sizes
 from harness_reports._words.facets import facet_words
-from harness_reports._words.headline import Headline
 from harness_reports._words.names import metric_title
 from harness_reports._words.outcome import Outcome
 
@@ -20,10 +19,10 @@ CLAIM = "Different optimizers reach almost the same minima."
 UNTUNED = "untuned"  # the role of an optimizer with its defaults
 
 
-def first_screen(page: Page, headline: Headline) -> dict[str, Any]:
+def first_screen(page: Page) -> dict[str, Any]:
     """Return what the first screen shows besides its doubts."""
     return {
-        "headline": headline,
+        "headline": page.headline,
         "basis": _basis(page.outcome),
         "networks": _networks(page.outcome),
         "dots": _dots(page),

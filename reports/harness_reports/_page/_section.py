@@ -16,6 +16,8 @@ from harness_reports import _page
 from harness_reports._draw.interactive import Views
 from harness_reports._draw.looks import ArmLook, arm_looks, swatch
 from harness_reports._draw.thumbs import Thumbs
+from harness_reports._words.doubts import Remark, doubts
+from harness_reports._words.headline import Headline, headline
 from harness_reports._words.names import arm_parts, file_names
 from harness_reports._words.outcome import Outcome
 
@@ -51,6 +53,16 @@ class Page:
     def crowded(self) -> bool:
         """Whether there are so many arms that what has a card or a row for each of them begins folded."""
         return len(self.looks) > FEW_ARMS
+
+    @cached_property
+    def headline(self) -> Headline:
+        """What the page says first."""
+        return headline(self.outcome)
+
+    @cached_property
+    def doubts(self) -> list[Remark]:
+        """Every doubt about that, the gravest first."""
+        return doubts(self.outcome, self.headline)
 
     @cached_property
     def arm_names(self) -> dict[str, str]:

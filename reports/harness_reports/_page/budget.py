@@ -29,11 +29,12 @@ def _budget_panels(page: Page) -> dict[str, Any] | None:
     if table is None:
         return None
     drawn = thinned(table)
+    by_arm = {str(arm): rows for arm, rows in drawn.groupby("arm", sort=False)}
     curves: list[dict[str, Any]] = []
     for arm, look in page.looks.items():
         rows = table[table["arm"] == arm]
         if len(rows):
-            figure = budget_panel(page.outcome, drawn, arm, page.looks, f"budget-{page.arm_names[arm]}")
+            figure = budget_panel(page.outcome, drawn, by_arm, arm, page.looks, f"budget-{page.arm_names[arm]}")
             curves.append({"look": look, "says": _trials_in_words(rows), "figure": figure})
     return {
         "curves": curves,

@@ -7,23 +7,21 @@ from typing import Any
 from harness_reports._page._section import Page, Section
 from harness_reports._page._tuning import alarm_table, untuned_rows
 from harness_reports._page._verdict import verdict
-from harness_reports._words.doubts import doubts, others
-from harness_reports._words.headline import headline
+from harness_reports._words.doubts import others
 
 TITLES = {"bad": "What went wrong", "warn": "What may mislead", "note": "Good to know"}
 
 
 def trust(page: Page) -> dict[str, Any] | None:
     """Return what the section shows; None where there is nothing to add to the first screen."""
-    head = headline(page.outcome)
-    remarks = others(doubts(page.outcome, head))
+    remarks = others(page.doubts)
     groups = []
     for level, title in TITLES.items():
         texts = [remark.text for remark in remarks if remark.level == level]
         if texts:
             groups.append({"level": level, "title": title, "texts": texts})
     parts = {
-        "detail": head.detail,
+        "detail": page.headline.detail,
         "verdict": verdict(page.outcome),
         "untuned": untuned_rows(page),
         "alarms": alarm_table(page),

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from harness import numbers
 from harness.verdict.reading import read_verdicts
+from harness_reports._words import alarms
 from harness_reports._words.headline import Headline
 from harness_reports._words.names import capitalized, metric_title
-from harness_reports._words.notices import notices
+from harness_reports._words.notices import Notice, notices
 from harness_reports._words.outcome import Outcome
 
 ORDER = (
@@ -29,6 +30,7 @@ ORDER = (
     "tuning",  # another alarm of an arm's search
     "control",  # a control that says what it should not
     "power",  # how large a difference had to be
+    "weighed",  # an alarm of an arm's search that the verdict does not depend on
     "values",  # runs without a finite value
     "trials",  # trials that failed, or a learning rate near the edge
     "data",  # examples that could not be read
@@ -59,11 +61,12 @@ class Remark:
 
 def doubts(outcome: Outcome, headline: Headline) -> list[Remark]:
     """Return every doubt, the gravest first; no two say the same."""
+    listed = notices(outcome)
     found = [
-        *_of_verdict(outcome),
+        *_of_verdict(outcome, listed),
         *_of_controls(outcome),
         *_below_defaults(outcome),
-        *_of_notices(outcome),
+        *_of_notices(outcome, listed),
         *_of_caveat(outcome, headline),
         *_of_probes(outcome),
         *_of_power(outcome, headline),
@@ -77,6 +80,12 @@ def gravest(remarks: list[Remark]) -> list[Remark]:
     return grave[:MOST_SHOWN]
 
 
+def untold(headline: Headline, first: list[Remark]) -> list[str]:
+    """Return what limits the answer, its power and its caveat, where none of the first doubts says it."""
+    told = [remark.text for remark in first]
+    return [text for text in (headline.power, headline.caveat) if text and text not in told]
+
+
 def others(remarks: list[Remark]) -> list[Remark]:
     """Return the doubts that ``gravest`` does not tell in full."""
     told = [remark.text for remark in gravest(remarks)]
@@ -86,11 +95,11 @@ def others(remarks: list[Remark]) -> list[Remark]:
 # --- where doubts come from ----------------------------------------------------------------------------------
 
 
-def _of_verdict(outcome: Outcome) -> Iterator[Remark]:
+def _of_verdict(outcome: Outcome, listed: Sequence[Notice]) -> Iterator[Remark]:
     """Yield the doubts about the standing verdict, those aside that the alarms and the runs tell better."""
     verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
     networks = verdicts[0].networks if verdicts else ()
-    known = {notice.arm for notice in notices(outcome) if notice.kind == "lost"}
+    known = {notice.arm for notice in listed if notice.kind == "lost"}
     names = {part for label in outcome.labels.values() for part in (label, label.rpartition("/")[2]) if part}
     names |= {str(name) for name in outcome.records.arms["optimizer"]}
     addable: dict[str, list[str]] = {}
@@ -149,19 +158,19 @@ def _one_search_text(outcome: Outcome) -> str:
 
 def _below_defaults(outcome: Outcome) -> Iterator[Remark]:
     """Yield the arms whose own defaults score higher on test than they do, if no alarm says so already."""
-    told = {notice.arm for notice in notices(outcome) if notice.kind == "defaults"}
+    alarmed = {outcome.labels.get(arm, arm) for arm in alarms.alarmed_arms(outcome, "defaults")}
     for row in outcome.rows("untuned"):
         label = outcome.labels.get(row["arm"], "")
-        if label and label not in told and row["gain"] < 0:
+        if label and label not in alarmed and row["gain"] < 0:
             tuned, untuned = (numbers.measure(row[key], row["unit"]) for key in ("tuned", "untuned"))
             text = f"{label} scores {tuned} tuned and {untuned} with its own defaults: on test, its search brought no gain that can be seen."
             yield Remark("below", "warn", text, label)
 
 
-def _of_notices(outcome: Outcome) -> Iterator[Remark]:
+def _of_notices(outcome: Outcome, listed: Sequence[Notice]) -> Iterator[Remark]:
     """Yield everything that went wrong, is missing or may mislead; what the verdict says already is left out."""
     with_verdict = outcome.table("verdict") is not None
-    for notice in notices(outcome):
+    for notice in listed:
         if not (with_verdict and notice.kind == "replicates"):
             yield Remark(notice.kind, notice.level, notice.text, notice.arm)
 
