@@ -6,8 +6,9 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             os.environ[name] = value
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_sign_of_life() -> Iterator[None]:
+    """No line says what is under way because this machine is slow: what a command prints is the same on every machine."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("harness.console.heart.SILENCE", float("inf"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def registry() -> Registry:
     """Every built-in plugin."""
@@ -44,7 +53,10 @@ def registry() -> Registry:
 
 @pytest.fixture(scope="session")
 def every_analysis(registry: Registry) -> tuple[str, ...]:
-    """The plugins of all analyses, to be blocked in a run whose tables nobody reads: they take a third of its time."""
+    """The plugins of all analyses, for the ``block`` of a benchmark file: its report is written, and has no tables.
+
+    It is for runs in another process, and for those whose report is read. All others leave it out, with ``unreported``.
+    """
     return tuple(sorted({offered.plugin for offered in registry.offers["analysis"].values()}))
 
 
@@ -112,32 +124,91 @@ def undrawn(undrawing: Callable[[], AbstractContextManager[None]]) -> Iterator[N
         yield
 
 
-@pytest.fixture
-def benchmark_file(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes a tiny benchmark file, with pieces of its text replaced, and returns its path."""
+@pytest.fixture(scope="session")
+def tiny_text() -> Callable[..., str]:
+    """Return a function that returns the text of the tiny benchmark file, with pieces of it replaced."""
 
-    def write(*replacements: tuple[str, str], text: str = TINY, name: str = "tiny.toml") -> Path:
+    def replaced(*replacements: tuple[str, str], text: str = TINY) -> str:
         for old, new in replacements:
             assert old in text, old
             text = text.replace(old, new)
+        return text
+
+    return replaced
+
+
+@pytest.fixture
+def benchmark_file(tmp_path: Path, tiny_text: Callable[..., str]) -> Callable[..., Path]:
+    """Return a function that writes a tiny benchmark file, with pieces of its text replaced, and returns its path."""
+
+    def write(*replacements: tuple[str, str], text: str = TINY, name: str = "tiny.toml") -> Path:
         file = tmp_path / name
-        file.write_text(text, encoding="utf-8")
+        file.write_text(tiny_text(*replacements, text=text), encoding="utf-8")
         return file
 
     return write
 
 
+SMALLEST = (("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1\nuntuned = 0\ngate = false"))
+
+
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of the tiny benchmark, carried out once for all tests that only read it."""
+def smallest() -> tuple[tuple[str, str], ...]:
+    """The replacements after which a tiny benchmark trains each arm twice: in one trial, and in one comparison run."""
+    return SMALLEST
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a function that returns a folder after it was filled, once in a session of the tests.
+
+    pytest-xdist has several processes, each with session fixtures of its own. The first one that asks for a folder fills
+    it. Another one that asks meanwhile waits for it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shares = "PYTEST_XDIST_WORKER" in os.environ and sys.platform != "win32"  # where files can be locked
+    common = base.parent if shares else base
+
+    def once(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, filled = common / f"once-{name}", common / f"once-{name}.filled"
+        with alone(common / f"once-{name}.lock"):
+            if not filled.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # another process could not fill it
+                folder.mkdir()
+                fill(folder)
+                filled.touch()
+        return folder
+
+    return once
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Let this process be alone, among those that name the same file."""
+    with lock.open("w") as handle:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_run(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """The run folder of the tiny benchmark, carried out once for all tests that only read it.
+
+    Two folders above it are its file, ``tiny.toml``, and what was printed, ``printed.txt``.
+    """
     from harness.running.prepare import Request
     from harness.running.start import run
 
-    place = tmp_path_factory.mktemp("tiny")
-    (place / "tiny.toml").write_text(TINY, encoding="utf-8")
-    request = Request(place / "tiny.toml", out=place / "runs")
-    assert run(request, Reporter(quiet=True), ["harness", "run", str(request.file)]) == 0
-    (folder,) = request.out.iterdir()
+    def fill(place: Path) -> None:
+        (place / "tiny.toml").write_text(TINY, encoding="utf-8")
+        request = Request(place / "tiny.toml", out=place / "runs")
+        with (place / "printed.txt").open("w", encoding="utf-8") as printed, redirect_stdout(printed):
+            assert run(request, Reporter(), ["harness", "run", str(request.file)]) == 0
+
+    (folder,) = (made_once("tiny", fill) / "runs").iterdir()
     return folder
 
 

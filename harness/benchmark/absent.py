@@ -7,16 +7,19 @@ refused later, for it is probably a slip. So is a setting that ``--set`` itself 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from harness.benchmark.facets import FACET_PROBES
 from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import Benchmark
-from harness.benchmark.toml import OptionName, Path_, Source, copy_table
+from harness.benchmark.toml import KeyPath, OptionName, Source, copy_table
+from harness.console.numbers import first_of
 
 Table = Mapping[str, Any]
+
+MOST_NAMED = 3  # settings that the notice names; of more it says how many
 
 
 def without_absent(source: Source, defaults: Table) -> Source:
@@ -34,11 +37,17 @@ def without_absent(source: Source, defaults: Table) -> Source:
     _drop_listener_options(cut)
     notices = list(source.notices)
     if cut.dropped:
-        names = ", ".join(".".join(key) for key in cut.dropped)
-        notices.append(f"settings of the file that are left out, because what they are for takes no part: {names}")
+        notices.append(_left_out_line([".".join(key) for key in cut.dropped]))
     notices += _replace_aa(cut)
     notices += _cap_twins(cut)
     return replace(source, values=cut.values, notices=tuple(notices))
+
+
+def _left_out_line(keys: Sequence[str]) -> str:
+    """Return a line that names the first keys that are left out, and how many more there are."""
+    if len(keys) == 1:
+        return f"the file's setting {keys[0]} is left out: what it is for takes no part"
+    return f"the file's settings {first_of(keys, MOST_NAMED)} are left out: what they are for takes no part"
 
 
 def names_in(source: Source, defaults: Table, *key: str) -> set[str]:
@@ -80,9 +89,9 @@ def _drop_regimes(cut: _Cut) -> None:
             cut.drop_key([key], key, *key)
 
 
-def _keys_of_other_regimes(cut: _Cut, regime: Any) -> list[Path_]:
+def _keys_of_other_regimes(cut: _Cut, regime: Any) -> list[KeyPath]:
     """Return the keys that may only be set in regimes other than this one."""
-    keys: list[Path_] = []
+    keys: list[KeyPath] = []
     for key, _, meaning in key_meanings(Benchmark):
         if not meaning.regimes or regime in meaning.regimes:
             continue
@@ -151,11 +160,11 @@ def _cap_twins(cut: _Cut) -> list[str]:
 
 
 class _Cut:
-    """A source's values, of which some are taken out. Nothing about them has been checked yet."""
+    """A source's values, without those that are taken out. Nothing about them has been checked yet."""
 
     def __init__(self, source: Source, defaults: Table) -> None:
         self.values = copy_table(source.values)
-        self.dropped: list[Path_] = []
+        self.dropped: list[KeyPath] = []
         self._source = source
         self._defaults = defaults
 
@@ -187,7 +196,7 @@ class _Cut:
         """Return the names that a key has anywhere in the file, its workloads and profiles included, or by default."""
         return names_in(self._source, self._defaults, *key)
 
-    def replaced(self, choice: Path_, key: Path_) -> bool:
+    def replaced(self, choice: KeyPath, key: KeyPath) -> bool:
         """Return whether a workload or a profile made another choice than the file, and left the key to the file."""
         laid = _value_at(self._source.laid, choice)
         before = _value_at(self._source.written[0], choice) if self._source.written else None
@@ -213,11 +222,11 @@ class _Cut:
             del table[key[-1]]
             self.dropped.append(key)
 
-    def _or_default(self, value: Any, key: Path_) -> Any:
+    def _or_default(self, value: Any, key: KeyPath) -> Any:
         return _value_at(self._defaults, key) if value is None else value
 
 
-def _value_at(table: Any, key: Path_) -> Any:
+def _value_at(table: Any, key: KeyPath) -> Any:
     """Return the value at a key of nested tables; None where there is none."""
     for part in key:
         if not isinstance(table, Mapping):

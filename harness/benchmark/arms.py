@@ -38,9 +38,7 @@ class Competitor:
     of: str = ""  # the arm that a control belongs to
     rules: Rules = NO_RULES  # what of its space is in force, and what holds between hyperparameters
     extra: float = 0.0  # what its search's budget was extended by, in the benchmark's unit
-    read_defaults: Mapping[str, ReadDefault] = field(
-        default_factory=dict
-    )  # what its plugins do not declare, named as in space
+    read_defaults: Mapping[str, ReadDefault] = field(default_factory=dict)  # what its plugins leave undeclared
 
     @property
     def name(self) -> str:
@@ -156,7 +154,7 @@ def describe_space(competitor: Competitor) -> dict[str, dict[str, Any]]:
     for name in described:
         if condition := competitor.rules.when.get(name):
             described[name]["when"] = {above: list(values) for above, values in condition.items()}
-        if texts := [each.text for each in competitor.rules.constraints if name in each.names]:
+        if texts := [rule.text for rule in competitor.rules.constraints if name in rule.names]:
             described[name]["constraints"] = texts
     return described
 

@@ -5,6 +5,7 @@ The repository has one copy of them, in ``benchmarks/``. The wheel carries the s
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from harness.errors import did_you_mean, nearest
@@ -34,11 +35,15 @@ def find_benchmark(file: Path) -> Path:
 
 
 def hint_for(file: Path) -> str:
-    """Return what to do about a path that leads nowhere: the installed file that may be meant, or a look at the path.
+    """Return what to do about a path to no file: the installed file that may be meant, ``--data`` for a folder, or a look at the path.
 
     >>> hint_for(Path("dogcats.toml")), hint_for(Path("mine.toml"))
     ("did you mean 'dogscats'?", 'check the path')
     """
+    if file.is_dir():
+        if inside := sorted(file.glob("*.toml")):
+            return f"name a file in it, such as {inside[0]}"
+        return f"a folder of photos is named with --data: harness run dogscats --data {shlex.quote(str(file))}"
     known = installed_benchmarks()
     if nearest(file.stem, known) or not file.suffix:
         return did_you_mean(file.stem, known).removeprefix("; ")

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 
 from harness.errors import BenchmarkError
 
-Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
+KeyPath = tuple[str, ...]  # a dotted key: ("train", "l2")
 _HEADER = re.compile(r"^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$")  # with blanks around the name, which split_key leaves out
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 KEY = re.compile(rf"^\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 
 
-def find_lines(text: str) -> dict[Path_, int]:
+def find_lines(text: str) -> dict[KeyPath, int]:
     """Return the line (1 is the first) on which each dotted key was written."""
-    table: Path_ = ()
-    lists: dict[Path_, int] = {}  # how many tables each list of tables has so far
-    lines: dict[Path_, int] = {}
+    table: KeyPath = ()
+    lists: dict[KeyPath, int] = {}  # how many tables each list of tables has so far
+    lines: dict[KeyPath, int] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if header := _HEADER.match(line):
             name = split_key(header[1])
@@ -35,7 +35,7 @@ def find_lines(text: str) -> dict[Path_, int]:
     return lines
 
 
-def _with_numbers(name: Path_, lists: Mapping[Path_, int]) -> Path_:
+def _with_numbers(name: KeyPath, lists: Mapping[KeyPath, int]) -> KeyPath:
     """Return a table's key with the number of the table behind the name of each list of tables."""
     numbered: list[str] = []
     lengths = {len(key) for key in lists}  # else a name of many parts would be looked up part by part
@@ -46,7 +46,7 @@ def _with_numbers(name: Path_, lists: Mapping[Path_, int]) -> Path_:
     return tuple(numbered)
 
 
-def split_key(dotted: str) -> Path_:
+def split_key(dotted: str) -> KeyPath:
     """Return the parts of a dotted key, without their quotes."""
     return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))
 

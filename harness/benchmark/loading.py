@@ -23,7 +23,7 @@ def load(
 ) -> tuple[Benchmark, Source]:  # fmt: skip
     """Return the checked benchmark and where each of its values was written; raises BenchmarkError.
 
-    The file must be right as it stands and with each of its profiles, whichever is chosen. Of a file with workloads one
+    The file must be right as it stands and with each of its profiles, whichever is chosen. If it has workloads, one
     must be chosen.
     """
     source = read(file, profile, overrides, workload, preset)

@@ -108,7 +108,7 @@ def key_meanings(model: type[BaseModel], above: Key = ()) -> Iterator[tuple[Key,
 def select_values(model: type[BaseModel], plain: Mapping[str, Any], keep: Callable[[Meaning], bool]) -> dict[str, Any]:
     """Return the plain values of a model whose keys have a meaning that is kept.
 
-    A section of which nothing is kept is left out; one that has nothing in it stays.
+    A section that loses all of its values is left out; one that never had any stays.
     """
     values: dict[str, Any] = {}
     for name, field in model.model_fields.items():

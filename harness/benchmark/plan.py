@@ -67,6 +67,7 @@ class Plan:
     probe_versions: Mapping[str, str]  # by probe: hash of its source and options; a corrected one measures again
     listeners: tuple[Listener, ...] = ()  # with their options
     imported: tuple[Competitor, ...] = ()  # arms of a baseline, trained elsewhere, whose networks can be measured here
+    baseline_arms: tuple[str, ...] = ()  # the names of all arms that a baseline brings
 
     @property
     def goal(self) -> Metric:
@@ -89,6 +90,11 @@ class Plan:
     def sources(self) -> Mapping[str, str]:
         """SHA-256 of the source of every backbone's plugin."""
         return {c.arm.backbone: c.plugins["backbone"] for c in self.competitors}
+
+    @property
+    def roles(self) -> Mapping[str, Mapping[str, str]]:
+        """The role of every control, and the arm ``of`` it, by the control's name; as the records have them."""
+        return {c.name: {"role": c.role, "of": c.of} for c in self.controls}
 
     def competitor(self, arm: str) -> Competitor:
         """Return the competitor of an arm's name."""

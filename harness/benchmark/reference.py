@@ -143,9 +143,9 @@ def _table_entries(key: Key) -> Iterator[str]:
             continue
         place = (*key, *PLACEHOLDERS.get(table, ()))
         fields = [item for model in reversed(models) for item in model.model_fields.items()]
-        said = dict(fields)  # a key that two tables have is said once, as the first one says it
+        by_name = dict(fields)  # a key that two tables have is described once, as the first one does
         for name in dict.fromkeys(name for model in models for name in model.model_fields):
-            yield from _key_blocks((*place, name), said[name], in_table=True)
+            yield from _key_blocks((*place, name), by_name[name], in_table=True)
 
 
 def _heading(section: type[BaseModel]) -> tuple[str, str]:

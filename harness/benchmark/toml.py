@@ -18,9 +18,9 @@ from typing import Any
 
 from harness.benchmark.installed import find_benchmark, hint_for
 from harness.benchmark.lines import KEY, find_lines, split_key
-from harness.benchmark.lines import Path_ as Path_
+from harness.benchmark.lines import KeyPath as KeyPath
 from harness.benchmark.lines import refusal as refusal
-from harness.benchmark.sections.presets import PRESET, preset_note, preset_table
+from harness.benchmark.sections.presets import PRESET, preset_note, preset_notice, preset_table
 from harness.benchmark.workloads import WORKLOAD, Workload, checked_workloads, find_workload
 from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, printable, shown
 
@@ -56,7 +56,7 @@ class Source:
 
     file: str
     values: dict[str, Any]
-    places: Mapping[Path_, str]
+    places: Mapping[KeyPath, str]
     chosen: Mapping[str, Any] = field(default_factory=dict)  # the values of the file with its profile, before any --set
     written: Sequence[Mapping[str, Any]] = ()  # the file's own tables: those of all, each workload's, each profile's
     laid: Mapping[str, Any] = field(default_factory=dict)  # what the chosen workload and profile lay over the file
@@ -74,7 +74,7 @@ class Source:
                 return f"{self.places[key[:length]]}: {'.'.join(key)}"
         return f"{self.file}: {'.'.join(key)}" if key else self.file
 
-    def refusal(self, key: Path_, must: str, got: str, hint: str = "") -> BenchmarkError:
+    def refusal(self, key: KeyPath, must: str, got: str, hint: str = "") -> BenchmarkError:
         """Return the error for a key: ``FILE:LINE: a.b: must MUST, got GOT; HINT``."""
         return refusal(self.where(*key), must, got, hint)
 
@@ -113,12 +113,12 @@ def read(
     if workload is not None:  # the name of the file is that of all its workloads
         values["name"], places[("name",)] = workload, places.get((*workload_table.key, "name"), str(file))
     note = preset_note(preset, table, values) if preset is not None else None
-    notices = (note["line"],) if note else ()
+    notices = (preset_notice(note),) if note else ()
     return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads, notices, note)
 
 
 def _lay_preset(
-    name: str, values: dict[str, Any], places: dict[Path_, str], laid: dict[str, Any]
+    name: str, values: dict[str, Any], places: dict[KeyPath, str], laid: dict[str, Any]
 ) -> dict[str, Any]:  # fmt: skip
     """Lay a preset over the values, and return what it lays over them."""
     table = preset_table(name, values)
@@ -136,7 +136,7 @@ def read_overrides(name: str, overrides: Sequence[str]) -> Source:
 
 
 def _lay_table(
-    table: Mapping[str, Any], key: Path_, values: dict[str, Any], places: dict[Path_, str], laid: dict[str, Any]
+    table: Mapping[str, Any], key: KeyPath, values: dict[str, Any], places: dict[KeyPath, str], laid: dict[str, Any]
 ) -> None:
     """Lay a table that stands at ``key`` over the values, and over what was laid over them before, with its places."""
     _merge_tables(copy_table(table), values)
@@ -146,7 +146,7 @@ def _lay_table(
             places[inner[len(key) :]] = place
 
 
-def _checked_profiles(profiles: Any, places: Mapping[Path_, str], file: str) -> dict[str, dict[str, Any]]:
+def _checked_profiles(profiles: Any, places: Mapping[KeyPath, str], file: str) -> dict[str, dict[str, Any]]:
     """Return the table of the profiles; raises BenchmarkError where it is none, too large, or has workloads in it."""
     where = places.get(("profiles",), file)
     if not isinstance(profiles, dict) or not all(isinstance(table, dict) for table in profiles.values()):
@@ -161,10 +161,12 @@ def _checked_profiles(profiles: Any, places: Mapping[Path_, str], file: str) -> 
     return profiles
 
 
-def _lay_overrides(overrides: Sequence[str], values: dict[str, Any], places: Mapping[Path_, str]) -> dict[Path_, str]:
+def _lay_overrides(
+    overrides: Sequence[str], values: dict[str, Any], places: Mapping[KeyPath, str]
+) -> dict[KeyPath, str]:
     """Lay every ``--set KEY=VALUE`` over the values, and return the places with those that came from a ``--set``."""
     places = dict(places)
-    plain: dict[Path_, str] = {}  # the overrides whose value is no table
+    plain: dict[KeyPath, str] = {}  # the overrides whose value is no table
     for override in overrides:
         key, value = parse_override(override)
         for above in (key[:length] for length in range(1, len(key))):
@@ -188,7 +190,7 @@ def _read_text(file: Path) -> str:
         content = file.read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
         reason = _unreadable(file, error)
-        hint = "check the path" if file.exists() else hint_for(file)
+        hint = "check the path" if file.is_file() else hint_for(file)
         raise refusal(str(file), "be a benchmark file (TOML)", reason, hint) from error
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:4]:
         raise refusal(str(file), "be text in UTF-8", "UTF-16 or another encoding", "save it as UTF-8")
@@ -274,7 +276,7 @@ def _check_size(text: str, where: str) -> None:
             raise refusal(where, f"have keys of at most {MOST_PARTS} parts", f"{dotted[0][:40]!r} ...", "write less")
 
 
-def parse_override(text: str) -> tuple[Path_, Any]:
+def parse_override(text: str) -> tuple[KeyPath, Any]:
     """Return the key and the value of ``key=value``; a value that is not TOML is taken as a string."""
     _check_size(text, "--set")
     match = KEY.match(text)
@@ -291,7 +293,7 @@ def parse_override(text: str) -> tuple[Path_, Any]:
         return key, value.strip()
 
 
-def _new_keys(key: Path_, values: Mapping[str, Any]) -> list[Path_]:
+def _new_keys(key: KeyPath, values: Mapping[str, Any]) -> list[KeyPath]:
     """Return the keys that an override makes: the key itself, and every table above it that is not there yet."""
     existing = 0
     inner: Any = values
@@ -300,7 +302,7 @@ def _new_keys(key: Path_, values: Mapping[str, Any]) -> list[Path_]:
     return [key[:length] for length in range(existing + 1, len(key) + 1)]
 
 
-def _nest_value(key: Path_, value: Any) -> dict[str, Any]:
+def _nest_value(key: KeyPath, value: Any) -> dict[str, Any]:
     """Return the value inside one table for each part of the key."""
     for part in reversed(key):
         value = {part: value}

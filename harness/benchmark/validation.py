@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.benchmark.keys import kinds_at, words
+from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections.base import LONGEST, MOST
 from harness.benchmark.toml import Source
-from harness.errors import BenchmarkError, did_you_mean, shown
+from harness.errors import BenchmarkError, did_you_mean, nearest, shown
 
 DEEPEST = 32  # tables in tables
 # Control characters, ends of lines and of paragraphs, directions of writing, and what cannot be encoded.
@@ -37,7 +39,7 @@ def _complaint(error: ErrorDetails, model: type[BaseModel], source: Source, abov
     if error["type"] == "missing":
         return source.refusal((*above, *key[:-1]), f"have '{key[-1]}'", "none", f"add {key[-1]} = ...")
     if error["type"] == "extra_forbidden":
-        hint = did_you_mean(key[-1], _known_keys(model, place[:-1]))
+        hint = _meant_key(key[-1], model, place)
         return source.refusal((*above, *key), "be a known key", shown(key[-1]), hint)
     if place[-1] == "[key]":
         table, _ = kinds_at(model, place[:-2])
@@ -53,6 +55,17 @@ def _complaint(error: ErrorDetails, model: type[BaseModel], source: Source, abov
     if isinstance(value, str) and not hint and any(kind.type == "list" for kind in kinds):
         hint = f"write it in brackets: {shown([value])}"
     return source.refusal((*above, *key), f"be {words(kinds)}", shown(value), hint)
+
+
+def _meant_key(name: str, model: type[BaseModel], place: Sequence[str | int]) -> str:
+    """Return what to do about an unknown key: the nearest one there, the same one of another section, or all that there are."""
+    known = _known_keys(model, place[:-1])
+    elsewhere: list[str] = []
+    with suppress(TypeError):  # tables that stand open have keys without a meaning
+        elsewhere = [".".join(key) for key, *_ in key_meanings(model) if key[-1] == name]
+    if elsewhere and not nearest(name, known):
+        return f"did you mean '{elsewhere[0]}'?"
+    return did_you_mean(name, known)
 
 
 def _known_keys(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:

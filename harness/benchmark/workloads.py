@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.benchmark.lines import Path_, refusal
+from harness.benchmark.lines import KeyPath, refusal
 from harness.benchmark.sections.workload import WorkloadSection
 from harness.errors import did_you_mean, shown
 
@@ -30,12 +30,12 @@ class Workload:
     optional: bool = False  # whether a run may go without it where its data or weights are not there
 
     @property
-    def key(self) -> Path_:
+    def key(self) -> KeyPath:
         """Where it stands in the file."""
         return (WORKLOAD, str(self.number))
 
 
-def checked_workloads(tables: Any, places: Mapping[Path_, str], file: str) -> tuple[Workload, ...]:
+def checked_workloads(tables: Any, places: Mapping[KeyPath, str], file: str) -> tuple[Workload, ...]:
     """Return the workloads of a file; raises BenchmarkError where a table is none, or two have one name.
 
     What stands in their sections is checked where these are laid over the file.
@@ -55,7 +55,7 @@ def checked_workloads(tables: Any, places: Mapping[Path_, str], file: str) -> tu
     return tuple(workloads)
 
 
-def _checked(table: Mapping[str, Any], number: int, places: Mapping[Path_, str], where: str) -> Workload:
+def _checked(table: Mapping[str, Any], number: int, places: Mapping[KeyPath, str], where: str) -> Workload:
     """Return one workload, after its name and the names of its keys were checked."""
     key = (WORKLOAD, str(number))
     for inner in table:
@@ -71,7 +71,7 @@ def _checked(table: Mapping[str, Any], number: int, places: Mapping[Path_, str],
     return Workload(name, number, {section: table[section] for section in SECTIONS if section in table}, optional)
 
 
-def _place(key: Path_, places: Mapping[Path_, str], where: str) -> str:
+def _place(key: KeyPath, places: Mapping[KeyPath, str], where: str) -> str:
     """Return ``FILE:LINE: workload.KEY`` of a key, or of the nearest key above it that was written."""
     for length in range(len(key), 1, -1):
         if key[:length] in places:

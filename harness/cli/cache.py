@@ -56,12 +56,12 @@ def describe_cache(kinds: Sequence[str] = ()) -> dict[str, Any]:
 
 def _sizes(folder: Path) -> list[int]:
     """Return the bytes of every file in a folder; none where it is not there, or is a link to elsewhere."""
-    found = []
+    sizes = []
     for file in folder.rglob("*") if folder.is_dir() and not folder.is_symlink() else ():
         with suppress(OSError):  # gone in the meantime
             if file.is_file() and not file.is_symlink():
-                found.append(file.stat().st_size)
-    return found
+                sizes.append(file.stat().st_size)
+    return sizes
 
 
 def clean_cache(kinds: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import typer
 
 from harness.cli import completion
 from harness.cli.options import AsJson, Blocked, DataFolder, PluginFiles
+from harness.console.columns import columns_of, hanging
 from harness.console.escaping import say_begun, say_lines
 from harness.errors import HarnessError, UnknownName, did_you_mean, printable, shown
 from harness.plugin.contracts import KINDS, Catalogue, DataRequest, Dataset, Kind, Optimizer
@@ -85,9 +87,10 @@ class Checked:
     check: Check
     outcome: Outcome
 
-    def line(self) -> str:
-        """Return it for a person."""
-        return f"{self.outcome.status:6}  {self.check.name:{WIDTH}}  {self.outcome.text}".rstrip()
+    def lines(self, columns: int | None) -> list[str]:
+        """Return it for a person, with its words in a column of their own where a terminal has so many columns."""
+        begins = f"  {self.outcome.status:6}  {self.check.name:{WIDTH}}"
+        return hanging(begins, printable(self.outcome.text), columns)
 
     def plain(self) -> dict[str, Any]:
         """Return it for a program."""
@@ -149,13 +152,11 @@ def _find_by_name(name: str, kinds: Sequence[Kind], registry: Registry) -> Itera
         raise UnknownName(
             f"check: must be a plugin's name or FILE.py, got {shown(name)}; there is a file {shown(file)}: harness check {file}"
         )
-    if len(kinds) == 1:
-        raise refusals[0]
-    fails_here = next((error for error in refusals if "that works here" in str(error)), None)
-    known = {known_name for offers in registry.offers.values() for known_name in offers}
-    raise fails_here or UnknownName(
-        f"check: must be a plugin's name or FILE.py, got {shown(name)}{did_you_mean(name, known)}"
-    )
+    said = ("that works here", "goes around another")  # by the one kind that knows the name, or a part of it
+    for refusal in refusals:
+        if len(kinds) == 1 or any(words in str(refusal) for words in said):
+            raise refusal
+    raise UnknownName(f"check: must be a plugin's name or FILE.py, got {shown(name)}{registry.hint(kinds, name)}")
 
 
 def _kinds(kind: str | None) -> Sequence[Kind]:
@@ -265,12 +266,14 @@ def draw_paths(optimizers: Mapping[str, Optimizer], picture: Path) -> None:
 def print_results(results: Iterable[Checked], as_json: bool) -> int:
     """Print each result as it comes, or all as one JSON document; return the exit code, 1 if a check failed."""
     printed: list[Checked] = []
+    columns = columns_of(sys.stdout)
     for result in results:
         if not as_json and (not printed or (printed[-1].kind, printed[-1].plugin) != (result.kind, result.plugin)):
             print(printable(f"{result.kind} {result.plugin}"))
         printed.append(result)
         if not as_json:
-            print(printable(f"  {result.line()}"), flush=True)
+            for line in result.lines(columns):
+                print(line, flush=True)
     failed = sum(result.outcome.status == "FAILED" for result in printed)
     if as_json:
         print(json.dumps({"failed": failed, "checks": [result.plain() for result in printed]}, indent=2))

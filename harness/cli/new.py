@@ -13,6 +13,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
@@ -156,13 +157,19 @@ def _check_name(kind: str, name: str, package: bool) -> None:
             f"got {shown(name)}{better}"
         )
     names = _Names(kind, name, name)
-    modules = {"conftest"} if package else {"conftest", *sys.stdlib_module_names, *packages_distributions()}
+    modules = {"conftest"} if package else {"conftest", *sys.stdlib_module_names, *_installed()}
     nodes = ast.walk(ast.parse(_read_template(f"{kind}.py")))
     used_in_template = {node.id for node in nodes if isinstance(node, ast.Name)}
     if keyword.iskeyword(names.module) or names.module in modules or names.type in used_in_template:
         raise HarnessError(
             f"new: must be a name that Python code may take, got {shown(name)}, which is in use; try 'my-{name}'"
         )
+
+
+@cache  # they are looked up in a file of every distribution
+def _installed() -> frozenset[str]:
+    """Return the names of the modules and packages that are installed, without what lies inside of packages."""
+    return frozenset(packages_distributions())
 
 
 def _free_name(kind: str, name: str) -> tuple[str, str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from harness.cli.options import AnyRunFolder, AsJson, Blocked, PluginFiles, print_result
-from harness.console.columns import cut
+from harness.console.columns import cut, folded
 from harness.console.escaping import say_begun
 from harness.console.numbers import assignments, counted, measure, plain
 from harness.results.run_state import is_over, left_out
@@ -90,7 +90,8 @@ def describe_results(
             "problems": list(impersonal(core.problems)),
             "blocked": list(results.left_out),
         }
-        if text := headline_of(results, registry):
+        own = replace(results, tables={**results.tables, **core.tables})  # whatever plugin is blocked
+        if text := headline_of(own, registry):
             headline = {"headline": text.splitlines()}
         if stated := plain_verdict(read_verdicts(records.meta, core.tables)):
             verdict = {"verdict": stated}
@@ -150,8 +151,8 @@ def _describe_confirmation(trial: Any) -> dict[str, Any]:
     """Return how the run ended that trained a trial once more before the search chose; nothing where there was none."""
     if not trial["confirmation"]:
         return {}
-    about = {"run_id": trial["confirmation"], "state": trial["confirmation_state"]}
-    return {"confirmation": {**about, "value": _finite(trial["confirmed"])}}
+    ended = {"run_id": trial["confirmation"], "state": trial["confirmation_state"]}
+    return {"confirmation": {**ended, "value": _finite(trial["confirmed"])}}
 
 
 def _describe_seed(run: Any, records: Records) -> dict[str, Any]:
@@ -199,6 +200,7 @@ def _finite(value: Any) -> float | None:
 
 def show_lines(document: Mapping[str, Any]) -> list[str]:
     """Return the results for a person: mean and standard deviation of the deciding metric per arm, the best arm first."""
+    from harness.results.reports import doubts_in
     from harness.verdict.reading import verdict_lines
 
     lines = [f"{document['name']}: {document['state']}; {document['data']['source']}"]
@@ -207,21 +209,13 @@ def show_lines(document: Mapping[str, Any]) -> list[str]:
     lines += [f"note: {note}" for note in document["notes"]]
     lines += [f"note: {document['preset']['line']}"] if document["preset"] else []
     lines += [f"note: {line}" for line in document.get("blocked", ())]
-    lines += _headline_lines(document)
+    headline = document.get("headline", [])
+    lines += headline
     lines += [_arm_line(document, arm) for arm in _ranked(document)]
-    lines += verdict_lines(document["verdict"]) if "verdict" in document else []
+    if "verdict" in document:
+        lines += verdict_lines(document["verdict"], with_doubts=not doubts_in(headline))
     lines += [f"warning: {problem}" for problem in document.get("problems", ())]
     return lines + [sentence for sentence in document["left_out"] if not any(sentence in line for line in lines)]
-
-
-def _headline_lines(document: Mapping[str, Any]) -> list[str]:
-    """Return the lines of the headline, without its doubts where the verdict has them among its own."""
-    from harness.verdict.doubts import OUTCOMES
-
-    networks = document["verdict"]["networks"] if "verdict" in document else []
-    ranked = {doubt["kind"] for network in networks for doubt in network["doubts"]}
-    lines: list[str] = document.get("headline", [])
-    return [line for line in lines if ranked.isdisjoint(OUTCOMES) or not line.startswith("doubt: ")]
 
 
 def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
@@ -242,21 +236,30 @@ def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
 
 
 def result_lines(document: Mapping[str, Any]) -> list[str]:
-    """Return the results in the few lines of ``WIDTH`` columns that a run ends with: answer, verdict, the arms by rank."""
+    """Return the results in the few lines of ``WIDTH`` columns that a run ends with.
+
+    They are the answer, the verdict, the gravest doubt, and the arms by rank, after a line that says what their numbers are.
+    """
     from harness.plugin.runs import short_arm_names
+    from harness.results.reports import DOUBT, doubts_in
     from harness.verdict.reading import verdict_lines
 
-    answer = document.get("headline", [])[1:2]  # after the question
-    verdict = verdict_lines(document["verdict"])[:1] if "verdict" in document else []
+    headline = document.get("headline", [])
+    answer, doubts = headline[1:2], doubts_in(headline)[:1]  # the question is left out
+    compares = "verdict" in document and len(document["arms"]) > 1
+    verdict = verdict_lines(document["verdict"])[:1] if compares else []
     lines = []
-    for text in (*answer, *verdict):
-        lines += wrap(text, WIDTH, subsequent_indent="  ")
+    for text in (*answer, *verdict, *(f"{DOUBT}{doubt}" for doubt in doubts)):
+        lines += folded(text, WIDTH)
     scored = [arm for arm in _ranked(document) if _scores(document, arm)]
     names = short_arm_names(arm["arm"] for arm in document["arms"])
     width = max((len(names[arm["arm"]]) for arm in scored), default=0)
+    if scored:
+        spread = ", mean ± SD over seeds" if any(len(_scores(document, arm)) > 1 for arm in scored) else ""
+        lines.append(f"test {document['metric']}{spread}:")
     for rank, arm in enumerate(scored[:BEST], 1):
         scores = _scores(document, arm)
-        score = f"test {document['metric']} {_score_text(document, scores)} ({counted(len(scores), 'seed')})"
+        score = f"{_score_text(document, scores)} ({counted(len(scores), 'seed')})"
         lines.append(cut(f"  {rank}. {names[arm['arm']]:{width}}  {score}", WIDTH))
     hidden = len(document["arms"]) - len(scored[:BEST])
     if scored and hidden:

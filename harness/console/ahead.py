@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.console.numbers import counted, duration
+from harness.console.numbers import counted, duration, joined
 
 
 @dataclass
@@ -48,5 +48,10 @@ class Ahead:
     @property
     def text(self) -> str:
         """How long all of it takes, in words; "" where nothing is left."""
-        words = [f"about {duration(self.seconds)}"] if self.seconds else []
-        return " and ".join([*words, *(counted(left, unit) for unit, left in self.untimed.items())])
+        words = [f"about {_roughly(self.seconds)}"] if self.seconds else []
+        return joined([*words, *(counted(left, unit) for unit, left in self.untimed.items())])
+
+
+def _roughly(seconds: float) -> str:
+    """Return a time that is only estimated: whole seconds, at least one."""
+    return duration(seconds) if seconds >= 120 else f"{max(seconds, 1):.0f} s"

@@ -5,12 +5,15 @@ Off a terminal nothing is broken, so that a file or another program gets every l
 
 from __future__ import annotations
 
+import re
 import shutil
 from textwrap import wrap
 from typing import Any
 
 NARROWEST = 40  # columns; a terminal that says that it has fewer is not believed
 INDENT = 4  # columns before the rest of a broken line
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|nats|points?)(?![\w.]))")  # what no line is broken at
+_TIED = "\N{NO-BREAK SPACE}"
 
 
 def columns_of(stream: Any) -> int | None:
@@ -30,8 +33,16 @@ def folded(line: str, columns: int | None) -> list[str]:
     """
     if columns is None or len(line) <= columns:
         return [line]
-    indent = " " * min(len(line) - len(line.lstrip()) + INDENT, columns // 2)
-    return wrap(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [line]
+    return _wrapped(line, columns, "", " " * min(len(line) - len(line.lstrip()) + INDENT, columns // 2)) or [line]
+
+
+def _wrapped(text: str, columns: int, first: str, indent: str) -> list[str]:
+    """Return lines of whole words that begin with ``first`` and then with ``indent``; a number and its unit are one word."""
+    lines = wrap(
+        _UNIT.sub(_TIED, text), columns, initial_indent=first, subsequent_indent=indent, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    return [line.replace(_TIED, " ") for line in lines]
 
 
 def hanging(begins: str, words: str, columns: int | None) -> list[str]:
@@ -43,10 +54,7 @@ def hanging(begins: str, words: str, columns: int | None) -> list[str]:
     line, left = f"{begins}  {words}".rstrip(), len(begins) + 2
     if columns is None or len(line) <= columns or 2 * left > columns:
         return folded(line, columns)
-    return wrap(
-        words, columns, initial_indent=f"{begins}  ", subsequent_indent=" " * left, break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
+    return _wrapped(words, columns, f"{begins}  ", " " * left)
 
 
 def cut(line: str, columns: int | None) -> str:

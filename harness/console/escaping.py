@@ -138,7 +138,7 @@ def raw(stream: Any) -> Any:
 
 
 def say_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
-    """Print lines, to standard output where nothing else is said; one that has a line break in it stays one line.
+    """Print lines to a stream, or to standard output; a line that has a line break in it stays one line.
 
     On a terminal a line that is longer than it has columns is broken between words.
     """

@@ -1,7 +1,11 @@
 """What a command says, in the words of a Python caller: arguments stand in the place of options.
 
-The functions in ``harness`` do what the commands do, and fail with the same lines. ``in_python`` rewrites such a line, and
-``for_python`` does it for every error that leaves a function.
+The functions in ``harness`` do what the commands do, and fail with the same lines. A line has one notation for what a person
+can set, that of the command line: ``--clip``, ``--format timm``, ``--set train.threads=1``, ``'harness run --refit'``. Plugins,
+workers and the records write lines without knowing who will read them, so no line is made for one reader alone. This module
+reads the notation for the reader who has called a function: ``in_python`` rewrites a line, and ``for_python`` does it for every
+error that leaves a function. ``tests/architecture/test_messages.py`` reads all messages of the code. It checks that their options
+exist, that all of them can be rewritten, and that ``LISTS`` and ``FLAGS`` agree with the commands and with the functions.
 """
 
 from __future__ import annotations
@@ -26,13 +30,20 @@ FLAGS = frozenset(
     }
 )  # options without a value  # fmt: skip
 FUNCTIONS = {"run": "run", "plan": "plan", "lr-find": "lr_find", "predict": "predict", "export": "export"}
-_COMMAND = re.compile(r"'harness ([a-z-]+)((?: [^']*)?)'")  # a command in quotes
+_COMMAND = re.compile(
+    r"(?<!\w)'([a-z]+) ([a-z-]+)((?: [^']*)?)'"
+)  # a command in quotes, of the harness or of another program
 _TYPED = re.compile(  # a whole command that can be typed, up to the end of the line
     r"(?<![\w'])harness (?:run|plan|status|show|watch|report|figures|predict|export|check|compare|lr-find|data) .*"
 )
-_OPTION = re.compile(
-    r"(?:(?<=^)(?:figures|report|compare) )?(?<![\w-])--([a-z][a-z-]*)"  # perhaps with the command before it
-    r"(?: ([a-z][\w.]*=[^\s;,)]*[^\s;,:)]|[A-Z][A-Z_]*(?:\.\w+)?(?![\w.])|'[^']*'|refit|onnx|torchscript|timm))?"
+_VALUE = (
+    r"[a-z][\w.]*=[^\s;,)]*[^\s;,:)]"  # KEY=VALUE of --set
+    r"|[A-Z][A-Z_]*(?:\.\w+)?(?![\w.])"  # a word that stands for a value, such as FILE or FILE.csv
+    r"|'[^']*'"  # a value in quotes
+    r"|[a-z][\w:]*(?=: )"  # a name, in the place of an error: "--format timm: must ..."
+)
+_OPTION = re.compile(  # perhaps with the command before it, and perhaps with a value behind it
+    rf"(?:(?<=^)(?:figures|report|compare) )?(?<![\w-])--([a-z][a-z0-9-]*)(?: ({_VALUE}))?"
 )
 
 
@@ -52,14 +63,14 @@ def in_python(line: str, words: Mapping[str, str] | None = None) -> str:
     """
     for text, argument in (words or {}).items():
         line = line.replace(text, argument)
+    typed = _TYPED.search(line)
+    words_before, command = (line[: typed.start()], typed[0]) if typed else (line, "")
     parts: list[str] = []
     last = 0
-    for command in [*_COMMAND.finditer(line), *_TYPED.finditer(line)]:
-        if command.start() < last:
-            continue
-        parts += [_OPTION.sub(_argument, line[last : command.start()]), _call(command)]
-        last = command.end()
-    return "".join([*parts, _OPTION.sub(_argument, line[last:])])
+    for quoted in _COMMAND.finditer(words_before):
+        parts += [_OPTION.sub(_argument, words_before[last : quoted.start()]), _call(quoted)]
+        last = quoted.end()
+    return "".join([*parts, _OPTION.sub(_argument, words_before[last:]), command])
 
 
 @contextmanager
@@ -84,16 +95,18 @@ def _argument(match: re.Match[str]) -> str:
     if option == "set":
         key, _, content = value.partition("=")
         return f'set={{"{key}": {content}}}' if content else f"set={value}"
-    text = f'"{value}"' if value.islower() else value  # a name; what is in capitals stands for one
+    name_of_value = value.strip("'")
+    is_name = name_of_value != value or value.islower()  # what is in capitals stands for a name
+    text = f'"{name_of_value}"' if is_name else value
     return f"{name}=[{text}]" if option in LISTS else f"{name}={text}"
 
 
 def _call(command: re.Match[str]) -> str:
-    """Return a command in quotes as the call that does the same; any other command as it stands."""
-    if command.re is _TYPED or command[1] not in FUNCTIONS:
+    """Return a command in quotes as the call that does the same; one that no function does, as it stands."""
+    program, name, words = command[1], command[2], command[3].strip()
+    if program != "harness" or name not in FUNCTIONS:
         return command[0]
-    function = f"harness.{FUNCTIONS[command[1]]}"
-    words = command[2].strip()
+    function = f"harness.{FUNCTIONS[name]}"
     if not words:
         return function
     options = _OPTION.search(words)

@@ -212,6 +212,25 @@ def joined(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def first_of(texts: Sequence[str], most: int, between: str = ", ") -> str:
+    """Return the first texts of a list in one line, and how many more there are.
+
+    Args:
+        texts: All of them, in their order.
+        most: How many are shown at the most.
+        between: What stands between two texts.
+
+    Example:
+        >>> first_of(["a", "b", "c", "d"], 2), first_of(["a", "b"], 2)
+        ('a, b and 2 more', 'a, b')
+        >>> first_of(["a", "b", "c"], 2, "; ")
+        'a; b; and 1 more'
+    """
+    shown, more = between.join(texts[:most]), len(texts) - most
+    last = " " if between == ", " else between
+    return f"{shown}{last}and {more} more" if more > 0 else shown
+
+
 def setting(value: Any) -> str:
     """Return the value of a hyperparameter as a benchmark file has it, with four significant digits.
 

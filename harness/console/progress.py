@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -30,9 +31,11 @@ from rich.text import Text
 from harness.console.ahead import Ahead
 from harness.console.columns import columns_of, cut, folded
 from harness.console.escaping import EscapingStream, raw, silence
+from harness.console.heart import Heart
 from harness.console.numbers import duration
 from harness.errors import printable
 
+LOADING = "loading torch and the plugins"  # what the first seconds of a command go into
 TRAINING = "training"  # the phase in which the bar counts epochs
 WIDE = 110  # columns of a terminal that has room for both times that are left
 OF_NUMBERS = 58  # columns that the bar and its numbers take
@@ -54,13 +57,16 @@ class Reporter:
     def __init__(self, quiet: bool = False, words: Callable[[str], str] = str) -> None:
         self._words = words  # of the reader: a Python caller has no options
         self.ahead = Ahead()  # what the whole command has still to do
+        # A notebook gets plain lines too.
         self.console = _Console(
             file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet, force_jupyter=False
-        )  # a notebook has plain lines
+        )
         self._bar: Progress | None = None
         self._said = 0.0
         self._said_training = time.monotonic()
         self._phase = ""  # what the bar counts now; "" after a phase that is over
+        self._around: list[str] = []  # what is under way and not counted, the outer work before the inner
+        self._heart = Heart(self.say)  # off a terminal, where no bar shows that something is under way
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
@@ -83,17 +89,21 @@ class Reporter:
                 EscapingStream(sys.stdout),
                 EscapingStream(sys.stderr),
             )  # what others print stands above the bar
+        elif not self.console.quiet:
+            self._heart.begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._heart.end()
         if self._bar:
             self._bar.stop()
 
     def start(self, what: str) -> None:
         """Say at once what is begun: it takes seconds until torch is there, and longer until the data are open."""
         self.say(what)
+        self._heart.under_way(LOADING)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, visible=True)
 
@@ -101,11 +111,44 @@ class Reporter:
         """Print a line above the bar. On a terminal a long one is broken between words; a ``brief`` one loses its last words."""
         text, columns = self._words(text), columns_of(self.console.file)
         lines = [cut(printable(text), columns)] if brief else folded(printable(text), columns)
+        self._heart.line_printed()
         try:
             for line in lines:
                 self.console.print(line, style=style or None, markup=False)
         except OSError:  # a full disk, say
             self.console.on_broken_pipe()
+
+    @contextmanager
+    def during(self, what: str) -> Iterator[None]:
+        """Show what is under way while nothing of it is counted: beside the bar, or off a terminal in a line after two seconds."""
+        before = self._heart.current
+        if before[0] != TRAINING and not self._around:  # the first seconds of a command are over
+            before = ("", "")
+        self._around.append(what)
+        self._heart.under_way(what)
+        self._show_uncounted(what)
+        try:
+            yield
+        finally:
+            self._around.pop()
+            self._heart.under_way(*before)
+            self._show_uncounted(self._outer)
+
+    @property
+    def _outer(self) -> str:
+        """What is under way around the work that is counted; "" where nobody has said it."""
+        return self._around[-1] if self._around else ""
+
+    def _show_uncounted(self, what: str) -> None:
+        """Show beside the bar what is under way, without a number; "" hides the bar. That of a training that goes on stays."""
+        trains = self._phase == TRAINING and self._bar is not None and not self._bar.finished
+        if self._bar is not None and self._task is not None and not trains:
+            self._phase = ""  # what is counted next begins with clocks of its own
+            description = _shortened(printable(what), self.console.width)
+            self._bar.reset(
+                self._task, description=description, visible=bool(what), unit="", ahead="", seconds_ahead=0.0
+            )
+            self._bar.tasks[0].total = None
 
     def move(self, what: str, done: int, total: int, at_once: int = 1) -> None:
         """Set the bar of the training: ``done`` of ``total`` epochs of all runs; ``what`` has trained the last one.
@@ -115,11 +158,14 @@ class Reporter:
         if self._bar is not None:
             beside = f", {at_once} at once" if at_once > 1 else ""
             self._set_bar(TRAINING, f"{what}{beside}", done, total, "epochs")
-        elif time.monotonic() - self._said_training > EVERY:
+            return
+        beside = f", {at_once} runs at once" if at_once > 1 else ""
+        ends = f", {self.ahead.text} left" if self.ahead.text else ""
+        words = f"{done:,} of {total:,} epochs{beside}{ends}" if done else f"waiting for the first of {total:,} epochs"
+        self._heart.under_way(*((TRAINING, words) if done < total else ("", "ending the last runs")))
+        if done and time.monotonic() - self._said_training > EVERY:
             self._said_training = time.monotonic()
-            beside = f", {at_once} runs at once" if at_once > 1 else ""
-            ends = f", {self.ahead.text} left" if self.ahead.text else ""
-            self.say(f"{done:,} of {total:,} epochs{beside}{ends}")
+            self.say(words)
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Say how far a phase (decoding, drawing, a probe) has come; a line every five seconds off a terminal.
@@ -128,7 +174,12 @@ class Reporter:
         """
         if self._bar is not None:
             self._set_bar(what, what, done, total, "")
-        elif done >= total or time.monotonic() - self._said > 5:
+            return
+        if done < total:
+            self._heart.under_way(what, f"{what}: {done} of {total}")
+        else:
+            self._heart.under_way(self._outer)
+        if done >= total or time.monotonic() - self._said > 5:
             self._said = time.monotonic()
             self.say(f"{what}: {done} of {total}")
 

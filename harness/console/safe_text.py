@@ -135,9 +135,9 @@ def impersonal(value: T) -> T:
     if isinstance(value, str):
         return _hide_persons(value)  # type: ignore[return-value]
     if isinstance(value, Mapping):
-        return {key: impersonal(each) for key, each in value.items()}  # type: ignore[return-value]
+        return {key: impersonal(inner) for key, inner in value.items()}  # type: ignore[return-value]
     if isinstance(value, list | tuple):
-        return type(value)(impersonal(each) for each in value)
+        return type(value)(impersonal(inner) for inner in value)
     return value
 
 

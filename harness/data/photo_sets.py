@@ -81,13 +81,13 @@ def photo_dataset(
         where = request.root if takes_folder and request.root else Path(name)
         yield where, _split(where, list(given), request)
 
-    def open_(request: DataRequest) -> Data:
+    def open_split(request: DataRequest) -> Data:
         with listed(request) as (where, split):
             return open_photos(name, where, split, request)
 
     return Dataset(
         name,
-        open_,
+        open_split,
         options={} if options is None else arguments.mapping("options", options, "options by their names"),
         limits={} if limits is None else arguments.mapping("limits", limits, "distributions by the names of options"),
         photos=listed,

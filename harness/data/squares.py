@@ -46,7 +46,7 @@ class Cut:
 
     @property
     def scaled(self) -> int:
-        """Pixels of the short side, of which ``size`` are kept."""
+        """Pixels of the short side; ``size`` of them are kept."""
         return math.floor(self.size / self.crop)
 
 

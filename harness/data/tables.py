@@ -68,16 +68,16 @@ def table_data(
     rows = assigned(of_part, targets.tolist() if classes else None, request)
     _check(name, rows, targets, classes)
     contents = hashlib.sha256(inputs.tobytes() + targets.tobytes()).hexdigest()
-    said = [arguments.text("source", source)]
+    remarks = [arguments.text("source", source)]
     if parts_to_cut(list(tables)):
-        said.append(f"split with seed {request.seed}")
+        remarks.append(f"split with seed {request.seed}")
     train = rows["train"]
     if standardise:
         inputs, _, _ = _standardised(inputs, train)
-        said.append("standardised by the train split")
+        remarks.append("standardised by the train split")
     if standardise == "all":
         targets, center, scale = _standardised(targets, train)
-        said.append(f"a target of 0 is {center[0]:.4g}, of 1 is {scale[0]:.4g} more")
+        remarks.append(f"a target of 0 is {center[0]:.4g}, of 1 is {scale[0]:.4g} more")
     kept = targets.astype("int64" if classes else "float32")
     splits = {split: _split(inputs, kept, names, rows[split]) for split in SPLITS}
     return Data(
@@ -86,7 +86,7 @@ def table_data(
         tune=splits["tune"],
         test=splits["test"],
         fingerprint=digest([name, contents, rows, standardise]),
-        source=", ".join(said),
+        source=", ".join(remarks),
         classes=classes,
     )
 

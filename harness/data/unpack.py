@@ -83,7 +83,7 @@ def _open_tar(archive: Path) -> Iterator[tuple[tarfile.TarFile, _Metered, IO[byt
 
 
 class _Metered:
-    """A stream of which so many bytes may be read until more are allowed: the tar reader takes whatever a header asks for."""
+    """A stream that gives so many bytes until more are allowed, because the tar reader takes whatever a header asks for."""
 
     def __init__(self, archive: Path, stream: IO[bytes]) -> None:
         self.left = MOST_BETWEEN

@@ -20,8 +20,8 @@ def missing(where: str, what: str, name: object, known: Iterable[str], listed: I
     near = nearest(str(name), names)
     meant = f"did you mean '{near}'? " if near else ""
     names = names if listed is None else list(listed)
-    there = f"there {'are' if len(names) > 1 else 'is'} {', '.join(names) or 'none'}"
-    return NotThere(f"{where}: must be {what}, got {shown(name)}; {meant}{there}")
+    listing = f"there {'are' if len(names) > 1 else 'is'} {', '.join(names) or 'none'}"
+    return NotThere(f"{where}: must be {what}, got {shown(name)}; {meant}{listing}")
 
 
 class Named(dict[str, T]):

@@ -188,7 +188,7 @@ def _meaning_text(model: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     if model["named"]:
         return (
             f"{own_text} The arm was named by hand{f', and {again}' if again else ' at the export'}. If it was named because "
-            "of its test score, that score is too good, by how much nobody can tell."
+            "of its test score, that score is too good, and nobody can tell by how much."
         )
     if "expected" not in best:
         return f"{own_text} With one seed per arm nothing can be said of what another training would give."

@@ -127,13 +127,13 @@ def _python_text(model: Model, frozen: Path | None, registry: Registry, reporter
     """
     try:
         with Boundary("backbone", model.backbone, "say how to build it", everything=True):
-            return _build_calls(model, frozen, registry, reporter)
+            return _build_calls(model, frozen, registry)
     except PluginFailed as error:  # it may be the file too, that is no safetensors
         reporter.say(f"note: the card does not say how to load the model without the harness: {error.why}")
         return {}
 
 
-def _build_calls(model: Model, frozen: Path | None, registry: Registry, reporter: Reporter) -> dict[str, str]:
+def _build_calls(model: Model, frozen: Path | None, registry: Registry) -> dict[str, str]:
     """Return the Python text that builds each network."""
     import torch
     from safetensors import safe_open

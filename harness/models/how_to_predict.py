@@ -61,6 +61,7 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 {build}
+classes = {classes}
 
 def square(file):
     photo = Image.open(file)
@@ -75,9 +76,12 @@ def square(file):
     return ((pixels - torch.tensor({mean})) / torch.tensor({std})).permute(0, 3, 1, 2)
 
 @torch.no_grad()
-def probabilities(file):  # of {classes}
+def probabilities(file):  # one for each class
     image = {image}
     return torch.stack([network(image)[0].softmax(0) for network in networks]).mean(0)
+
+answer = probabilities("photo.jpg")  # the path of your photo
+print(classes[answer.argmax()], f"{{answer.max():.1%}}")  # the most probable class, such as: {example} 97.3%
 """
 
 
@@ -106,7 +110,8 @@ def _without_harness(model: Mapping[str, Any]) -> str:
     code = CODE.format(
         build="\n".join(build),
         least=2 * looks["scaled"],
-        classes=json.dumps(model["classes"]),  # one line, whatever a class is called
+        classes=_as_code(model["classes"]),
+        example=_as_code(model["classes"][0])[1:-1],
         image="backbone(square(file))" if "backbone" in plain else "square(file)",
         **{**looks, "interpolation": looks["interpolation"].upper()},
     )
@@ -117,3 +122,8 @@ def _without_harness(model: Mapping[str, Any]) -> str:
         "Without optimizer-harness, for 8-bit photos without transparency; it gives what `harness predict` writes."
         f"{rounding}\n\n```python\n{code}```"
     )
+
+
+def _as_code(value: object) -> str:
+    """Return a value as Python has it, on one line of ASCII in which no block of code ends."""
+    return ascii(value).replace("`", r"\x60")

@@ -41,12 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
 
-SETTABLE = (
-    "train.device",
-    "train.precision",
-    "train.pretrained",
-    "train.threads",
-)  # settings that may differ from the run's
+SETTABLE = ("train.device", "train.precision", "train.pretrained", "train.threads")  # they may differ from the run's
 BATCH = 64  # photos at a time, as when features are extracted
 ID = "id"  # the first column
 LABEL = "label"  # the column of two classes, as Kaggle calls it

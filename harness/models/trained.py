@@ -38,9 +38,7 @@ class Origin:
     weights: Mapping[str, Mapping[str, Any]]  # by backbone: file, sha256, mean and std of its pretrained weights
     pretrained: bool | str = True  # train.pretrained: how weights are found where their file is gone
     named: bool = False  # the user has just set train.pretrained, which then goes before the file
-    sources: Mapping[str, str] = field(
-        default_factory=dict
-    )  # SHA-256 of the plugins, by part such as "backbone"; empty for an exported model
+    sources: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of each part's plugin; none of an exported model
 
 
 @dataclass(frozen=True)

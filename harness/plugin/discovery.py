@@ -325,10 +325,10 @@ def _check_signature(hook: str, function: Callable[[], Any]) -> None:
 
 def _call_hook(hook: str, function: Callable[[], Any]) -> list[Any]:
     """Return the offers of a hook, each of them checked."""
-    offers, type_ = function(), _HOOKS[hook][1]
-    if not isinstance(offers, list) or not all(isinstance(offer, type_) for offer in offers):
+    offers, contract = function(), _HOOKS[hook][1]
+    if not isinstance(offers, list) or not all(isinstance(offer, contract) for offer in offers):
         raise _Refused(
-            f"{hook}() must return a list of {type_.__name__}, got {brief(offers)}", _line_of_function(function)
+            f"{hook}() must return a list of {contract.__name__}, got {brief(offers)}", _line_of_function(function)
         )
     for offer in offers:
         if wrong := check(offer):

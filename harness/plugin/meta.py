@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from harness.console.numbers import measure
+from harness.console.numbers import first_of, measure
 from harness.errors import arguments
 
 Goal = Literal["min", "max"]
@@ -84,20 +84,30 @@ def penalty_line(network: str, tested: Mapping[str, Any]) -> str:
     names = list(tested["tensors"])
     if not names:
         return ""
-    some = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    named = first_of(names, NAMED)
     if tested["l2_on"] == "all":
         return (
             f"{network}: its objective has no minimum, because the L2 is on tensors whose scales change no output "
-            f"({some}); see train.l2_on"
+            f"({named}); see train.l2_on"
         )
-    return f"{network}: the L2 is not on tensors whose scales change no output ({some}); see train.l2_on"
+    return f"{network}: the L2 is not on tensors whose scales change no output ({named}); see train.l2_on"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Meta:
     """What a run is about: a value for each key of the table ``meta``. Its values are plain, as JSON has them.
 
-    A note that this run does not have, because nothing of the kind was done, is empty or None.
+    A note that this run does not have, because nothing of the kind was done, is empty or None. Some notes have keys of their own:
+
+    - ``scale_free``, by network: its scale-free ``tensors``, each with its unit; their ``groups``; the ``problem`` of the test;
+      ``l2``, and what that is on, ``l2_on``.
+    - ``work``, by arm: the operations of a gradient evaluation, of its ``network`` for an example and its optimizer's ``own``;
+      its number of ``weights``.
+    - ``budget``: ``asked``, the seconds that the run may take, or None; ``used``, those that it has taken; ``units``, what each
+      search got, or None for all.
+    - ``looks``: ``replicates``, how many the run goes to; ``ended``, why it goes no further, "" before that; ``left_out``, a
+      sentence.
+    - ``refits``, by arm: ``arm``, ``run_id`` and ``seed`` of the run on train and tune, and the run that it is ``of``.
 
     >>> records.meta.deciding.column
     'test_accuracy'
@@ -127,18 +137,10 @@ class Meta:
     fairness: Mapping[str, Any] = field(default_factory=dict)  # the notes on how evenly the arms are treated
     preset: Mapping[str, Any] | None = None  # name, line, sets (values by key), replaced (keys); None without one
     changed_settings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # lines by run; "" for none
-    unrepeatable: Mapping[str, Sequence[str]] = field(
-        default_factory=dict
-    )  # by run: operations without a deterministic form
+    unrepeatable: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by run: operations with random results
 
-    scale_free: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict
-    )  # by network: its scale-free ``tensors``, each with its unit; ``groups``; ``problem``; ``l2``, and what that is on, ``l2_on``
-
-    work: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict
-    )  # by arm: the operations of a gradient evaluation, of its ``network`` for an example and its optimizer's ``own``; ``weights``
-
+    scale_free: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    work: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     range_tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: where its search is centred
     exhausted: Mapping[str, int] = field(default_factory=dict)  # by search that tried all: its number of combinations
     counted: Mapping[str, int] = field(default_factory=dict)  # by search whose budget is not in trials: how many count
@@ -148,26 +150,16 @@ class Meta:
     compare_runs: Sequence[str] | None = None  # those that rank the arms; None before the comparison is planned
     baseline: Mapping[str, Any] | None = None  # what another run's file brought in
 
-    budget: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # asked: seconds that the run may take, or None; used: those that it has taken; units: of each search, None for all
-    looks: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # replicates: how many the run goes to; ended: why it goes no further, "" before that; left_out: a sentence
-    measurements: Mapping[str, int] = field(
-        default_factory=dict
-    )  # by probe: how many it is to make, as far as is known
+    budget: Mapping[str, Any] = field(default_factory=dict)
+    looks: Mapping[str, Any] = field(default_factory=dict)
+    measurements: Mapping[str, int] = field(default_factory=dict)  # by probe: how many it is to make, where known
     probes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by probe: version, groups, seconds, ...
     schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: steps and rates of its schedule
-    confirmations: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict
-    )  # by arm: cached features against whole
+    confirmations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: cached features tested
     listeners: Mapping[str, str] = field(default_factory=dict)  # by listener that was left out: why
     paths_of: Mapping[str, Any] | None = None  # settings: by arm the hyperparameters that its walks have
     folds: Mapping[str, Any] | None = None  # arm, count and runs of the out-of-fold predictions
-    refits: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict
-    )  # by arm: arm, run_id and seed of the run on train and tune, and the run it is ``of``
+    refits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     likeness: Mapping[str, Any] | None = None  # the photos that are nearly alike
     examples: Mapping[str, Any] | None = None  # fingerprint: of the data whose photos the table ``examples`` names
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.errors import PluginError, UnknownName, did_you_mean, shown
+from harness.errors import PluginError, UnknownName, did_you_mean, message_of, shown
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import KINDS, OFFERS, Catalogue, Kind, Offer, Optimizer
 from harness.plugin.runs import Arm, digest
@@ -61,7 +61,7 @@ class Registry:
             return self._find_around(name, where)
         if offered := self._find_in_catalogues(kind, name, where):
             return offered
-        hint = self._hint(kind, name)
+        hint = self.hint([kind], name)
         if self.blocked:
             hint += f" (blocked: {', '.join(sorted(self.blocked))})"
         if self.broken:
@@ -112,17 +112,17 @@ class Registry:
             with Boundary("optimizer", outer_name, "go around another", everything=True):
                 offer = replace(outer.offer.around(inner.offer), name=name, around=None)
                 wrong = check(offer, found=True)
-        except PluginFailed as error:
-            wrong = error.why
+        except PluginFailed as error:  # a refusal says its reason in words of its own
+            wrong = message_of(error.raised) if isinstance(error.raised, PluginError) else error.why
         if wrong:
             raise UnknownName(f"{where}: must name an optimizer that works here, got {shown(name)}: {wrong}")
         return Offered(offer, outer.plugin, outer.origin, digest([outer.sha256, inner.sha256]))
 
-    def _hint(self, kind: Kind, name: str) -> str:
-        """Return the names that may be meant: the same name in a catalogue, whatever its case, or the nearest one."""
-        names = set(self.offers[kind])
+    def hint(self, kinds: Collection[Kind], name: str) -> str:
+        """Return the names of these kinds that may be meant: the same name in a library, whatever its case, or the nearest one."""
+        names = {known for kind in kinds for known in self.offers[kind]}
         for catalogue, _ in self.catalogues:
-            if catalogue.kind == kind:
+            if catalogue.kind in kinds:
                 prefix = f"{catalogue.name}:" if catalogue.qualified else ""
                 with suppress(PluginFailed), Boundary("catalogue", catalogue.name, "say its names"):
                     names |= {f"{prefix}{bare_name}" for bare_name in catalogue.names()}
@@ -147,10 +147,10 @@ class Registry:
         sha256 = self.find("probe", name, "compare.probes").sha256
         return digest([sha256, options]) if options else sha256
 
-    def get(self, kind: Kind, name: str, type_: type[T], where: str = "harness") -> T:
+    def get(self, kind: Kind, name: str, contract: type[T], where: str = "harness") -> T:
         """Return the offer itself, as its own type."""
         offer = self.find(kind, name, where).offer
-        assert isinstance(offer, type_)
+        assert isinstance(offer, contract)
         return offer
 
     def all(self, kind: Kind) -> list[Offer]:
@@ -170,12 +170,19 @@ def _name_is_taken(kind: str, earlier: Offered, later: Offered) -> PluginError:
 
 def _look_up(catalogue: Catalogue, name: str) -> Offer | None:
     """Return the plugin of that name in a catalogue, checked; raises PluginError where it does not work here."""
+    offer: Offer | None = None
+    refusal: PluginError | None = None
     with Boundary("catalogue", catalogue.name, "find it or return None"):
-        offer = catalogue.find(name)
+        try:
+            offer = catalogue.find(name)
+        except PluginError as error:  # the reason is one of the plugin of that name, and not of the catalogue
+            refusal = error
+    if refusal is not None:
+        raise refusal
     if offer is None:
         return None
-    type_ = OFFERS[catalogue.kind]
-    if not isinstance(offer, type_):
+    contract = OFFERS[catalogue.kind]
+    if not isinstance(offer, contract):
         raise PluginError(
             f"catalogue '{catalogue.name}' must return {_with_article(catalogue.kind)}, got {brief(offer)}"
         )

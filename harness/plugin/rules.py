@@ -153,7 +153,7 @@ class Rules:
     def broken(self, settings: Mapping[str, Any]) -> str:
         """Return the first constraint that settings break; "" where they keep all."""
         values = {**self.others, **self.in_force(settings)}
-        return next((each.text for each in self.constraints if not each.holds(values)), "")
+        return next((rule.text for rule in self.constraints if not rule.holds(values)), "")
 
     def order(self, space: Iterable[str]) -> list[str]:
         """Return the names of a space in an order in which those that others depend on come first."""
@@ -165,7 +165,7 @@ class Rules:
 
 def is_among(value: Any, values: Sequence[Any]) -> bool:
     """Return whether a value is one of several; a flag is no number."""
-    return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in values)
+    return any(value == allowed and isinstance(value, bool) == isinstance(allowed, bool) for allowed in values)
 
 
 def as_values(value: Any) -> tuple[Any, ...]:
@@ -189,7 +189,7 @@ def allowed_near(space: Mapping[str, Any], rules: Rules, wanted: Mapping[str, An
     first = rules.in_force(wanted)
     if not rules.broken(first):
         return first
-    named = {name for each in rules.constraints for name in each.names}
+    named = {name for rule in rules.constraints for name in rule.names}
     searched = {name: distribution for name, distribution in space.items() if name in wanted and name in named}
     target = {name: _place(distribution, wanted[name]) for name, distribution in searched.items()}
     generator = random.Random(0)

@@ -286,6 +286,7 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
             "figures",
             "across",
             "workloads",
+            "refused",
         ),
         _function_or_none,
     ),

@@ -63,15 +63,15 @@ class Attempts:
     def begin(self, work: str, label: str) -> None:
         """Note that work begins; messages call it ``label``."""
         if self._out is not None or self._open():
-            about = self._works.setdefault(work, {"deaths": 0, "progress": 0, "died_at": 0})
-            about |= {"label": label, "under_way": True}
+            entry = self._works.setdefault(work, {"deaths": 0, "progress": 0, "died_at": 0})
+            entry |= {"label": label, "under_way": True}
             self._write()
 
     def come_to(self, work: str, progress: int) -> None:
         """Note how far work has come, in steps of any size. Only progress beyond the furthest step counts."""
-        about = self._works.get(work)
-        if about is not None and progress > about["progress"]:
-            about["progress"] = progress
+        entry = self._works.get(work)
+        if entry is not None and progress > entry["progress"]:
+            entry["progress"] = progress
             self._write()
 
     def died(self, work: str, label: str, reason: str, progress: int, alone: bool) -> None:
@@ -85,9 +85,9 @@ class Attempts:
             return
         if self._out is None:
             self._open()
-        about = self._works.setdefault(work, {"deaths": 0, "progress": 0, "died_at": 0, "under_way": False})
-        about |= {"label": label, "reason": reason, "progress": max(progress, about["progress"])}
-        self._count_death(about, died)
+        entry = self._works.setdefault(work, {"deaths": 0, "progress": 0, "died_at": 0, "under_way": False})
+        entry |= {"label": label, "reason": reason, "progress": max(progress, entry["progress"])}
+        self._count_death(entry, died)
         self._write()
 
     def lost(self, label: str, reason: str) -> None:
@@ -101,12 +101,12 @@ class Attempts:
 
     def given_up(self, work: str) -> str:
         """Return why work is not tried again; "" if it is to be tried."""
-        about = self._works.get(work, {})
-        deaths = about.get("deaths", 0)
+        entry = self._works.get(work, {})
+        deaths = entry.get("deaths", 0)
         if deaths < MOST:
             return ""
-        if about.get("reason"):
-            return f"crashed ({about['reason']}), {deaths} times in a row; --retry tries it again"
+        if entry.get("reason"):
+            return f"crashed ({entry['reason']}), {deaths} times in a row; --retry tries it again"
         return f"the process died in it {deaths} times in a row; --retry tries it again"
 
     def forget(self) -> None:
@@ -116,9 +116,9 @@ class Attempts:
 
     def close(self) -> None:
         """Note that the process ends by itself, so that the work under way has not killed it."""
-        for about in self._works.values():
-            about["under_way"] = False
-        self._works = {work: about for work, about in self._works.items() if about["deaths"]}
+        for entry in self._works.values():
+            entry["under_way"] = False
+        self._works = {work: entry for work, entry in self._works.items() if entry["deaths"]}
         self._write()
         if self._out is not None:
             self._out.close()
@@ -128,23 +128,23 @@ class Attempts:
 
     def _count(self) -> None:
         """Count the death of the process that wrote the journal, if it died, and say during which work."""
-        under_way = [about for about in self._works.values() if about["under_way"]]
-        for about in under_way:
-            about["under_way"] = False
+        under_way = [entry for entry in self._works.values() if entry["under_way"]]
+        for entry in under_way:
+            entry["under_way"] = False
             if len(under_way) > 1:  # it may have been any of them
-                self._warn(f"the process died during {about['label']}, or other work beside it, which begins again")
+                self._warn(f"the process died during {entry['label']}, or other work beside it, which begins again")
                 continue
-            about["reason"] = ""
-            self._count_death(about, f"the process died during {about['label']}")
-        self._works = {work: about for work, about in self._works.items() if about["deaths"]}
+            entry["reason"] = ""
+            self._count_death(entry, f"the process died during {entry['label']}")
+        self._works = {work: entry for work, entry in self._works.items() if entry["deaths"]}
         self._write()
 
-    def _count_death(self, about: dict[str, Any], died: str) -> None:
+    def _count_death(self, entry: dict[str, Any], died: str) -> None:
         """Count one more death in some work, and say it."""
-        about["deaths"] = about["deaths"] + 1 if about["progress"] == about["died_at"] else 1
-        about["died_at"] = about["progress"]
-        if about["deaths"] < MOST:
-            self._warn(f"{died}; attempt {about['deaths'] + 1} of {MOST} begins")
+        entry["deaths"] = entry["deaths"] + 1 if entry["progress"] == entry["died_at"] else 1
+        entry["died_at"] = entry["progress"]
+        if entry["deaths"] < MOST:
+            self._warn(f"{died}; attempt {entry['deaths'] + 1} of {MOST} begins")
         else:
             self._warn(f"{died} for the {MOST}rd time in a row; it counts as failed; --retry tries it again")
 
@@ -161,7 +161,7 @@ class Attempts:
             self._out = out
             line = out.read().partition(b"\n")[0]
             works = json.loads(line) if line else {}
-            self._works = {str(work): _checked(about) for work, about in works.items()}
+            self._works = {str(work): _checked(entry) for work, entry in works.items()}
         return self._out is not None
 
     def _write(self) -> None:
@@ -179,10 +179,10 @@ class Attempts:
             self._out.truncate()
 
 
-def _checked(about: Any) -> dict[str, Any]:
+def _checked(entry: Any) -> dict[str, Any]:
     """Return the journal's entry for some work; raises KeyError, TypeError or ValueError for anything else."""
     return {
-        "label": str(about["label"]), "under_way": bool(about["under_way"]),
-        "deaths": int(about["deaths"]), "progress": int(about["progress"]), "died_at": int(about["died_at"]),
-        "reason": str(about.get("reason", "")),
+        "label": str(entry["label"]), "under_way": bool(entry["under_way"]),
+        "deaths": int(entry["deaths"]), "progress": int(entry["progress"]), "died_at": int(entry["died_at"]),
+        "reason": str(entry.get("reason", "")),
     }  # fmt: skip

@@ -72,7 +72,7 @@ def _opened(file: Path) -> sqlite3.Connection:
     """Return a connection that only reads, and works where nothing can be written: in an archive, on a read-only medium.
 
     A database whose last process was killed is in WAL mode, and SQLite then writes beside it even to read. Where it
-    cannot, the file alone is read, as one that nobody changes; if it is all there.
+    cannot write, the file alone is read, as one that does not change, if nothing of it stands elsewhere.
     """
     uri = f"{file.resolve().as_uri()}?mode=ro"
     db = sqlite3.connect(uri, uri=True, timeout=PATIENCE)

@@ -139,11 +139,11 @@ def check_out_file(
         raise DataError(f"{option}: must be a new file, got '{out}', which is there; {hint}")
     if os.path.lexists(out) and not out.is_dir() and not force and not _is_own(out, header):
         is_table = header and _is_own(out, header.partition(",")[0] + ",")
-        what = "a table with other columns" if is_table else "which is another"
-        raise DataError(f"{option}: must be a new file, or one that this command wrote, got '{out}', {what}; {hint}")
-    where = out.absolute().parent
-    why = "it is a folder" if out.is_dir() else "" if where.is_dir() else "its folder is not there"
-    if why := why or _unwritable(where):
+        kind = "a table with other columns" if is_table else "which is another"
+        raise DataError(f"{option}: must be a new file, or one that this command wrote, got '{out}', {kind}; {hint}")
+    folder = out.absolute().parent
+    why = "it is a folder" if out.is_dir() else "" if folder.is_dir() else "its folder is not there"
+    if why := why or _unwritable(folder):
         raise DataError(f"{option}: must be a file that can be written, got '{out}': {why}")
 
 
@@ -152,8 +152,8 @@ def check_out_folder(out: Path, option: str = "--out", new: bool = False) -> Non
     _check_outside(out, option)
     if new and os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
         raise DataError(f"{option}: must be a new folder, got '{out}', which is there; name another or remove it")
-    there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
-    if why := _unwritable(there) if there.is_dir() else f"'{there}' is a file":
+    nearest = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    if why := _unwritable(nearest) if nearest.is_dir() else f"'{nearest}' is a file":
         raise DataError(f"{option}: must be a folder that can be written to, got '{out}': {why}")
 
 
@@ -178,8 +178,8 @@ def _check_outside(out: Path, option: str) -> None:
     place = Path(os.path.realpath(out))
     for folder in place.parents:
         inner = place.relative_to(folder).parts[0].casefold()
-        own = inner in RUN_FOLDER or inner.startswith(("run.db-", "report."))
-        if own and (folder / "run.db").exists():
+        is_ours = inner in RUN_FOLDER or inner.startswith(("run.db-", "report."))
+        if is_ours and (folder / "run.db").exists():
             raise DataError(
                 f"{option}: must be outside of what a run wrote, got '{out}', in {folder}; name another place"
             )

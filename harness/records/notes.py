@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tomli_w
 
 from harness.plugin.runs import Arm
 from harness.records import files, schema
 from harness.records.opening import OpenFolder
-
-if TYPE_CHECKING:
-    pass
 
 
 def _differing_versions(environment: Mapping[str, Any], drivers: Mapping[str, Any]) -> str:
@@ -109,8 +106,8 @@ class NoteTables(OpenFolder):
         network = Arm(**recipe["arm"]).network
         noted: dict[str, dict[str, Any]] = self.noted(schema.SCALE_FREE) or {}
         if network not in noted:
-            about = {**tested, "l2": recipe["l2"], "l2_on": recipe["l2_on"]}
-            self.note(schema.SCALE_FREE, {**noted, network: about})
+            note = {**tested, "l2": recipe["l2"], "l2_on": recipe["l2_on"]}
+            self.note(schema.SCALE_FREE, {**noted, network: note})
         elif noted[network]["tensors"] != tested["tensors"]:
             self.warn(f"{network}: other tensors of it are scale-free in one run than in another; see train.l2_on")
 

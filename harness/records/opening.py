@@ -7,15 +7,12 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, Any, Self
 
 from harness.errors import RunFolderError, disk, encodable
 from harness.records import database, files, promised, schema
 from harness.records.attempts import Attempts
 from harness.records.links import check_no_links
-
-if TYPE_CHECKING:
-    pass
 
 
 class OpenFolder:
@@ -26,24 +23,11 @@ class OpenFolder:
     ) -> None:
         self.folder = folder
         self.attempts = attempts or Attempts()  # of what is under way
-        whole = str(folder.absolute())
-        if encodable(whole) != whole:  # the address of Optuna's database is UTF-8
-            raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
-        if not schema.database(folder).is_file() and (kept := next(_of_runs(folder), None)):
-            raise RunFolderError(
-                f"{schema.database(folder)}: must be beside '{kept.relative_to(folder)}' and what else runs have left, got "
-                "nothing there; put it back, or move the folder away, and everything is trained again"
-            )
+        _check_place(folder)
         check_no_links(folder)
-        with disk.writing(folder, "name another folder with --out"):
-            for place in schema.own_folders(folder):
-                if place.is_file():
-                    self._put_aside(place, "a folder", "a file")
-            for name in schema.FOLDERS:
-                (folder / name).mkdir(parents=True, exist_ok=True)
-            self._lock = lock_folder(folder / "lock")
+        self._lock = self._make_folders()
         self._closing = ExitStack()
         self._environment: Mapping[str, Any] = {}  # versions and hardware of the driver; empty before work begins
         self._environments: set[str] = set()  # hashes of those that are noted
@@ -74,6 +58,16 @@ class OpenFolder:
             raise RunFolderError(
                 f"{schema.database(folder)}: must be the records of a run, got {error}; move the folder away"
             ) from error
+
+    def _make_folders(self) -> IO[bytes]:
+        """Make the folders that a run folder has, and return its lock."""
+        with disk.writing(self.folder, "name another folder with --out"):
+            for place in schema.own_folders(self.folder):
+                if place.is_file():
+                    self._put_aside(place, "a folder", "a file")
+            for name in schema.FOLDERS:
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            return lock_folder(self.folder / "lock")
 
     def __enter__(self) -> Self:
         return self
@@ -176,6 +170,18 @@ class OpenFolder:
         with disk.writing(file):
             if file.is_file():
                 file.unlink()
+
+
+def _check_place(folder: Path) -> None:
+    """Raise RunFolderError where nothing can be recorded in a folder: its path is not UTF-8, or its records were removed."""
+    path = str(folder.absolute())
+    if encodable(path) != path:  # the address of Optuna's database is UTF-8
+        raise RunFolderError(f"{path}: must be a path in UTF-8, got other bytes; see --out")
+    if not schema.database(folder).is_file() and (left := next(_of_runs(folder), None)):
+        raise RunFolderError(
+            f"{schema.database(folder)}: must be beside '{left.relative_to(folder)}' and what else runs have left, got "
+            "nothing there; put it back, or move the folder away, and everything is trained again"
+        )
 
 
 def _of_runs(folder: Path) -> Iterator[Path]:

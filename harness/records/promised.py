@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection
 from pathlib import Path
 
+from harness.console.numbers import first_of
 from harness.errors import disk
 from harness.plugin.contracts.records import Lack
 from harness.records import schema
@@ -58,7 +59,6 @@ def summary(lacks: Collection[Lack]) -> str:
     """Return in one line which files are gone or damaged; "" for none."""
     if not lacks:
         return ""
-    named = [str(lack) for lack in lacks][:SHOWN]
-    more = f" and {len(lacks) - SHOWN} more" if len(lacks) > SHOWN else ""
+    named = first_of([str(lack) for lack in lacks], SHOWN)
     count = "a file" if len(lacks) == 1 else f"{len(lacks)} files"
-    return f"the records promise {count} that the run folder lacks: {', '.join(named)}{more}; the same 'harness run' makes them again"
+    return f"the records promise {count} that the run folder lacks: {named}; the same 'harness run' makes them again"

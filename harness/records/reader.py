@@ -6,11 +6,13 @@ import json
 import re
 import sqlite3
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import first_of
 from harness.errors import RunFolderError, disk, one_line
 from harness.plugin.contracts.records import Lack, Records
 from harness.plugin.meta import KEYS, Meta
@@ -93,8 +95,8 @@ class FolderRecords(Records):
     def recipes(self) -> Mapping[str, Mapping[str, Any]]:
         """Everything that decided a comparison run's outcome, as plain values, by run (``harness.Run``)."""
         with database.reading(self.folder) as db:
-            found = db.execute("SELECT run_id, recipe FROM runs WHERE phase = 'compare'").fetchall()
-        return {run_id: json.loads(recipe) for run_id, recipe in found}
+            rows = db.execute("SELECT run_id, recipe FROM runs WHERE phase = 'compare'").fetchall()
+        return {run_id: json.loads(recipe) for run_id, recipe in rows}
 
     @cached_property
     def scores(self) -> Mapping[str, NDArray[Any]]:
@@ -109,10 +111,22 @@ class FolderRecords(Records):
 NEEDED = frozenset(
     ("benchmark", "data", "metrics", "metric", "search_metric", "arms", "spaces", "environment", "command")
 )  # keys of the table ``meta`` without which a run has not begun
+MOST_NAMED = 3  # run folders that an error names
 _STARTING = (
     "{}: must be a run with something recorded, got one in its first moment; look again in a while, or let the same "
     "'harness run' go on"
 )
+
+
+def _run_folders_near(folder: Path) -> str:
+    """Return what to do about a folder that is no run folder: the run folders in it, or beside it, or a look at the path."""
+    for place in (folder, folder.parent):
+        runs: list[str] = []
+        with suppress(OSError):  # there is no such folder, or nobody may read it
+            runs = [str(each) for each in sorted(place.iterdir()) if schema.database(each).is_file()]
+        if runs:
+            return f"there {'is' if len(runs) == 1 else 'are'} {first_of(runs, MOST_NAMED)}"
+    return "check the path"
 
 
 def open_records(folder: Path) -> FolderRecords:
@@ -121,9 +135,8 @@ def open_records(folder: Path) -> FolderRecords:
         inner = ", ".join(f"'{run}'" for run in run_folders(folder).values()) or "no run yet"
         raise RunFolderError(f"{folder}: must be one run folder, got a folder of several workloads; it has {inner}")
     if not schema.database(folder).is_file():
-        raise RunFolderError(
-            f"{folder}: must be a run folder, got {'no run.db in it' if folder.is_dir() else 'nothing there'}; check the path"
-        )
+        got = "no run.db in it" if folder.is_dir() else "nothing there"
+        raise RunFolderError(f"{folder}: must be a run folder, got {got}; {_run_folders_near(folder)}")
     try:
         return _opened(folder)
     except RunFolderError:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.plugin.runs import Arm, Run
 from harness.records import schema
 from harness.records.notes import NoteTables
-
-if TYPE_CHECKING:
-    pass
 
 
 class SearchTables(NoteTables):

@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import first_of
 from harness.errors import DiskError, RunFolderError, disk, one_line
 from harness.plugin.runs import Done, Epoch, Event, Failed, PrunerDecision, Run, State
 from harness.records import files, promised, schema
@@ -34,9 +36,8 @@ class Store(SearchTables, ResultTables):
             if lack.exists:
                 self._put_aside(self.folder / lack.file, "as it was written", "other contents", "it is made again")
         if gone := [lack.file for lack in lacks if not lack.exists]:
-            more = f" and {len(gone) - promised.SHOWN} more" if len(gone) > promised.SHOWN else ""
-            shown = ", ".join(gone[: promised.SHOWN])
-            self.warn(f"{self.folder}: must have {shown}{more}, got nothing there; what they come from is done again")
+            named = first_of(gone, promised.SHOWN)
+            self.warn(f"{self.folder}: must have {named}, got nothing there; what they come from is done again")
         imported = set((self.noted("baseline") or {}).get("names", ()))
         again = []
         with self._transaction():
@@ -72,7 +73,7 @@ class Store(SearchTables, ResultTables):
             if json.loads(recipe).get("follows") == run_id:
                 self._begin_again(follower)
         confirmed = self.noted("confirmations") or {}
-        self.note("confirmations", {arm: about for arm, about in confirmed.items() if about.get("run_id") != run_id})
+        self.note("confirmations", {arm: note for arm, note in confirmed.items() if note.get("run_id") != run_id})
 
     def add_runs(self, runs: Iterable[Run], environment: str) -> None:
         """Enter runs that are not there yet."""
@@ -136,18 +137,10 @@ class Store(SearchTables, ResultTables):
         snapshot = [schema.snapshot(self.folder, run_id, epoch.number)] if epoch.snapshot else []
         if epoch.snapshot:  # before any state that is past it; after a kill before that, it is made again, bit-equal
             save_tensors(snapshot[0], epoch.snapshot())
+        numbers = (epoch.number, epoch.steps, epoch.gradients, epoch.lr, epoch.seconds)
         with self._transaction():
             self.db.execute(
-                "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    run_id,
-                    epoch.number,
-                    epoch.steps,
-                    epoch.gradients,
-                    epoch.lr,
-                    epoch.seconds,
-                    _json(epoch.metrics),
-                ),
+                "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)", (run_id, *numbers, _json(epoch.metrics))
             )
             self.db.execute(
                 "UPDATE runs SET seconds = ?, started = coalesce(started, ?) WHERE run_id = ?",
@@ -194,21 +187,9 @@ class Store(SearchTables, ResultTables):
             self.note_scale_free(earlier.scale_free, json.loads(row["recipe"]))
             self.note_work(earlier.work, json.loads(row["recipe"]))
             self.db.execute("DELETE FROM epochs WHERE run_id = ?", (run_id,))
-            self.db.executemany(
-                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        run_id,
-                        epoch["epoch"],
-                        epoch["steps"],
-                        epoch["gradients"],
-                        epoch["lr"],
-                        epoch["seconds"],
-                        json.dumps(epoch["metrics"]),
-                    )
-                    for epoch in earlier.epochs
-                ],
-            )
+            numbers = itemgetter("epoch", "steps", "gradients", "lr", "seconds")
+            rows = [(run_id, *numbers(epoch), json.dumps(epoch["metrics"])) for epoch in earlier.epochs]
+            self.db.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             if earlier.decision is not None:
                 self._append_decision(run_id, len(earlier.epochs), earlier.decision)
             written = [schema.inside(self.folder, place) for place in earlier.files]

@@ -170,14 +170,14 @@ class Loaded:
 
     @property
     def headline(self) -> tuple[str, ...]:
-        """The question, the answer, the verdict and what limits it, a line each, as ``harness show`` says them."""
+        """The question, the answer, the verdict, the gravest doubts and what limits it, a line each, as ``harness show`` has them."""
         question, *rest = self.answer or ("",)
         verdict = verdict_line(verdicts_of(self.records, self.tables, self._registry))
         return tuple(line for line in (question, *rest[:1], verdict, *rest[1:]) if line)
 
     @property
     def answer(self) -> list[str]:
-        """The question, the answer and what limits it, as every report says them."""
+        """The question, the answer, the gravest doubts and what limits it, as every report has them."""
         return headline_of(Results(self.records, self.tables), self._registry).splitlines()
 
     @cached_property

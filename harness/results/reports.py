@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+DOUBT = "doubt: "  # with which a line of a headline begins that says a doubt
 HINT = "name another folder with 'harness report --out'"  # where a report cannot be written
+WRITTEN = ".harness-report"  # a file in a folder that 'harness report --out' wrote
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,6 @@ class Written:
     files: Sequence[Path]
     results: Results
     failures: Sequence[str]
-
-
-WRITTEN = ".harness-report"  # a file in a folder that 'harness report --out' wrote
 
 
 def write_reports(
@@ -120,6 +119,15 @@ def headline_of(results: Results, registry: Registry) -> str:
     """Return the lines of the first report that has a headline; "" where none of the plugins offers one."""
     offers = [report for report in registry.all("report") if isinstance(report, Report) and report.headline is not None]
     return _rendered(offers[0], results, offers[0].headline).decode() if offers else ""
+
+
+def doubts_in(headline: Iterable[str]) -> list[str]:
+    """Return the doubts among the lines of a headline, the gravest first.
+
+    >>> doubts_in(["Which is best?", "No arm leads.", "doubt: one search of each arm"])
+    ['one search of each arm']
+    """
+    return [line.removeprefix(DOUBT) for line in headline if line.startswith(DOUBT)]
 
 
 def figures_of(results: Results, registry: Registry) -> dict[str, Figure]:

@@ -13,7 +13,7 @@ from harness.plugin.runs import short_arm_names
 from harness.records import Records, schema
 from harness.results.analysis import own_tables
 from harness.results.pictures.plain_svg import Dots, dot_plot
-from harness.results.reports import headline_of
+from harness.results.reports import DOUBT, doubts_in, headline_of
 from harness.results.tables import leaderboard
 from harness.verdict.reading import TABLES, ProtocolVerdict, plain_verdict, read_verdicts, verdict_lines
 
@@ -36,10 +36,11 @@ def verdict_line(verdicts: list[ProtocolVerdict]) -> str:
 
 
 def closing_lines(results: Results, registry: Registry) -> list[str]:
-    """Return the lines on what came out, with which a run from Python ends: the answer and the verdict."""
-    answer = headline_of(results, registry).splitlines()[1:2]
+    """Return the lines on what came out, with which a run from Python ends: the answer, the verdict and the gravest doubt."""
+    headline = headline_of(results, registry).splitlines()
     verdict = verdict_line(verdicts_of(results.records, results.tables, registry))
-    return [*answer, *([verdict] if verdict else [])]
+    doubts = [f"{DOUBT}{doubt}" for doubt in doubts_in(headline)[:1]]
+    return [*headline[1:2], *([verdict] if verdict else []), *doubts]
 
 
 def render_summary(records: Records, tables: Mapping[str, DataFrame], registry: Registry, lines: Sequence[str]) -> str:
@@ -47,7 +48,7 @@ def render_summary(records: Records, tables: Mapping[str, DataFrame], registry: 
     from markupsafe import Markup
 
     verdicts = verdicts_of(records, tables, registry)
-    question, answer, *limits = [*(line for line in lines if not (verdicts and line.startswith("doubt: "))), "", ""]
+    question, answer, *limits = [*(line for line in lines if not line.startswith(DOUBT)), "", ""]
     parts = [Markup("<p><small>{}</small><br>{}</p>").format(records.name, question)]
     parts.append(Markup("<p><strong>{}</strong></p>").format(answer or question))
     if statement := verdict_line(verdicts):
@@ -55,7 +56,7 @@ def render_summary(records: Records, tables: Mapping[str, DataFrame], registry: 
     if notice := records.meta.data["notice"]:
         parts.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
     parts.append(seeds_picture(records))
-    parts.append(_render_doubts(verdicts))
+    parts.append(_render_doubts(doubts_in(lines) or _own_doubts(verdicts)))
     parts.append(_render_leaderboard(records, tables, registry))
     parts += [Markup("<p><small>{}</small></p>").format(line) for line in limits if line]
     return str(Markup("").join(parts))
@@ -83,22 +84,26 @@ def _scores(runs: DataFrame, column: str) -> list[float]:
     return [float(value) for value in runs.loc[runs["state"] == schema.DONE, column].dropna()]
 
 
-def _render_doubts(verdicts: list[ProtocolVerdict]) -> Any:
-    """Return the gravest doubts of the standing verdict as a list, with how many more there are."""
-    from markupsafe import Markup
-
+def _own_doubts(verdicts: list[ProtocolVerdict]) -> list[str]:
+    """Return the gravest doubts of the standing verdict, for where no report has a headline with doubts."""
     networks = verdicts[0].networks if verdicts else ()
     doubts = [
         f"{network.network}: {doubt.text}" if len(networks) > 1 else doubt.text
         for network in networks
         for doubt in network.doubts
     ]
+    hidden = len(doubts) - MOST_DOUBTS
+    return [*doubts[:MOST_DOUBTS], *([f"and {hidden} more, in the report"] if hidden > 0 else [])]
+
+
+def _render_doubts(doubts: list[str]) -> Any:
+    """Return doubts as a list; nothing where there are none."""
+    from markupsafe import Markup
+
     if not doubts:
         return Markup("")
-    items = Markup("").join(Markup("<li>{}</li>").format(text) for text in doubts[:MOST_DOUBTS])
-    hidden = len(doubts) - MOST_DOUBTS
-    more = Markup("<li>and {} more, in the report</li>").format(hidden) if hidden > 0 else Markup("")
-    return Markup("<p><small>Doubts, the gravest first:</small></p><ul>{}{}</ul>").format(items, more)
+    items = Markup("").join(Markup("<li>{}</li>").format(text) for text in doubts)
+    return Markup("<p><small>Doubts, the gravest first:</small></p><ul>{}</ul>").format(items)
 
 
 def _render_leaderboard(records: Records, tables: Mapping[str, DataFrame], registry: Registry) -> Any:

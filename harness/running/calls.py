@@ -95,9 +95,7 @@ def run(
         "reuse": optional_path("reuse", reuse),
         "no_reuse": arguments.flag("no_reuse", no_reuse),
         "refit": arguments.flag("refit", refit),
-        "refit_arms": tuple(
-            arguments.text("refit_arms", arm) for arm in arguments.items("refit_arms", refit_arms, "names of arms")
-        ),
+        "refit_arms": texts("refit_arms", refit_arms, "names of arms"),
         "preset": optional_text("preset", preset),
         "began": time.monotonic(),
     }

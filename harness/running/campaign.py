@@ -211,7 +211,7 @@ class Campaign:
         )
 
     def _say_look(self, replicates: int, then: str, records: Records | None = None) -> None:
-        """Say in a line what a look has decided; nothing where there is only one, after which the verdict is said."""
+        """Say in a line what a look has decided; nothing where there is only one, because the verdict follows it."""
         if len(self._looks) == 1:
             return
         words = self._looked(lambda: decided(records or open_records(self._store.folder), self.driver.protocol))
@@ -221,7 +221,10 @@ class Campaign:
     def _looked(self, look: Callable[[], T]) -> T | None:
         """Return what a look at the verdict gives; None where it fails, which is noted: the results are kept all the same."""
         try:
-            with Boundary("analysis", verdict_table.ANALYSIS.name, "be looked at", everything=True):
+            with (
+                self._reporter.during("looking at the verdict"),
+                Boundary("analysis", verdict_table.ANALYSIS.name, "be looked at", everything=True),
+            ):
                 return look()
         except PluginFailed as error:
             self._failures.append(f"the look at the verdict failed: {error.why}")

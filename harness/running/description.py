@@ -39,7 +39,7 @@ def describe_run(store: Store, setting: Prepared) -> None:
             "optimizers": {c.name: c.arm.optimizer for c in plan.competitors},
             "references": {c.arm.optimizer: c.optimizer.reference for c in plan.competitors},
             "scheduler_references": {c.arm.scheduler: c.scheduler.reference for c in plan.competitors},
-            "roles": {c.name: {"role": c.role, "of": c.of} for c in plan.controls},
+            "roles": plan.roles,
             "convex": {c.arm.network: c.network.convex for c in plan.competitors},
             "plugins": {
                 name: {"origin": impersonal(entry.origin), "sha256": entry.sha256}

@@ -19,7 +19,7 @@ from harness.running.after.probe_work import work_of
 from harness.running.search.budget import expected
 from harness.training.snapshots import cycle_epochs
 
-BLOCK = 4096  # bytes of which a file takes a whole number
+BLOCK = 4096  # bytes; a file takes a whole number of them
 DATABASE = 150_000  # bytes of run.db without rows, Optuna's tables and the meta table included
 RUN, TRIAL, EPOCH, EXAMPLE, PATHS = 2_400, 1_000, 300, 60, 90_000  # bytes of run.db a run, a trial, ..., an arm
 JOURNAL = 4_200_000  # bytes, at the most, that SQLite writes beside it while a run is under way

@@ -24,6 +24,7 @@ from harness.running.registration import register_protocol
 from harness.running.reuse import EarlierRuns
 from harness.running.search import Search
 from harness.running.search.budget import expected
+from harness.running.search.showing import Showing
 from harness.running.time_limit import TimeLimit
 from harness.running.what_fits import Before, Fitting, Searches, Standing
 from harness.running.workbench import Bench
@@ -53,6 +54,7 @@ class Driver:
         self.protocol = ""  # the hash of the protocol, once it is registered
         self._open_executor = executor or partial(open_executor, setting, store)
         self._limit = limit or TimeLimit(None, store)
+        self._showing = Showing()
         fitting = Fitting if trains else Standing
         self._fitting = fitting(setting, self._limit, self.epochs_left, measuring, self._before)
         self._comparison = Comparison(setting, store, tries_again=trains)
@@ -176,8 +178,8 @@ class Driver:
     def failures(self) -> list[str]:
         """Return a line for every trial that failed, arm that could not be tuned, and seed without a result."""
         return [
-            *outcome_lines.search_failures(self.searches),
-            *outcome_lines.comparison_failures(self.comparison, self.store),
+            *outcome_lines.search_failures(self.searches, self._names),
+            *outcome_lines.comparison_failures(self.comparison, self.store, self._names),
         ]
 
     def undefined(self) -> list[str]:
@@ -199,8 +201,12 @@ class Driver:
         """
         if event is not None and event.ends_run and self._limit.is_set:
             self._limit.write()
+        if event is not None and self._showing.is_due:
+            self._showing.write(self.searches)
         if event is None or event.ends_run:
             self._epochs_in_all = self._epochs_done + self._epochs_left(loop)
+        if event is None:
+            self.reporter.move("waiting for the first epoch", self._epochs_done, self._epochs_in_all)
         if isinstance(run, Run) and isinstance(event, Epoch):
             self._limit.epoch_ended()
             self._epochs_done += 1
@@ -252,7 +258,6 @@ class Driver:
         left = 0
         for phase, epochs in phases:
             left += sum(run.epochs for run in phase.waiting) if phase.entered else phase.left * epochs
-        return left
         return left
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from harness.console import interruption
+from harness.console.numbers import first_of
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.plugin.meta import penalty_line
@@ -106,7 +107,7 @@ class EventLoop:
 
     ``after_event`` is called once at the beginning, with nothing, and then with every job and its event. With
     ``keep_weights`` off, the final weights of the runs are not written. A line on how arms are trained, or on a changed
-    setting, is said once; those in ``said`` have been said already, and what is said is added to them.
+    setting, is printed once; ``said`` has the lines that were printed before, and gets the new ones.
     """
 
     def __init__(
@@ -161,8 +162,7 @@ class EventLoop:
     def describe_under_way(self) -> str:
         """Return what the executor has, in words; another thread may ask."""
         works = [str(work) for work in [*list(self.under_way.values()), *list(self.measuring.values())]]
-        more = [f"and {len(works) - SHOWN} more"] if len(works) > SHOWN else []
-        return "; ".join([*works[:SHOWN], *more]) or "the search"
+        return first_of(works, SHOWN, "; ") or "the search"
 
     def _events(self) -> Iterator[tuple[str, Event]]:
         """Yield the events of the jobs under way; note which settings of the process have changed in the meantime."""
@@ -246,23 +246,24 @@ class EventLoop:
         """Say once how a GPU takes an arm's steps, which of them cannot be repeated, and what its penalty leaves out."""
         if not isinstance(event, Epoch) or run_id not in self.under_way:
             return
-        arm = self.under_way[run_id].run.arm.name
-        lines = [f"{arm}: {event.way}"] if event.way else []
-        lines += [f"{arm}: {name} has no deterministic form on this GPU" for name in event.unrepeatable]
         run = self.under_way[run_id].run
+        if event.way:
+            self._say_once(f"{run.arm.name}: {event.way}")
+        for name in event.unrepeatable:
+            self._say_once(f"{run.arm.name}: {name} has no deterministic form on this GPU")
         if event.scale_free and (line := penalty_line(run.arm.network, {**event.scale_free, **run.recipe()})):
-            lines.append(f"note: {line}")
-        for line in lines:
-            if line not in self._said:
-                self._said.add(line)
-                self._reporter.say(line)
+            self._say_once(f"note: {line}")
 
     def _say_changes(self, lines: list[str]) -> None:
         """Say which settings of the process a plugin has changed, each once; the records have them too."""
         for line in lines:
-            if line not in self._said:
-                self._said.add(line)
-                self._reporter.say(f"warning: {line}", style="yellow")
+            self._say_once(f"warning: {line}", "yellow")
+
+    def _say_once(self, line: str, style: str = "") -> None:
+        """Say a line that has not been said before."""
+        if line not in self._said:
+            self._said.add(line)
+            self._reporter.say(line, style=style)
 
 
 def has_ended(store: Store, run: Run) -> bool:

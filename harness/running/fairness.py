@@ -49,7 +49,8 @@ class Equal:
         rounding = "" if self.exactly else ", but for rounding"
         compared = f"take the same steps (compared over {self.steps} steps{rounding})"
         if self.weight_decay:
-            return f"{self.name} is {self.same_as} here: without weight decay both {compared}; see search.objective"
+            cure = f"to give {self.name} a weight decay of its own, set search.objective to free"
+            return f"{self.name} is {self.same_as} here: without weight decay both {compared}; {cure}"
         return f"{self.name} is {self.same_as} here: at equal settings both {compared}"
 
 
@@ -112,7 +113,7 @@ def _runs_at_ends(setting: Setting, competitor: Competitor) -> Iterator[Run]:
         yield setting.search_run(competitor, ends(competitor, end))
 
 
-# --- a weight decay of the optimizer's own -------------------------------------------------------------------
+# --- a weight decay of the optimizer's own
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _own_penalty(setting: Setting, competitor: Competitor) -> _Penalty | None:
     return None
 
 
-# --- what a schedule moves beside the learning rate ----------------------------------------------------------
+# --- what a schedule moves beside the learning rate
 
 
 def _find_moved_entries(setting: Setting, competitor: Competitor, registry: Registry) -> dict[str, Moved]:
@@ -170,7 +171,7 @@ def _find_moved_entries(setting: Setting, competitor: Competitor, registry: Regi
     for run in (low, high):
         with suppress(PluginFailed), _rehearsing(optimizer):
             entries = moved_entries(optimizer, run.optimizer, scheduler, run.scheduler)
-            moved |= {entry: values.with_(moved.get(entry, values)) for entry, values in entries.items()}
+            moved |= {entry: values.joined_with(moved.get(entry, values)) for entry, values in entries.items()}
     holders = _holders(competitor, low.optimizer, high.optimizer) if moved else {}
     for entry, values in moved.items():
         if chosen := overwritten_setting(entry, low.optimizer) or holders.get(entry):
@@ -190,7 +191,7 @@ def _holders(competitor: Competitor, low: Mapping[str, Any], high: Mapping[str, 
     return holders
 
 
-# --- two optimizers that are one -----------------------------------------------------------------------------
+# --- two optimizers that are one
 
 
 def _equal_pairs(setting: Setting, competitors: Sequence[Competitor], attempts: Attempts) -> tuple[Equal, ...]:

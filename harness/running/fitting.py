@@ -11,15 +11,13 @@ from harness.benchmark.overrides import overrides_of
 from harness.benchmark.plan import Setting
 from harness.benchmark.toml import toml_key
 from harness.console import interruption
-from harness.console.escaping import escaped_output
-from harness.console.in_python import for_python, in_python
 from harness.console.numbers import duration, measure, number
 from harness.console.progress import Reporter
 from harness.errors import Diverged, HarnessError, arguments
-from harness.errors.disk import refused
 from harness.plugin.runs import Done, Epoch, Failed, Run
 from harness.running.fitted import Fitted
 from harness.running.prepare import Prepared, Request, prepare
+from harness.running.talking import optional_path, plugin_files, talking
 from harness.running.workbench import Bench
 
 ARGUMENTS = {
@@ -79,19 +77,14 @@ def fit(
     ([1, 2], True)
     """
     overrides = _overrides(backbone, optimizer, lr, epochs, schedule, data, dataset, params, set)
-    files = [arguments.path("plugins", file) for file in arguments.items("plugins", plugins, "plugin files")]
+    files = plugin_files(plugins)
     seed = arguments.whole("seed", seed, 0, 2**31 - 1)
-    folder = None if data is None else arguments.path("data", data)
-    quiet = arguments.flag("quiet", quiet)
-    words = _words(optimizer)
-    with for_python(words), escaped_output(), interruption.listening(), Reporter(quiet, in_python) as reporter:
-        try:
-            setting = _open(overrides, folder, tuple(files), reporter)
-        except OSError as error:
-            raise refused(error, must="be usable") from error
+    folder = optional_path("data", data)
+    with talking(quiet, _words(optimizer)) as reporter:
+        setting = _open(overrides, folder, files, reporter)
         competitor = setting.plan.competitors[0]
         run = setting.compare_run(competitor, {}, seed)
-        return Fitted.of(setting, run, tuple(files), *_train(setting, run, reporter))
+        return Fitted.of(setting, run, files, *_train(setting, run, reporter))
 
 
 def _words(optimizer: str) -> dict[str, str]:

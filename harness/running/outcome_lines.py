@@ -11,7 +11,7 @@ from harness.benchmark.plan import Plan
 from harness.console import numbers
 from harness.plugin.runs import Run
 from harness.records import Store, schema
-from harness.running.search import Search
+from harness.running.search import Search, study_name
 
 LABEL = 19  # columns for what a run is: "search 2, trial 4/8"
 
@@ -59,26 +59,28 @@ def run_label(runs: Sequence[ComparisonRun], run: Run) -> str:
     return f"{kind} {run.init_seed}"
 
 
-def search_failures(searches: Sequence[Search]) -> list[str]:
-    """Return a line for every search with trials that failed, or in which none ended well; trials count from one."""
+def search_failures(searches: Sequence[Search], names: Mapping[str, str]) -> list[str]:
+    """Return a line for every search with trials that failed, or in which none ended well; trials count from one.
+
+    ``names`` has what an arm is called on the console.
+    """
     lines = []
     for search in searches:
+        name = study_name(names.get(search.arm, search.arm), search.replicate)
         failed = [trial for trial in search.trials if trial["state"] == schema.FAILED]
         if failed:
             first = f"the first one, trial {failed[0]['number'] + 1}: {failed[0]['reason']}"
-            lines.append(
-                f"{search.study}: {len(failed)} of {numbers.counted(len(search.trials), 'trial')} failed; {first}"
-            )
+            lines.append(f"{name}: {len(failed)} of {numbers.counted(len(search.trials), 'trial')} failed; {first}")
         lines += [
-            f"{search.study}: the confirmation of trial {outcome['number'] + 1} failed: {outcome['reason']}"
+            f"{name}: the confirmation of trial {outcome['number'] + 1} failed: {outcome['reason']}"
             for outcome in search.failed_confirmations()
         ]
         if search.trials and search.finished and search.best() is None:  # one without a trial is what a limit left out
-            lines.append(f"{search.study}: no trial ended well, so it cannot be compared")
+            lines.append(f"{name}: no trial ended well, so it cannot be compared")
     return lines
 
 
-def comparison_failures(runs: Sequence[ComparisonRun], store: Store) -> list[str]:
+def comparison_failures(runs: Sequence[ComparisonRun], store: Store, names: Mapping[str, str]) -> list[str]:
     """Return a line for every arm and way in which runs of its comparison ended without a result, with the first reason.
 
     That an optimizer fails with its own defaults is a result, and not listed.
@@ -93,7 +95,7 @@ def comparison_failures(runs: Sequence[ComparisonRun], store: Store) -> list[str
     lines = []
     for (arm, state), reasons in ended.items():
         of_all = f"{len(reasons)} of {numbers.counted(counts[arm], 'run')} of the comparison {state}"
-        lines.append(f"{arm}: {of_all}; {'the first one, ' if len(reasons) > 1 else ''}{reasons[0]}")
+        lines.append(f"{names.get(arm, arm)}: {of_all}; {'the first one, ' if len(reasons) > 1 else ''}{reasons[0]}")
     return lines
 
 

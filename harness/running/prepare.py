@@ -12,6 +12,7 @@ from harness.benchmark import loading
 from harness.benchmark.checks.data import check_data
 from harness.benchmark.data_request import data_request
 from harness.benchmark.lines import refusal
+from harness.benchmark.naming import called_after_data
 from harness.benchmark.plan import Plan, Setting, check_profile, resolve
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
@@ -88,6 +89,8 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
     With a ``journal``, what is under way is noted beside the run folder from here on.
     """
     benchmark, source = loading.load(request.file, request.profile, request.overrides, request.workload, request.preset)
+    if request.workload is None:  # a workload has the name that its common folder knows it by
+        benchmark = called_after_data(benchmark, source, request.data)
     for notice in source.notices:
         reporter.say(f"note: {notice}")
     registry = plugins_of(request, benchmark, reporter)
@@ -104,10 +107,12 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
     check_layer_factor(setting, source.where)
     with ExitStack() as closing:
         attempts = _open_journal(request, setting, reporter, closing) if journal else Attempts()
-        fairness = check_fairness(setting, registry, attempts)
+        with reporter.during("checking that the optimizers are treated alike"):
+            fairness = check_fairness(setting, registry, attempts)
         for note in fairness.notes():
             reporter.say(f"note: {note}", style="bold yellow")
-        setting = complete_defaults(setting, attempts)
+        with reporter.during("reading the optimizers' own defaults"):
+            setting = complete_defaults(setting, attempts)
         for line in default_lines(setting):
             reporter.say(f"note: {line}", style="yellow")
         imported = matched(setting, source, request.file.parent)
@@ -153,7 +158,8 @@ def _opened(request: Request, plan: Plan, source: Source, device: Device, report
     benchmark = plan.benchmark
     data = _open(plan, request, reporter)
     check_data(benchmark, data, source)
-    fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
+    with reporter.during("reading the pretrained weights"):
+        fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
     features: dict[str, Data] = {}
     mirrored: dict[str, Split] = {}
     if benchmark.train.regime == "features":
@@ -213,7 +219,7 @@ def _open(plan: Plan, request: Request, reporter: Reporter) -> Data:
         crop=cut.crop,
     )
     with Boundary("dataset", plan.dataset.name, "open"):
-        with kept(f"dataset '{plan.dataset.name}'"):
+        with kept(f"dataset '{plan.dataset.name}'"), reporter.during(f"opening the data of '{plan.dataset.name}'"):
             data = plan.dataset.open(wanted)
         fault = _data_fault(data)
         if not fault:

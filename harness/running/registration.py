@@ -32,11 +32,10 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
         return protocol.hash
     arms_of_network = Counter(split_arm_name(arm).network for arm in arms)
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
-    powers = [
-        design_power(protocol, count, convex[network], plan.benchmark.compare.probes)
-        for network, count in arms_of_network.items()
-        if count > 1 and network in convex
-    ]
+    compared = {network: count for network, count in arms_of_network.items() if count > 1 and network in convex}
+    with reporter.during("working out the power of the design"):
+        probes = plan.benchmark.compare.probes
+        powers = [design_power(protocol, count, convex[network], probes) for network, count in compared.items()]
     if plan.benchmark.search.objective != "common":
         reporter.say(
             f"protocol {protocol.hash[:12]} registered: each arm may have an objective of its own, so minima are not compared"

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from textwrap import wrap
 from typing import Any
 
 from harness.benchmark.lines import refusal
 from harness.benchmark.sections import as_plain
+from harness.console.columns import folded
 from harness.console.numbers import duration, measure
 from harness.console.progress import Reporter, Watch
 from harness.models.choice import model_line
@@ -66,12 +66,14 @@ def run(
         opened(setting.folder_name)
         failures, written, audience = _run_in_folder(setting, replace(request, began=began), reporter, command)
     failures += [*written.failures, *take_notes()]  # a report may have changed settings too
-    said = set(audience.left_out.values())
-    failures = [line for line in failures if line not in said]
-    for line in closing(written.results, setting.registry) if closing else ():
+    announced = set(audience.left_out.values())
+    failures = [line for line in failures if line not in announced]
+    with reporter.during("summing up what came out"):
+        lines = list(closing(written.results, setting.registry)) if closing else []
+    for line in lines:
         reporter.say(line)
     if line := model_line(written.results.records) if closing else "":
-        for part in wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+        for part in folded(line, WIDTH):
             reporter.say(part)
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")
@@ -94,7 +96,9 @@ def _run_in_folder(
         audience = Audience(plan.listeners, folder, as_plain(plan.benchmark), setting.registry, reporter.say)
         seats.callback(audience.close)
         failures, limit = _train_in_folder(setting, request, reporter, command, audience)
-        written = write_reports(folder, plan.benchmark.report.formats, setting.registry, attempts=setting.attempts)
+        with reporter.during("making the tables and the reports"):
+            formats = plan.benchmark.report.formats
+            written = write_reports(folder, formats, setting.registry, attempts=setting.attempts)
         audience.finish(list(last_occurrences(written)))
     if limit.is_set:
         with Store(folder, attempts=setting.attempts) as store:
@@ -138,8 +142,12 @@ def _executor_of(
 
     @cache
     def opened() -> GuardedExecutor:
-        with Watch(reporter, first=OPENING) as watch:  # a cluster may need long to answer, or to refuse
-            watch.happened(lambda: f"opening the executor '{setting.plan.executor.name}'")
+        what = f"opening the executor '{setting.plan.executor.name}'"
+        with (
+            reporter.during(what),
+            Watch(reporter, first=OPENING) as watch,
+        ):  # a cluster may need long to answer, or to refuse
+            watch.happened(lambda: what)
             return closing.enter_context(contextlib.closing(open_executor(setting, store, setting.registry)))
 
     if store.has_work():
@@ -170,7 +178,8 @@ def _carry_out(
     limit.work_ends()
     for line in campaign.driver.undefined():
         reporter.say(f"note: {line}")
-    failures += collect(setting, campaign.driver, store, setting.registry, reporter)
+    with reporter.during("recording what the reports need"):
+        failures += collect(setting, campaign.driver, store, setting.registry, reporter)
     for arm in _refitted(request, setting) if campaign.driver.compared and not request.only_measure else ():
         failure = refit(setting, campaign.driver, store, reporter, executor, limit, arm)
         failures += [failure] if failure else []

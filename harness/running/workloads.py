@@ -43,7 +43,7 @@ def run_file(
     nothing more can be wrong with the file.
     """
     check_out_folder(request.out)
-    loaded = _load(request, reporter)
+    loaded = _load(request)
     if loaded is None:
         return run(request, reporter, command, closing, lambda name: opened(request.place / name))
     file, registry = loaded
@@ -53,8 +53,8 @@ def run_file(
         _begin(folder, file, command)
         opened(folder)
         chosen = _chosen(file, request)
-        each = replace(request, common=folder.name, share=len(file.workloads), began=None)
-        outcomes = _look_by_look(chosen, file, each, reporter, words)
+        of_workload = replace(request, common=folder.name, share=len(file.workloads), began=None)
+        outcomes = _look_by_look(chosen, file, of_workload, reporter, words)
         written = write_common_reports(folder, file.benchmarks[0].report.formats, registry)
     _say_end(reporter, written, folder, closing_together)
     errors = [outcome.error for outcome in outcomes if outcome.error]
@@ -83,7 +83,7 @@ class _Outcome:
         return replace(self, failed=self.failed or bool(before and before.failed))
 
 
-def _load(request: Request, reporter: Reporter) -> tuple[WorkloadFile, Registry] | None:
+def _load(request: Request) -> tuple[WorkloadFile, Registry] | None:
     """Return the file of workloads, its names checked against the plugins; None for a file that is one benchmark."""
     file = loading.load_workloads(request.file, request.profile, request.overrides, request.preset)
     if request.workload is not None:
@@ -145,7 +145,7 @@ def _goes_on(folder: Path, workload: Workload, outcome: _Outcome) -> bool:
 
 
 def _carry_out(workload: Workload, request: Request, reporter: Reporter, words: _Words) -> _Outcome:
-    """Carry out one workload; what is wrong with it is said, and the others go on. A full disk ends them all."""
+    """Carry out one workload; if it fails, a line says why, and the others go on. A full disk ends them all."""
     folder = request.place
 
     def opened(run_folder: str) -> None:
@@ -187,7 +187,7 @@ def estimate_file(request: Request, reporter: Reporter) -> dict[str, Any]:
 
     A workload that cannot be opened has a ``problem`` instead of an estimate.
     """
-    loaded = _load(request, reporter)
+    loaded = _load(request)
     if loaded is None:
         return estimate(request, reporter)
     file, _ = loaded

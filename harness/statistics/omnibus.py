@@ -123,9 +123,8 @@ def permdisp(distances: Array, seed: int = 0) -> Omnibus:
     if not all(np.isfinite(distances[a, :, a, :]).all() for a in range(arms)):
         return UNKNOWN
     squares = scale.scaled(np.stack([distances[a, :, a, :] for a in range(arms)]))[0] ** 2  # [k, S, S]
-    spread = np.sqrt(
-        np.maximum(0.0, squares.mean(axis=2) - squares.sum(axis=(1, 2))[:, None] / (2 * replicates**2))
-    )  # [k, S]
+    variances = squares.mean(axis=2) - squares.sum(axis=(1, 2))[:, None] / (2 * replicates**2)
+    spread = np.sqrt(np.maximum(0.0, variances))  # [k, S]
     total = float(((spread - spread.mean()) ** 2).sum())
 
     def within(orders: Order) -> Array:
@@ -167,9 +166,8 @@ def _p(actual: float, within: Callable[[Order], Array], arms: int, replicates: i
     count = math.factorial(arms) ** (replicates - 1)
     if count <= ENUMERATED:
         orders_of_arms = np.array(list(permutations(range(arms))))
-        codes = (
-            np.arange(count)[:, None] // len(orders_of_arms) ** np.arange(replicates - 1) % len(orders_of_arms)
-        )  # [A, S-1]
+        places = len(orders_of_arms) ** np.arange(replicates - 1)
+        codes = np.arange(count)[:, None] // places % len(orders_of_arms)  # [A, S-1]
         orders = np.concatenate([np.tile(np.arange(arms), (count, 1, 1)), orders_of_arms[codes]], axis=1)
     else:
         random = np.random.default_rng(seed)

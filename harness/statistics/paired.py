@@ -143,7 +143,7 @@ def influence(a: ArrayLike, b: ArrayLike) -> Array:
     count = len(differences)
     if count < 2:
         return np.full(count, np.nan)
-    return np.array([np.delete(differences, each).mean() for each in range(count)])
+    return np.array([np.delete(differences, left_out).mean() for left_out in range(count)])
 
 
 @dataclass(frozen=True)

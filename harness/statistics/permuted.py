@@ -80,7 +80,7 @@ def _energies(distances: Matrix, measured: NDArray[np.bool_], named: Matrix) -> 
     to_first = [named @ matrix for matrix in (distances, measured.astype(float))]
     to_second = [matrix.sum(axis=0) - near for matrix, near in zip((distances, measured), to_first, strict=True)]
     for sums, other in ((to_first, second), (to_first, first), (to_second, second)):
-        total, count = (np.einsum("an,an->a", each, other) for each in sums)
+        total, count = (np.einsum("an,an->a", sum_of_arm, other) for sum_of_arm in sums)
         means.append(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0.5))
     between, within, within_other = means
     energy: Matrix = 2 * between - within - within_other

@@ -202,9 +202,8 @@ class _Prediction:
         if size == 0:
             return cls(np.ones(1), values[:1], np.zeros(1))
         ends = size * np.geomspace(10.0 ** DECADES[0], 10.0 ** DECADES[1], VALUES)
-        ends = (
-            np.concatenate([[0.0], ends]) if variances.all() else ends
-        )  # without an error of their own, tau is above 0
+        if variances.all():  # where all have an error of their own, tau may be 0
+            ends = np.concatenate([[0.0], ends])
         weights, means = _weighted_at(values, variances, ends)
         squares = np.sum(weights * (values - means[:, None]) ** 2, axis=1)
         below = np.maximum.accumulate(chi2.sf(squares, len(values) - 1))  # the confidence that tau^2 is below each end

@@ -81,8 +81,8 @@ class _Test:
         value, se = self.estimate
         size = np.abs(value) if self.two_sided else value
         beyond = [size - self.margin, *([size + self.margin] if self.two_sided else [])]
-        t = [np.divide(each, se, out=np.where(each > 0, np.inf, -np.inf), where=se > 0) for each in beyond]
-        p: Array = np.sum([stats.t.sf(each, free) for each in t], axis=0)
+        t = [np.divide(excess, se, out=np.where(excess > 0, np.inf, -np.inf), where=se > 0) for excess in beyond]
+        p: Array = np.sum([stats.t.sf(ratio, free) for ratio in t], axis=0)
         return p
 
 
@@ -280,8 +280,8 @@ class _Distances:
 def _distances(random: np.random.Generator, scatter: DistancesScatter, held: int, networks: int) -> list[Array]:
     """Return distances [W, N, N] between N networks, by measure.
 
-    A pair's part is the inner product of two points of a cloud, in as many dimensions as its size says. Of several measures
-    the points and the networks' parts are as alike as the distances are correlated.
+    A pair's part is the inner product of two points of a cloud, in as many dimensions as its size says. Where there are several
+    measures, their points and the networks' parts are as alike as the distances are correlated.
     """
     parts = [pair / mean for pair, mean in zip(scatter.pairs, scatter.means, strict=True) if mean > 0 and pair > 0]
     dimensions = MOST_DIMENSIONS

@@ -81,7 +81,7 @@ def wilson(part: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Ends:
 def newcombe(one: float, other: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Return the ends of an interval of the difference of two proportions, each of ``n`` examples.
 
-    Where both are of the same examples and it is not known of which, it is wider than it would have to be, as long as
+    Where both are of the same examples and it is not known which these are, it is wider than it would have to be, as long as
     what is hard for the one is not easy for the other.
 
     Args:

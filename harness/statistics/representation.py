@@ -3,7 +3,7 @@
 Activations are ``[n, p]`` of one layer, a row an example. The two networks' layers need not be of one width. Neither
 distance sees a rotation, a shift or a common scale, so neither sees a permutation of units.
 
-Of a network that tells few classes apart, both see mostly which class an example has. ``within_classes`` takes the means
+In a network that tells few classes apart, both see mostly which class an example has. ``within_classes`` takes the means
 of the classes away, and what is left is how a network sees the examples of one class.
 
 The biased CKA is left out on purpose. It grows with p / n, and is 0.5 for unrelated Gaussian activations with

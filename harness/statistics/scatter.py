@@ -38,9 +38,7 @@ class NumbersScatter:
     (0.005, 0.095)
     """
 
-    covariance: tuple[
-        tuple[float, ...], ...
-    ]  # [M, M] of one arm's numbers over replicates, without what all arms share
+    covariance: tuple[tuple[float, ...], ...]  # [M, M], of an arm's numbers over replicates less what all arms share
     margins: tuple[float, ...]  # [M], of two sides
     means: tuple[float, ...] = ()  # [M], of all arms and replicates; () where no floor asks for them
     floors: tuple[float, ...] = ()  # [M], in the unit of the exponentials, 0 for none; () for none at all

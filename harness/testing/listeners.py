@@ -31,14 +31,14 @@ def occurrences() -> list[Occurrence]:
     told: list[Occurrence] = []
     for seed, phase, state in ((2_000_000, "search", "diverged"), (0, "compare", "done")):
         run = run_of(seed, phase)
-        epochs = [_epoch(number, seed) for number in (1, 2)]
-        about = (run.id, run.arm.name)
-        told.append(Occurrence("began", f"began {run.id}", *about, run.recipe()))
-        told += [Occurrence("epoch", f"epoch {run.id} {epoch['epoch']}", *about, epoch) for epoch in epochs]
+        epochs = [_epoch(number) for number in (1, 2)]
+        names = (run.id, run.arm.name)
+        told.append(Occurrence("began", f"began {run.id}", *names, run.recipe()))
+        told += [Occurrence("epoch", f"epoch {run.id} {epoch['epoch']}", *names, epoch) for epoch in epochs]
         metrics = {"test_accuracy": 0.9, "test_f1": None} if state == "done" else {}
         reason = "" if state == "done" else "epoch 2: the training loss must be finite, got nan"
         end = {"state": state, "reason": reason, "seconds": 1.5, "taken_from": "", "metrics": metrics, "epochs": epochs}
-        told.append(Occurrence("ended", f"ended {run.id} {state}", *about, {**end, "recipe": run.recipe()}))
+        told.append(Occurrence("ended", f"ended {run.id} {state}", *names, {**end, "recipe": run.recipe()}))
         if phase == "search":
             trial = {
                 "study": run.arm.name,
@@ -48,7 +48,7 @@ def occurrences() -> list[Occurrence]:
                 "reason": reason,
                 "params": {"lr": 0.01},
             }
-            told.append(Occurrence("trial", f"trial {run.arm.name} 0", *about, trial))
+            told.append(Occurrence("trial", f"trial {run.arm.name} 0", *names, trial))
     look = {"replicates": 6, "number": 1, "of": 2, "ended": "settled"}
     network = {
         "network": "mlp",
@@ -62,7 +62,7 @@ def occurrences() -> list[Occurrence]:
     return told
 
 
-def _epoch(number: int, seed: int) -> dict[str, Any]:
+def _epoch(number: int) -> dict[str, Any]:
     metrics = {"train_loss": 0.7 / number, "tune_accuracy": 0.5 + 0.1 * number, "tune_f1": None}
     return {
         "epoch": number,
@@ -113,8 +113,8 @@ def _opened_in() -> Iterator[tuple[Path, Path]]:
     with temporary_folder() as place:
         run_folder, working = place / "tiny-0a1b2c3d", place / "working"
         folder = run_folder / "listeners" / "any"
-        for each in (folder, working):
-            each.mkdir(parents=True)
+        for empty in (folder, working):
+            empty.mkdir(parents=True)
         os.chdir(working)
         try:
             yield folder, run_folder

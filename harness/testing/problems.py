@@ -157,9 +157,8 @@ VALLEY = Problem("Rosenbrock's valley", Valley, VALUE, ONE)
 NETWORK = Problem("a small network", network, CLASSES, _clusters(), outputs=3, batch_size=64)  # on all rows at once
 NORMALISED = Problem("a network with batch statistics", normalised, CLASSES, _clusters(), outputs=3, batch_size=16)
 BATCHES = replace(NETWORK, batch_size=16)
-LARGER = replace(
-    BATCHES, name="a larger network", build=larger_network
-)  # whose sums show in which order they are taken
+# Its sums show in which order they are taken.
+LARGER = replace(BATCHES, name="a larger network", build=larger_network)
 
 
 def slope(offer: Optimizer, idle: bool = False) -> Problem:

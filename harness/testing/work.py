@@ -46,9 +46,8 @@ def work_of(parts: Parts, steps: int) -> Work:
 def _called_by(caller: Callable[..., Any], owner: Any, name: str) -> Iterator[None]:
     """Have a method of an object called by a function, which gets it and its arguments; schedules of torch do so too."""
     before, method = vars(owner).get(name), getattr(owner, name)
-    setattr(
-        owner, name, update_wrapper(lambda *args: caller(method, *args), method)
-    )  # with torch's marks of a schedule
+    wrapper = update_wrapper(lambda *args: caller(method, *args), method)  # it keeps torch's marks of a schedule
+    setattr(owner, name, wrapper)
     try:
         yield
     finally:

@@ -78,14 +78,14 @@ def _scores(
     """Return the metrics of one prediction for all examples of a split, those that are finite, and the task's loss."""
     targets = np.asarray(split.targets)
     predictions = np.broadcast_to(prediction, (len(targets), *prediction.shape))
-    found = {}
+    scores = {}
     for name, metric in task.metrics.items():
         score = float(metric.compute(predictions, targets))
         if math.isfinite(score):
-            found[name] = {"score": score, "se": _standard_error(metric, score, predictions, targets)}
+            scores[name] = {"score": score, "se": _standard_error(metric, score, predictions, targets)}
     if "loss" not in task.metrics:
-        found["loss"] = {"score": _loss(task, output, targets), "se": 0.0}
-    return found
+        scores["loss"] = {"score": _loss(task, output, targets), "se": 0.0}
+    return scores
 
 
 def _loss(task: Task, output: torch.Tensor, targets: np.ndarray[Any, Any]) -> float:
@@ -101,13 +101,13 @@ def _standard_error(metric: Metric, score: float, predictions: Any, targets: Any
     very many examples has the scatter of any share.
     """
     if metric.each is not None:
-        found = float(np.std(np.asarray(metric.each(predictions, targets), dtype=float))) / math.sqrt(len(targets))
+        error = float(np.std(np.asarray(metric.each(predictions, targets), dtype=float))) / math.sqrt(len(targets))
     elif metric.unit != "%":
-        found = 0.0
+        error = 0.0
     elif predictions.ndim == 2 and predictions.size * DRAWS <= 10 * MOST:
         random, classes = np.random.default_rng(0), np.eye(predictions.shape[1], dtype=np.float32)
         drawn = [classes[random.integers(0, len(classes), len(targets))] for _ in range(DRAWS)]
-        found = float(np.std([metric.compute(each, targets) for each in drawn]))
+        error = float(np.std([metric.compute(classes_drawn, targets) for classes_drawn in drawn]))
     else:
-        found = math.sqrt(max(0.0, score * (1 - score)) / len(targets))
-    return found if math.isfinite(found) else 0.0
+        error = math.sqrt(max(0.0, score * (1 - score)) / len(targets))
+    return error if math.isfinite(error) else 0.0

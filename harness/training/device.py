@@ -38,7 +38,7 @@ class Device:
 
 
 def set_up_device(device: str, precision: str, threads: int, where: str = "train.device") -> Device:
-    """Pin torch's threads, have freed memory kept, and return the device for ``auto`` or a name; raises DeviceError.
+    """Pin and start torch's threads, have freed memory kept, and return the device for ``auto`` or a name; raises DeviceError.
 
     ``threads`` of 0 takes as many as there are cores that this process may use. A GPU is set to give the same numbers
     whenever it does the same work.
@@ -47,8 +47,11 @@ def set_up_device(device: str, precision: str, threads: int, where: str = "train
     """
     import torch
 
+    from harness.training.denormals import start_threads
+
     threads = threads or usable_cores()
     torch.set_num_threads(threads)
+    start_threads()
     _keep_pages()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

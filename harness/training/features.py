@@ -111,7 +111,7 @@ def _compute_features(
     splits = [replace(put_on_device(s, device, weights.mean, weights.std), mirrored=mirrored) for s in stored]
     total = sum(len(split) for split in splits)
     model = _call_backbone(backbone, lambda: backbone.build(splits[0].input_shape, 0, weights).to(device.name).eval())
-    model = model.to(memory_format=torch.channels_last)  # nothing is trained here, so nobody flattens the weights
+    model = model.to(memory_format=torch.channels_last)  # nothing is trained here, so no optimizer flattens the weights
     batches_of_features = []
     done = 0
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):

@@ -31,9 +31,7 @@ class Ingredients:
     weights: Weights | None = None  # that the network starts from
     mirrored: Resident | None = None  # the test split with its images mirrored, for test-time augmentation
     metric: str = ""  # that says how the run did, and must be finite; empty for the task's first one
-    origin: Callable[[], Mapping[str, torch.Tensor]] | None = (
-        None  # returns the weights of the run that this one follows
-    )
+    origin: Callable[[], Mapping[str, torch.Tensor]] | None = None  # returns the weights of the run that it follows
 
 
 class Clock:

@@ -23,9 +23,9 @@ SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is sho
 def advance(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch | Pause]:
     """Train one model in steps that others can come between: yield a pause where its device is busy without it, and records.
 
-    From a ``state`` it goes on bit-equal to never having stopped: all that is random in an epoch is drawn from
-    generators seeded with the epoch's number. So it does however others take their turns in between. Raises Diverged when
-    the loss leaves the finite numbers.
+    From a ``state`` it goes on as if it had never stopped, bit by bit, because all that is random in an epoch is drawn from
+    generators that are seeded with the epoch's number. Turns of other runs in between change nothing. Raises Diverged when the
+    loss leaves the finite numbers.
     """
     try:
         yield from parts.turn.of(_advance(run, parts, state))
@@ -79,7 +79,7 @@ def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
 def turns(job: Job, workbench: Workbench) -> Iterator[Event | None]:
     """Carry out a job as ``execute`` does, in turns between which other jobs can have theirs.
 
-    Yields None at the end of a turn of which nothing has come.
+    Yields None at the end of a turn that brings no event.
     """
     if isinstance(job, Measurement):
         arguments.having("workbench", workbench, "a Workbench, which an executor is given", "measure")

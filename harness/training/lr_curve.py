@@ -61,7 +61,7 @@ def runaway(losses: NDArray[np.float64]) -> float:
 def smooth(lrs: NDArray[np.float64], losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the losses ``[n]`` as a centred Gaussian mean over ``BLUR`` decades of the rate, and two steps at least.
 
-    Losses count at most as the level of divergence, lest one explosion be seen far around it.
+    A loss counts at most as the level of divergence, so that one explosion does not show far around it.
     """
     capped = np.minimum(losses, runaway(losses))
     kernel = _kernel(lrs)

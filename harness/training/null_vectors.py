@@ -28,15 +28,15 @@ def positive_null_vector(rows: Matrix) -> Matrix:
     # The unknowns are the weights of the basis, and for each number of the vector the part of it up to 1. The sum of these
     # parts is largest where every number that can be positive is 1 or more.
     parts = np.eye(count)
-    found = linprog(
+    solution = linprog(
         c=np.concatenate([np.zeros(size), -np.ones(count)]),
         A_ub=np.hstack([-basis, parts]),
         b_ub=none,
         bounds=[(None, None)] * size + [(0, 1)] * count,
     )
-    if found.x is None:
+    if solution.x is None:
         return none
-    vector: Matrix = basis @ found.x[:size]
+    vector: Matrix = basis @ solution.x[:size]
     return np.where(vector > 0.5, vector, 0.0)
 
 

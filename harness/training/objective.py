@@ -49,8 +49,8 @@ class Objective:
     def differentiate(self, inputs: torch.Tensor, targets: Targets) -> tuple[torch.Tensor, torch.Tensor]:
         """Set the gradients of the objective on a batch, which must be None or zero before.
 
-        Returns the loss ``[]`` without the penalty, and the objective ``[]``. Where the optimizer takes no closure nobody
-        asks for the objective's value, and it is the loss.
+        Returns the loss ``[]`` without the penalty, and the objective ``[]``. The latter is not
+        needed where the optimizer takes no closure, and is the loss there.
         """
         with self.forward, self.autocast():
             outputs = self.model(inputs).float()

@@ -7,12 +7,11 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
 
-from harness.errors import Diverged
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import DeviceSplit, Schedule
 from harness.plugin.runs import Done, Epoch, Run, State
@@ -20,15 +19,15 @@ from harness.training import group_entries
 from harness.training.augmentation import Targets, copy_targets
 from harness.training.batches import Batches, Resident, mix_seeds, seed_all, shuffle_labels
 from harness.training.device import Device
+from harness.training.epoch_end import check_steps, end_epoch
 from harness.training.evaluating import Arrived, DeviceEvaluation, are_finite, measure, predict_with_loss
-from harness.training.finishing import GROUP, result_of
+from harness.training.finishing import result_of
 from harness.training.graphs import Recorder, recorder_for
 from harness.training.ingredients import Clock, Ingredients, build_network
 from harness.training.loop import advance
 from harness.training.objective import Objective
 from harness.training.pauses import GLANCE, GLANCES, Pause
 from harness.training.scale_free import ScaleFree, find_scale_free
-from harness.training.scoring import find_not_finite
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
     Groups,
@@ -47,7 +46,6 @@ from harness.training.surroundings import Surroundings
 from harness.training.turns import Turn
 from harness.training.ways import Way
 from harness.training.whole_objective import gradient_of
-from harness.training.work import work_of_arm
 
 
 @dataclass
@@ -221,10 +219,10 @@ class Parts:
         Raises Diverged where they are not finite.
         """
         if self.recorder is None:
-            self._check_steps(epoch, self.running_loss.item(), bool(self.objective.gradient_is_finite()))
+            check_steps(self, epoch, self.running_loss.item(), bool(self.objective.gradient_is_finite()))
             self.switch("eval")
             predictions, scores = measure(self, self.ingredients.tune, "tune")
-            yield self._recorded(epoch, self.running_loss.item(), are_finite(predictions), scores)
+            yield end_epoch(self, epoch, self.running_loss.item(), are_finite(predictions), scores)
             return
         evaluation = self._device_evaluation or DeviceEvaluation(self, self.recorder, self.run.epochs - epoch + 1)
         self._device_evaluation = evaluation
@@ -233,37 +231,8 @@ class Parts:
                 yield arrived
                 continue
             self.clock.settle()
-            self._check_steps(epoch, arrived.loss, arrived.gradient_is_finite)
-            yield self._recorded(epoch, arrived.loss, arrived.predictions_are_finite, arrived.scores)
-
-    def _check_steps(self, epoch: int, loss: float, gradient_is_finite: bool) -> None:
-        """Raise Diverged where the sum of the steps' losses or the last gradient is not finite."""
-        if not math.isfinite(loss):
-            raise Diverged(f"epoch {epoch}: the training loss must be finite, got {loss / len(self.batches)}")
-        if not gradient_is_finite:
-            raise Diverged(f"epoch {epoch}: the gradient of its last step must be finite, got others")
-
-    def _recorded(self, epoch: int, summed_loss: float, finite: bool, scores: Mapping[str, float]) -> Epoch:
-        """Return the record of an epoch: the sum of its steps' losses, and the scores of its predictions."""
-        loss, groups = summed_loss / len(self.batches), self.optimizer.param_groups
-        self.metrics = {"running_loss": loss, **scores}
-        if wrong := find_not_finite(self.ingredients, finite, self.metrics, "tune"):
-            raise Diverged(f"epoch {epoch}: {wrong}")
-        if self.ingredients.scheduler.per_epoch:
-            self.step_schedule(loss)
-        self.metrics |= {f"{GROUP}{entry}": group_entries.value_of(groups, entry) for entry in self.moved}
-        snapshot = None
-        if self.ingredients.test is not None and epoch in self.snapshots.epochs:
-            self.snapshots.add(epoch, self.predict(self.ingredients.test, exact=True))
-            snapshot = self.model.state_dict
-        state = partial(self.state, epoch) if self.ingredients.optimizer.resumes else None
-        steps, way = epoch * len(self.batches), self.way.line if self.way else ""
-        record = Epoch(
-            epoch, steps, self.clock.seconds, self.rate, self.metrics, state, snapshot, gradients=self.gradients
-        )
-        if epoch == 1:
-            record = replace(record, scale_free=self.scale_free.plain(), work=work_of_arm(self.run, self.ingredients))
-        return replace(record, way=way, unrepeatable=(*self.unrepeatable,)) if way or self.unrepeatable else record
+            check_steps(self, epoch, arrived.loss, arrived.gradient_is_finite)
+            yield end_epoch(self, epoch, arrived.loss, arrived.predictions_are_finite, arrived.scores)
 
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
         """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""

@@ -1,7 +1,7 @@
 """Defaults that a plugin does not declare, where they can be read without doubt.
 
 The arguments of ``build`` have defaults of their own. Where ``build`` hands its keywords on, the optimizer that it builds
-tells in ``defaults`` what it took. Such a value is believed only if naming it builds the same optimizer.
+has the values that it took in ``defaults``. Such a value is used only if ``build`` makes the same optimizer when it is named.
 """
 
 from __future__ import annotations

@@ -24,8 +24,10 @@ STEPS = 20  # that an optimizer is watched over: some do something else for thei
 ROUNDING = 5e-7  # of float32 after so many steps, as a part of the largest weight
 NEARLY = 1e-5  # two steps that differ by less, as a part of the way so far, are equal but for rounding
 TURNED = 1e-6  # a length that changes by less, as a part of itself, is kept
-MOVED = 1e-3  # the least way, as a part of the largest weight, of which equality says something
+MOVED = 1e-3  # the least way, as a part of the largest weight, that is long enough for equality to mean something
 SCALES = (1.0, 30.0, 0.1)  # of the loss, in turn, so that a threshold on the gradient is passed and is not
+TURN = 4  # every so many steps only directions decide
+FLAT = 1e-12  # added to a squared length, which may be 0
 Loss = Callable[[Sequence[torch.Tensor]], torch.Tensor]
 
 
@@ -76,7 +78,7 @@ def no_loss(weights: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.stack([(0.0 * weight**3).sum() for weight in weights]).sum()
 
 
-# --- a weight decay of the optimizer's own -------------------------------------------------------------------
+# --- a weight decay of the optimizer's own
 
 
 def own_penalties(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -174,7 +176,7 @@ def _make_slope(sign: float) -> Loss:
     return loss
 
 
-# --- what a schedule moves beside the learning rate ----------------------------------------------------------
+# --- what a schedule moves beside the learning rate
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class Moved:
     low: float
     high: float
 
-    def with_(self, other: Moved) -> Moved:
+    def joined_with(self, other: Moved) -> Moved:
         """Return the range of both."""
         return Moved(self.before, min(self.low, other.low), max(self.high, other.high))
 
@@ -224,7 +226,7 @@ def entries_of(offer: Optimizer, low: Mapping[str, Any], high: Mapping[str, Any]
     )
 
 
-# --- two optimizers that are one -----------------------------------------------------------------------------
+# --- two optimizers that are one
 
 
 Sameness = Literal["exactly", "but for rounding", "not"]
@@ -244,7 +246,7 @@ def compare_steps(
         start = [weight.detach().clone() for weight in pair[0].weights]
         moved = [0.0] * len(start)
         for number in range(steps):
-            loss = make_valleys(SCALES[number % len(SCALES)])
+            loss = loss_of_step(number)
             torch.default_generator.manual_seed(number)
             weights = pair[0].step(loss)
             torch.default_generator.manual_seed(number)
@@ -255,13 +257,32 @@ def compare_steps(
             same = "but for rounding"
             if not all(map(_are_near, weights, others_weights, moved)):
                 return "not"
-    far = all(way > MOVED * float(s.abs().max()) for way, s in zip(moved, start, strict=True))
-    return same if same == "exactly" or far else "not"
+    moved_enough = all(way > MOVED * float(s.abs().max()) for way, s in zip(moved, start, strict=True))
+    return same if same == "exactly" or moved_enough else "not"
 
 
 def _are_near(one: torch.Tensor, other: torch.Tensor, moved: float) -> bool:
     """Return whether weights that have moved so far differ by rounding alone."""
     return bool((one - other).abs().max() <= NEARLY * moved + ROUNDING * one.abs().max())
+
+
+def loss_of_step(number: int) -> Loss:
+    """Return the loss of a step: valleys of several scales in turn, and in every fourth step one that only directions decide.
+
+    Some methods do something else where a gradient passes a threshold, or is at right angles to its weights (SGDP, AdamP).
+    """
+    return turning if number % TURN == TURN - 1 else make_valleys(SCALES[number % len(SCALES)])
+
+
+def turning(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return a loss that does not change with the lengths of a tensor's rows: ``sum(c * row / |row|)``."""
+    random = torch.Generator().manual_seed(98765)
+    losses = []
+    for weight in weights:
+        rows = weight.reshape(len(weight) if weight.ndim > 1 else 1, -1)
+        unit = rows / (rows.square().sum(1, keepdim=True) + FLAT).sqrt()
+        losses.append((torch.randn(rows.shape, generator=random) * unit).sum())
+    return torch.stack(losses).sum()
 
 
 def make_valleys(scale: float) -> Loss:

@@ -43,9 +43,7 @@ if TYPE_CHECKING:
     from harness.training.batches import Resident
     from harness.training.ingredients import Ingredients
 
-Unit = Literal[
-    "filter", "tensor", "group"
-]  # what is scale-free: a slice of the first axis, the whole, several together
+Unit = Literal["filter", "tensor", "group"]  # a slice of the first axis is scale-free, the whole, or several together
 Factor = Callable[[torch.Tensor], torch.Tensor]  # by which a tensor is multiplied
 
 SCALE = 1.5
@@ -92,7 +90,7 @@ def _tested(run: Run, ingredients: Ingredients) -> ScaleFree:
         try:
             with _alone(dtype):
                 return _Test(run, ingredients, dtype, pixels).result()
-        except Exception as error:  # what a backbone raises in training is said there
+        except Exception as error:  # training reports what a backbone raises there
             problem = f"{type(error).__name__}: {error}".splitlines()[0]
     return ScaleFree(problem=problem)
 

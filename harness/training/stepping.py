@@ -62,7 +62,7 @@ class DeviceSteps:
         """Let go of everything; it knows itself by its methods, and so would be kept until garbage is collected."""
         vars(self).clear()
 
-    # --- an epoch --------------------------------------------------------------------------------------------
+    # --- an epoch
 
     def of(self, epoch: int) -> Iterator[Pause]:
         """Take the steps of an epoch; yield where others can work, because some steps are under way on the device."""
@@ -123,7 +123,7 @@ class DeviceSteps:
             self._rates = torch.zeros(len(rates), len(groups), device=parts.device.name)
         copy_over(torch.tensor(rates), self._rates)
 
-    # --- a step ----------------------------------------------------------------------------------------------
+    # --- a step
 
     def _eager(self) -> None:
         """Take one step; where the schedule is moved ahead, nothing in it depends on the processor."""
@@ -178,7 +178,7 @@ class DeviceSteps:
             for group, plain in zip(groups, kept, strict=True):
                 group["lr"] = plain
 
-    # --- the way ---------------------------------------------------------------------------------------------
+    # --- the way
 
     def _find_way(self) -> Way:
         """Record the steps in the best way that gives the numbers of eager ones; return it."""
@@ -282,9 +282,7 @@ class DeviceSteps:
                 parameter.grad = gradient
             self._loss, self._value = loss, value
 
-        return (
-            replayed if self._recorder.static else replay
-        )  # which is the work itself, and its results are new tensors
+        return replayed if self._recorder.static else replay  # the work itself has new tensors as results
 
     def _tensors(self) -> list[torch.Tensor]:
         """Return everything that a step changes, beside the optimizer's state."""

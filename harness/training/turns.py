@@ -1,7 +1,7 @@
 """Turns: what of the process is one run's while it works, where several runs are trained side by side in one process.
 
-That is a stream of the GPU, on which its work waits for its own and for nobody else's, and the global random generators.
-A run that is trained in turn with others draws the numbers that it would draw alone.
+A turn has a stream of the GPU, so that a run waits for its own work alone, it has the global random generators, and it says
+what the CPU makes of denormal numbers. So a run that is trained in turn with others draws the numbers that it would draw alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import torch
 
+from harness.training.denormals import denormals_flushed
 from harness.training.device import Device
 from harness.training.pauses import Pause
 
@@ -88,6 +89,8 @@ class Turn:
 
     def __enter__(self) -> None:
         self.take_generators()
+        self._flushing = denormals_flushed()
+        self._flushing.__enter__()
         if self.device.type == "cuda":
             stream = self.place.stream
             if self._follows:
@@ -99,6 +102,7 @@ class Turn:
     def __exit__(self, *error: Any) -> None:
         if self.device.type == "cuda":
             self._context.__exit__(*error)
+        self._flushing.__exit__(*error)
 
     def take_generators(self) -> None:
         """Put this run's generators in force, and keep those of the run that had its turn before."""
@@ -122,9 +126,9 @@ class Turn:
         self.place.usable = False
 
     def of(self, items: Iterator[T]) -> Iterator[T]:
-        """Yield what an iterator yields; it works in this run's turn, and whoever takes an item in nobody's.
+        """Yield what an iterator yields. The iterator works in this run's turn, and the caller works outside of it.
 
-        At its end, also where it is closed before, nothing of its work is left under way.
+        When it has ended, or is closed before, nothing of its work is left under way.
         """
         try:
             while True:

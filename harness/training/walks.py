@@ -126,7 +126,7 @@ class _Objective:
         return torch.tensor(self.landscape.value(x, y))
 
 
-# --- the best learning rate ----------------------------------------------------------------------------------
+# --- the best learning rate
 
 
 def rate_grid(optimizer: Optimizer) -> list[float]:

@@ -110,7 +110,7 @@ def _numbers_in(value: Any) -> int:
     return sum(leaf.numel() for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor))
 
 
-# --- what is counted -----------------------------------------------------------------------------------------
+# --- what is counted
 
 _counted: dict[object, Work] = {}  # in this process, by what decides it
 Losses = Callable[[], torch.Tensor]  # the loss of the weights, anew

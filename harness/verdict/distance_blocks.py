@@ -24,7 +24,7 @@ STATISTICS: dict[str, Statistic] = {
     "excess": pairwise.excess,
     "barrier": pairwise.between,
 }  # by the scale of a measure
-OF_NAMES = ("log rho", "excess")  # scales of which permuted names are tested too
+OF_NAMES = ("log rho", "excess")  # scales whose pairs are tested with permuted names too
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ def moved_networks(barriers: PairNumbers) -> frozenset[str]:
     """Return the run_ids of the networks that recalibrated batch norm has changed too much for their barriers to count.
 
     A pair's ``endpoint_gap`` is the larger gap of its two ends. So a network has stayed where it was if any of its pairs has
-    a small gap. Of a pair with a large gap, drop the end that has not stayed; drop both ends if neither or both have.
+    a small gap. A pair with a large gap drops the end that has not stayed, or both ends if neither or both have.
     """
     gaps = {pair: numbers.get("endpoint_gap", math.inf) for pair, numbers in barriers.items()}
     stayed = {run for pair, gap in gaps.items() if gap <= GAP for run in pair}

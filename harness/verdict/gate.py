@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from harness.console.numbers import measure
 from harness.plugin.meta import Meta
 from harness.verdict.design import Network, Row
 from harness.verdict.protocol import Protocol
@@ -110,7 +111,7 @@ def _reasons_against(gate: Gate, protocol: Protocol) -> list[str]:
     """Return why an arm with these numbers is not at a minimum; a number that is not known says nothing."""
     stationary, reasons = protocol.gate["stationary"], []
     if gate.error > protocol.fit:
-        reasons.append(f"its train error is {gate.error:.2%}, above {protocol.fit:.2%}")
+        reasons.append(f"its train error is {measure(gate.error, '%')}, above {measure(protocol.fit, '%')}")
     if gate.gradient > stationary:
         reasons.append(f"the gradient is {gate.gradient:.2g} of its start in the mean, above {stationary:g}")
     if gate.gain >= gate.gain_limit:

@@ -48,15 +48,18 @@ class Examined:
     steps: frozenset[int] = frozenset()  # numbers of steps of the arms' runs; more than one is no fair comparison
     common: bool = True  # whether all arms minimise one objective
     changed: tuple[str, ...] = ()  # keys of the registered design whose values in the records are others now
-    circle: int | None = (
-        None  # the representation was compared up to so many replicates apart in a circle; None for all
-    )
+    circle: int | None = None  # how many replicates apart, in a circle, the representation was compared; None for all
     movable: float = 1.0  # the part of the hidden units that alignment could move; NaN where it is not known
     control_labels: Mapping[tuple[str, str], Word] = field(default_factory=dict)  # by role and facet, where measured
 
     def entries_of(self, facet: str, kind: str = ARMS) -> list[Entry]:
         """Return a facet's entries of one kind of pair, without the measures that do not apply."""
         return [e for e in self.entries if e.measure.facet == facet and e.pair.kind == kind and e.applicable]
+
+    def why_not_applicable(self, facet: str) -> str:
+        """Return why a facet means nothing for this network; "" where it means something."""
+        missing = (e.compared for e in self.entries if e.measure.facet == facet and not e.applicable)
+        return next((one.reason for one in missing if isinstance(one, Missing)), "")
 
     @property
     def facets(self) -> list[str]:
@@ -119,7 +122,7 @@ def _entries(measurements: Measurements) -> list[Entry]:
     return with_p_values([with_estimate(entry) for entry in entries])
 
 
-# --- labels -----------------------------------------------------------------------------------------------------
+# --- labels
 
 
 def _control_labels(examined: Examined) -> dict[tuple[str, str], Word]:

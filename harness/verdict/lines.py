@@ -80,7 +80,7 @@ def _without_zero(text: str) -> str:
     return f"-{text[2:]}" if text.startswith("-0.") else text
 
 
-# --- the pair that the word rests on ----------------------------------------------------------------------------
+# --- the pair that the word rests on
 
 
 def _telling(examined: Examined, facet: str, word: str) -> Entry | None:
@@ -106,7 +106,7 @@ def _in_margins(word: str) -> Callable[[Entry], tuple[bool, float]]:
     return nearness if word in ("similar", NO_WORD) else size
 
 
-# --- its sentence -----------------------------------------------------------------------------------------------
+# --- its sentence
 
 
 def _sentence(examined: Examined, entry: Entry, word: str) -> str:
@@ -187,11 +187,11 @@ def _in_points(part: float) -> str:
 
 def _probability(entry: Entry, word: str, unit: Callable[[float], str]) -> str:
     """Return how probable it is that the truth lies beyond the margin, on the side of the estimate, or within it."""
-    found = posterior(entry.estimate, entry.margin())
+    beliefs = posterior(entry.estimate, entry.margin())
     margin = unit(entry.margin().size)
     if word in ("similar", NO_WORD):
-        return f"P(within {margin}) {_fixed(found.within, 2)}"
-    return f"P(beyond {margin}) {_fixed(found.above if entry.estimate.value >= 0 else found.below, 2)}"
+        return f"P(within {margin}) {_fixed(beliefs.within, 2)}"
+    return f"P(beyond {margin}) {_fixed(beliefs.above if entry.estimate.value >= 0 else beliefs.below, 2)}"
 
 
 def lines_of(course: Course, words: Mapping[str, str], facets: Sequence[str]) -> list[str]:

@@ -37,7 +37,7 @@ class RunNumbers:
     def of_arm(self, network: Network, arm: str, measure: Measure) -> Numbers:
         """Return an arm's numbers by replicate, in the unit of the records.
 
-        A replicate that the arm has lost, or of which one number is not finite, has none.
+        A replicate has none where the arm has lost it, or where a number is not finite.
         """
         numbers: dict[int, tuple[float, ...]] = {}
         last = (

@@ -23,6 +23,7 @@ STRAIGHT = (
     "repaired_error",
     "aligned_error",
 )  # barriers of straight lines; a network with batch norm has no repaired one
+OF_LOSS = ("repaired_loss", "aligned_loss", "naive_loss")  # the same lines, where a task has no error
 PATH = "path_error"  # the barrier of a path with one bend
 MOVABLE = 0.9  # the least part of the hidden units that alignment must be able to move
 
@@ -58,7 +59,7 @@ class Measurements:
     def compare(self, measure: Measure, pair: Pair) -> Comparison:
         """Return two arms compared by a primary measure."""
         if measure.facet == "representation" and self.network.convex:
-            return Missing("the representation is frozen: nothing of it is trained", applicable=False)
+            return Missing("nothing of it is trained", applicable=False)
         if measure.facet in ("loss", "geometry"):
             return self._compare_numbers(measure, pair)
         name, distances = self._named_distances(measure)
@@ -80,14 +81,14 @@ class Measurements:
             in_loss = measure.facet == "loss"
             return Missing(numbers.why_none(measure) if in_loss else why_unprobed(self.records, measure.facet))
         if measure.scale != "log ratio":
-            found = PairedNumbers(one, other)
+            paired = PairedNumbers(one, other)
         else:
-            found = PairedNumbers(_logs(one), _logs(other), raw=(one, other) if measure.floor else None)
-        zeros = len(one.keys() & other.keys()) - len(found.units)
+            paired = PairedNumbers(_logs(one), _logs(other), raw=(one, other) if measure.floor else None)
+        zeros = len(one.keys() & other.keys()) - len(paired.units)
         without = f"; {zeros} without, where an arm's is 0" if zeros else ""
         seeds = self.network.protocol.seeds
-        each = f", each the mean over {seeds} seeds" if seeds > 1 else ""
-        return replace(found, covers=f"{len(found.units)} replicates{each}{without}")
+        averaged = f", each the mean over {seeds} seeds" if seeds > 1 else ""
+        return replace(paired, covers=f"{len(paired.units)} replicates{averaged}{without}")
 
     # --- distances
 
@@ -151,7 +152,9 @@ class Measurements:
     def _why_no_distances(self, measure: Measure) -> Missing:
         probe = PROBES.get(measure.facet)
         if probe is not None and (self.records.measured["probe"] == probe).any():
-            return Missing(f"'{probe}' found no {self._named_distances(measure)[0]}")
+            if measure.facet == "connectivity" and not self.distances.probe_names(probe).isdisjoint(OF_LOSS):
+                return Missing("a barrier is a rise of the error, and this task has no classes", applicable=False)
+            return Missing(f"'{probe}' measured no {self._named_distances(measure)[0]}")
         return Missing(why_unprobed(self.records, measure.facet))
 
 
@@ -185,4 +188,4 @@ def why_unprobed(records: Records, facet: str) -> str:
         return f"probe '{name}' failed: {probe['problems'][0]}"
     if probe.get("planned") == 0 and probe.get("left_out"):
         return str(probe["left_out"])
-    return f"probe '{name}' found nothing that can be compared"
+    return f"probe '{name}' measured nothing that can be compared"

@@ -84,10 +84,10 @@ class PairedNumbers:
         """Return how much the numbers scatter between searches and between seeds; the arms' variances are averaged."""
         import numpy as np
 
-        found = [components(np.array([numbers[unit] for unit in self.units])) for numbers in (self.a, self.b)]
+        of_arms = [components(np.array([numbers[unit] for unit in self.units])) for numbers in (self.a, self.b)]
         searches, seeds = (
             math.sqrt(sum(value**2 for value in values) / 2)
-            for values in zip(*((each.searches, each.seeds) for each in found), strict=True)
+            for values in zip(*((parts.searches, parts.seeds) for parts in of_arms), strict=True)
         )
         return Components(searches, seeds)
 

@@ -214,11 +214,15 @@ def _word(entry: Together, p_beyond: float, level: float) -> str:
 def agreed(words: Iterable[str]) -> str:
     """Return the one word of all, or "mixed". What was not measured, or does not apply, disagrees with nothing.
 
+    Where there is nothing else, the word is "not applicable" if the facet applies to no workload, else "not measured".
+
     >>> agreed(["similar", "similar", "not measured"]), agreed(["similar", "different"])
     ('similar', 'mixed')
     """
-    distinct = dict.fromkeys(word for word in words if word not in (NOT_MEASURED, NOT_APPLICABLE))
-    return next(iter(distinct), NOT_MEASURED) if len(distinct) < 2 else MIXED
+    distinct = dict.fromkeys(words)
+    if len(told := [word for word in distinct if word not in (NOT_MEASURED, NOT_APPLICABLE)]) > 1:
+        return MIXED
+    return told[0] if told else NOT_APPLICABLE if [*distinct] == [NOT_APPLICABLE] else NOT_MEASURED
 
 
 def _facet_word(entries: Sequence[Together], labels: Sequence[str]) -> tuple[str, str]:

@@ -150,7 +150,7 @@ def _by_network(table: DataFrame | None) -> dict[tuple[str, str], list[Row]]:
     return grouped
 
 
-# --- as plain values, and as lines ------------------------------------------------------------------------------
+# --- as plain values, and as lines
 
 
 def plain_verdict(verdicts: list[ProtocolVerdict]) -> dict[str, Any] | None:
@@ -207,10 +207,11 @@ def _plain(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
     return plain
 
 
-def verdict_lines(verdict: dict[str, Any]) -> list[str]:
+def verdict_lines(verdict: dict[str, Any], with_doubts: bool = True) -> list[str]:
     """Return a plain verdict for a person: a line per protocol and network.
 
     By the standing protocol each network has its doubts, the gravest first, then a line per facet, then the reasons.
+    ``with_doubts`` is False where a headline has told the doubts.
     """
     lines = []
     for protocol in (verdict, *reversed(verdict["others"])):
@@ -220,6 +221,7 @@ def verdict_lines(verdict: dict[str, Any]) -> list[str]:
             facets = ", ".join(f"{name} {facet['label']}" for name, facet in network["facets"].items())
             lines.append(f"  {network['network']} ({network['regime']}): {network['statement']}: {facets}")
             if protocol is verdict:
-                lines += [f"    doubt: {doubt['text']}" for doubt in network["doubts"]]
+                doubts = network["doubts"] if with_doubts else ()
+                lines += [f"    doubt: {doubt['text']}" for doubt in doubts]
                 lines += [f"    {line}" for line in (*network["lines"], *network["reasons"])]
     return lines

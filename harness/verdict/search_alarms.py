@@ -31,9 +31,7 @@ class Spending:
     effective: int  # ended well, or stopped by the pruner
     in_range: int  # the same since the arm's range was last widened
     scores: NDArray[np.float64]  # since then, higher is better, rising
-    cost: float = (
-        math.nan
-    )  # of a search's trials, in the mean, in the budget's unit where that is not a number of trials
+    cost: float = math.nan  # the mean over a search's trials, in the budget's unit; NaN for a budget in trials
     cost_in_range: float = math.nan  # of those since the range was last widened
     dearest: float = math.nan  # the most that one trial cost
 
@@ -89,15 +87,15 @@ def _rate_places(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArr
     """
     import numpy as np
 
-    range_ = records.meta.spaces.get(arm, {}).get("lr", {})
-    if not ("low" in range_ and float(range_["low"]) < float(range_["high"])):
+    searched = records.meta.spaces.get(arm, {}).get("lr", {})
+    if not ("low" in searched and float(searched["low"]) < float(searched["high"])):
         return np.zeros(0), np.zeros(0)
-    ends = np.array([float(range_["low"]), float(range_["high"])])
+    ends = np.array([float(searched["low"]), float(searched["high"])])
     trials = _spent_trials(records, arm)
     in_force = np.array(["lr" in params for params in trials["params"]], dtype=bool)  # not a list: [] is no columns
     trials = trials[in_force]
     rates = np.array([float(params["lr"]) for params in trials["params"]])
-    if range_["log"]:
+    if searched["log"]:
         ends, rates = np.log(ends), np.log(rates)
     values = np.where(trials["state"] == "done", _signed_values(records, trials), -np.inf)
     return (rates - ends[0]) / (ends[1] - ends[0]), np.where(np.isfinite(values), values, -np.inf)
@@ -112,7 +110,7 @@ def best_is_high(records: Records, arm: str) -> bool:
 def improving(records: Records, arm: str) -> float:
     """Return by how much the last fifth of a search's trials improved on the best of the others, in the mean over searches.
 
-    NaN where no search has two trials of which one ended well.
+    NaN where no search has two trials and one of them ended well.
     """
     trials = _spent_trials(records, arm)
     gains = [_last_gain(records, search) for _, search in trials.groupby("replicate")]

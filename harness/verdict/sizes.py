@@ -1,12 +1,16 @@
 """Which networks and pairs of networks the size of a probe asks for. A verdict rests on these alone.
 
-``compare.probe_sizes`` gives a number of measurements up to the last look. Who raises it and lowers it again has measured more
-than the first protocol asked for. What that protocol says must not change by it, so the rest is not read for its verdict.
+``compare.probe_sizes`` gives a number of measurements up to the last look. When it is raised and lowered again, there are more
+measurements than the first protocol asked for. They must not change what that protocol says, so its verdict does not read them.
+The plan that has networks measured, and the protocol that reads the measurements, count with the same ``Measured``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from harness.plugin.meta import Meta
 from harness.verdict.arms import network_of
@@ -14,48 +18,54 @@ from harness.verdict.protocol import Protocol
 from harness.verdict.replicates import CONTROLS
 
 
-def last_seed(size: int, networks: int) -> int:
-    """Return the last seed whose networks are measured, where each seed has so many networks; seeds count from 0."""
-    return max(1, size // networks) - 1
+@dataclass(frozen=True)
+class Measured:
+    """The arms whose networks the costly probes measure, and the controls that are measured beside them."""
 
+    arms: tuple[str, ...]
+    controls: Mapping[str, str]  # by the control's name: the arm that it belongs to
 
-def last_apart(size: int, replicates: int, pairs: int) -> int:
-    """Return how far apart the replicates of a pair may be, where two replicates have so many pairs; at least 1."""
-    total, apart = 0, 0
-    while apart < replicates - 1 and total + (replicates - apart - 1) * pairs <= size:
-        apart += 1
-        total += (replicates - apart) * pairs
-    return max(1, apart)
+    @classmethod
+    def among(cls, arms: Iterable[str], roles: Mapping[str, Mapping[str, Any]]) -> Measured:
+        """Return these arms with their controls, out of the role of every control and the arm ``of`` it."""
+        arms = tuple(arms)
+        controls = {name: str(role["of"]) for name, role in roles.items() if role["role"] in CONTROLS}
+        return cls(arms, {name: of for name, of in controls.items() if of in arms})
 
+    def last_seed(self, size: int) -> int:
+        """Return the last seed whose networks are measured, where all measure so many; seeds count from 0."""
+        return max(1, size // (len(self.arms) + len(self.controls))) - 1
 
-def count_pairs(arms: int, controls: int) -> int:
-    """Return how many pairs two replicates of one network have: of each arm, of two arms, and of a control and its arm."""
-    return arms + controls + 2 * (arms * (arms - 1) // 2 + controls)
+    def last_apart(self, size: int, replicates: int) -> int:
+        """Return how far apart the replicates of a pair may be, where so many pairs are measured; at least 1."""
+        pairs = self._pairs_of_two_replicates()
+        total, apart = 0, 0
+        while apart < replicates - 1 and total + (replicates - apart - 1) * pairs <= size:
+            apart += 1
+            total += (replicates - apart) * pairs
+        return max(1, apart)
+
+    def _pairs_of_two_replicates(self) -> int:
+        """Return how many pairs two replicates have: of every arm and control with itself, of two arms, of a control and its arm."""
+        controls = Counter(map(network_of, self.controls.values()))
+        pairs = 0
+        for network, arms in Counter(map(network_of, self.arms)).items():
+            pairs += arms + controls[network] + 2 * (arms * (arms - 1) // 2 + controls[network])
+        return pairs
 
 
 def seed_asked(protocol: Protocol, meta: Meta, probe: str) -> int | None:
     """Return the last seed whose networks a protocol has a probe measure; None where it asks for all."""
     size = _size(protocol, probe)
-    return None if size is None else last_seed(size, len(protocol.arms) + sum(_controls(protocol, meta).values()))
+    return None if size is None else Measured.among(protocol.arms, meta.roles).last_seed(size)
 
 
 def apart_asked(protocol: Protocol, meta: Meta, probe: str) -> int | None:
     """Return how far apart the replicates of a pair may be that a protocol has a probe measure; None where it asks for all."""
-    size = _size(protocol, probe)
-    if size is None:
-        return None
-    arms, controls = Counter(map(network_of, protocol.arms)), _controls(protocol, meta)
-    pairs = sum(count_pairs(many, controls[network]) for network, many in arms.items())
-    return last_apart(size, protocol.most_replicates, pairs)
+    size, measured = _size(protocol, probe), Measured.among(protocol.arms, meta.roles)
+    return None if size is None else measured.last_apart(size, protocol.most_replicates)
 
 
 def _size(protocol: Protocol, probe: str) -> int | None:
     size = protocol.design.get("probes", {}).get(probe, {}).get("size")
     return None if size is None else int(size)
-
-
-def _controls(protocol: Protocol, meta: Meta) -> Counter[str]:
-    """Return how many controls are measured beside the arms of each network."""
-    roles = meta.roles.values()
-    of = [str(role["of"]) for role in roles if role["role"] in CONTROLS and role["of"] in protocol.arms]
-    return Counter(map(network_of, of))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.console.numbers import first_of
 from harness.statistics.labels import Label, Statement, overall
 from harness.verdict.course import Course
 from harness.verdict.doubts import NOT_RUN, Doubt, find_doubts
@@ -121,8 +122,9 @@ def _statement(course: Course, factor: float) -> Statement:
 def pool_statements(statements: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """Return the one statement of all networks and "", or "mixed" and the networks of each statement.
 
-    ``statements`` are pairs of a network and its statement.
+    ``statements`` are pairs of a network and its statement. One that does not apply to a network disagrees with nothing.
     """
+    statements = [pair for pair in statements if pair[1] != NOT_APPLICABLE] or statements
     different = dict.fromkeys(statement for _, statement in statements)
     if len(different) == 1:
         return next(iter(different)), ""
@@ -130,7 +132,7 @@ def pool_statements(statements: Sequence[tuple[str, str]]) -> tuple[str, str]:
     return "mixed", "; ".join(f"{word}: {', '.join(names)}" for word, names in networks.items())
 
 
-# --- the controls -----------------------------------------------------------------------------------------------
+# --- the controls
 
 
 def control_text(examined: Examined, role: str) -> str:
@@ -162,7 +164,7 @@ def controls_text(examined: Examined, facet: str) -> str:
     return "; ".join(texts)
 
 
-# --- the reasons ------------------------------------------------------------------------------------------------
+# --- the reasons
 
 
 def _reasons(course: Course, words: Mapping[str, str]) -> Iterator[str]:
@@ -181,7 +183,7 @@ def _about_facet(course: Course, facet: str, word: str) -> Iterator[str]:
     examined = course.shown(facet)
     entries = examined.entries_of(facet)
     if word == NOT_APPLICABLE and facet in PROBES and len(course.network.arms) > 1:
-        yield f"{facet}: not applicable, because nothing of it is trained"
+        yield f"{facet}: not applicable, because {examined.why_not_applicable(facet)}"
     elif word == NO_WORD:
         yield from _why_inconclusive(examined, facet)
     elif word == UPPER_BOUND:
@@ -231,9 +233,7 @@ def _with_pairs(examined: Examined, reason: str, entries: Sequence[Entry]) -> st
 def _first_pairs(entries: Sequence[Entry]) -> str:
     """Return the first pairs, those farthest beyond their margins first, and how many more there are."""
     ordered = sorted(entries, key=lambda entry: -_in_margins(entry))
-    more = len(ordered) - MOST_PAIRS
-    texts = "; ".join(map(_sized, ordered[:MOST_PAIRS]))
-    return f"{texts}; and {more} more" if more > 0 else texts
+    return first_of([*map(_sized, ordered)], MOST_PAIRS, "; ")
 
 
 def _in_margins(entry: Entry) -> float:

@@ -69,7 +69,7 @@ def _without_disputes(entries: Sequence[Entry], labels: Sequence[Label]) -> list
     for entry, label in zip(entries, labels, strict=True):
         if not entry.measure.is_scatter:
             of_pair.setdefault(entry.pair, set()).add(label)
-    disputed = {pair for pair, found in of_pair.items() if {"similar", "different"} <= found}
+    disputed = {pair for pair, labels_of_pair in of_pair.items() if {"similar", "different"} <= labels_of_pair}
     settled: list[Label] = []
     for entry, label in zip(entries, labels, strict=True):
         in_dispute = entry.pair in disputed and not entry.measure.is_scatter

@@ -11,7 +11,9 @@ from harness.verdict.protocol import FACETS
 from harness_reports._words import alarms, constant
 from harness_reports._words.benchmark import search_budget, split_sizes
 from harness_reports._words.columns import shown_metrics
-from harness_reports._words.coverage import sampled_examples
+from harness_reports._words.coverage import draws_of, sampled_examples
+from harness_reports._words.doubts import doubts, gravest
+from harness_reports._words.headline import headline
 from harness_reports._words.latex import escaped_number, floating_table
 from harness_reports._words.names import capitalized, metric_title, shared_parts, title_with_unit
 from harness_reports._words.notices import fairness_notes
@@ -21,6 +23,7 @@ from harness_reports._words.table_note import verdict_note
 from harness_reports._words.work import ABOUT, HEADS, work_rows
 
 MOST_METRICS = 4  # columns of the leaderboard, so that it fits on a page
+DOUBTS = "Why you might doubt this, the gravest first:"
 
 
 def render(results: Results) -> str:
@@ -42,7 +45,7 @@ def render(results: Results) -> str:
 
 
 def _head_comments(outcome: Outcome) -> str:
-    """Return comments that say what this is, and which run it is from."""
+    """Return comments that say what this is, which run it is from, and the gravest doubts."""
     records = outcome.records
     data, notice = records.meta.data, records.meta.data["notice"]
     lines = [
@@ -50,7 +53,9 @@ def _head_comments(outcome: Outcome) -> str:
         r"Made by optimizer-harness; needs \usepackage{booktabs}. References: harness report --format bibtex.",
         *([capitalized(notice)] if notice else []),
     ]
-    return _commented(lines)
+    head = headline(outcome)
+    first = [f"- {remark.text}" for remark in gravest(doubts(outcome, head))]
+    return _commented([*lines, *([DOUBTS, *first] if first else [])])
 
 
 def _table_label(records: Records, table: str) -> str:
@@ -101,14 +106,15 @@ def _leaderboard_caption(outcome: Outcome, metrics: Sequence[str], rows: Sequenc
     benchmark, shared = records.meta.benchmark, shared_parts(records)
     epochs = numbers.counted(benchmark["compare"]["epochs"], "epoch")
     caption = (
-        f"{capitalized(metric_title(metrics[0]))} of {records.name}: mean [95 % interval] over seeds, {epochs}, tuned by "
+        f"{capitalized(metric_title(metrics[0]))} of {records.name}: mean [95 % interval] over {draws_of(rows)}, {epochs}, tuned by "
         f"{search_budget(benchmark['search'])} per arm and replicate; {split_sizes(records)} examples{f'; {shared}' if shared else ''}."
     )
-    examples = sorted({sampled_examples(row["covers"]) for row in rows} - {""})
-    if examples:
+    if examples := sorted({sampled_examples(row["covers"]) for row in rows} - {""}):
         caption += (
             f" Where all seeds are equal, the interval is that of a proportion of the {numbers.joined(examples)}."
         )
+    if any(map(_equal_seeds, rows)):
+        caption += " [--]: all seeds are equal, which gives no interval of a metric that is no proportion of examples."
     return caption
 
 
@@ -120,10 +126,17 @@ def _note_below(records: Records) -> str:
 
 
 def _mean_cell(row: Mapping[str, Any]) -> str:
-    """Return ``97.97 [97.51, 98.43]``."""
+    """Return ``97.97 [97.51, 98.43]``; ``80.56 [--]`` where equal seeds give no interval."""
     unit, width = row["unit"], row["high"] - row["low"]
     mean = escaped_number(numbers.plain(row["mean"], unit, width))
-    return f"{mean} {_interval_text(row['low'], row['high'], unit)}" if width == width else mean
+    if width == width:
+        return f"{mean} {_interval_text(row['low'], row['high'], unit)}"
+    return rf"{mean} {{\footnotesize[--]}}" if _equal_seeds(row) else mean
+
+
+def _equal_seeds(row: Mapping[str, Any]) -> bool:
+    """Return whether a mean has no interval because all of its seeds are equal."""
+    return bool(row["n"] > 1 and row["low"] != row["low"] and row["sd"] == row["sd"])
 
 
 def _interval_text(low: float, high: float, unit: str) -> str:
@@ -200,15 +213,15 @@ def _alarm_table(outcome: Outcome) -> str:
 
 
 def _verdict_table(outcome: Outcome) -> str:
-    """Return the verdict on every network, facet by facet; its doubts are comments that stand before the table."""
+    """Return the verdict on every network, facet by facet; comments before the table say why no word is stronger."""
     verdict = statements(outcome.results)
     if not verdict:
         return ""
-    lines, comments = [], ["The verdict. What to doubt about it, and why no word is stronger:"]
+    lines, comments = [], ["The verdict, and why no word is stronger:"]
     for network in verdict:
         cells = [network.network, network.with_regime, *network.facets, network.power]
         lines.append([latex_text(cell) for cell in cells])
-        comments += [f"{network.network}: {line}" for line in (*network.doubts, *network.reasons)]
+        comments += [f"{network.network}: {line}" for line in network.reasons]
     caption = (
         f"Do the arms of {outcome.records.name} reach almost the same minima? "
         "Power: the probability that identical arms would have been found similar."

@@ -10,39 +10,47 @@ from harness import Report, Results, Several, Workloads, hookimpl, markdown_text
 from harness.verdict.protocol import FACETS
 from harness_reports._words import alarms, constant, several
 from harness_reports._words.benchmark import machines, search_budget, split_sizes, training_precision
-from harness_reports._words.coverage import sampled_examples
+from harness_reports._words.coverage import draws_of, sampled_examples
+from harness_reports._words.doubts import Remark, doubts, gravest, others, untold
 from harness_reports._words.headline import headline
 from harness_reports._words.names import capitalized, metric_title, shared_parts, shortened
-from harness_reports._words.notices import notices
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.statements import Statement, statements
 from harness_reports._words.work import ABOUT, HEADS, work_rows
 from harness_reports._words.workloads import answer, facet_words, members, problems, question
 
-MOST_REASONS, MOST_DOUBTS, MOST_LETTERS = 3, 5, 400  # of a verdict, and letters of a line; the page has all
+MOST_REASONS, MOST_LETTERS = 3, 400  # of a verdict, and letters of a line; the page has all
 MOST_IN_CELL = 60  # letters of a fact in which runs differ
 LEVELS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
 
 
 def render(results: Results) -> str:
-    """Return the summary: headline, notices, the deciding metric per arm, and what was run."""
+    """Return the summary: headline, doubts, the deciding metric per arm, and what was run."""
     outcome = Outcome(results)
     head = headline(outcome)
     parts = [f"## {markdown_text(outcome.records.name)}"]
     if notice := outcome.records.meta.data["notice"]:
         parts.append(f"> **{markdown_text(capitalized(notice))}**")
-    detail = f"{head.detail} {head.power}".strip()
-    parts.append(f"{markdown_text(head.question)}\n\n**{markdown_text(head.answer)}**\n\n{markdown_text(detail)}")
-    verdict = statements(results)
-    parts.append(_verdict_table(verdict) if verdict else f"_{markdown_text(head.caveat)}_")
+    parts.append(f"{markdown_text(head.question)}\n\n**{markdown_text(head.answer)}**")
+    remarks = doubts(outcome, head)
+    if first := gravest(remarks):
+        parts.append(f"Why you might doubt this:\n\n{_listed(first)}")
+    parts += [markdown_text(text) for text in (head.detail, *untold(head, first)) if text]
+    if verdict := statements(results):
+        parts.append(_verdict_table(verdict))
     if table := _leaderboard_table(outcome):
         parts.append(table)
     if works := work_rows(outcome):
         parts.append(f"{markdown_text(ABOUT)}\n\n{_table_of(HEADS, works)}")
-    if every_notice := notices(outcome):
-        parts.append("\n".join(f"- {LEVELS[notice.level]}: {markdown_text(notice.text)}" for notice in every_notice))
+    if rest := others(remarks):
+        parts.append(_listed(rest))
     parts.append(_what_was_run(outcome))
     return "\n\n".join(parts) + "\n"
+
+
+def _listed(remarks: Sequence[Remark]) -> str:
+    """Return doubts as a list, each with its level."""
+    return "\n".join(f"- {LEVELS[remark.level]}: {markdown_text(remark.text)}" for remark in remarks)
 
 
 def _table_of(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -53,14 +61,11 @@ def _table_of(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _verdict_table(verdict: Sequence[Statement]) -> str:
-    """Return a row per network with the label of every facet, then its doubts, a line per facet, and its reasons."""
+    """Return a row per network with the label of every facet, then a line per facet, and its reasons."""
     rows = [[network.network, network.with_regime, *network.facets, network.power] for network in verdict]
     items = []
     for network in verdict:
         name = f"{network.network}: " if len(verdict) > 1 else ""
-        items += [f"**Doubt**: {_verdict_line(name, doubt)}" for doubt in network.doubts[:MOST_DOUBTS]]
-        if (more := len(network.doubts) - MOST_DOUBTS) > 0:
-            items.append(f"**Doubt**: {_verdict_line(name, f'{more} more, which the page names')}")
         items += [_verdict_line(name, line) for line in network.lines]
         if network.reasons:
             items.append(_verdict_line(name, "; ".join(network.reasons[:MOST_REASONS])))
@@ -79,7 +84,7 @@ def _leaderboard_table(outcome: Outcome) -> str:
         return ""
     title = markdown_text(metric_title(rows[0]["metric"]))
     lines = [
-        f"| arm | {title} | 95 % interval over seeds | behind the best by | seeds | time per run |",
+        f"| arm | {title} | 95 % interval over {draws_of(rows)} | behind the best by | seeds | time per run |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     seconds = {row["arm"]: row["mean"] for row in outcome.rows("leaderboard") if row["metric"] == "seconds"}

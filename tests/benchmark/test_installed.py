@@ -68,3 +68,15 @@ def test_every_file_says_in_its_first_line_what_it_asks():
         sentence = first_sentence(file)
         assert 20 < len(sentence) < 110, sentence
         assert "harness run" not in sentence
+
+
+def test_a_folder_in_the_place_of_a_file_is_a_folder_of_data(tmp_path):
+    folder = tmp_path / "my birds"
+    folder.mkdir()
+    with pytest.raises(
+        BenchmarkError, match=r"got a folder; a folder of photos is named with --data: harness run dogscats --data '"
+    ):
+        read(folder)
+    (folder / "mine.toml").write_text('name = "mine"\n')
+    with pytest.raises(BenchmarkError, match=r"got a folder; name a file in it, such as .*mine\.toml$"):
+        read(folder)

@@ -35,9 +35,10 @@ def test_a_preset_is_laid_over_the_profile_and_under_a_set(repository):
     assert benchmark.compare.probes == []
     line = source.notices[0]
     assert line.startswith(
-        "preset quick, a leaderboard of one search of each arm, without a verdict: search.confirm = 0, "
+        "preset quick, a leaderboard of one search of each arm, without a verdict: compare.looks = [1], compare.seeds = 2 and "
     )
-    assert "compare.looks = [1]" in line
+    assert " more keys, which 'harness docs search' explains; " in line
+    assert ": search.confirm = 0, compare.looks = [1], " in source.preset["line"]  # the records have all of it
     assert line.endswith("; --set replaces its search.trials")
     assert source.preset["sets"]["compare.probes"] == []
     assert source.preset["replaced"] == ["search.trials"]

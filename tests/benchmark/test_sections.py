@@ -82,6 +82,10 @@ def test_a_wrong_value_is_named_with_its_place(benchmark_file, old, new, message
         ("train.a.b.c=3", "--set: train.a: must be a known key, got 'a'"),
         ("train.5=3", "--set: train.5: must be a known key, got '5'"),
         (
+            'optimizers=["sgd"]',
+            "--set: optimizers: must be a known key, got 'optimizers'; did you mean 'train.optimizers'?",
+        ),
+        (
             "name.x=1",
             "--set: name: must be up to 64 letters, digits, '.', '_' or '-', a letter or digit first (it names the run folder), got {x = 1}",
         ),

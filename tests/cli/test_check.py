@@ -75,7 +75,14 @@ def test_names_of_libraries_are_found():
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
-        ("adan", None, "check: must be a plugin's name or FILE.py, got 'adan'; did you mean 'adam'?"),
+        ("adamm", None, "check: must be a plugin's name or FILE.py, got 'adamm'; did you mean 'adam'?"),
+        ("timm:larz", None, "check: must be a plugin's name or FILE.py, got 'timm:larz'; did you mean 'timm:lars'?"),
+        ("yogi", None, "check: must be a plugin's name or FILE.py, got 'yogi'; did you mean 'pytorch_optimizer:Yogi'?"),
+        (
+            "adam(sgd)",
+            None,
+            "check: must name an optimizer that goes around another, got 'adam' in 'adam(sgd)'; these do: ",
+        ),
         ("cosine", "optimizer", "check: must name an optimizer, got 'cosine'"),
         ("torch:SparseAdam", None, "it takes sparse gradients only"),
         ("lion", "optimiser", "--kind: must be a kind of plugin, got 'optimiser'; did you mean 'optimizer'?"),

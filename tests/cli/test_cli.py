@@ -7,9 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from contextlib import redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +15,6 @@ import pytest
 from harness.cli.app import main
 from harness.records import open_records
 from harness.running.time_limit import TimeLimit
-
-TINY = (Path(__file__).parent.parent / "tiny.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -47,7 +43,7 @@ def refused(result, *pieces):
         assert piece in lines[0]
 
 
-SMALLEST = (("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1\nuntuned = 0\ngate = false"))
+ALONE = ('"sgd", "adam"', '"sgd"')  # one arm
 
 
 @dataclass(frozen=True)
@@ -59,16 +55,16 @@ class Finished:
     out: str
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    place = tmp_path_factory.mktemp("finished")
-    file = place / "tiny.toml"
-    file.write_text(TINY, encoding="utf-8")
-    with redirect_stdout(StringIO()) as out, pytest.raises(SystemExit) as ended:
-        main(["run", str(file), "--out", str(place / "runs")])
-    assert not ended.value.code
-    (folder,) = (place / "runs").iterdir()
-    return Finished(file, folder, out.getvalue())
+@pytest.fixture
+def finished(tiny_run):
+    place = tiny_run.parent.parent
+    return Finished(place / "tiny.toml", tiny_run, (place / "printed.txt").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def copied(tiny_copy, finished):
+    """The same, but for its folder: a copy, which a test may change."""
+    return replace(finished, folder=tiny_copy)
 
 
 @pytest.fixture
@@ -154,10 +150,12 @@ def test_bad_photos_are_one_line_and_2(harness, benchmark_file, photos):
     refused(harness("run", benchmark_file(), "--data", root), "1 of 24 unreadable: train/cats/cats.0.jpg")
 
 
-def test_skipped_photos_are_named_in_the_report(harness, benchmark_file, photos, page):
+@pytest.mark.usefixtures("undrawn")
+def test_skipped_photos_are_named_in_the_report(harness, benchmark_file, photos, page, smallest):
     root = photos(train=24)
     (root / "train" / "cats" / "cats.0.jpg").write_bytes(b"nothing of a photo")
-    code, out, _ = harness("run", benchmark_file(page, *SMALLEST), "--data", root, "--set", "data.on_bad_image=skip")
+    file = benchmark_file(page, ALONE, *smallest)
+    code, out, _ = harness("run", file, "--data", root, "--set", "data.on_bad_image=skip")
     assert code == 0
     assert "1 unreadable examples are left out: train/cats/cats.0.jpg" in out
     (report,) = Path("runs").glob("*/report.html")
@@ -197,19 +195,20 @@ def test_no_arguments_show_the_help(harness):
     assert out.startswith("Usage: ")
 
 
-def test_the_work_goes_on_when_nobody_listens(benchmark_file, tmp_path):
-    alone = ('"sgd", "adam"', '"sgd"')
-    file = benchmark_file(*SMALLEST, alone, ("epochs = 2", "epochs = 1\nprobes = []"))
+def test_the_work_goes_on_when_nobody_listens(benchmark_file, tmp_path, smallest, every_analysis):
+    blocked = ('name = "tiny"', f'name = "tiny"\nblock = {json.dumps(every_analysis)}')
+    file = benchmark_file(*smallest, ALONE, ("epochs = 2", "epochs = 1\nprobes = []"), blocked)
     command = f"{sys.executable} -m harness run {file} --out {tmp_path / 'runs'} | head -n 1"
     subprocess.run(["bash", "-c", command], check=True, capture_output=True, timeout=600)
     (folder,) = (tmp_path / "runs").iterdir()
     assert (folder / "report.txt").is_file()
 
 
-def test_a_run_and_what_can_be_asked_of_it(harness, finished):
-    folder = finished.folder
-    assert "DRAWINGS" in finished.out
-    assert finished.out.count("trial 1/3") == 2
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_and_what_can_be_asked_of_it(harness, copied):
+    folder = copied.folder
+    assert "DRAWINGS" in copied.out
+    assert copied.out.count("trial 1/3") == 2
 
     code, out, _ = harness("show", folder, "--json")
     found = json.loads(out)
@@ -234,20 +233,21 @@ def test_a_run_and_what_can_be_asked_of_it(harness, finished):
         "'harness figures RUN --format pdf'",
     )
 
-    code, out, _ = harness("run", finished.file, "--out", folder.parent)
+    code, out, _ = harness("run", copied.file, "--out", folder.parent)
     assert code == 0
     assert "nothing left to do" in out
 
 
 def test_a_run_ends_with_its_result_in_a_few_lines_that_show_says_too(harness, benchmark_file):
-    file = benchmark_file(("seeds = 2", "seeds = 3"), ('formats = ["text"]', 'formats = ["text", "md"]'))
+    fewer = (("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 3\nuntuned = 0\ngate = false"))
+    file = benchmark_file(*fewer, ('formats = ["text"]', 'formats = ["text", "md"]'))
     code, out, _ = harness("run", str(file))
     assert code == 0
     lines = out.splitlines()
     (folder,) = Path("runs").iterdir()
     assert lines[-2:] == [f"report: {folder / name}" for name in ("report.txt", "report.md")]
     result = lines[next(i for i, line in enumerate(lines) if line.startswith("comparing photos: 160")) + 1 : -2]
-    assert 6 <= len(result) <= 10
+    assert 6 <= len(result) <= 14
     assert all(len(line) <= 80 for line in result[:-1])
     model = next(i for i, line in enumerate(result) if line.startswith("'harness predict' and 'harness export' take "))
     assert re.fullmatch(
@@ -260,14 +260,19 @@ def test_a_run_ends_with_its_result_in_a_few_lines_that_show_says_too(harness, b
     _, shown, _ = harness("show", str(folder))
     said = shown.splitlines()
     answer, verdict = said[3], next(line for line in said if line.startswith("do they reach the same minimum?"))
-    assert " ".join(line.strip() for line in result[:-3]) == f"{answer} {verdict}"
-    arms = re.findall(r"/(\w+)/cosine: (test accuracy .*) \(mean ± SD of (3 seeds)", shown)
-    ranked = [re.fullmatch(r"  \d\. (\w+) +(test accuracy .*) \((3 seeds)\)", line).groups() for line in result[-3:-1]]
+    doubts = [line for line in said if line.lstrip().startswith("doubt: ")]
+    assert all(line.startswith("doubt: ") for line in doubts)  # the verdict does not tell them again
+    doubt = doubts[0]
+    assert " ".join(line.strip() for line in result[:-4]) == f"{answer} {verdict} {doubt}"
+    assert result[-4] == "test accuracy, mean ± SD over seeds:"
+    arms = re.findall(r"/(\w+)/cosine: test accuracy (.*) \(mean ± SD of (3 seeds)", shown)
+    ranked = [re.fullmatch(r"  \d\. (\w+) +(.*) \((3 seeds)\)", line).groups() for line in result[-3:-1]]
     assert arms == ranked
-    means = [float(score.split()[2]) for _, score, _ in ranked]
+    means = [float(score.split()[0]) for _, score, _ in ranked]
     assert means == sorted(means, reverse=True)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_a_time_limit_leaves_out_is_no_failure_and_one_command_adds_just_that(
     harness, benchmark_file, page, monkeypatch
 ):
@@ -403,7 +408,7 @@ def test_help_needs_neither_torch_nor_plugins():
     assert out.strip().endswith("set()")
 
 
-def test_a_report_is_rendered_without_torch(finished):
+def test_a_report_is_rendered_without_torch(copied):
     code = (
         "import sys\n"
         "class No:\n"
@@ -411,19 +416,6 @@ def test_a_report_is_rendered_without_torch(finished):
         "        if name in ('torch', 'timm'): raise ImportError(name)\n"
         "sys.meta_path.insert(0, No())\n"
         "from harness.cli.app import main\n"
-        f"try: main(['report', {str(finished.folder)!r}])\nexcept SystemExit as ended: print('ended', ended.code)"
+        f"try: main(['report', {str(copied.folder)!r}])\nexcept SystemExit as ended: print('ended', ended.code)"
     )
     assert python(code).splitlines()[-1] == "ended 0"
-
-
-def test_show_names_the_gravest_tuning_doubts_once():
-    """The headline names them, and so does a verdict, which ranks them among its own."""
-    from harness.cli.show import _headline_lines
-
-    headline = ["Which one?", "No arm leads.", "doubt: sgd is no better than guessing"]
-    document = {"headline": headline, "verdict": {"networks": [{"doubts": [{"kind": "chance", "text": "sgd ..."}]}]}}
-    assert _headline_lines(document) == headline[:2]
-    document["verdict"]["networks"][0]["doubts"][0]["kind"] = "lost"
-    assert _headline_lines(document) == headline
-    assert _headline_lines({"headline": headline}) == headline
-    assert _headline_lines({}) == []

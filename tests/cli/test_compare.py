@@ -270,18 +270,22 @@ def test_three_runs_are_each_compared_with_the_first(first: Any, other: Any) -> 
         (["FIRST", "nowhere"], "error: nowhere: must be a run folder, got nothing there"),
         (["FIRST", "OTHER", "--out", "page.pdf"], "error: compare --out: must end in .html or .md, got 'page.pdf'"),
         (["FIRST", "OTHER", "--out", "no/where/page.html"], "error: compare --out: must be a file that can be written"),
-        (["FIRST", "APART"], "error: compare: must have an arm in common, got none; first has lesson_cnn/optimizer-0"),
+        (
+            ["ONE", "REST"],
+            (
+                "error: compare: must be runs with an arm in common, got one with lesson_cnn/optimizer-0/cosine, rest with "
+                "lesson_cnn/optimizer-1/cosine and lesson_cnn/optimizer-2/cosine; run one again with train.optimizers of the other\n"
+            ),
+        ),
         (["FIRST", "LOSS"], "error: compare: must be runs decided by one metric, got accuracy in first, loss in loss"),
     ],
 )
 def test_wrong_input_gets_one_line(arguments: list[str], says: str, first: Any, other: Any, harness: Any) -> None:
-    def renamed(arms: list[str]) -> list[str]:
-        return []
-
     made = {
         "FIRST": lambda: first,
         "OTHER": other,
-        "APART": lambda: other("apart", facts={"arms": renamed}),
+        "ONE": lambda: other("one", facts={"arms": lambda arms: arms[:1]}),
+        "REST": lambda: other("rest", facts={"arms": lambda arms: arms[1:]}),
         "LOSS": lambda: other("loss", facts={"metric": lambda _: "loss"}),
     }
     code, _, err = harness(*(made[each]() if each in made else each for each in arguments))

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from harness.console import progress
+from harness.console import heart, progress
 from harness.console.progress import Reporter
 from harness.data.likeness import likeness
 from harness.plugin.contracts import Data, Split
@@ -110,3 +110,56 @@ def test_piped_the_training_says_every_minute_how_far_it_is(capsys, monkeypatch)
         "122 of 330 epochs, 2 runs at once, about 3 min 20 s left",
         "131 of 330 epochs",
     ]
+
+
+def test_off_a_terminal_a_line_says_what_is_under_way_where_nothing_was_said_for_two_seconds(monkeypatch, capsys):
+    clock = Clock()
+    monkeypatch.setattr(heart, "SILENCE", 2.0)
+    reporter = Reporter()
+    reporter._heart._clock = clock
+    reporter.start("harness: run tiny")
+    capsys.readouterr()
+    seconds = {}
+    for now in range(1, 31):  # the first line after two seconds, the next one when ten more have passed
+        clock.now = float(now)
+        reporter._heart.beat()
+        seconds[now] = capsys.readouterr().out.splitlines()
+    line = "loading torch and the plugins ..."
+    assert {now: lines for now, lines in seconds.items() if lines} == {2: [line], 12: [line]}
+    with reporter.during("opening the data"):
+        reporter.preparing("drawing", 0, 9)
+        clock.now += 2
+        reporter._heart.beat()
+        reporter.preparing("drawing", 9, 9)
+        clock.now += 2
+        reporter._heart.beat()
+    reporter.move("sgd", 3, 40, at_once=2)
+    clock.now += 2
+    reporter._heart.beat()
+    reporter.move("sgd", 40, 40)
+    clock.now += 2
+    reporter._heart.beat()
+    assert capsys.readouterr().out.splitlines() == [
+        "drawing: 0 of 9",
+        "drawing: 0 of 9 ...",
+        "drawing: 9 of 9",
+        "opening the data ...",
+        "3 of 40 epochs, 2 runs at once ...",
+        "ending the last runs ...",
+    ]
+
+
+def test_on_a_terminal_what_is_not_counted_stands_beside_the_bar_and_the_training_keeps_its_own(terminal):
+    reporter, clock, task = terminal
+    with reporter.during("opening the data"):
+        assert (task.description, task.total, task.visible) == ("opening the data", None, True)
+    assert not task.visible
+    reporter.move("sgd", 1, 4)
+    clock.now += 3
+    with reporter.during("looking at the verdict"):
+        assert task.description == "sgd"
+    reporter.move("sgd", 2, 4)
+    assert task.elapsed == pytest.approx(3)
+    reporter.move("sgd", 4, 4)
+    with reporter.during("making the reports"):
+        assert (task.description, task.visible) == ("making the reports", True)

@@ -29,13 +29,22 @@ def test_a_logger_without_a_handler_says_nothing(capsys, monkeypatch):
         ("--set: train.regime: must be", "set: train.regime: must be"),
         ("stop and go on with --set train.threads=1", 'stop and go on with set={"train.threads": 1}'),
         ("it must be without --no-reuse, got it", "it must be without no_reuse=True, got it"),
-        ("take it with --arm refit", 'take it with arm="refit"'),
+        ("take it with --arm 'refit'", 'take it with arm="refit"'),
         ("--format timm: must be one network; leave out --ensemble", 'formats=["timm"]: must be one network; leave out ensemble=True'),
         ("name a folder with --data, or leave out --data", "name a folder with data=..., or leave out data"),
         ("figures --only: must be a figure", "names: must be a figure"),
         ("'harness run' goes on; 'harness status' tells", "harness.run goes on; 'harness status' tells"),
         ("To measure: harness run a.toml --time-limit 2h --set x.y=3", "To measure: harness run a.toml --time-limit 2h --set x.y=3"),
         ("birds--2/crow: must be a folder", "birds--2/crow: must be a folder"),
+        ("must have a refit for --arm 'adam/cosine', got none", 'must have a refit for arm="adam/cosine", got none'),
+        ("--arm refit:adam: must be one network", 'arm="refit:adam": must be one network'),
+        ("--reuse: must be left out with --no-reuse, got 'a'", "reuse: must be left out with no_reuse=True, got 'a'"),
+        ("start one with 'ray start --head', or leave --data out", "start one with 'ray start --head', or leave data out"),
+        ("'harness run' goes on with --data DIR", "harness.run goes on with data=DIR"),
+        (
+            "leave out --data; to go on: harness run a.toml --data 'x' --retry",
+            "leave out data; to go on: harness run a.toml --data 'x' --retry",
+        ),
     ],
 )  # fmt: skip
 def test_a_line_names_arguments_in_the_place_of_options(typed, called):

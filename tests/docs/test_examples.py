@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import tomllib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,7 @@ TOO_LONG = {
 }  # by a command, or its beginning up to an option: the time for which it is not run here; file, profile, settings and plugins are resolved
 NOT_RUN = ("run", "lr-find", "check", "data get", "watch")  # commands that train for minutes, download, or go on
 DOWNLOADING = {"mnist.py"}  # words of commands that download
+DRAWN = {"pdf,pgf,svg"}  # words of commands whose figures are drawn here; the others leave theirs empty
 RUN_ELSEWHERE = {
     "README.md": "test_plugins_page.py runs the plugin",
     "docs/plugins.md": "test_plugins_page.py runs every plugin",
@@ -220,19 +222,17 @@ def check_names(benchmark, source, registry):
     check_profile(benchmark, source, registry)
     for name, values in benchmark.search.space.items():
         entered = benchmark.train.aliases.get(name, name)
-        offers = [
-            registry.offers[kind][entered].offer
-            for kind in ("optimizer", "scheduler")
-            if entered in registry.offers[kind]
-        ]
-        assert set(values) <= {*offers[0].space, *offers[0].defaults, *offers[0].limits}, f"[search.space.{name}]"
+        kind = "scheduler" if entered in registry.offers["scheduler"] else "optimizer"
+        offer = registry.find(kind, entered, name).offer
+        assert set(values) <= {*offer.space, *offer.defaults, *offer.limits}, f"[search.space.{name}]"
 
 
 @pytest.mark.parametrize("page", [page for page in NAMES if any(command.is_run for command in examples(page))])
-def test_every_other_command_of_a_page_runs(page, desk, capsys):
+def test_every_other_command_of_a_page_runs(page, desk, capsys, undrawing):
     for command in examples(page):
         if command.is_run:
-            with pytest.raises(SystemExit) as ended:
+            drawing = undrawing() if set(command.words).isdisjoint(DRAWN) else nullcontext()
+            with drawing, pytest.raises(SystemExit) as ended:
                 main(desk(command.words))
             assert ended.value.code == 0, (command, capsys.readouterr().err)
 
@@ -266,6 +266,7 @@ def test_no_toml_stands_outside_a_block_that_says_so(page):
     assert re.findall(r"^    \[{1,2}[a-z][\w.-]*\]{1,2}\s*(?:#.*)?$", text, re.MULTILINE) == []
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("page", [page for page in NAMES if blocks(page, "python")])
 def test_python_is_run(page, desk, capsys):
     """The blocks of a page follow one another, as in a notebook."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
+import harness
 from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import Benchmark
 
@@ -17,6 +19,7 @@ PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")])
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PACKAGES = ("harness", "plugins/harness_plugins", "reports/harness_reports")
+FUNCTIONS = ("run", "plan", "lr_find", "predict", "export", "load", "fit")  # that are called from Python
 READERS = {
     "unit.py",
     "lion.py",
@@ -157,3 +160,15 @@ def test_what_a_script_imports_of_ours_is_there(script):
     ]
     names = [f"{node.module}.{alias.name}" for node in imports for alias in node.names]
     assert [name for name in names if not is_there(name)] == []
+
+
+def test_every_public_name_stands_in_a_page():
+    words = {word for page in PAGES for word in re.findall(r"\w+", page.read_text(encoding="utf-8"))}
+    assert [name for name in harness.__all__ if name not in words] == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_argument_stands_in_the_page_on_python(function):
+    words = set(re.findall(r"\w+", (ROOT / "docs" / "python.md").read_text(encoding="utf-8")))
+    arguments = inspect.signature(getattr(harness, function)).parameters
+    assert [name for name in arguments if name not in words] == []

@@ -27,6 +27,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -218,6 +219,9 @@ def _run(file: Path, out: Path, kill_at: int | None, notes: Path) -> None:
         printed = os.open(notes.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(printed, 1)
         os.dup2(printed, 2)
+        sys.stdout, sys.stderr = (
+            os.fdopen(handle, "w", 1, closefd=False) for handle in (1, 2)
+        )  # a test captures others
         calls = Calls(out, kill_at, notes)
         calls.listen()
         from harness.cli.app import main
@@ -254,7 +258,9 @@ class Campaign:
     def start(self, out: Path, kill_at: int | None, signalled: tuple[float, signal.Signals] | None) -> int:
         """Carry the run out, or let it be killed; return its exit code, or the signal's number, negative."""
         self.notes.unlink(missing_ok=True)
-        child = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which later releases of Python fear here
+            child = os.fork()
         if not child:
             _run(self.file, out, kill_at, self.notes)
         began = time.monotonic()

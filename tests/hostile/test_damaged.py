@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
+import signal
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -414,13 +415,18 @@ def test_a_kill_while_the_tables_are_made_leaves_all_of_them_or_none(tmp_path):
 # --- kills -----------------------------------------------------------------------------------------------------
 
 
-def test_killed_again_and_again_and_damaged_in_between_the_tables_are_those_of_an_undisturbed_run(repository):
-    """A short one of the campaign, which says what it does; a process of its own, because its runs are forked from it."""
-    command = [sys.executable, str(Path(__file__).with_name("campaign.py")), "--kills", "4", "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=repository)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.startswith("4 kills: ")
-    assert "all tables equal to those of the undisturbed run" in done.stdout
+def test_killed_again_and_again_and_damaged_in_between_the_tables_are_those_of_an_undisturbed_run(monkeypatch, capsys):
+    """A short one of the campaign, which says what it does. Its runs are forked from this process."""
+    monkeypatch.setattr(sys, "argv", ["campaign", "--kills", "4", "--quiet"])
+    monkeypatch.setenv("HARNESS_CACHE", os.environ["HARNESS_CACHE"])  # which it changes
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        campaign.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    said = capsys.readouterr().out
+    assert said.startswith("4 kills: ")
+    assert "all tables equal to those of the undisturbed run" in said
 
 
 def test_the_campaign_would_see_a_difference(finished, copied):

@@ -170,6 +170,14 @@ def whole(benchmark):
     return next((benchmark.parent / "whole").iterdir())
 
 
+@pytest.fixture(scope="session")
+def blocked(registry):
+    """The options that leave the analyses out, which take most of a command's time, but for the one that names photos."""
+    offers = registry.offers["analysis"]
+    plugins = sorted({offers[name].plugin for name in offers if name != "suspects"})
+    return tuple(word for plugin in plugins for word in ("--block", plugin))
+
+
 def tables(folder):
     """Return everything that may not depend on what disturbed a run."""
     records = open_records(folder)
@@ -206,13 +214,13 @@ CALLS = ("open", "write", "fsync", "replace")
 
 
 def test_a_run_goes_on_from_every_kind_of_file_that_could_not_be_written(
-    benchmark, whole, harness, tmp_path, monkeypatch
+    benchmark, whole, harness, tmp_path, monkeypatch, blocked
 ):
     """At each kind of file in turn, in the order in which they come, another call fails with another error."""
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     out = tmp_path / "runs"
     simulated = Disk(out, monkeypatch)
-    command = ("run", benchmark, "--out", out)
+    command = ("run", benchmark, "--out", out, *blocked)
     assert harness(*command)[0] == 0
     kinds = list(dict.fromkeys(kind for what, kind in simulated.calls if what == "replace"))
     assert {"benchmark.toml", "environment.json", "states", "solutions", "predictions", "tables", "thumbnails"} < set(
@@ -250,9 +258,9 @@ def file_limit(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_run_goes_on_from_every_limit_on_the_size_of_a_file(benchmark, whole, harness, tmp_path):
+def test_a_run_goes_on_from_every_limit_on_the_size_of_a_file(benchmark, whole, harness, tmp_path, blocked):
     """The system itself refuses here, SQLite too, which says nothing but 'disk I/O error'."""
-    command = ("run", benchmark, "--out", tmp_path / "runs")
+    command = ("run", benchmark, "--out", tmp_path / "runs", *blocked)
     for size in (4_000, 90_000, 201_000):
         with file_limit(size):
             line = refused(harness(*command), tmp_path / "runs", errno.EFBIG)
@@ -263,10 +271,10 @@ def test_a_run_goes_on_from_every_limit_on_the_size_of_a_file(benchmark, whole, 
 
 
 def test_a_run_goes_on_from_every_page_that_the_database_could_not_get(
-    benchmark, whole, harness, tmp_path, monkeypatch
+    benchmark, whole, harness, tmp_path, monkeypatch, blocked
 ):
     """SQLite's own 'database or disk is full', which reaches the run through Optuna and SQLAlchemy too."""
-    command = ("run", benchmark, "--out", tmp_path / "runs")
+    command = ("run", benchmark, "--out", tmp_path / "runs", *blocked)
     connect = database.connect
     for pages in (3, 30, 45):
 

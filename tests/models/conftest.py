@@ -15,33 +15,15 @@ from harness.running.prepare import Request
 from harness.running.start import run
 
 NETWORK = "test_resnet"  # timm's tiny one
-BENCHMARK = """
-name = "small"
-[data]
-dataset = "folder"
-size = 32
-tune = 0.25
-[train]
-executor = "inprocess"
-regime = "{regime}"
-backbones = ["{backbone}"]
-optimizers = ["sgd", "adam"]
-batch_size = 8
-precision = "fp32"
-device = "cpu"
-threads = 1
-[search]
-trials = 1
-epochs = [1, 2]
-[compare]
-looks = [1]
-seeds = 2
-epochs = 2
-probes = []
-[report]
-formats = []
-paths = false
-"""
+CHANGES = (
+    ('name = "tiny"', 'name = "small"'),
+    ("size = 16\noptions = { train = 64, tune = 32, test = 64 }", 'dataset = "folder"\nsize = 32\ntune = 0.25'),
+    ("[train]", '[train]\nregime = "{regime}"\nbackbones = ["{backbone}"]\ndevice = "cpu"'),
+    ("batch_size = 16", "batch_size = 8"),
+    ("trials = 3", "trials = 1"),
+    ("looks = [1]", "looks = [1]\nprobes = []"),
+    ('formats = ["text"]', "formats = []"),
+)  # of the tiny benchmark
 
 
 @pytest.fixture(scope="session")
@@ -70,13 +52,18 @@ def place(tmp_path_factory, registry):
 
 
 @pytest.fixture(scope="session")
-def benchmark_text():
-    """The text of the benchmark file of these runs, with places for a regime and a backbone."""
-    return BENCHMARK
+def benchmark_text(tiny_text):
+    """Return a function that returns the text of the benchmark file of these runs, for a regime and a backbone."""
+    text = tiny_text(*CHANGES)
+
+    def written(regime, backbone):
+        return text.replace("{regime}", regime).replace("{backbone}", backbone)
+
+    return written
 
 
 @pytest.fixture(scope="session")
-def finished(place, every_analysis):
+def finished(place, benchmark_text, leave_out_reports):
     """Return a function that returns the finished run of a regime, made once."""
     made = {}
 
@@ -84,11 +71,10 @@ def finished(place, every_analysis):
         if regime not in made:
             with pytest.MonkeyPatch.context() as patched:
                 patched.setenv("HARNESS_WEIGHTS", str(place / "weights"))
+                leave_out_reports(patched)
                 file = place / f"{regime}.toml"
-                file.write_text(
-                    BENCHMARK.format(regime=regime, backbone="lesson_cnn" if regime == "scratch" else NETWORK)
-                )
-                request = Request(file, data=place / "data", out=place / regime, block=every_analysis)
+                file.write_text(benchmark_text(regime, "lesson_cnn" if regime == "scratch" else NETWORK))
+                request = Request(file, data=place / "data", out=place / regime)
                 assert run(request, Reporter(quiet=True)) == 0
                 (made[regime],) = (place / regime).iterdir()
         return made[regime]

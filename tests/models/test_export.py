@@ -180,7 +180,7 @@ def large(tmp_path_factory, registry):
 
 
 @pytest.fixture(scope="module")
-def followed(large, every_analysis):
+def followed(large, leave_out_reports):
     """Return a function that returns the finished run of a regime at 96 px, made once."""
     made = {}
 
@@ -188,9 +188,10 @@ def followed(large, every_analysis):
         if regime not in made:
             with pytest.MonkeyPatch.context() as patched:
                 patched.setenv("HARNESS_WEIGHTS", str(large))
+                leave_out_reports(patched)
                 file = large / f"{regime}.toml"
                 file.write_text(FOLLOWED.format(regime=regime) + (HEAD if regime == "features" else ""))
-                assert run(Request(file, data=large / "data", out=large / regime, block=every_analysis), QUIET) == 0
+                assert run(Request(file, data=large / "data", out=large / regime), QUIET) == 0
                 (made[regime],) = (large / regime).iterdir()
         return made[regime]
 
@@ -199,15 +200,19 @@ def followed(large, every_analysis):
 
 @pytest.mark.parametrize(("regime", "ensemble"), [("features", False), ("features", True), ("finetune", True)])
 def test_the_code_in_the_card_predicts_what_harness_predict_writes(
-    followed, large, tmp_path, monkeypatch, regime, ensemble
+    followed, large, tmp_path, monkeypatch, capsys, regime, ensemble
 ):
     out, _ = export(ExportRequest(followed(regime), tmp_path / "model", ensemble=ensemble), QUIET)
     expected = predicted(out, large / "photos", tmp_path / "a.csv")
     (code,) = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
     assert "harness" not in code
     monkeypatch.chdir(out)
+    shutil.copy(large / "photos" / "0.jpg", "photo.jpg")
     names = {}
+    capsys.readouterr()
     exec(code, names)
+    chosen = names["classes"][int(expected[0] > 0.5)]
+    assert re.fullmatch(rf"{chosen} [\d.]+%\n", capsys.readouterr().out)
     found = [float(names["probabilities"](large / "photos" / f"{i}.jpg")[1]) for i in range(len(expected))]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.ptp(expected) > 1e-4

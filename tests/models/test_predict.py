@@ -322,11 +322,7 @@ def harness_backbones():
     return [Backbone(name="pixels", build=build)]
 """
     )
-    text = (
-        benchmark_text.format(regime="scratch", backbone="pixels")
-        .replace(', "adam"', "")
-        .replace("seeds = 2", "seeds = 1")
-    )
+    text = benchmark_text("scratch", "pixels").replace(', "adam"', "").replace("seeds = 2", "seeds = 1")
     (tmp_path / "b.toml").write_text(text)
     request = Request(tmp_path / "b.toml", data=place / "data", out=tmp_path / "runs", plugins=(plugin,))
     assert run(request, Reporter(quiet=True)) == 0

@@ -20,10 +20,12 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
         FOUND.find("optimizer", "pytorch_optimizer:AdaBelief", "b.toml:3")
     assert str(refused.value) == (
         "b.toml:3: must name an optimizer that works here, got 'pytorch_optimizer:AdaBelief': "
-        "catalogue 'pytorch_optimizer': it needs the library of the extra 'optimizers'; python -m pip install pytorch_optimizer"
+        "it needs the library of the extra 'optimizers'; python -m pip install pytorch_optimizer"
     )
     (catalogue,) = [c for c, _ in FOUND.catalogues if c.name == "pytorch_optimizer"]
     assert catalogue.names() == []
+    (reason,) = catalogue.refused().values()
+    assert reason == "it needs the library of the extra 'optimizers'; python -m pip install pytorch_optimizer"
 
 
 def test_every_class_is_offered_or_refused_with_a_reason():

@@ -110,6 +110,7 @@ def ranges(science, monkeypatch, tmp_path):
     script = science("optimizer_ranges")
     table = tmp_path / "_ranges.py"
     text = 'RANGES: dict[str, Range] = {\n    "a:old": Range(0.001, 10.0, 1.0, 0.5, ""),\n}\n\nWITHOUT: dict[str, str] = {}\n'
+    text += "UNMEASURED: dict[str, str] = {}\nPLAIN: dict[str, str] = {}\n"
     table.write_text(text)
     monkeypatch.setattr(script, "TABLE", table)
     tried = []
@@ -128,6 +129,8 @@ def ranges(science, monkeypatch, tmp_path):
     monkeypatch.setattr(script, "discover", lambda: registry)
     monkeypatch.setattr(script, "names_of", lambda registry: ["a:old", "a:new"])
     monkeypatch.setattr(_ranges, "RANGES", {"a:old": _ranges.Range(0.001, 10.0, 1.0, 0.5, "")})
+    for other in ("WITHOUT", "UNMEASURED", "PLAIN"):
+        monkeypatch.setattr(_ranges, other, {})
     return script, table, tried
 
 
@@ -140,6 +143,12 @@ def read(table):
     names = {"Range": _ranges.Range}
     exec(table.read_text(), names)
     return names["RANGES"], names["WITHOUT"]
+
+
+def read_others(table):
+    names = {"Range": _ranges.Range}
+    exec(table.read_text(), names)
+    return names["UNMEASURED"], names["PLAIN"]
 
 
 def test_a_pass_over_the_libraries_measures_what_the_table_lacks_and_keeps_the_rest(ranges, monkeypatch):
@@ -164,6 +173,31 @@ def test_one_that_no_rate_trains_stands_in_the_other_table(ranges, monkeypatch):
     assert run(script, monkeypatch, "--names", "a:new", "--check", "all") == 0
     assert read(table)[1]["a:new"] == "all 1"
     assert "a:new" not in read(table)[0]
+
+
+def test_one_that_trains_too_slowly_is_left_out_and_the_table_says_why(ranges, monkeypatch):
+    script, table, tried = ranges
+    clock = iter((0.0, 25.0))
+    monkeypatch.setattr(script.time, "process_time", lambda: next(clock))
+    assert run(script, monkeypatch, "--names", "a:new", "--longest", "20", "--check", "quick") == 0
+    assert len(tried) == 1
+    assert read_others(table)[0] == {"a:new": "too slow to measure: the training at one rate takes 25 s of a processor"}
+    assert read(table)[1] == {"a:new": "quick 1"}  # it is checked in the range that its catalogue has
+
+
+def test_a_pass_without_ranges_looks_only_at_what_the_tables_have(ranges, monkeypatch):
+    script, table, tried = ranges
+    assert run(script, monkeypatch, "--check", "quick", "--no-ranges") == 0
+    assert read(table) == ({"a:old": (0.001, 10.0, 1.0, 0.5, "quick 10")}, {})
+    assert tried == []
+
+
+def test_a_pass_for_plain_methods_writes_whose_steps_they_take_and_nothing_else(ranges, monkeypatch):
+    script, table, tried = ranges
+    before = read(table)
+    assert run(script, monkeypatch, "--plain") == 0
+    assert read_others(table)[1] == dict.fromkeys(("a:old", "a:new"), "SGD without momentum")
+    assert (read(table), tried) == (before, [])
 
 
 def test_a_name_that_is_none_is_refused_before_anything_is_measured(ranges, monkeypatch, capsys):

@@ -149,13 +149,19 @@ def build(
     metrics: Mapping[str, Any] | None = None,
     compared: bool = True,
     schedulers: Sequence[str] = ("cosine",),
+    networks: Sequence[str] = ("lesson_cnn",),
 ) -> Records:
     """Return records of a finished benchmark; ``compared=False`` is one of which only the search was run."""
     random = np.random.default_rng(0)
     metrics = metrics or CLASSIFICATION
     deciding = next(iter(metrics))
     goal = metrics[deciding]["goal"]
-    parts = [(f"lesson_cnn/{o}/{s}", "lesson_cnn", "lesson_cnn", "", o, s) for o in optimizers for s in schedulers]
+    parts = [
+        (f"{network}/{optimizer}/{scheduler}", network, *network.partition("+")[::2], optimizer, scheduler)
+        for network in networks
+        for optimizer in optimizers
+        for scheduler in schedulers
+    ]
     asks = [_trial(arm, k, i, goal, random) for i, (arm, *_) in enumerate(parts) for k in range(trials)]
     pairs = [
         _compare_run(arm, seed, i, metrics, epochs, random)

@@ -13,6 +13,7 @@ import pytest
 from harness_plugins.analyses.scores import lead
 from harness_plugins.analyses.search import budget, sensitivity
 from harness_reports import html, markdown, text
+from harness_reports._words.doubts import doubts
 from harness_reports._words.headline import Headline, headline
 from harness_reports._words.outcome import Outcome
 from scipy import stats
@@ -498,7 +499,8 @@ def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
         results = replace(results, tables={**results.tables, "alarms": table[table["alarm"] == kind]})
         (why,) = words.tuning_doubts(Outcome(results))[SGD]
         assert why
-        assert (headline_of(results).doubts != ()) == (kind in ("defaults", "chance"))
+        kinds = {remark.kind for remark in doubts(Outcome(results), headline_of(results))}
+        assert (kind in kinds) == (kind in ("defaults", "chance"))
 
 
 def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
@@ -507,14 +509,12 @@ def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
     offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
     results = analyse(records, offers)
     words = (
-        "sgd is inconclusive (tuning), not worse: its tune accuracy is 1.05 points worse than with its optimizer's "
-        "defaults, untuned (half the margin is 0.25 points)."
+        "sgd is inconclusive (tuning). Its search is in doubt, because its tune accuracy lies 1.05 points behind that of its "
+        "optimizer's defaults, untuned (half the margin is 0.25 points)."
     )
-    assert headline_of(results).doubts == (words,)
-    assert text.render(results).splitlines()[2] == f"doubt: {words}"
+    assert f"doubt: {words}" in text.render(results).splitlines()[2:4]  # after that of a single search
     plain = markdown.render(results).replace("\\", "")
-    first = next(line for line in plain.splitlines() if line.startswith("- **"))
-    assert first == f"- **Problem**: {words}"
+    assert f"- **Problem**: {words}" in [line for line in plain.splitlines() if line.startswith("- **")][:2]
     page = html.render(replace(results, problems=("analysis 'x' failed",))).replace("&#39;", "'").replace("\u00a0", " ")
     assert page.index(words) < page.index("analysis 'x' failed")
 

@@ -13,7 +13,8 @@ from harness_reports._words.outcome import Outcome
 pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
 
 NOTE = (
-    "adamw is adam here: without weight decay both take the same steps (compared over 20 steps); see search.objective"
+    "adamw is adam here: without weight decay both take the same steps (compared over 20 steps); "
+    "to give adamw a weight decay of its own, set search.objective to free"
 )
 
 

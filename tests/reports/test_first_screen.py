@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import pandas as pd
 import pytest
-from harness_reports import html
+from harness_reports import html, latex, markdown, text
 from harness_reports._page.protocol import rules
 from harness_reports._words.doubts import MOST_SHOWN, ORDER, Remark, doubts, gravest, others
 from harness_reports._words.facets import facet_sentence
@@ -16,6 +17,7 @@ from harness_reports._words.headline import Headline, headline
 from harness_reports._words.outcome import Outcome
 
 from harness.console.numbers import beside_margin, number, plain
+from harness.results.reports import doubts_in
 from harness.verdict.reading import NetworkVerdict
 
 pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
@@ -153,3 +155,19 @@ def test_no_sentence_of_the_first_screen_is_printed_twice(make_records: Any, ana
     shown = re.sub(r"<(svg|metadata).*?</\1>", "", head, flags=re.DOTALL)
     sentences = [s.strip() for s in re.split(r"(?<=[.?;])\s|<[^>]+>", shown) if len(s.split()) > 5]
     assert len(sentences) == len(set(sentences))
+
+
+def test_every_output_tells_the_same_gravest_doubts_in_the_same_order(
+    make_records: Any, spoiled: Any, analysed: Any
+) -> None:
+    results = analysed(spoiled(make_records(seeds=3, epochs=1), "lesson_cnn/adam/cosine", [1]))
+    outcome = Outcome(results)
+    told = [remark.text for remark in gravest(doubts(outcome, headline(outcome)))]
+    assert len(told) > 1
+    lines = text.render(results).splitlines()
+    assert doubts_in(lines)[: len(told)] == told
+    assert [line for line in lines if line in told] == []  # what limits the answer is not said twice
+    for report in (markdown, latex, html):
+        words = re.sub(r"<[^>]+>|\\", "", unescape(report.render(results))).replace("\u00a0", " ")
+        places = [words.index(doubt) for doubt in told]
+        assert places == sorted(places)

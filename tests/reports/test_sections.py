@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,16 @@ def test_the_labels_of_the_arms_are_computed_once_for_a_page(results: Results, m
     monkeypatch.setattr(names, "arm_labels", lambda records: calls.append(records) or real(records))
     html.render(results)
     assert len(calls) == 1
+
+
+def test_a_long_command_is_folded_on_the_screen_and_whole_on_paper(results: Results) -> None:
+    words = ["harness", "run", "dogscats.toml"]
+    words += [
+        word for place in range(11) for word in ("--set", f"search.space.sgd.lr={{ low = 1e-{place}, high = 1 }}")
+    ]
+    meta = replace(results.records.meta, command=words)
+    page = html.render(Results(replace(results.records, meta=meta), results.tables))
+    (folded,) = re.findall(r'<details class="fold paper">(.*?)</details>', page)
+    assert folded.startswith("<summary><code>harness run dogscats.toml</code> and 11 options</summary><pre>")
+    assert folded.count("--set") == 11
+    assert "<pre>harness run benchmarks/dogscats.toml</pre>" in html.render(results)  # a short one is open

@@ -9,6 +9,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from html import unescape
 from typing import Any
 
 import numpy as np
@@ -246,7 +247,10 @@ def test_a_name_that_is_no_table_is_answered_with_those_that_are(folder: Any) ->
 def test_a_notebook_shows_headline_and_leaderboard(folder: Any) -> None:
     run = harness.load(folder)
     page = run._repr_html_()
-    assert run.headline[1] in page.replace("&#39;", "'")
+    assert run.headline[1] in unescape(page)
+    doubts = [line.removeprefix("doubt: ") for line in run.headline if line.startswith("doubt: ")]
+    assert doubts
+    assert re.findall(r"<li>(.*?)</li>", unescape(page)) == doubts
     assert page.count("<tr>") == 1 + 3
     assert page.count("<svg") == 1
     assert page.count("<circle") == 9  # a dot for every seed
@@ -287,3 +291,10 @@ def test_it_works_without_torch(folder: Any) -> None:
     assert int(length) > 500
     assert int(rows) > 3
     assert not heavy
+
+
+def test_a_folder_of_run_folders_is_answered_with_those_in_it(folder: Any) -> None:
+    with pytest.raises(HarnessError, match=r"must be a run folder, got no run\.db in it; there is .*made-up$"):
+        harness.load(folder.parent)
+    with pytest.raises(HarnessError, match=r"must be a run folder, got nothing there; there is .*made-up$"):
+        harness.load(folder.parent / "made-down")

@@ -55,15 +55,21 @@ paths = false
 
 
 @pytest.fixture(scope="module")
-def carry_out(tmp_path_factory):
-    """Return a function that carries a benchmark out in a folder of its own and returns its records."""
+def carry_out(tmp_path_factory, undrawing, leave_out_reports):
+    """Return a function that carries a benchmark out in a folder of its own and returns its records.
+
+    It is reported where the page is wanted. Then words are read, and no figure.
+    """
 
     def carry_out(optimizers, *more, overrides=(), folder=None, code=0):
         folder = folder or tmp_path_factory.mktemp("run")
         names = ", ".join(f'"{name}"' for name in optimizers)
         (folder / "b.toml").write_text(BENCHMARK.format(optimizers=names) + "\n".join(more))
         request = Request(folder / "b.toml", out=folder / "runs", overrides=tuple(overrides))
-        assert run(request, QUIET) == code
+        with undrawing(), pytest.MonkeyPatch.context() as patch:
+            if not {*PAGE} & {*overrides}:
+                leave_out_reports(patch)
+            assert run(request, QUIET) == code
         (made,) = (folder / "runs").iterdir()
         return open_records(made)
 

@@ -98,11 +98,11 @@ SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 
 
 @pytest.fixture
-def carry_out(tmp_path, benchmark_file):
+def carry_out(tmp_path, benchmark_file, leave_out_reports):
     """Return a function that carries a benchmark out, and returns its records and what was said."""
     (tmp_path / "synthetic.py").write_text(EXECUTOR, encoding="utf-8")
 
-    def start(*replacements, **more):
+    def start(*replacements, reported=False, **more):
         said = []
 
         class Heard(Reporter):
@@ -110,7 +110,10 @@ def carry_out(tmp_path, benchmark_file):
                 said.append(text)
 
         file = benchmark_file(*replacements, text=FILE)
-        code = run(Request(file, out=tmp_path / "runs", **more), Heard(quiet=True), ["harness", "run", file.name])
+        with pytest.MonkeyPatch.context() as patch:
+            if not reported:
+                leave_out_reports(patch)
+            code = run(Request(file, out=tmp_path / "runs", **more), Heard(quiet=True), ["harness", "run", file.name])
         assert code == 0
         return open_records(next((tmp_path / "runs").iterdir())), said
 
@@ -134,14 +137,14 @@ def ended(records):
         db.close()
 
 
-def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out, request):
+def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out):
     bad, _ = carry_out(BAD)
     before = ended(bad)
     assert {arm for arm, _ in raised(bad)} == {SGD}
     assert (SGD, "defaults") in raised(bad)
     assert tuned(bad, SGD) <= 1e-4
 
-    mended, said = carry_out(BAD, extend=True)
+    mended, said = carry_out(BAD, extend=True, reported=True)
     assert raised(mended) == set()
     assert abs(math.log10(tuned(mended, SGD)) + 1) < 0.5
     assert any(line.startswith(f"extended {SGD} (") for line in said)
@@ -155,7 +158,6 @@ def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out, requ
     assert len(mine) == mended.trials_wanted(SGD) > 12
     assert [p["lr"] <= 1e-4 for p in mine["params"][:12]] == [True] * 12
 
-    request.getfixturevalue("unreported")  # from here on
     again, said = carry_out(BAD)  # the same command without the flag goes on with what was noted
     assert ended(again) == after
     assert any(line.startswith("nothing left to do") for line in said)
@@ -167,7 +169,6 @@ def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out, requ
     assert any("no arm has a tuning alarm" in line for line in said)
 
 
-@pytest.mark.usefixtures("unreported")
 def test_arms_tuned_well_are_not_extended(carry_out):
     records, said = carry_out(extend=True)
     assert raised(records) == set()
@@ -180,7 +181,9 @@ def test_an_arm_that_has_tried_everything_is_not_extended(carry_out):
     grid = ("momentum = 0.9", "momentum = 0.9\nlr = { choices = [1e-6, 1e-5] }")
     brute = ("epochs = [2]", 'epochs = [2]\nsampler = "bruteforce"')
     alone = ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]')
-    records, said = carry_out(grid, brute, alone, ("[search.space.adam]\nbeta1 = 0.9\n", ""), extend=True)
+    records, said = carry_out(
+        grid, brute, alone, ("[search.space.adam]\nbeta1 = 0.9\n", ""), extend=True, reported=True
+    )
     assert (SGD, "defaults") in raised(records)
     assert f"{SGD}: the grid of 2 combinations is exhausted after 2 of 12 trials" in said
     assert f"{SGD} is not extended: all 2 combinations have been tried" in said
@@ -188,7 +191,6 @@ def test_an_arm_that_has_tried_everything_is_not_extended(carry_out):
     assert len(records.trials) == records.trials_wanted(SGD) == records.exhausted(SGD) == 2
 
 
-@pytest.mark.usefixtures("unreported")
 def test_an_extension_survives_a_kill(carry_out, tmp_path):
     """What was noted is gone on with, whenever the work was cut short: here before the first new trial."""
     whole, _ = carry_out(BAD, extend=True)

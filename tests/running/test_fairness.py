@@ -281,7 +281,8 @@ def test_two_optimizers_that_take_the_same_steps_are_said_to_be_one(prepared):
         ("sam(adamw)", "sam(adam)", True),
     ]
     assert ready.fairness.notes()[0] == (
-        "adamw is adam here: without weight decay both take the same steps (compared over 20 steps); see search.objective"
+        "adamw is adam here: without weight decay both take the same steps (compared over 20 steps); "
+        "to give adamw a weight decay of its own, set search.objective to free"
     )
 
 

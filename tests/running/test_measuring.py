@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from harness.console.progress import Reporter
+from harness.plugin.process_settings import flushes_denormals
 from harness.records import open_records, schema
-from harness.running.after.measuring import Solutions, network_kept, numbers_and_arrays
+from harness.running.after.measuring import Solutions, measure_networks, network_kept, numbers_and_arrays
 from harness.running.prepare import Request
 from harness.running.start import run
 
@@ -85,6 +86,16 @@ def test_networks_are_held_for_all_probes_within_a_limit_each_with_a_probe_s_own
     for each in (b, c, a):
         solutions.parts(each, "one")
     assert made == ["a", "b", "c", "a"]
+
+
+def test_a_probe_measures_with_denormals_flushed_as_the_training_was():
+    flushing = SimpleNamespace(
+        name="flushing", options={}, measure=lambda parts: {"flushes": float(flushes_denormals())}
+    )
+    run = SimpleNamespace(id="a", order_seed=1, init_seed=0, arm=SimpleNamespace(name="mlp/sgd"))
+    measured = measure_networks(flushing, (run,), Solutions(Holding, most=10**9))
+    assert measured.numbers == {"flushes": 1}
+    assert not flushes_denormals()
 
 
 PLUGIN = """

@@ -13,52 +13,38 @@ from harness.records import open_records
 from harness.running.after.probing import Probing
 from harness.verdict.protocol import standing_protocol
 
-FILE = """
-name = "moons"
-[data]
-dataset = "moons"
-options = { train = 64, tune = 32, test = 64 }
-[train]
-backbones = ["linear"]
-optimizers = ["sgd", "adam"]
-batch_size = 64
-executor = "inprocess"
-precision = "fp32"
-threads = 1
-[search]
-trials = 4
-epochs = [1]
-confirm = 0
-[compare]
-looks = [2]
-seeds = 1
-epochs = 2
-untuned = 0
-gate = false
-probes = []
-[compare.probe_options.sharpness]
-images = 32
-[report]
-formats = ["html"]
-paths = false
+OPTIONS = "options = { train = 64, tune = 32, test = 64 }"
+CHANGES = (
+    ('name = "tiny"', 'name = "moons"'),
+    (f"size = 16\n{OPTIONS}", f'dataset = "moons"\n{OPTIONS}'),
+    ("[train]", '[train]\nbackbones = ["linear"]'),
+    ("batch_size = 16", "batch_size = 64"),
+    ("epochs = [1, 2]", "epochs = [1]"),
+    ("seeds = 2", "seeds = 1\nuntuned = 0\ngate = false\nprobes = []"),
+    ("looks = [1]", "looks = [2]\n[compare.probe_options.sharpness]\nimages = 32"),
+    ('formats = ["text"]', 'formats = ["html"]'),
+    (
+        "paths = false\n",
+        """paths = false
 [profiles.walked.compare]
 probes = ["connectivity"]
 probe_options = { connectivity = { alphas = 3, bn_images = 16 } }
-"""
+""",
+    ),
+)  # of the tiny benchmark
 MEASURES = re.compile(r"harness run [^\n]*? --only-measure")
 
 
 @pytest.fixture
-def typed(tmp_path, monkeypatch, capsys):
+def typed(benchmark_file, tmp_path, monkeypatch, capsys):
     """Return a function that types a command line in an empty folder, and returns what it printed."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "moons.toml").write_text(FILE, encoding="utf-8")
+    file = benchmark_file(*CHANGES, name="moons.toml")
 
     def call(line):
         """The page takes most of a call's time, so the first one alone writes it."""
-        file = tmp_path / "moons.toml"
         if list(tmp_path.glob("runs/*/report.html")):
-            file.write_text(FILE.replace('["html"]', '["text"]'), encoding="utf-8")
+            benchmark_file(*CHANGES, ('["html"]', '["text"]'), name=file.name)
         name, *words = shlex.split(line)
         assert name == "harness"
         with pytest.raises(SystemExit) as ended:
@@ -69,6 +55,7 @@ def typed(tmp_path, monkeypatch, capsys):
     return call
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_of_the_console_and_of_the_page_measure_under_the_same_protocol(typed, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Probing, "_has_room", lambda self, many, each: False)  # the limit has room for training alone

@@ -1,8 +1,9 @@
-"""A search that is over stands in Optuna's tables as Optuna itself would have written it."""
+"""A search stands in Optuna's tables as Optuna itself would have written it, also while it goes on."""
 
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from types import SimpleNamespace
 
 import optuna
@@ -82,17 +83,47 @@ def test_what_is_written_is_what_optuna_writes(storage, by_optuna):
 
 def test_only_what_is_missing_is_written(storage, by_optuna, monkeypatch):
     trials = [trial(number) for number in range(6)]
-    inserted = []
-    insert = optuna_tables._insert
+    put, replace = [], optuna_tables._replace
     monkeypatch.setattr(
-        optuna_tables, "_insert", lambda *arguments: inserted.append(len(arguments[2])) or insert(*arguments)
+        optuna_tables, "_replace", lambda *arguments: put.append([*arguments[2]]) or replace(*arguments)
     )
     for many in (4, 4, 6):
         write_trials(storage, "adam", ["maximize", "minimize"], trials[:many])
-    assert inserted == [4, 2]
+    assert put == [[0, 1, 2, 3], [4, 5]]
     assert [compared(one) for one in read(storage)] == [compared(one) for one in trials]
     write_trials(storage, "adam", ["maximize", "minimize"], [trial(number) for number in range(1, 4)])
     assert [one.params["lr"] for one in read(storage)] == [0.02, 0.03, 0.04]
+    assert by_optuna == []
+
+
+def running(number, steps):
+    space = {"lr": SPACE["lr"]}
+    return create_trial(
+        state=TrialState.RUNNING, params={"lr": 0.1 * number}, distributions=space, intermediate_values=steps
+    )
+
+
+def test_a_search_under_way_is_written_again_and_keeps_its_ids(storage, by_optuna, monkeypatch):
+    """A dashboard has a study open by its id, and takes a trial that has ended from its memory."""
+    directions = ["maximize", "minimize"]
+    write_trials(storage, "sgd", directions, [trial(0), running(1, {1: 0.2})])
+    write_trials(storage, "adam", directions, [trial(number) for number in range(3)])
+    study = storage.get_study_id_from_name("sgd")
+    ids = [one._trial_id for one in read(storage, "sgd")]
+    put, replace = [], optuna_tables._replace
+    monkeypatch.setattr(
+        optuna_tables, "_replace", lambda *arguments: put.append([*arguments[2]]) or replace(*arguments)
+    )
+    later = [trial(0), running(1, {1: 0.2, 2: 0.3}), running(2, {}), trial(3)]
+    write_trials(storage, "sgd", directions, later)
+    write_trials(storage, "sgd", directions, [trial(0), trial(1), *later[2:]])
+    shown = read(storage, "sgd")
+    assert put == [[1, 2, 3], [1]]
+    assert [compared(one) for one in shown] == [compared(one) for one in (trial(0), trial(1), *later[2:])]
+    assert [one._trial_id for one in shown][:2] == ids
+    assert min(one._trial_id for one in shown[2:]) > max(one._trial_id for one in read(storage))
+    assert storage.get_study_id_from_name("sgd") == study
+    assert [compared(one) for one in read(storage)] == [compared(trial(number)) for number in range(3)]
     assert by_optuna == []
 
 
@@ -121,14 +152,22 @@ def test_where_another_release_has_other_tables_optuna_writes_the_trials_itself(
 
 
 def test_a_trial_is_shown_with_the_mean_curve_of_its_seeds_and_with_its_runs():
-    rows = {
+    epochs = {
         "a": [{"epoch": 1, "metrics": {"tune_loss": 0.5}}, {"epoch": 2, "metrics": {"tune_loss": 0.3}}],
         "b": [{"epoch": 1, "metrics": {"tune_loss": 0.7}}, {"epoch": 2, "metrics": {"tune_loss": None}}],
     }  # a number that is not finite is recorded as none
-    store = SimpleNamespace(run=rows.get, epochs=rows.get)
+    rows = {
+        "a": {"started": "2026-01-01T10:00:00+00:00", "ended": "2026-01-01T10:01:00+00:00"},
+        "b": {"started": "2026-01-01T10:01:00+00:00", "ended": None},
+    }
+    store = SimpleNamespace(run=rows.get, epochs=epochs.get)
     runs = [SimpleNamespace(id=name) for name in ("a", "b", "never trained")]
-    ask = {"state": "done", "reason": "", "confirmation": "c"}
+    ask = {"state": "done", "reason": "", "confirmation": "c", "ended": False}
     shown = shown_of(lambda _: runs, store, "tune_loss", ask)
     assert shown.curve[1] == pytest.approx(0.6)
     assert math.isnan(shown.curve[2])
     assert shown.notes == {"runs": ["a", "b"], "state": "done", "confirmation": "c"}
+    assert shown.started == datetime.fromisoformat(rows["a"]["started"]).astimezone().replace(tzinfo=None)
+    assert shown.ended is None
+    over = shown_of(lambda _: runs[:1], store, "tune_loss", {**ask, "ended": True})
+    assert (over.ended - over.started).total_seconds() == 60

@@ -45,23 +45,23 @@ def test_failures_of_the_comparison_are_one_line_an_arm_and_way():
     rows = {entry.run.id: {"state": "failed", "reason": f"reason {n}"} for n, entry in enumerate(entries)}
     rows[entries[3].run.id] = {"state": "diverged", "reason": "loss is nan"}
     store = SimpleNamespace(run=rows.get)
-    assert comparison_failures(entries, store) == [
-        "lesson_cnn/adam/cosine: 3 of 4 runs of the comparison failed; the first one, seed 0: reason 0",
-        "lesson_cnn/adam/cosine: 1 of 4 runs of the comparison diverged; seed 3: loss is nan",
+    assert comparison_failures(entries, store, {ADAM.name: "adam"}) == [
+        "adam: 3 of 4 runs of the comparison failed; the first one, seed 0: reason 0",
+        "adam: 1 of 4 runs of the comparison diverged; seed 3: loss is nan",
     ]
     rows.clear()
-    assert comparison_failures(entries, store) == []
+    assert comparison_failures(entries, store, {ADAM.name: "adam"}) == []
 
 
 def test_trials_that_failed_are_one_line_a_search_and_count_from_one():
     trials = [{"number": n, "state": "failed" if n else "done", "reason": f"reason {n}"} for n in range(3)]
     search = SimpleNamespace(
-        study="lesson_cnn/adam/cosine", trials=trials, finished=True, best=lambda: trials[0],
+        arm=ADAM.name, replicate=1, trials=trials, finished=True, best=lambda: trials[0],
         failed_confirmations=lambda: [{"number": 0, "reason": "no room"}],
     )  # fmt: skip
-    assert search_failures([search]) == [
-        "lesson_cnn/adam/cosine: 2 of 3 trials failed; the first one, trial 2: reason 1",
-        "lesson_cnn/adam/cosine: the confirmation of trial 1 failed: no room",
+    assert search_failures([search], {ADAM.name: "adam"}) == [
+        "adam #2: 2 of 3 trials failed; the first one, trial 2: reason 1",
+        "adam #2: the confirmation of trial 1 failed: no room",
     ]
 
 

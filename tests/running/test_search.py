@@ -98,7 +98,7 @@ def test_a_kill_between_asking_and_noting_changes_nothing(setting, start, tmp_pa
     assert [t.state.name for t in search._study.get_trials()] == ["COMPLETE"] * 5
 
 
-@pytest.mark.parametrize(("place", "call"), [("add_runs", 3), ("add_ask", 3), ("end_ask", 3), ("_insert", 1)])
+@pytest.mark.parametrize(("place", "call"), [("add_runs", 3), ("add_ask", 3), ("end_ask", 3), ("_replace", 1)])
 def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goes_on(
     setting, start, monkeypatch, place, call
 ):
@@ -122,7 +122,7 @@ def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goe
 
     monkeypatch.setattr(database, "PATIENCE", 0.05)
     search, store = start(plan, "locked")
-    owner = optuna_tables if place == "_insert" else Store
+    owner = optuna_tables if place == "_replace" else Store
     write, calls = getattr(owner, place), []
 
     def locked(self, *arguments, **options):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
+import pytest
+
 from harness.console.progress import Reporter
 from harness.records import open_records
 from harness.running.prepare import Request
@@ -19,11 +21,9 @@ def change(fwithout, *statements):
     db.close()
 
 
-def test_a_run_records_paths_once_and_makes_them_up_where_they_are_missing(benchmark_file, tmp_path, request):
-    asked = Request(
-        benchmark_file(("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1"), ("paths = false", "")),
-        out=tmp_path / "runs",
-    )
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_records_paths_once_and_makes_them_up_where_they_are_missing(benchmark_file, tmp_path, request, smallest):
+    asked = Request(benchmark_file(*smallest, ("paths = false", "")), out=tmp_path / "runs")
     assert run(replace(asked, overrides=('report.formats=["html"]',)), Reporter(quiet=True)) == 0
     (fwithout,) = (tmp_path / "runs").iterdir()
     first = open_records(fwithout).paths

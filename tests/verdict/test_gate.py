@@ -115,7 +115,7 @@ def test_an_arm_that_does_not_fit_fails_and_all_reasons_are_said():
     bad = {0: run(0, error=0.03, gradient=0.5)}
     gate = judged(compared(sgd=bad, after=0.01))
     assert gate.reason == (
-        "its train error is 3.00%, above 1.00%; the gradient is 0.5 of its start in the mean, above 0.1; "
+        "its train error is 3.00 %, above 1.00 %; the gradient is 0.5 of its start in the mean, above 0.1; "
         "going on lowered its objective from 0.05 to 0.01, by 0.0025 or more"
     )
 

@@ -138,6 +138,16 @@ def test_a_frozen_representation_takes_no_part(world, stated, labels):
     assert (stated(records)["representation"], stated(records)["statement"]) == ("not applicable", "supported")
 
 
+def test_barriers_of_a_task_without_classes_take_no_part(world, stated, labels):
+    records = world(replicates=12).records()
+    measured = records.measured.assign(name=records.measured["name"].str.replace("_error", "_loss"))
+    records = replace(records, measured=measured)
+    assert set(labels(records, "connectivity")) == {"not applicable"}
+    found = stated(records)
+    assert (found["connectivity"], found["statement"]) == ("not applicable", "supported")
+    assert "connectivity: not applicable, because a barrier is a rise of the error" in found["reasons"]
+
+
 @pytest.mark.parametrize(("name", "value"), [("bn_recalibrated", 0.0), ("endpoint_gap", 0.006)])
 def test_a_barrier_that_cannot_be_trusted_is_refused(world, name, value):
     records = world(replicates=6).records()

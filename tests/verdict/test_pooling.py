@@ -127,6 +127,8 @@ def test_the_test_loss_of_a_regression_stands_for_the_accuracy_with_its_sign_tur
         (["similar", "inconclusive"], "mixed"),
         (["similar", "not measured", "not applicable"], "similar"),
         (["not measured"], "not measured"),
+        (["not measured", "not applicable"], "not measured"),
+        (["not applicable"] * 2, "not applicable"),
         ([], "not measured"),
     ],
 )

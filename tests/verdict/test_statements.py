@@ -112,6 +112,14 @@ def test_networks_that_agree_and_networks_that_do_not(world, joined):
     assert (pooled["statement"], pooled["cells"]) == ("mixed", "supported: one; refuted: two")
 
 
+def test_a_facet_that_does_not_apply_to_one_network_has_the_word_of_the_others(world, joined):
+    frozen = world(replicates=12, network="one", convex=True).records()
+    trained = world(replicates=12, network="two", seed=3).records()
+    table = verdict.compute(joined(frozen, trained))
+    assert list(table["representation"]) == ["not applicable", "similar", "similar"]
+    assert table["statement"].iloc[-1] == "supported"
+
+
 @pytest.mark.parametrize(("replicates", "expected"), [(4, True), (16, False)])
 def test_a_small_design_is_exploratory(world, stated, replicates, expected):
     found = stated(world(replicates=replicates).records())

@@ -23,14 +23,14 @@ SETTINGS = (
 
 
 @pytest.fixture
-def carried_out(benchmark_file, tmp_path, every_analysis):
+def carried_out(benchmark_file, tmp_path, unreported):
     """Return a function that runs a tiny benchmark with a task's file and returns its records."""
 
     def start(text, name):
         plugin = tmp_path / "task.py"
         plugin.write_text(text)
         request = Request(
-            benchmark_file(), out=tmp_path / "runs", plugins=(plugin,), block=every_analysis,
+            benchmark_file(), out=tmp_path / "runs", plugins=(plugin,),
             overrides=(*SETTINGS, f'train.task="{name}"'),
         )  # fmt: skip
         assert run(request, Reporter(quiet=True), ["harness", "run"]) == 0

@@ -55,7 +55,8 @@ class Benchmark(Section):
             description="up to 64 letters, digits, '.', '_' or '-', a letter or digit first (it names the run folder)",
         ),
         Meaning(
-            "The name of the benchmark. The run folder is called `NAME-HASH`.",
+            "The name of the benchmark. The run folder is called `NAME-HASH`. Where `--data DIR` names a folder, that folder's "
+            "name is put behind it, `NAME-DIR-HASH`, unless `--set name=NAME` says the whole name.",
             "my-benchmark",
             Effect("in", "free", "none", compared=False),
         ),

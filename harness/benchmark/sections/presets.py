@@ -15,6 +15,7 @@ from harness.benchmark.lines import refusal
 from harness.errors import did_you_mean, shown
 
 PRESET = "--preset"  # the place of its values in errors
+MAIN = ("search.trials", "search.budget", "compare.looks", "compare.seeds")  # the keys that a terminal is told
 Name = Literal["quick", "good", "best"]
 
 
@@ -83,3 +84,13 @@ def preset_note(name: str, table: Mapping[str, Any], values: Mapping[str, Any]) 
     line = f"preset {name}, {PRESETS[name].says}: {entries}"
     line = f"{line}; --set replaces its {', '.join(replaced)}" if replaced else line
     return {"name": name, "sets": in_force, "replaced": replaced, "line": line}
+
+
+def preset_notice(note: Mapping[str, Any]) -> str:
+    """Return what a preset changes in a line for a terminal: its main keys, and where all of them are explained."""
+    main = {key: note["sets"][key] for key in MAIN if key in note["sets"]}
+    entries = ", ".join(f"{key} = {json.dumps(value)}" for key, value in main.items())
+    more = len(note["sets"]) - len(main)
+    begins = f"preset {note['name']}, {PRESETS[note['name']].says}: {entries}"
+    line = f"{begins} and {more} more keys, which 'harness docs search' explains" if more else begins
+    return f"{line}; --set replaces its {', '.join(note['replaced'])}" if note["replaced"] else line

@@ -59,9 +59,7 @@ class Data:
     notice: str = ""  # stands in plain sight on the console and in the report, e.g. that these are drawings
     left_out: tuple[str, ...] = ()  # unreadable examples that were skipped, each with its reason
     excluded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by split: names the benchmark leaves out
-    skipped: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # by reason: files passed over; the harness sets it
+    skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # files by reason; the harness sets it
 
     @property
     def are_photos(self) -> bool:

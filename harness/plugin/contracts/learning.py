@@ -43,9 +43,7 @@ class Metric:
     unit: str = ""  # "%" is shown times 100
     each: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[Any]] | None = None  # per-example scores [N]
     bounds: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value it can have
-    on_device: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = (
-        None  # the same of tensors on a GPU: returns []
-    )
+    on_device: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None  # the same of tensors on a GPU, []
 
     @property
     def sign(self) -> int:
@@ -190,20 +188,14 @@ class Optimizer:
     when: When = field(default_factory=dict)  # what is in force only beside others: ``{"x": {"amsgrad": True}}``
     constraints: Sequence[str] = ()  # what holds between hyperparameters: ``("beta2 > beta1",)``
     closure: bool = False  # ``step(closure)`` evaluates the objective itself, as often as it likes (LBFGS, SAM)
-    switches: bool = (
-        False  # it has ``train()`` and ``eval()``: it evaluates other weights than it trains (Schedule-Free)
-    )
+    switches: bool = False  # it has ``train()`` and ``eval()``, for it evaluates other weights than it trains
     second_order: bool = False  # it differentiates the gradients, which come with a graph of their own (AdaHessian)
     scheduled: bool = True  # False: it needs no schedule, so it is one arm, under ``constant`` (Schedule-Free)
     around: Callable[[Optimizer], Optimizer] | None = None  # ``around(inner)`` returns ``outer(inner)``: ``sam(adam)``
-    captured: Mapping[str, Any] | None = (
-        None  # keywords for ``build`` on a GPU, with which a step can be part of a CUDA graph
-    )
+    captured: Mapping[str, Any] | None = None  # keywords for ``build`` with which a step can be part of a CUDA graph
     needs: Sequence[str] = ()  # what of the run ``build`` gets, by argument name: some of ``NEEDS``
     resumes: bool = True  # False: its state cannot be saved, so a run that was killed begins again
-    known_failures: Mapping[str, str] = field(
-        default_factory=dict
-    )  # checks of ``harness check`` it fails, with the reason
+    known_failures: Mapping[str, str] = field(default_factory=dict)  # checks that it fails, each with the reason
     reference: str = ""  # a paper or an address, for the report
 
     def settings(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,9 +250,7 @@ class Scheduler:
     constraints: Sequence[str] = ()  # what holds between hyperparameters: ``("floor < peak",)``
     per_epoch: bool = False  # it is stepped once an epoch, with the epoch's running loss, instead of once a batch
     cycle_ends: Callable[..., Sequence[int]] | None = None  # None: it does not restart
-    known_failures: Mapping[str, str] = field(
-        default_factory=dict
-    )  # checks of ``harness check`` it fails, with the reason
+    known_failures: Mapping[str, str] = field(default_factory=dict)  # checks that it fails, each with the reason
     reference: str = ""  # a paper or an address, for the report
 
     def settings(self, chosen: Mapping[str, Any]) -> dict[str, Any]:

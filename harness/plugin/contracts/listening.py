@@ -33,9 +33,7 @@ class Occurrence:
     """
 
     kind: Happening
-    key: (
-        str  # names it within the run folder: what has happened is told once, however often the command is called again
-    )
+    key: str  # names it within the run folder: it is told once, however often the command is called again
     run: str = ""  # the id of the training that it is about; empty for none
     arm: str = ""  # the name of the arm that it is about; empty for none
     values: Mapping[str, Any] = field(default_factory=dict)

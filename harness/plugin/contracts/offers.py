@@ -48,6 +48,7 @@ class Catalogue:
 
     Its plugins go by ``NAME:name`` and, unless ``qualified``, by the bare name too. ``find`` and ``names`` know the bare
     ones. For a name that is in the library but does not work here, ``find`` raises PluginError with the reason.
+    ``refused`` returns these names with their reasons, for lists.
 
     >>> import torch
     >>> def find(name): return Optimizer(name, getattr(torch.optim, name), space={}) if hasattr(torch.optim, name) else None
@@ -61,3 +62,6 @@ class Catalogue:
     names: Callable[[], Sequence[str]]  # may be slow: used for lists and for "did you mean"
     qualified: bool = False  # only by NAME:name, for a bare "RAdam" should not be one of several by accident
     reference: str = ""  # a paper or an address, for the report
+    refused: Callable[[], Mapping[str, str]] | None = (
+        None  # by name: what the library has and cannot work here, and why
+    )

@@ -65,9 +65,7 @@ class Analysis:
 
     name: str  # of the analysis and of its table
     compute: Callable[[Records], DataFrame]
-    thumbnails: bool = (
-        False  # its table names photos by ``split`` and ``row``; the run keeps small copies for the report
-    )
+    thumbnails: bool = False  # its table names photos by ``split`` and ``row``, and the run keeps small copies of them
     across: Callable[[Mapping[str, Records]], DataFrame] | None = None  # None: it is of single runs alone
     columns: Mapping[str, str] = field(default_factory=dict)  # by column of the table: what it means, in a line
     reference: str = ""  # a paper or an address, for the report
@@ -171,7 +169,7 @@ class Report:
     - ``compare(several)`` returns what ``harness compare`` writes into a file of that extension.
     - ``workloads(workloads)`` returns the common report of several workloads.
     - ``headline(results)`` returns a few lines for a terminal. ``harness show`` and a notebook begin with those of the first
-      report that has it.
+      report that has it. A line that begins with ``doubt: `` is a doubt, the gravest first.
     - ``figures(results)`` returns its figures as matplotlib figures, by name; the label of each is its title. A notebook has
       those of the first report that has it, as ``run.figures``.
 
@@ -186,7 +184,5 @@ class Report:
     compare: Callable[[Several], str] | None = None  # None: it cannot lay several runs side by side
     workloads: Callable[[Workloads], str] | None = None  # None: it has no common report of several workloads
     headline: Callable[[Results], str] | None = None  # None: it has no lines for a terminal
-    figures: Callable[[Results], Mapping[str, Figure]] | None = (
-        None  # None: it has no figures for a notebook or a paper
-    )
+    figures: Callable[[Results], Mapping[str, Figure]] | None = None  # for a notebook or a paper; None without any
     reference: str = ""  # a paper or an address, for the report

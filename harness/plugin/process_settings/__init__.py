@@ -22,5 +22,16 @@ from __future__ import annotations
 from harness.plugin.process_settings.comparing import changed, taken
 from harness.plugin.process_settings.keeping import kept, kept_apart, note_line, take_notes
 from harness.plugin.process_settings.members import changed_members, members_taken
+from harness.plugin.process_settings.of_torch import flushes_denormals
 
-__all__ = ["changed", "changed_members", "kept", "kept_apart", "members_taken", "note_line", "take_notes", "taken"]
+__all__ = [
+    "changed",
+    "changed_members",
+    "flushes_denormals",
+    "kept",
+    "kept_apart",
+    "members_taken",
+    "note_line",
+    "take_notes",
+    "taken",
+]

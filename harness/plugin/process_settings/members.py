@@ -82,9 +82,8 @@ def changed_members(before: Members) -> list[Change]:
         for owner, members in before.of_owners.values():
             if not _are_same(owner, members):
                 changes += _changed_members(owner, members)
-    if (
-        loaded_torch() is not None and id(sys.modules["torch"]) not in before.of_owners
-    ):  # a plugin loaded it, and may have patched it
+    # A plugin may have loaded torch, and may have patched it.
+    if loaded_torch() is not None and id(sys.modules["torch"]) not in before.of_owners:
         for owner in _torch_owners():
             changes += _foreign_members(owner)
     return changes

@@ -46,9 +46,8 @@ def python_settings() -> list[Setting]:
     settings = [
         Setting("the working directory", os.getcwd, os.chdir),
         Setting("Python's warnings as errors", _Filters, _Filters.set),
-        Setting(
-            "Python's recursion limit", sys.getrecursionlimit, sys.setrecursionlimit, differ=operator.gt
-        ),  # lowered
+        # Only a limit that was lowered is put back.
+        Setting("Python's recursion limit", sys.getrecursionlimit, sys.setrecursionlimit, differ=operator.gt),
         Setting("Python's garbage collection", gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
         Setting("the thresholds of garbage collection", gc.get_threshold, lambda values: gc.set_threshold(*values)),
         Setting("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda v: locale.setlocale(locale.LC_ALL, v)),

@@ -52,14 +52,15 @@ def torch_settings(torch: Any) -> list[Setting]:
         ),
         Setting("torch's hooks of saved tensors", lambda: _saved_hooks(c), lambda v: _set_saved_hooks(c, v), Same()),
         Setting("torch's threads of autograd", c._is_multithreading_enabled, c._set_multithreading_enabled, True),
-        Setting("torch's flushing of denormal numbers", _flushes_denormals, torch.set_flush_denormal, False),
+        Setting("torch's flushing of denormal numbers", flushes_denormals, torch.set_flush_denormal, False),
         *_of_precision(torch),
         *_of_backends(torch),
         *_of_hooks(torch),
     ]  # fmt: skip
 
 
-def _flushes_denormals() -> bool:
+def flushes_denormals() -> bool:
+    """Return whether this thread takes numbers below the normal range as zero."""
     return sys.float_info.min / len("ab") == 0.0  # nothing that a compiler folds
 
 

@@ -164,13 +164,13 @@ def epochs_left(records: Records) -> float:
     for arm in records.meta.arms:
         trials = arm_trials(records, arm)
         ended = trials[trials["state"].isin(schema.ENDED)]
-        each = float(ended["trained"].mean()) if len(ended) else expected
+        epochs_each = float(ended["trained"].mean()) if len(ended) else expected
         to_try = max(records.trials_wanted(arm) * replicates - len(ended), 0)
         seeds = int((compared[compared["arm"] == arm]["state"].isin(schema.ENDED)).sum())
         to_compare = max(records.meta.planned_seeds - seeds, 0)
         share = to_try / max(records.trials_wanted(arm) * replicates, 1)
         confirmations = share * float(search.get("confirm", 0)) * replicates
-        left += to_try * each + (to_compare + confirmations) * whole
+        left += to_try * epochs_each + (to_compare + confirmations) * whole
         left += float(compare.get("untuned", 0)) * whole * (to_compare > 0)
     return max(left - _epochs_under_way(records), 0.0)
 

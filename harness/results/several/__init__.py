@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.console.numbers import first_of, joined
 from harness.console.safe_text import impersonal, impersonal_table
 from harness.errors import HarnessError, arguments
 from harness.plugin.contracts import Several
@@ -29,6 +30,13 @@ SCORE = ("arm", "run", "n", "planned", "mean", "low", "high", "sd", "state", "tu
 CHANGE = (
     "arm", "run", "how", "seeds", "before", "after", "change", "low", "high", "p", "adjusted", "margin", "state",
 )  # fmt: skip
+MOST_ARMS = 3  # of a run, in an error
+PARTS = {
+    "backbone": "train.backbones",
+    "head": "train.heads",
+    "optimizer": "train.optimizers",
+    "scheduler": "train.schedulers",
+}
 VERDICT = ("run", "network", "regime", "facet", "label")
 
 
@@ -114,9 +122,26 @@ def _shared_arms(records: Sequence[Records], labels: Sequence[str]) -> set[str]:
     for run in records[1:]:
         shared &= set(map(str, run.arms["arm"]))
     if not shared:
-        first = ", ".join(map(str, records[0].arms["arm"]))
-        raise HarnessError(f"compare: must have an arm in common, got none; {labels[0]} has {first}")
+        has = ", ".join(f"{label} with {_arm_names(run)}" for label, run in zip(labels, records, strict=True))
+        raise HarnessError(
+            f"compare: must be runs with an arm in common, got {has}; run one again with {_apart(records)} of the other"
+        )
     return shared
+
+
+def _arm_names(records: Records) -> str:
+    """Return the arms of a run as a list, many of them as a number."""
+    arms = list(map(str, records.arms["arm"]))
+    return (first_of(arms, MOST_ARMS) if len(arms) > MOST_ARMS else joined(arms)) or "no arm"
+
+
+def _apart(records: Sequence[Records]) -> str:
+    """Return the keys in which the runs have nothing in common; all keys of an arm where each has something."""
+
+    def shared(part: str) -> set[str]:
+        return set.intersection(*(set(map(str, run.arms[part])) for run in records))
+
+    return joined([key for part, key in PARTS.items() if not shared(part)] or list(PARTS.values()))
 
 
 def _list_verdicts(records: Sequence[Records], labels: Sequence[str]) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 UNLIKELY = 0.1  # a label with a lower mean probability is doubted, if no model predicts it
-UNSURE = 0.8  # of the highest entropy: a photo of which every model is less sure may be neither class
+UNSURE = 0.8  # of the highest entropy: a photo may be neither class if every model is less sure of it
 LEAST_SURE = 0.01  # of a split: no more photos than that are listed as neither class
 REASONS = ("wrong label", "conflicting labels", "neither class", "leak", "duplicate", "near duplicate")
 GROUPS = {
@@ -64,7 +64,7 @@ def compute(records: Records) -> DataFrame:
 
 
 def _doubted(records: Records, split: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the photos of a split whose label is in doubt, or of which it is in doubt that they show any class."""
+    """Yield the photos of a split whose label is in doubt, and those that may show none of the classes."""
     models = _models(records, split)
     if models is None:
         return

@@ -61,7 +61,7 @@ def predict_out_of_fold(
 
 
 def _fold(setting: Setting, competitor: Competitor, params: Mapping[str, Any], rows: Any, count: int) -> Fold:
-    """Return a fold; only its run is told apart here, whoever trains it cuts the data (``fold_data``)."""
+    """Return a fold: its rows and its run. The data are cut where it is trained (``fold_data``)."""
     run = replace(setting.compare_run(competitor, params, seed=0), snapshots=False, tta=False)
     data = setting.data_of(competitor.arm)
     return Fold(rows, replace(run, data=fold_data.fold_fingerprint(data, rows, count)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import ChainMap, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -57,10 +57,7 @@ class Solutions:
     def shrink(self) -> None:
         """Let go of what was used longest ago, where too much is held."""
         sizes = {run_id: _sizes(held) for run_id, held in self._held.items()}
-        while (
-            len(sizes) > 1
-            and sum({key: size for each in sizes.values() for key, size in each.items()}.values()) > self.most
-        ):
+        while len(sizes) > 1 and sum(ChainMap(*sizes.values()).values()) > self.most:  # what networks share counts once
             run_id, _ = self._held.popitem(last=False)
             del sizes[run_id]
 
@@ -77,31 +74,33 @@ def room_for_networks(device: Device) -> int:
 
 def _sizes(held: _Held) -> dict[int, int]:
     """Return the bytes of all tensors and arrays that are held of a network, by where they are; not those of the data."""
-    found: dict[int, int] = {}
-    _add_sizes([dict(held.parts.model.state_dict()), held.notes], found, DEPTH)
+    sizes: dict[int, int] = {}
+    _add_sizes([dict(held.parts.model.state_dict()), held.notes], sizes, DEPTH)
     use, data = held.parts.ingredients, dict[int, int]()
     _add_sizes([use.train, use.tune, use.test], data, DEPTH)
-    return {place: size for place, size in found.items() if place not in data}
+    return {place: size for place, size in sizes.items() if place not in data}
 
 
-def _add_sizes(value: Any, found: dict[int, int], depth: int) -> None:
+def _add_sizes(value: Any, sizes: dict[int, int], depth: int) -> None:
+    """Enter the bytes of every tensor and array in a value, by where they are, so many levels deep."""
     import numpy as np
     import torch
 
     if isinstance(value, torch.Tensor):
-        found[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        sizes[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
     elif isinstance(value, np.ndarray):
-        found[id(value)] = value.nbytes
+        sizes[id(value)] = value.nbytes
     elif depth:
         inside = value.state_dict() if isinstance(value, torch.nn.Module) else getattr(value, "__dict__", value)
         inside = list(inside.values()) if isinstance(inside, Mapping) else inside
-        for each in inside if isinstance(inside, list | tuple | set) else ():
-            _add_sizes(each, found, depth - 1)
+        for item in inside if isinstance(inside, list | tuple | set) else ():
+            _add_sizes(item, sizes, depth - 1)
 
 
 def measure_networks(probe: Probe, runs: Runs, solutions: Solutions) -> Measured:
     """Return what a probe measures on these networks; raises PluginFailed where it fails."""
     from harness.training.batches import mix_seeds, seed_all
+    from harness.training.denormals import denormals_flushed
 
     start = time.perf_counter()
     networks = [solutions.parts(run, probe.name) for run in runs]
@@ -112,6 +111,7 @@ def measure_networks(probe: Probe, runs: Runs, solutions: Solutions) -> Measured
             for parts in networks:
                 around.enter_context(network_kept(parts.model, who, changed.append))
             around.enter_context(kept(who, changed.append))
+            around.enter_context(denormals_flushed())
             numbers, arrays = numbers_and_arrays(probe.measure(*networks, **probe.options))
     except PluginFailed:  # no event takes the lines along
         for line in changed:

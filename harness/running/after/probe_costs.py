@@ -82,7 +82,7 @@ def _cost(
     probe: Probe, setting: Setting, planned: Sequence[ComparisonRun], timed: bool = True
 ) -> dict[str, Any]:  # fmt: skip
     work = work_of(probe, setting, planned)
-    each, problem = _price(probe, setting, work.wanted) if timed else (0.0, "")
+    seconds_each, problem = _price(probe, setting, work.wanted) if timed else (0.0, "")
     wanted = len(work.wanted)
     return {
         "probe": probe.name,
@@ -92,8 +92,8 @@ def _cost(
         "counted": work.count(wanted),
         "part": work.part(work.asked),
         "timed": timed and not problem,
-        "seconds_each": each,
-        "seconds": wanted * each,
+        "seconds_each": seconds_each,
+        "seconds": wanted * seconds_each,
         "problem": problem,
     }
 

@@ -19,7 +19,7 @@ from harness.benchmark.plan import Setting
 from harness.plugin.contracts import Probe
 from harness.plugin.runs import Run
 from harness.running.after.measuring import Runs
-from harness.verdict.sizes import last_apart, last_seed
+from harness.verdict.sizes import Measured
 
 UNITS = {
     1: ("network", "networks"),
@@ -70,11 +70,10 @@ class Work:
         if groups == len(self.groups):
             return ""
         if self.networks == 1:
-            how = f": of every arm the first {'seed' if groups == 1 else f'{groups} seeds'}"
+            choice = f": of every arm the first {'seed' if groups == 1 else f'{groups} seeds'}"
         else:
-            how = f": every replicate paired with the {'one' if groups == 1 else groups} before it"
-        how = how if groups else ""
-        return f"{len(self.first(groups))} of {self.count(len(self.all))}{how}"
+            choice = f": every replicate paired with the {'one' if groups == 1 else groups} before it"
+        return f"{len(self.first(groups))} of {self.count(len(self.all))}{choice if groups else ''}"
 
 
 def work_of(probe: Probe, setting: Setting, cells: Sequence[ComparisonRun]) -> Work:
@@ -87,9 +86,8 @@ def work_of(probe: Probe, setting: Setting, cells: Sequence[ComparisonRun]) -> W
         every = _every_solution(cells)
         return Work(every, 1, len(every))
     runs = _by_arm(cells)
-    groups: dict[
-        int, list[Runs]
-    ] = {}  # by step: the seed of single networks, how far apart the replicates of pairs are
+    # A step is the seed of single networks, and of a pair how far apart its replicates are.
+    groups: dict[int, list[Runs]] = {}
     for arms in _of_one_network(setting, list(runs)):
         competitors = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
         shared = sorted(set.intersection(*(set(runs[arm]) for arm in competitors))) if competitors else []
@@ -112,25 +110,21 @@ def _every_solution(cells: Sequence[ComparisonRun]) -> list[list[Runs]]:
 
 def _last_step(probe: Probe, setting: Setting) -> int | None:
     """Return up to which step ``compare.probe_sizes`` asks for groups, counted at the last look; None for all."""
-    compare = setting.plan.benchmark.compare
+    plan, compare = setting.plan, setting.plan.benchmark.compare
     size = compare.probe_sizes.get(probe.name)
     if size is None or probe.networks > 2:
         return None
-    plan = setting.plan
-    names = [c.name for c in (*plan.competitors, *plan.imported, *plan.controls) if c.role in ("arm", *COMPARED)]
-    networks = list(_of_one_network(setting, names))
-    if probe.networks == 1:
-        return last_seed(size, len(names))
-    pairs = sum(len(arms) + 2 * len(_compared(setting, arms)) for arms in networks)  # of two replicates
-    return last_apart(size, compare.looks[-1], pairs)
+    measured = Measured.among([*(c.name for c in plan.competitors), *plan.baseline_arms], plan.roles)
+    return measured.last_seed(size) if probe.networks == 1 else measured.last_apart(size, compare.looks[-1])
 
 
 def _by_arm(cells: Sequence[ComparisonRun]) -> dict[str, dict[int, Run]]:
-    found: dict[str, dict[int, Run]] = {}
+    """Return the runs whose networks are compared, by arm and seed."""
+    runs: dict[str, dict[int, Run]] = {}
     for cell in cells:
         if cell.role in COMPARED:
-            found.setdefault(cell.run.arm.name, {})[cell.run.init_seed] = cell.run
-    return found
+            runs.setdefault(cell.run.arm.name, {})[cell.run.init_seed] = cell.run
+    return runs
 
 
 def _of_one_network(setting: Setting, names: Sequence[str]) -> Iterator[list[str]]:

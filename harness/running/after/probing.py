@@ -26,7 +26,7 @@ from harness.running.after.measuring import Key, Runs, first_timed, key_of, netw
 from harness.running.after.probe_work import Work, seconds_needed
 from harness.running.time_limit import TimeLimit
 
-TIMED = 3  # measurements of each network with one worker, the first of which warms up; one more for each further worker
+TIMED = 3  # measurements of each network with one worker, where the first warms up; one more for each further worker
 MOST_PROBLEMS = 20  # that are kept of a probe
 VERSION = 16  # digits of a probe's version in the records
 
@@ -86,8 +86,8 @@ class Probing:
 
     def expect(self) -> None:
         """Note for the console how many measurements are left, and what one of them takes, where that is known."""
-        each = self.note["seconds_each"] / self._workers or None
-        self.reporter.ahead.expect("measurement", self.left, each, of=self.probe.name)
+        seconds = self.note["seconds_each"] / self._workers or None
+        self.reporter.ahead.expect("measurement", self.left, seconds, of=self.probe.name)
 
     @property
     def has_work(self) -> bool:
@@ -206,7 +206,7 @@ class Probing:
         group, total, count = self.work.groups[0], 0.0, 0
         for measurements in first_timed(group, len(group)).values():
             timed = [self._timed.get(key_of(runs)) for runs in measurements]
-            seconds = [each for each in timed if each is not None]
+            seconds = [taken for taken in timed if taken is not None]
             if seconds:
                 total += min(seconds[1:] or seconds) * len(measurements)
                 count += len(measurements)
@@ -239,9 +239,9 @@ class Probing:
 
     def _reserve(self) -> None:
         """Keep time free for the first group, until it has begun; other probes then leave it."""
-        each = self.note["seconds_each"] or self.time_limit.probes.get(self.probe.name, 0.0)
+        seconds = self.note["seconds_each"] or self.time_limit.probes.get(self.probe.name, 0.0)
         first = self._missing(self.work.groups[0]) if self.work.groups and not self.note["groups"] else ()
-        self.time_limit.reserve(self._purpose, each * len(first) / self._workers)
+        self.time_limit.reserve(self._purpose, seconds * len(first) / self._workers)
 
     def _has_room(self, many: int, each: float) -> bool:
         """Return whether so many measurements fit; one that is not costly is made whatever the limit."""
@@ -274,10 +274,10 @@ class Probing:
         lacking = len(work.wanted) - note["planned"]
         if note["budget"] is None or lacking <= 0:
             return ""
-        each = note["seconds_each"] or self.time_limit.probes.get(self.probe.name, 0.0)
-        seconds = each * lacking / self._workers
-        about = f" takes about {duration(seconds)} and" if seconds else ""
-        remedy = f"this command{about} measures them: {continuing(command, only_measure=True)}"
+        seconds_each = note["seconds_each"] or self.time_limit.probes.get(self.probe.name, 0.0)
+        seconds = seconds_each * lacking / self._workers
+        duration_text = f" takes about {duration(seconds)} and" if seconds else ""
+        remedy = f"this command{duration_text} measures them: {continuing(command, only_measure=True)}"
         limit = f"the budget of {self.time_limit.words} has no room for more"
         if not note["groups"] and note["planned"]:
             return f"probe {self.probe.name}: {work.count(lacking)} of later replicates left out, because {limit}; {remedy}"

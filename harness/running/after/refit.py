@@ -58,7 +58,7 @@ def refit(
     note |= {"test": _test_score(setting, store, run.id), "test_before": _test_score(setting, store, before.id)}
     store.note(REFITS, {**(store.noted(REFITS) or {}), choice.arm: note})
     typed = REFIT if arm is None else f"{REFIT}:{short_arm_names(open_records(store.folder).meta.arms)[choice.arm]}"
-    reporter.say(f"refit: 'harness predict' and 'harness export' take it with --arm {typed}")
+    reporter.say(f"refit: 'harness predict' and 'harness export' take it with --arm '{typed}'")
     return ""
 
 

@@ -69,31 +69,31 @@ class Baseline:
 
     file: Path
     sha256: str
-    about: Mapping[str, Any]  # benchmark, data, environment, arms, ...: see ``KEPT`` and ``pack``
+    notes: Mapping[str, Any]  # benchmark, data, environment, arms, ...: see ``KEPT`` and ``pack``
     tables: Mapping[str, Sequence[Row]] = field(repr=False)  # by table: ``KEYS`` has them
 
     @property
     def arms(self) -> list[str]:
         """The names of its arms."""
-        return list(self.about["arms"])
+        return list(self.notes["arms"])
 
     @property
     def left_out(self) -> list[str]:
         """The names of the run's arms that have no result, and so no place in it."""
-        return list(self.about["left_out"])
+        return list(self.notes["left_out"])
 
     @property
     def solutions(self) -> bool:
         """Whether it has the final weights."""
-        return bool(self.about["solutions"])
+        return bool(self.notes["solutions"])
 
     def files(self, run_ids: set[str]) -> Iterator[tuple[str, bytes]]:
         """Yield the files of these runs, each by its place in a run folder; raises DataError for a damaged one."""
         folders = ("predictions", "solutions") if self.solutions else ("predictions",)
         with zipfile.ZipFile(self.file) as archive:
-            there = set(archive.namelist())
+            packed = set(archive.namelist())
             for name in (f"{folder}/{run_id}.safetensors" for folder in folders for run_id in sorted(run_ids)):
-                if name in there:
+                if name in packed:
                     yield name, _member(self.file, archive, name)
 
 
@@ -110,10 +110,10 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     arms = _with_results(folder, tables, cells, _own(records), bool(records.meta.looks.get("ended")))
     cells = [cell for cell in cells if cell["of"] in arms]
     tables = _tables(folder, arms, cells)
-    about = impersonal(_about(records, arms, cells, tables, solutions))
+    notes = impersonal(_notes(records, arms, cells, tables, solutions))
     runs = [row["run_id"] for row in tables["runs"] if row["phase"] == "compare"]
     records.check_files(runs, "predictions/", *(["solutions/"] if solutions else []))
-    content = {"about": about, "tables": {name: _packed(rows) for name, rows in tables.items()}}
+    content = {"about": notes, "tables": {name: _packed(rows) for name, rows in tables.items()}}
     members = {"baseline.json": json.dumps(content, allow_nan=False, separators=(",", ":")).encode()}
     places = [schema.prediction, *([schema.solution] if solutions else [])]
     for file in (place(folder, run_id) for place in places for run_id in sorted(runs)):
@@ -130,15 +130,15 @@ def read_baseline(file: Path, where: str = "baseline") -> Baseline:
         raise DataError(f"{where}: must be a file of 'harness baseline export', got {got}: '{file}'; check the path")
     try:
         with zipfile.ZipFile(file) as archive:
-            said = json.loads(_member(file, archive, "baseline.json", MOST_TEXT, MOST_RATIO))
-        about = said["about"]
-        kind = (about["format"], about["version"])
+            content = json.loads(_member(file, archive, "baseline.json", MOST_TEXT, MOST_RATIO))
+        notes = content["about"]
+        kind = (notes["format"], notes["version"])
         if kind == (FORMAT, VERSION):
-            tables = {name: _unpacked(name, said["tables"][name]) for name in KEYS}
-            if wrong := _wrong(about, tables):
+            tables = {name: _unpacked(name, content["tables"][name]) for name in KEYS}
+            if wrong := _wrong(notes, tables):
                 raise ValueError(wrong)
-            with file.open("rb") as content:
-                return Baseline(file, hashlib.file_digest(content, "sha256").hexdigest(), about, tables)
+            with file.open("rb") as stream:
+                return Baseline(file, hashlib.file_digest(stream, "sha256").hexdigest(), notes, tables)
     except (
         OSError,
         ValueError,
@@ -158,12 +158,12 @@ def read_baseline(file: Path, where: str = "baseline") -> Baseline:
     )
 
 
-def _wrong(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
+def _wrong(notes: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
     """Return what is wrong with a baseline's content; "" for nothing. It goes into the records of another run.
 
     A run's name is the digest of its recipe, so with another arm's recipe it would stand for a run of that arm.
     """
-    if missing := NEEDED - set(about):
+    if missing := NEEDED - set(notes):
         return f"no '{min(missing)}'"
     for row in tables["runs"]:
         recipe = json.loads(row["recipe"])
@@ -197,24 +197,24 @@ def _imported(records: Records, cell: Row) -> bool:
 def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of these arms' searches and of these cells, in the order of their keys."""
     with database.reading(folder) as db:
-        found = {name: _rows(db, name) for name in KEYS}
-    searches = [row for row in found["searches"] if row["arm"] in arms]
+        recorded = {name: _rows(db, name) for name in KEYS}
+    searches = [row for row in recorded["searches"] if row["arm"] in arms]
     studies = {row["study"] for row in searches}
-    asks = [row for row in found["asks"] if row["study"] in studies]
+    asks = [row for row in recorded["asks"] if row["study"] in studies]
     wanted = {row["run_id"] for row in (*asks, *cells)} | {row["confirmation"] for row in asks}
     kept = {
         "searches": searches,
         "asks": asks,
-        "runs": [{**row, "reason": impersonal(row["reason"])} for row in found["runs"] if row["run_id"] in wanted],
-        "epochs": [row for row in found["epochs"] if row["run_id"] in wanted],
-        "measured": [row for row in found["measured"] if row["one"] in wanted and not row["other"] and row["name"]],
+        "runs": [{**row, "reason": impersonal(row["reason"])} for row in recorded["runs"] if row["run_id"] in wanted],
+        "epochs": [row for row in recorded["epochs"] if row["run_id"] in wanted],
+        "measured": [row for row in recorded["measured"] if row["one"] in wanted and not row["other"] and row["name"]],
     }
     return {name: sorted(rows, key=lambda row: [row[key] for key in KEYS[name]]) for name, rows in kept.items()}
 
 
 def _rows(db: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
     cursor = db.execute(f"SELECT * FROM {table}")
-    columns = [each[0] for each in cursor.description]
+    columns = [name for name, *_ in cursor.description]
     kept = [column not in LEFT_OUT for column in columns]
     return [dict(compress(zip(columns, row, strict=True), kept)) for row in cursor.fetchall()]
 
@@ -236,7 +236,7 @@ def _unpacked(table: str, packed: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _with_results(
     folder: Path, tables: Mapping[str, Sequence[Row]], cells: Sequence[Row], arms: Sequence[str], over: bool
 ) -> list[str]:
-    """Return the arms of which a seed ended; raises RunFolderError where the comparison is not over, or there are none.
+    """Return the arms with a seed that ended; raises RunFolderError where the comparison is not over, or there are none.
 
     The cells of a replicate are written down once its searches have ended, so an arm that has none then gets none later.
     """
@@ -248,17 +248,18 @@ def _with_results(
             f"{folder}: must be a run whose comparison is over, got {got}; the same 'harness run' goes on"
         )
     ended = {cell["of"] for cell in cells if cell["role"] == "fresh" and states[cell["run_id"]] != schema.FAILED}
-    found = [arm for arm in arms if arm in ended]
-    if not found:
+    with_result = [arm for arm in arms if arm in ended]
+    if not with_result:
         raise RunFolderError(
             f"{folder}: must have an arm with a result, got only failed runs of {', '.join(arms)}; 'harness show' says why"
         )
-    return found
+    return with_result
 
 
-def _about(
+def _notes(
     records: Records, own: Sequence[str], cells: Sequence[Row], tables: Mapping[str, Sequence[Row]], solutions: bool
 ) -> dict[str, Any]:
+    """Return what a baseline says of its run: data, budget, environments, and what the records note of its arms."""
     meta = records.meta
     names = {row["arm"] for row in tables["runs"]}
     data = meta.data
@@ -272,8 +273,8 @@ def _about(
         "data": {key: data[key] for key in ("name", "notice", "fingerprint", "counts")},
         "weights": {name: weights["sha256"] for name, weights in meta.weights.items()},
         "environments": sorted({row["environment"] for row in tables["runs"]}),
-        "plugins": {name: about["sha256"] for name, about in sorted(meta.plugins.items())},
-        "roles": {name: about for name, about in meta.roles.items() if name in names},
+        "plugins": {name: entry["sha256"] for name, entry in sorted(meta.plugins.items())},
+        "roles": {name: role for name, role in meta.roles.items() if name in names},
         "cells": list(cells),
         **{key: getattr(meta, key) for key in KEPT if key != "arms"},
         "arms": list(own),
@@ -287,13 +288,13 @@ def _about(
 def _member(file: Path, archive: zipfile.ZipFile, name: str, most: int = MOST, ratio: float = math.inf) -> bytes:
     """Return a member's bytes; raises DataError for a damaged or a huge one."""
     try:
-        about = archive.getinfo(name)
-        if about.file_size > most:
+        member = archive.getinfo(name)
+        if member.file_size > most:
             raise ValueError(f"more than {most / 1e9:.2g} GB")
-        if about.file_size > max(SMALL, ratio * about.compress_size):
+        if member.file_size > max(SMALL, ratio * member.compress_size):
             raise ValueError(f"more than {ratio} times its packed size")
-        with archive.open(about) as content:
-            return content.read(about.file_size + 1)  # which stops there, whatever the data would become
+        with archive.open(member) as content:
+            return content.read(member.file_size + 1)  # which stops there, whatever the data would become
     except (KeyError, ValueError, OSError, RuntimeError, zipfile.BadZipFile) as error:  # a wrong CRC is one of them
         raise DataError(f"{file}: must have '{name}' whole, got {one_line(error)}; export it again") from error
 

@@ -14,6 +14,7 @@ from harness.benchmark.meaning import key_meanings, named_section_of
 from harness.benchmark.plan import Plan, Setting
 from harness.benchmark.sections import Benchmark, as_plain
 from harness.benchmark.toml import Source, refusal
+from harness.console.numbers import first_of
 from harness.errors import DataError, HarnessError, did_you_mean, one_line, shown
 from harness.plugin.runs import split_arm_name
 from harness.running.baseline.file import Baseline, read_baseline
@@ -61,11 +62,11 @@ def _matched(setting: Setting, source: Source, baseline: Baseline, where: str) -
         ("budget and training", _setting_differences(baseline, setting.plan, where)),
     ):
         if differences:
-            raise refusal(where, f"match this benchmark in its {subject}", _first_of(differences))
+            raise refusal(where, f"match this benchmark in its {subject}", first_of(differences, SHOWN))
     differences = _environment_differences(baseline, setting)
     if differences and section.environment != "any":
         hint = 'environment = "any" in [baseline] takes it all the same, and the report says so'
-        raise refusal(where, "match this machine in its environment", _first_of(differences), hint)
+        raise refusal(where, "match this machine in its environment", first_of(differences, SHOWN), hint)
     return Imported(baseline, tuple(arms), tuple(differences))
 
 
@@ -81,7 +82,7 @@ def _wanted(baseline: Baseline, names: Sequence[str], where: str) -> list[str]:
 
 def _check_names(plan: Plan, arms: Sequence[str], baseline: Baseline, where: str) -> None:
     trained = [competitor.name for competitor in (*plan.competitors, *plan.controls)]
-    controls = [name for name, role in baseline.about["roles"].items() if role["of"] in arms]
+    controls = [name for name, role in baseline.notes["roles"].items() if role["of"] in arms]
     if shared := [name for name in (*arms, *controls) if name in trained]:
         hint = "leave it out of one, or name the others with arms = [...] in [baseline]"
         raise refusal(where, "bring arms that this benchmark does not train", f"{shared[0]} in both", hint)
@@ -89,9 +90,9 @@ def _check_names(plan: Plan, arms: Sequence[str], baseline: Baseline, where: str
 
 def _data_differences(baseline: Baseline, setting: Setting) -> list[str]:
     """Return what differs in the data, and in the weights of backbones that both have."""
-    pairs = [("data", baseline.about["data"]["fingerprint"], setting.data.fingerprint)]
+    pairs = [("data", baseline.notes["data"]["fingerprint"], setting.data.fingerprint)]
     for name, weights in setting.plan.weights.items():
-        pairs.append((f"weights of {name}", baseline.about["weights"].get(name, weights.sha256), weights.sha256))
+        pairs.append((f"weights of {name}", baseline.notes["weights"].get(name, weights.sha256), weights.sha256))
     return [
         f"{subject} {theirs[:12]}... there and {ours[:12]}... here" for subject, theirs, ours in pairs if theirs != ours
     ]
@@ -99,7 +100,7 @@ def _data_differences(baseline: Baseline, setting: Setting) -> list[str]:
 
 def _task_differences(baseline: Baseline, plan: Plan, arms: Sequence[str], where: str) -> list[str]:
     """Return what differs in the task, in the metrics that decide, and in the sources of the networks of one name."""
-    theirs = {name: baseline.about[name] for name in ("metric", "search_metric")}
+    theirs = {name: baseline.notes[name] for name in ("metric", "search_metric")}
     theirs["task"] = _benchmark(baseline, where)["train"]["task"]
     ours = {"metric": plan.metric, "search_metric": plan.searched.name, "task": plan.task.name}
     differences = _differences(theirs, ours)
@@ -149,7 +150,7 @@ def _value_at(table: Any, path: Sequence[str]) -> Any:
 def _benchmark(baseline: Baseline, where: str) -> dict[str, Any]:
     """Return the baseline's benchmark with whatever settings have been added since, at their defaults."""
     try:
-        return as_plain(Benchmark.model_validate(baseline.about["benchmark"]))
+        return as_plain(Benchmark.model_validate(baseline.notes["benchmark"]))
     except ValidationError as error:
         wrong = error.errors()[0]
         place = ".".join(map(str, wrong["loc"]))
@@ -159,10 +160,10 @@ def _benchmark(baseline: Baseline, where: str) -> dict[str, Any]:
 
 def _environment_differences(baseline: Baseline, setting: Setting) -> list[str]:
     """Return what differs in the machine and the versions, as far as it may change the numbers."""
-    theirs, ours = baseline.about["environment"], environment(setting.device)
+    theirs, ours = baseline.notes["environment"], environment(setting.device)
     differences = _differences(_machine(theirs), _machine(ours))
-    if len(baseline.about["environments"]) > 1:
-        differences.append(f"runs made in {len(baseline.about['environments'])} environments there")
+    if len(baseline.notes["environments"]) > 1:
+        differences.append(f"runs made in {len(baseline.notes['environments'])} environments there")
     return differences
 
 
@@ -187,9 +188,3 @@ def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str
 
 def _word(value: object) -> str:
     return "none" if value is None else json.dumps(value)
-
-
-def _first_of(differences: Sequence[str]) -> str:
-    """Return the first few differences in a line, and how many more there are."""
-    more = f", and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
-    return f"{', '.join(differences[:SHOWN])}{more}"

@@ -17,13 +17,16 @@ from harness.running.baseline.match import Imported
 def with_networks(
     setting: Setting, imported: Imported | None, registry: Registry, say: Callable[[str], object]
 ) -> Setting:
-    """Return the setting with those imported arms whose networks can be measured beside the benchmark's own.
+    """Return the setting with the names of the imported arms, and with those whose networks can be measured here.
 
-    These have their weights in the baseline, a network that the benchmark trains too, and plugins that are found here.
-    A baseline brings no code: an arm whose plugin is not here is said, and is compared by its recorded scores alone.
+    The latter have their weights in the baseline, a network that the benchmark trains too, and plugins that are found here.
+    A baseline brings no code: an arm whose plugin is missing is named, and is compared by its recorded scores alone.
     """
-    if imported is None or not imported.baseline.solutions:
+    if imported is None:
         return setting
+    plan = replace(setting.plan, baseline_arms=imported.arms)
+    if not imported.baseline.solutions:
+        return replace(setting, plan=plan)
     trained = {competitor.arm.network: competitor for competitor in setting.plan.competitors}
     recipes = {row["arm"]: json.loads(row["recipe"]) for row in imported.baseline.tables["runs"]}
     measurable = []
@@ -43,4 +46,4 @@ def with_networks(
             continue
         parts = {"optimizer": optimizer, "scheduler": scheduler, "plugins": recipe["plugins"]}
         measurable.append(replace(like, arm=arm, space={}, fixed={}, **parts))
-    return replace(setting, plan=replace(setting.plan, imported=tuple(measurable)))
+    return replace(setting, plan=replace(plan, imported=tuple(measurable)))

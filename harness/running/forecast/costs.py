@@ -59,20 +59,21 @@ class ArmCost:
         return self.timing.step * range_test_steps(self.competitor) if asked else 0.0
 
     def planned_searches(self, taken: int, confirmed: int) -> list[PlannedSearch]:
-        """Return its searches, of which the runs of so many trials and so many confirmations are there already."""
+        """Return its searches, where the runs of so many trials and so many confirmations exist already."""
         search = self.competitor.benchmark.search
-        each = self.trials // self.searches if self.searches else 0
+        trials_each = self.trials // self.searches if self.searches else 0
         low, high = search.epochs[0] if search.pruner == "none" else search.epochs[-1], search.epochs[-1]
         runs = [
-            self.timing.building + SECONDS_PER_ASK + epochs * self.epoch for epochs in spread_epochs(low, high, each)
+            self.timing.building + SECONDS_PER_ASK + epochs * self.epoch
+            for epochs in spread_epochs(low, high, trials_each)
         ]
         again = self.timing.building + self.competitor.benchmark.compare.epochs * self.epoch
         planned = []
         for number in range(self.searches):
             done, confirmed_here = (self._share(many, number) for many in (taken // search.seeds, confirmed))
             trials = [[seconds] * search.seeds for seconds in runs]
-            left = max(0, min(search.confirm, each) - confirmed_here)
-            trials = [[0.0]] * min(done, each) + trials[done:]
+            left = max(0, min(search.confirm, trials_each) - confirmed_here)
+            trials = [[0.0]] * min(done, trials_each) + trials[done:]
             planned.append(PlannedSearch(trials, search.together, [again] * left))
         return planned
 
@@ -167,14 +168,14 @@ def _left_of(
     planned: Sequence[ComparisonRun], by_arm: Mapping[str, ArmCost], taken: Taken, kind: str
 ) -> Iterator[float]:
     """Yield the seconds of the runs of a kind that are still to be carried out, in their order."""
-    there = Counter({arm: number for (arm, of_kind), number in taken.items() if of_kind == kind})
+    left_to_take = Counter({arm: number for (arm, of_kind), number in taken.items() if of_kind == kind})
     done: set[str] = set()
     for one in planned:
         if one.of not in by_arm or (one.role == "restart") != (kind == "restart") or one.run.id in done:
             continue
         done.add(one.run.id)
-        if there[one.run.arm.name]:
-            there[one.run.arm.name] -= 1
+        if left_to_take[one.run.arm.name]:
+            left_to_take[one.run.arm.name] -= 1
             continue
         yield by_arm[one.of].run_seconds(one.run)
 

@@ -89,8 +89,8 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     most = _most(setting, timed, work, pace, opening)
     earlier = earlier_runs(setting, folder, run_folders)
     begun = earlier_runs(setting, folder.parent, [folder])
-    there = foreseen_recipes(setting, earlier, replicates) | foreseen_recipes(setting, begun, replicates)
-    of_phases = {"begin": opening + pace.opening, **_phases(work, pace, Counter(kinds(there)))}
+    recipes = foreseen_recipes(setting, earlier, replicates) | foreseen_recipes(setting, begun, replicates)
+    of_phases = {"begin": opening + pace.opening, **_phases(work, pace, Counter(kinds(recipes)))}
     return {
         "name": setting.plan.benchmark.name,
         "folder": str(folder),

@@ -43,7 +43,7 @@ class PlannedSearch:
         return self._ready.popleft()
 
     def ended(self, rest: deque[float]) -> None:
-        """Take note that a run of a trial has ended, of which this is left."""
+        """Take note that a run of a trial has ended, and of what is left of the trial."""
         self._under_way -= 1
         if rest:
             self._ready.append(rest)

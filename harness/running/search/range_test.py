@@ -60,7 +60,7 @@ def _still(optimizer: torch.optim.Optimizer, total_steps: int) -> Schedule:
 STILL = Scheduler(name="still", build=_still)
 
 
-# --- the sweep -----------------------------------------------------------------------------------------------
+# --- the sweep
 
 
 def sweep(parts: Parts, low: float, high: float, steps: int, check: Callable[[], None] = lambda: None) -> Curve:
@@ -128,7 +128,7 @@ def _generators_kept(device: str) -> Iterator[None]:
             np.random.set_state(numpys)
 
 
-# --- one arm -------------------------------------------------------------------------------------------------
+# --- one arm
 
 
 def cannot(competitor: Competitor) -> str:

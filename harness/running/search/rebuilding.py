@@ -49,14 +49,17 @@ def write_study(
     name: str, plan: Plan, space: Mapping[str, Any], store: Store, asks: Sequence[Ask], reported: Reported,
     shown: Callable[[Ask], Shown],
 ) -> None:  # fmt: skip
-    """Write a search that has ended into Optuna's tables, where it is not there yet. The harness never reads it there.
+    """Write a search, as far as it is, into Optuna's tables, where it is not there yet. The harness never reads it there.
 
-    A trial has its whole curve there and the ids of its runs. The study of the search itself has what its pruner has seen.
+    A trial has its curve there so far and the ids of its runs. The study of the search itself has what its pruner has seen.
     """
     trials = []
     for ask in asks:
-        trial, more = _ended(ask, plan, space, reported(ask)), shown(ask)
+        trial = _ended(ask, plan, space, reported(ask)) if ask["ended"] else _running(ask, space)
+        more = shown(ask)
         trial.intermediate_values, trial.user_attrs = dict(more.curve), dict(more.notes)
+        trial.datetime_start = more.started or trial.datetime_start
+        trial.datetime_complete = more.ended or trial.datetime_complete
         trials.append(trial)
     write_trials(open_storage(store), name, directions(plan), trials)
 
@@ -79,7 +82,7 @@ def _ended(ask: Ask, plan: Plan, space: Mapping[str, Any], reported: Mapping[int
 
 
 def _running(ask: Ask, space: Mapping[str, Any]) -> FrozenTrial:
-    """Return a trial of the generation under way, of which Optuna knows what was asked and nothing more."""
+    """Return a trial of the generation under way: Optuna knows what was asked, and nothing more."""
     return optuna.trial.create_trial(
         state=TrialState.RUNNING,
         params=ask["params"],

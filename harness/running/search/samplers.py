@@ -109,8 +109,8 @@ def _grid(competitor: Competitor, options: Mapping[str, Any], where: str) -> dic
     study = optuna.create_study(sampler=_make(samplers(), GRID, {**options, "search_space": values}, where))
     leading = study.ask(dict(competitor.space)).params
     for name, wanted in first_trial(competitor).items():
-        there, here = (_index(values[name], value) for value in (wanted, leading[name]))
-        values[name][there], values[name][here] = values[name][here], values[name][there]
+        place, first = (_index(values[name], value) for value in (wanted, leading[name]))
+        values[name][place], values[name][first] = values[name][first], values[name][place]
     return values
 
 
@@ -128,8 +128,8 @@ def check_finite(sampler: str, competitor: Competitor, where: str) -> None:
     for name, space in competitor.space.items():
         if not _count(space):
             hint = f"give {{choices = [...]}} in [search.space.{competitor.entered}]"
-            range_ = f"a range for '{name}' of {competitor.name}"
-            raise refusal(where, f"have finite spaces for {shown(sampler)}", range_, hint)
+            got = f"a range for '{name}' of {competitor.name}"
+            raise refusal(where, f"have finite spaces for {shown(sampler)}", got, hint)
 
 
 def combinations(space: Mapping[str, Any], rules: Rules = NO_RULES) -> int:
@@ -223,7 +223,7 @@ def _make(classes: Mapping[str, type], name: str, options: Mapping[str, Any], wh
 
 
 def _every(space: Any) -> list[Any]:
-    """Return every value of one parameter, of which there are finitely many."""
+    """Return every value of one parameter that has finitely many."""
     if hasattr(space, "choices"):
         return list(space.choices)
     return [space.low + number * (space.step or 0) for number in range(_count(space))]

@@ -92,11 +92,11 @@ def _empty_tables() -> _Tables:
 def _make_tables(db: sqlite3.Connection) -> None:
     """Make Optuna's tables where there are none; raises RuntimeError for another release's, or where some are gone."""
     empty = _empty_tables()
-    there = [name for name in empty.names if name in _table_names(db)]
-    if not there:
+    existing = [name for name in empty.names if name in _table_names(db)]
+    if not existing:
         db.executescript(empty.script)
-    elif len(there) < len(empty.names):
-        raise RuntimeError(f"{len(there)} of {len(empty.names)} tables")
+    elif len(existing) < len(empty.names):
+        raise RuntimeError(f"{len(existing)} of {len(empty.names)} tables")
     elif _version_of(db) != empty.version:
         raise RuntimeError(f"tables of another release, {_version_of(db)}")
 

@@ -37,29 +37,27 @@ class Search(Trials):
 
     def __init__(self, setting: Setting, competitor: Competitor, store: Store, replicate: int = 0) -> None:
         super().__init__(setting, competitor, store, replicate)
-        self._confirmations: tuple[Confirmation, ...] | None = None  # the best one first; once all trials have ended
-        self._to_end: set[str] = set()  # the ids of those that have not ended
+        self._confirmations: dict[str, Confirmation] = {}  # by the id of the run, that of the best trial first
+        self._has_confirmations = False  # whether all trials have ended, and the confirmations are entered
+        self._to_end: set[str] = set()  # the ids of the confirmations that have not ended
         self._enter_confirmations()
 
     @property
     def finished(self) -> bool:
         """Whether nothing may be asked any more, and all trials and their confirmations have ended."""
-        return self.over and self._confirmations is not None and not self.confirmations_left
+        return self.over and self._has_confirmations and not self.confirmations_left
 
     @property
     def confirmations_left(self) -> int:
         """How many confirmations are still to be trained, or are being trained; at the most where trials go on."""
-        if self._confirmations is None:
-            return self._options.confirm
-        return len(self._to_end)
+        return len(self._to_end) if self._has_confirmations else self._options.confirm
 
     def epochs_left(self, under_way: Collection[str]) -> int:
         """Return about how many epochs are still to train in runs that are not among those under way, which are ids."""
         if self.finished:
             return 0
-        confirming = {each.run.id for each in self._confirmations or ()}
         trainings = max(0, self.left - sum(run_id in self._numbers_by_run for run_id in under_way))
-        again = self.confirmations_left - sum(run_id in confirming for run_id in under_way)
+        again = self.confirmations_left - sum(run_id in self._confirmations for run_id in under_way)
         whole = self.competitor.benchmark.compare.epochs
         return round(trainings * budget.expected_epochs(self.competitor)) + again * whole
 
@@ -75,11 +73,11 @@ class Search(Trials):
 
     def ask_pruner(self, run_id: str, epoch: Epoch) -> PrunerDecision:
         """Return the pruner's decision on an epoch; a confirmation goes on to its end."""
-        return GO_ON if self._confirms(run_id) else super().ask_pruner(run_id, epoch)
+        return GO_ON if run_id in self._confirmations else super().ask_pruner(run_id, epoch)
 
     def replay(self, earlier: EarlierRun) -> EarlierRun | None:
         """Return a run of another run folder as it would have ended in this search; None where that is not known."""
-        return earlier if self._confirms(earlier.run_id) else super().replay(earlier)
+        return earlier if earlier.run_id in self._confirmations else super().replay(earlier)
 
     def tell(self, run_id: str) -> list[dict[str, Any]]:
         """Take the end of a run over from the records; return the trials, and the confirmations, that ended with it.
@@ -89,7 +87,7 @@ class Search(Trials):
         ended = super().tell(run_id)
         self._to_end.discard(run_id)
         self._enter_confirmations()
-        return ended + [self._outcome(each) for each in self._confirmations or () if each.run.id == run_id]
+        return [*ended, self._outcome(self._confirmations[run_id])] if run_id in self._confirmations else ended
 
     def best(self) -> dict[str, Any] | None:
         """Return the best of the trials that ended well, by its confirmation where trials are confirmed; None without any.
@@ -98,8 +96,7 @@ class Search(Trials):
         """
         ranked = self.ranked()
         sign = self.setting.plan.searched.sign
-        outcomes = [self._outcome(each) for each in self._confirmations or ()]
-        good = [outcome for outcome in outcomes if outcome["state"] == schema.DONE]
+        good = [outcome for outcome in self._outcomes() if outcome["state"] == schema.DONE]
         if not good:
             return next(iter(ranked), None)
         number = max(good, key=lambda outcome: sign * outcome["value"])["number"]  # the first of equal ones
@@ -113,46 +110,47 @@ class Search(Trials):
 
     def failed_confirmations(self) -> list[dict[str, Any]]:
         """Return the outcomes of the confirmations that failed."""
-        outcomes = (self._outcome(each) for each in self._confirmations or ())
-        return [outcome for outcome in outcomes if outcome["state"] == schema.FAILED]
+        return [outcome for outcome in self._outcomes() if outcome["state"] == schema.FAILED]
 
     # --- inside
 
     def _enter_confirmations(self) -> None:
         """Enter the confirmations in the records once all trials have ended, and make those ready that are to be trained."""
-        if self._confirmations is not None or not self.over:
+        if self._has_confirmations or not self.over:
             return
-        self._confirmations = tuple(self._to_confirm(self.ranked()))
-        runs = [each.run for each in self._confirmations]
+        self._confirmations, self._has_confirmations = self._to_confirm(self.ranked()), True
+        runs = [confirmation.run for confirmation in self._confirmations.values()]
         self._store.add_runs(runs, str(environment(self.setting.device)["hash"]))
-        self._store.note_confirmations(self.study, {each.trial["number"]: each.run.id for each in self._confirmations})
-        for each in self._confirmations:
-            each.trial["confirmation"] = each.run.id
-        waiting = [each.run for each in self._confirmations if self._row(each)["state"] == schema.WAITING]
+        numbers = {entry.trial["number"]: run_id for run_id, entry in self._confirmations.items()}
+        self._store.note_confirmations(self.study, numbers)
+        for run_id, confirmation in self._confirmations.items():
+            confirmation.trial["confirmation"] = run_id
+        waiting = [run for run in runs if self._row(run.id)["state"] == schema.WAITING]
         self._to_end.update(run.id for run in waiting)
         self._ready += waiting
 
-    def _to_confirm(self, ranked: Iterable[dict[str, Any]]) -> list[Confirmation]:
-        """Return the confirmations of the best trials; two trials that differ in their epochs alone have one."""
+    def _to_confirm(self, ranked: Iterable[dict[str, Any]]) -> dict[str, Confirmation]:
+        """Return the confirmations of the best trials, by run; two trials that differ in their epochs alone have one."""
         chosen: dict[str, Confirmation] = {}
         for trial in ranked:
             if len(chosen) == self._options.confirm:
                 break
             run = self.setting.confirmation_run(self.competitor, trial["params"], self.replicate)
             chosen.setdefault(run.id, Confirmation(trial, run))
-        return list(chosen.values())
+        return chosen
 
-    def _confirms(self, run_id: str) -> bool:
-        return any(each.run.id == run_id for each in self._confirmations or ())
-
-    def _row(self, confirmation: Confirmation) -> Mapping[str, Any]:
-        row = self._store.run(confirmation.run.id)
+    def _row(self, run_id: str) -> Mapping[str, Any]:
+        row = self._store.run(run_id)
         assert row is not None
         return row
 
+    def _outcomes(self) -> list[dict[str, Any]]:
+        """Return how every confirmation stands."""
+        return [self._outcome(confirmation) for confirmation in self._confirmations.values()]
+
     def _outcome(self, confirmation: Confirmation) -> dict[str, Any]:
         """Return how a confirmation stands: ``state``, ``value``, ``reason`` and ``seconds``, and the trial's ``number``."""
-        row = self._row(confirmation)
+        row = self._row(confirmation.run.id)
         value = row["metrics"][self._metric] if row["state"] == schema.DONE else None
         of_run = {key: row[key] for key in ("state", "reason", "seconds")}
         return {"number": confirmation.trial["number"], "confirms": True, "value": value, **of_run}

@@ -316,7 +316,7 @@ class Trials(Budgeted):
         self._tell()
 
     def _whole_generations(self) -> int:
-        """Return how many trials are in generations of which all trials are asked and have ended."""
+        """Return how many trials are in generations whose trials are all asked and have ended."""
         ended = self._spending.leading()
         return ended - ended % self._options.together
 
@@ -333,7 +333,7 @@ class Trials(Budgeted):
             self._told = number + 1
 
     def write_for_optuna(self) -> None:
-        """Write the search, which is over, into Optuna's tables, for its dashboard and its plots."""
+        """Write the search as far as it is into Optuna's tables, for its dashboard and its plots."""
         space, shown = self.competitor.space, partial(shown_of, self._runs.of, self._store, self._metric)
         write_study(self.study, self.setting.plan, space, self._store, self.trials, self._reported, shown)
 

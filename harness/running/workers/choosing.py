@@ -173,12 +173,12 @@ def staff_line(workers: int, places: int, staffing: Staffing, why: str) -> str:
     '1 worker with a crew of 8 runs'
     """
     crew = f"with a crew of {counted(places, 'run')}" if places > 1 else ""
-    each = " each" if workers > 1 else ""
-    line = f"{counted(workers, 'worker')} {crew or 'of ' + counted(staffing.threads, 'thread')}{each}"
+    per_worker = " each" if workers > 1 else ""
+    line = f"{counted(workers, 'worker')} {crew or 'of ' + counted(staffing.threads, 'thread')}{per_worker}"
     return f"{line}: {why}" if why else line
 
 
-# --- in a worker --------------------------------------------------------------------------------------------------
+# --- in a worker
 
 
 def rehearse(

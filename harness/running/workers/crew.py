@@ -33,7 +33,7 @@ class Crew:
     """Jobs side by side in this process.
 
     Args:
-        begin: Returns the turns of a job: None at the end of a turn of which nothing has come, and else an event. The last
+        begin: Returns the turns of a job, each of which ends with an event, or with None where it brings none. The last
             one ends the job. Nothing of the job is done before its first turn.
     """
 

@@ -52,9 +52,7 @@ class _Member:
     environment: Mapping[str, Any] | None = None  # versions and hardware, where it is ready and has said them
     is_ready: bool = False
     retires: bool = False
-    jobs: dict[str, _Work | None] = field(
-        default_factory=dict
-    )  # None: one that was stopped, and whose events are dropped
+    jobs: dict[str, _Work | None] = field(default_factory=dict)  # None for one that was stopped; its events are dropped
 
 
 class WorkerPool:

@@ -76,7 +76,7 @@ class Worker:
     def turns(self, job: Job, state: State | None, solutions: Mapping[str, Any]) -> Iterator[Event | None]:
         """Carry out a job as ``carry_out`` does, in turns between which other jobs can have theirs.
 
-        Yields None at the end of a turn of which nothing has come.
+        Yields None at the end of a turn that brings no event.
         """
         if why := self._refusal(job):
             yield Failed("error", why)
@@ -111,18 +111,20 @@ class Worker:
         if not isinstance(self.workbench, Bench):
             return ""
         if isinstance(job, Measurement):
-            here = self.workbench.materials.probe_versions.get(job.probe, "")
-            return "" if here.startswith(job.version) else _other_source(f"probe '{job.probe}'", job.version, here)
+            version = self.workbench.materials.probe_versions.get(job.probe, "")
+            return (
+                "" if version.startswith(job.version) else _other_source(f"probe '{job.probe}'", job.version, version)
+            )
         return self._refusal_of_run(job, self.workbench)
 
     def _refusal_of_run(self, run: Run, bench: Bench) -> str:
         try:
-            here = bench.materials.plugins_of(run.arm).hashes
+            hashes = bench.materials.plugins_of(run.arm).hashes
         except PluginError as error:
             return str(error)
         for part, sha256 in run.plugins.items():
-            if here.get(part) != sha256:
-                return _other_source(f"the {part} of {run.arm.name}", sha256, here.get(part, "none"))
+            if hashes.get(part) != sha256:
+                return _other_source(f"the {part} of {run.arm.name}", sha256, hashes.get(part, "none"))
         return ""
 
     def _solution(self, run_id: str) -> Mapping[str, torch.Tensor]:
@@ -137,10 +139,10 @@ class Worker:
             raise RunFolderError(f"{place}: must be the weights of a finished run, got {one_line(error)}") from error
 
 
-def _other_source(what: str, wanted: str, here: str) -> str:
+def _other_source(plugin: str, of_driver: str, of_worker: str) -> str:
     return (
-        f"{what}: must have the source that the driver has ({wanted[:8]}), got {here[:8]} in its worker; install the same "
-        "release there"
+        f"{plugin}: must have the source that the driver has ({of_driver[:8]}), got {of_worker[:8]} in its worker; "
+        "install the same release there"
     )
 
 
@@ -150,7 +152,7 @@ def serve(opening: Opening, receive: Callable[[bool], ToWorker | None], send: Ca
     Args:
         opening: What the worker opens.
         receive: Returns the next message; where it may not wait for one (False), None if there is none yet.
-        send: Takes what is to be said to the pool.
+        send: Takes the messages for the pool.
     """
     worker = Worker(opening)
     crew = Crew(lambda given: worker.turns(given.job, given.state, given.solutions))
@@ -161,10 +163,10 @@ def serve(opening: Opening, receive: Callable[[bool], ToWorker | None], send: Ca
         while message is not None:
             _take(message, worker, crew, send)
             message = receive(False)
-        for said in crew.turn():
-            if worker.retiring and isinstance(said, Happened) and said.event.ends_run:
+        for outcome in crew.turn():
+            if worker.retiring and isinstance(outcome, Happened) and outcome.event.ends_run:
                 send(Retiring(worker.retiring))
-            send(said)
+            send(outcome)
 
 
 def _take(message: ToWorker, worker: Worker, crew: Crew, send: Callable[[FromWorker], object]) -> None:

@@ -27,7 +27,10 @@ def builds(offer: Optimizer) -> str:
             step(parts, 3)
         except PluginError as error:
             raise AssertionError(f"{error} (at {name} of its space)") from error
-        require(finite(weights(parts)), f"must leave finite weights after three steps at {name} of its space, got none")
+        require(
+            finite(weights(parts)),
+            f"must leave finite weights after three steps at {name} of its space, got others; narrow the space",
+        )
     return ""
 
 
@@ -35,7 +38,10 @@ def defaults_in_space(offer: Optimizer | Scheduler) -> str:
     """What it has as a default and searches too is a value that the search may choose: every search begins with these."""
     begins_with = {name: offer.defaults[name] for name in offer.space if name in offer.defaults}
     for name, chosen in begins_with.items():
-        require(inside(offer.space[name], chosen), f"defaults[{name!r}] must lie in its space, got {chosen!r}")
+        require(
+            inside(offer.space[name], chosen),
+            f"defaults[{name!r}] must lie in its space, got {chosen!r}; change the default or the space",
+        )
     read = read_defaults(offer, offer.space)
     drawn = ", ".join(name for name in offer.space if name not in offer.defaults and name not in read)
     texts = [f"a search begins with {assignments(begins_with)}"] if begins_with else []

@@ -36,7 +36,7 @@ def switches(offer: Optimizer) -> str:
     has = callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None))
     if not has and not offer.switches:
         raise NotApplicable("it evaluates the weights it trains")
-    require(has, "must have train() and eval(), as switches=True says, has not")
+    require(has, "must have train() and eval(), as switches=True says, has not; add them, or leave out switches=True")
     step(parts, 10)
     if not offer.switches:
         optimizer.train()
@@ -49,14 +49,18 @@ def switches(offer: Optimizer) -> str:
         return ""
     evaluated = weights(parts)
     optimizer.eval()
-    require(same(evaluated, weights(parts)), "eval() twice must be as eval() once, changed the weights again")
+    require(
+        same(evaluated, weights(parts)),
+        "eval() twice must be as eval() once, changed the weights again; do nothing where the weights are switched already",
+    )
     optimizer.train()
     back = distance(training, weights(parts))
     away = distance(training, evaluated)
     require(away > 0, "eval() must give other weights than it trains, gave the same; leave out switches=True")
     require(
         back <= 1e-3 * away,
-        f"train() must bring back the weights from before eval(), got {back / away:.2g} of the way left",
+        f"train() must bring back the weights from before eval(), got {back / away:.2g} of the way left; "
+        "keep a copy of them in eval()",
     )
     return ""
 
@@ -80,8 +84,10 @@ def require_captured(offer: Optimizer, device: Device, recorder: Recorder | None
     graphed = trained_on(device, offer, problems.NETWORK, 6, recorder)
     eager = trained_on(device, offer, problems.NETWORK, 6, recorder=NoRecorder())
     assert graphed.way is not None
-    require(graphed.way.name == "captured", f"must take steps that a graph can have, got {graphed.way.line}")
-    require(same(weights(eager), weights(graphed)), "must give the same weights in a graph and without, gave others")
+    cure = "mend step(), or leave out captured="
+    require(graphed.way.name == "captured", f"must take steps that a graph can have, got {graphed.way.line}; {cure}")
+    same_weights = same(weights(eager), weights(graphed))
+    require(same_weights, f"must give the same weights in a graph and without, gave others; {cure}")
 
 
 @torch_check
@@ -97,9 +103,9 @@ def cost(offer: Optimizer) -> str:
 
 def _in_words(work: Work, parts: Parts) -> str:
     """Return the work of a step for a person."""
-    weights_ = sum(p.numel() for p in parts.parameters)
+    count_of_weights = sum(p.numel() for p in parts.parameters)
     counts = (
         (work.gradients, "gradient", "gradients"),
-        (work.operations / weights_, "operation a weight", "operations a weight"),
+        (work.operations / count_of_weights, "operation a weight", "operations a weight"),
     )
     return " and ".join(f"{count:.3g} {one if count == 1 else many}" for count, one, many in counts)

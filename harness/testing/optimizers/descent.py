@@ -127,7 +127,8 @@ def train_on(
             if loss <= below or not math.isfinite(loss):
                 break
             next(parts.resume(None, 1))  # back to training
-    require(all(p.dtype == torch.float32 for p in parts.parameters), "must leave the weights in float32; it did not")
+    in_float32 = all(p.dtype == torch.float32 for p in parts.parameters)
+    require(in_float32, "must leave the weights in float32, changed their type; write into them in place")
     return loss
 
 

@@ -42,7 +42,8 @@ def zero_gradient(offer: Optimizer) -> str:
         step(parts, SOME)
         require(
             distance(before, weights(parts)) > 0,
-            f"must move again after a gradient of zeros, stood still for {SOME} steps",
+            f"must move again after a gradient of zeros, stood still for {SOME} steps; keep no scale that a zero gradient "
+            "has made 0",
         )
     return ""
 

@@ -65,7 +65,10 @@ def without_gradient(offer: Optimizer) -> str:
     require(
         torch.equal(*left), "must leave a parameter whose gradient is None where it is, moved it; skip it in step()"
     )
-    require(all(not torch.equal(a, b) for a, b in moved), "must move all parameters that have gradients, left some")
+    require(
+        all(not torch.equal(a, b) for a, b in moved),
+        "must move all parameters that have gradients, left some where they were; go through all groups in step()",
+    )
     return ""
 
 
@@ -76,7 +79,10 @@ def named_parameters(offer: Optimizer) -> str:
         named = _after(offer, {}, lambda p: [(f"weights.{i}", parameter) for i, parameter in enumerate(p)])
     except Exception as error:
         raise NotApplicable(f"it takes no (name, parameter) pairs: {one_line(error):.80}") from error
-    require(same(named, _after(offer, {})), "must do the same with named and unnamed parameters, ended elsewhere")
+    require(
+        same(named, _after(offer, {})),
+        "must do the same with named and unnamed parameters, ended elsewhere; go by no name",
+    )
     return ""
 
 
@@ -89,7 +95,9 @@ def channels_last(offer: Optimizer) -> str:
     moved = distance(plain, weights(start(offer, problems.BOWL)))
     off = distance(plain, _in_layout(offer, torch.channels_last))
     require(
-        off <= 0.02 * moved, f"must step alike in the channels_last layout, got {off / moved:.2g} of the way elsewhere"
+        off <= 0.02 * moved,
+        f"must step alike in the channels_last layout, ended {off / moved:.2g} of the way elsewhere; use reshape() and no view() "
+        "of a weight",
     )
     return ""
 

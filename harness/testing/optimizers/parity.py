@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from harness.console.numbers import assignments
+from harness.console.numbers import assignments, joined
 from harness.errors import HarnessError, did_you_mean, shown
 from harness.plugin.contracts import Optimizer
 from harness.plugin.validate import is_penalty
@@ -27,7 +27,7 @@ from harness.testing.optimizers.rules import (
     rules_of,
 )
 from harness.testing.outcomes import require
-from harness.training.rehearsal import SCALES, Rehearsal, make_valleys
+from harness.training.rehearsal import Rehearsal, compare_steps, loss_of_step
 
 STEPS = 60  # that are compared: more than fifty, for what is done every fiftieth
 NEAR = 1e-10  # how far two weights may be apart, as a part of the way they have come
@@ -125,15 +125,15 @@ def _compare(
     """Return where two optimizers part, and the largest part of the way that they were apart before that."""
     pair = (Rehearsal(one, settings, torch.float64), Rehearsal(other, others, torch.float64))
     start = [weight.detach().clone() for weight in pair[0].weights]
-    rates = [[group["lr"] for group in each.optimizer.param_groups] for each in pair]
+    rates = [[group["lr"] for group in rehearsal.optimizer.param_groups] for rehearsal in pair]
     apart = 0.0
     for number in range(STEPS):
         ends = []
-        for each, built in zip(pair, rates, strict=True):
-            for group, rate in zip(each.optimizer.param_groups, built, strict=True):
+        for rehearsal, built in zip(pair, rates, strict=True):
+            for group, rate in zip(rehearsal.optimizer.param_groups, built, strict=True):
                 group["lr"] = rate * (1 - number / (2 * STEPS))  # what takes the rate into its memory parts here
             torch.manual_seed(number)
-            ends.append(each.step(make_valleys(SCALES[number % len(SCALES)])))
+            ends.append(rehearsal.step(loss_of_step(number)))
         way = max(float((w - s).abs().max()) for w, s in zip(ends[1], start, strict=True))
         off = max(float((a - b).abs().max()) for a, b in zip(*ends, strict=True))
         largest = max(float(w.abs().max()) for w in ends[1])
@@ -148,8 +148,8 @@ def _explain(
 ) -> str:
     """Return that they part, and why, as far as changing the reference shows."""
     parts = (
-        f"must take the steps of {reference.name}, parts from it at step {parted.step} of {STEPS}, by {parted.by:.2g} "
-        f"times the way that the weights have come, at {assignments(others)}"
+        f"must take the steps of {reference.name}, parts from it at step {parted.step} of {STEPS} by {parted.by:.2g} "
+        f"of the way, at {assignments(others)}"
     )
     rule = _rule_of(reference, others)
     if rule is None:
@@ -157,11 +157,8 @@ def _explain(
     for words, changed in changes(rule):
         if _compare(offer, own, *_ruled(changed, others))[0] is None:
             return f"{parts}; likely cause: {words} ({_taken_by(reference)})"
-    precision = "that is as little as single precision makes, and " if parted.by < COARSE else ""
-    return (
-        f"{parts}; {precision}the cause is not known: these parts of {reference.name} were changed, one at a time and two "
-        f"together, and no change gives these steps: {'; '.join(changed_parts(rule))}"
-    )
+    precision = "as little as single precision makes; " if parted.by < COARSE else ""
+    return f"{parts}; {precision}cause unknown: no change of {joined(changed_parts(rule))}, nor of two of them, explains it"
 
 
 def _explain_by_sign(offer: Optimizer, own: Mapping[str, Any], reference: Optimizer, others: Mapping[str, Any]) -> str:
@@ -169,8 +166,7 @@ def _explain_by_sign(offer: Optimizer, own: Mapping[str, Any], reference: Optimi
     if _compare(offer, own, mirrored(reference), others)[0] is None:
         return f"likely cause: {WRONG_SIGN} ({_taken_by(reference)})"
     return (
-        f"the cause is not known: of {reference.name} only the sign of the step was changed, because its rule is none of "
-        "those of SGD, Adagrad, RMSprop, Adam and AdamW"
+        f"cause unknown: a change of the sign does not explain it, and of {reference.name} nothing else can be changed"
     )
 
 
@@ -178,11 +174,19 @@ def _taken_by(reference: Optimizer) -> str:
     return f"so changed, {reference.name} takes these very steps"
 
 
-def _rule_of(reference: Optimizer, settings: Mapping[str, Any]) -> Rule | None:
-    """Return the rule by which the reference steps, None where it is none of those that can be varied."""
-    group = Rehearsal(reference, settings, torch.float64).optimizer.param_groups[0]
+def plain_rule(offer: Optimizer, settings: Mapping[str, Any]) -> Rule | None:
+    """Return the rule whose steps an optimizer takes, exactly or but for the rounding of float32, as a run compares arms."""
+    for rule in rules_of(Rehearsal(offer, settings).optimizer.param_groups[0]):
+        if compare_steps(offer, settings, *_ruled(rule, settings)) != "not":
+            return rule
+    return None
+
+
+def _rule_of(offer: Optimizer, settings: Mapping[str, Any]) -> Rule | None:
+    """Return the rule by which an optimizer steps, None where it is none of those that are known and can be varied."""
+    group = Rehearsal(offer, settings, torch.float64).optimizer.param_groups[0]
     for rule in rules_of(group):
-        if _compare(reference, settings, *_ruled(rule, settings))[0] is None:
+        if _compare(offer, settings, *_ruled(rule, settings))[0] is None:
             return rule
     return None
 

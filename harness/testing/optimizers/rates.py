@@ -90,10 +90,10 @@ def _moved(offer: Optimizer, settings: Mapping[str, Any], scheduler: Scheduler =
 
 
 def _require_in_proportion(low_distance: float, high_distance: float, low: float, high: float, setting: str) -> None:
-    times_ = high_distance / low_distance if low_distance else math.inf if high_distance else 0.0
+    factor = high_distance / low_distance if low_distance else math.inf if high_distance else 0.0
     require(
-        times_ >= math.sqrt(high / low),
-        f"must move about {high / low:.3g} x as far {setting} lr={high:.3g} as with lr={low:.3g}, moved {times_:.3g} x as "
+        factor >= math.sqrt(high / low),
+        f"must move about {high / low:.3g} x as far {setting} lr={high:.3g} as with lr={low:.3g}, moved {factor:.3g} x as "
         "far; use group['lr'] in step()",
     )
 

@@ -19,6 +19,7 @@ from harness.plugin.contracts import Optimizer
 EPSILONS = (0.0, 1e-16, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)  # that libraries have as their defaults
 WRONG_SIGN = "the wrong sign of the step, which goes up the gradient"
 BETAS = (0.0, 0.9, 0.95, 0.98, 0.99, 0.999)
+NUMBERS = ("weight_decay", "eps", "momentum", "dampening", "alpha")  # entries of a group that a rule is told by
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ class Ruled(torch.optim.Optimizer):
 
 def rules_of(group: Mapping[str, Any]) -> Iterator[Rule]:
     """Yield the rules that an optimizer with such a parameter group may have; it is then tried which one it has."""
+    if any(not isinstance(group[name], int | float) for name in NUMBERS if name in group):
+        return  # Adafactor has two epsilons
     decay = float(group.get("weight_decay", 0.0))
     eps = float(group.get("eps", 0.0))
     for way in ("coupled", "decoupled"):
@@ -132,6 +135,24 @@ def rules_of(group: Mapping[str, Any]) -> Iterator[Rule]:
             yield Rule(second="sum" if eps else "none", eps=eps, decay=decay, decay_way=way)
 
 
+def words_of(rule: Rule) -> str:
+    """Return the name of the method that a rule is, with what makes it a variant.
+
+    >>> words_of(Rule("sum", 0.9, begins_with_gradient=True, nesterov=True))
+    'SGD with Nesterov momentum 0.9'
+    """
+    nesterov = "Nesterov " if rule.nesterov else ""
+    momentum = f" with {nesterov}momentum {rule.beta1:g}" if rule.first != "gradient" else ""
+    match rule.second:
+        case "none":
+            return f"SGD{momentum or ' without momentum'}"
+        case "sum":
+            return "Adagrad"
+    if rule.after:
+        return f"RMSprop{momentum}"
+    return "AMSGrad" if rule.largest else "Adam"
+
+
 def changes(rule: Rule) -> Iterator[tuple[str, Rule]]:
     """Yield what may have been written instead of a rule, in words and as a rule: one change each, then two at a time."""
     single = list(_single_changes(rule))
@@ -142,15 +163,14 @@ def changes(rule: Rule) -> Iterator[tuple[str, Rule]]:
 
 
 def changed_parts(rule: Rule) -> list[str]:
-    """Return in words which parts of a rule ``changes`` changes."""
-    parts = ["the sign of the step"]
+    """Return in a word each which parts of a rule ``changes`` changes; docs/plugins.md has what it makes of them."""
+    parts = ["sign"]
     if rule.first != "gradient":
-        parts.append("momentum (sum or average, first value, bias correction, Nesterov, decay rate)")
+        parts.append("momentum")
     if rule.second != "none":
-        parts.append("the second moment (bias correction, AMSGrad, decay rate)")
-        parts.append("epsilon (its value, inside or outside the root)")
+        parts += ["second moment", "epsilon"]
     if rule.decay:
-        parts.append("weight decay (coupled or decoupled, times the rate or not, its sign, none)")
+        parts.append("weight decay")
     return parts
 
 

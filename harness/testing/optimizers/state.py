@@ -89,7 +89,7 @@ def keeps_attributes(offer: Optimizer) -> str:
         torch.manual_seed(1)
         step(parts)
     unsteady = {place for place, *_ in differences(trained.optimizer, again.optimizer)}
-    lost = [each for each in differences(trained.optimizer, resumed.optimizer) if each[0] not in unsteady]
+    lost = [entry for entry in differences(trained.optimizer, resumed.optimizer) if entry[0] not in unsteady]
     if lost:
         place, kept, other = lost[0]
         raise AssertionError(

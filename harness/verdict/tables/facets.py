@@ -129,8 +129,8 @@ def _row(examined: Examined, entry: Entry) -> dict[str, Any]:
 
 def _beside(entry: Entry) -> dict[str, float]:
     """Return the columns that stand beside a label and decide nothing."""
-    found = posterior(entry.estimate, entry.margin())
-    columns = {"p_within": found.within, "p_above": found.above, "p_below": found.below}
+    beliefs = posterior(entry.estimate, entry.margin())
+    columns = {"p_within": beliefs.within, "p_above": beliefs.above, "p_below": beliefs.below}
     if isinstance(entry.compared, PairedNumbers) and len(entry.compared.units) > 1:
         scatter, singles = entry.compared.scatter(), entry.compared.single_searches(entry.margin())
         columns |= {"sd_searches": scatter.searches, "sd_seeds": scatter.seeds}

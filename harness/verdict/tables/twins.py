@@ -56,7 +56,7 @@ def compute(records: Records) -> DataFrame:
 
 
 def _pair_rows(records: Records, network: Network, pair: Pair) -> list[dict[str, Any]]:
-    """Return a row per measure, over the starts of which both arms have a run and a twin."""
+    """Return a row per measure, over the starts from which both arms have a run and a twin."""
     import numpy as np
 
     by_start: dict[str, list[tuple[float, float]]] = {}  # by measure, then per start: between, within

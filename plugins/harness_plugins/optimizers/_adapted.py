@@ -248,6 +248,26 @@ def taken_back(class_: Any) -> Any:
     return TakenBack
 
 
+def accumulating(class_: Any) -> Any:
+    """Return a class that keeps its momentum in its state: the library's leaves it in the gradients, which the loop makes anew."""
+    import torch
+
+    class Accumulating(class_):  # type: ignore[misc]
+        @torch.no_grad()
+        def step(self, closure: Any = None) -> Any:
+            objective = torch.enable_grad()(closure)() if closure else None
+            weights = [weight for group in self.param_groups for weight in group["params"] if weight.grad is not None]
+            gradients = [weight.grad for weight in weights]
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.grad = gradient + self.state[weight].get("kept", 0.0)
+            super().step()
+            for weight, gradient in zip(weights, gradients, strict=True):
+                self.state[weight]["kept"], weight.grad = weight.grad, gradient
+            return objective
+
+    return Accumulating
+
+
 def constant(value: float) -> Any:
     """Return a schedule of one value, as GSAM wants for its radius."""
 

@@ -6,16 +6,18 @@ https://github.com/kozistr/pytorch_optimizer, version 4.1, the optional extra ``
 searched, in the range that a measurement on a small network gave (``_ranges``), and not even that where the method
 chooses it itself (D-Adaptation, Prodigy, AdamG); ``[search.space."pytorch_optimizer:Adan"]`` fixes or searches more, with
 ``beta1``, ``beta2`` for its ``betas``. What differs from its defaults: weight decay is 0, for the L2 is part of the common
-objective. Its Muons get their groups by shape, as 'muon' does, with steps of AdamW's size, so that one rate serves both
-halves. One that takes matrices only (SpectralSphere) has an AdamW for the rest. One that goes around another optimizer goes
-around AdamW, or around any that stands in brackets, ``pytorch_optimizer:Lookahead(sgd)``. ``_adapted`` has the classes that
-are called in another way than torch's.
+objective. Where its defaults switch the whole method off (PID, QHAdam, QHM and SGDP), those of the paper stand. Its Muons get
+their groups by shape, as 'muon' does, with steps of AdamW's size, so that one rate serves both halves. One that takes
+matrices only (SpectralSphere) has an AdamW for the rest. One that goes around another optimizer goes around AdamW, or around
+any that stands in brackets, ``pytorch_optimizer:Lookahead(sgd)``. ``_adapted`` has the classes that are called in another
+way than torch's.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
@@ -56,10 +58,17 @@ SET: dict[str, dict[str, Any]] = {
     "ApolloDQN": {"warmup_steps": 1},  # else it has a schedule of its own
     "GrokFastAdamW": {"normalize_lr": False},  # else a group's own rate is not scaled as the others are
     "AdaLOMO": {"loss_scale": 0.0},  # for half precision
+    "QHAdam": {"nus": (0.7, 1.0)},  # as in the paper; with the library's (1, 1) it is Adam
     "RAdam": {"degenerated_to_sgd": True},  # as in the paper; else it stands still at first
     "Ranger21": {"norm_loss_factor": 0.0},  # a penalty on the weights
-    "SCION": {"norm_type": 0},  # what the default, an enumeration's member that cannot be saved, stands for
-    "SCIONLight": {"norm_type": 0},
+    "SCION": {"norm_type": 1},  # AUTO: what the default, an enumeration's member that cannot be saved, stands for
+    "SCIONLight": {"norm_type": 1},
+}
+BEGUN: dict[str, dict[str, Any]] = {  # defaults of the papers, where those of the library switch the whole method off
+    "PID": {"momentum": 0.9},
+    "QHAdam": {"beta1": 0.995},
+    "QHM": {"momentum": 0.999, "nu": 0.7},
+    "SGDP": {"momentum": 0.9},
 }
 ADAPTED: dict[str, Any] = {  # classes that are called in another way than torch's
     "A2Grad": _adapted.scaled,
@@ -68,6 +77,7 @@ ADAPTED: dict[str, Any] = {  # classes that are called in another way than torch
     "AliG": partial(_adapted.with_lr_as, entry="max_lr"),
     "BSAM": lambda class_: _adapted.evaluated_first(_adapted.taken_back(class_)),  # its noise goes where gradients are
     "LOMO": _adapted.unfused,
+    "SCIONLight": _adapted.accumulating,
     "SPlus": _adapted.averaged_later,
     "SWATS": _adapted.scaled,
     "SpectralSphere": _companion.with_companion,
@@ -86,12 +96,12 @@ CAPABILITIES: dict[str, dict[str, Any]] = {
 KNOWN = (  # checks, names, why they fail
     (
         ("keeps_gradients",),
-        ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad", "OrthoGrad"),
+        ("Adalite", "GrokFastAdamW", "LARS", "Muon", "NorMuon", "NovoGrad", "OrthoGrad", "PID"),
         "it works in p.grad itself",
     ),
     (
         ("keeps_gradients",),
-        ("Ranger", "Ranger21", "SCIONLight", "ScheduleFreeAdamW", "StableSPAM"),
+        ("Ranger", "Ranger21", "ScheduleFreeAdamW", "StableSPAM"),
         "it works in p.grad itself",
     ),
     (("obeys_schedule",), ("FTRL", "Gravity"), "it divides by its rate, which may not be 0"),
@@ -159,7 +169,8 @@ def find(name: str) -> Optimizer | None:
         return _wrappers.alone(name, class_, rates, failures)
     able = {"known_failures": failures, **CAPABILITIES.get(name, {})}
     searched = None if name in FINDS_RATE else rates
-    return _library.offer(full, _maker(name, class_), _described(name, class_), searched, **able)
+    offer = _library.offer(full, _maker(name, class_), _described(name, class_), searched, **able)
+    return replace(offer, defaults={**offer.defaults, **BEGUN.get(name, {})})
 
 
 def names() -> Sequence[str]:
@@ -167,6 +178,14 @@ def names() -> Sequence[str]:
     if find_spec("pytorch_optimizer") is None:
         return []
     return sorted(name for name, class_ in _classes().items() if not _excluded(name, class_))
+
+
+def refused() -> Mapping[str, str]:
+    """Return every class that cannot train here, with the reason; where the library is not installed, that of all."""
+    if find_spec("pytorch_optimizer") is None:
+        return {"*": MISSING}
+    reasons = {name: _excluded(name, class_) for name, class_ in sorted(_classes().items())}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def _excluded(name: str, class_: Any) -> str:
@@ -239,4 +258,7 @@ def _classes() -> dict[str, Any]:
 @hookimpl
 def harness_catalogues() -> list[Catalogue]:
     """Offer the library's optimizers, as pytorch_optimizer:NAME."""
-    return [Catalogue("optimizer", "pytorch_optimizer", find, names, qualified=True, reference="Kim 2021")]
+    catalogue = Catalogue(
+        "optimizer", "pytorch_optimizer", find, names, qualified=True, reference="Kim 2021", refused=refused
+    )
+    return [catalogue]

@@ -6,11 +6,16 @@ searches more, with ``beta1`` and ``beta2`` for its ``betas``. As in timm, a mom
 network's parameters are one group, and weight decay is 0, for the L2 is part of the common objective. So names that
 differ in their decay alone (lamb, lambw) are one algorithm until a benchmark gives them a ``weight_decay``, and have one
 range.
+
+timm's LARS and LAMB scale a layer's step by the ratio of the norms of its weights and its step, but only where weights
+decay. Without that ratio they are SGD with momentum, and Adam with clipped gradients. So ``always_adapt`` is True here, and they
+scale always; ``[search.space."timm:lars"] always_adapt = false`` gives what timm does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,25 +27,21 @@ from harness_plugins.optimizers import _library, _ranges
 if TYPE_CHECKING:
     import torch
 
-EXCLUDED = {  # patterns of names
-    "bnb*": "it needs bitsandbytes and its state is in 8 bits",
-    "fused*": "it needs NVIDIA's apex",
+EXCLUDED = {  # by the beginning of a name
+    "bnb": "it is bitsandbytes' version for GPUs, a library that the harness does not use",
+    "fused": "it is the version of NVIDIA's apex, a library that the harness does not use",
 }
+ELSEWHERE = {"ademamix": "pytorch_optimizer:AdEMAMix"}  # what timm has in such a version only
 DECAYS = ("corrected_weight_decay", "decoupled", "decoupled_decay", "decoupled_weight_decay", "no_prox", "wd_ratio")
-LIKE = {  # by class, for names that were not measured: the one whose range they have, wider
-    "AdafactorBigVision": "timm:adafactor",
-    "Kron": "pytorch_optimizer:Kron",
-    # cautious ones take some of the steps of these
-    "Adafactor": "timm:adafactor",
-    "AdamP": "timm:adamp",
-    "AdamWLegacy": "timm:adamwlegacy",
-    "Adan": "timm:adan",
-    "Adopt": "timm:adopt",
-    "Lamb": "timm:lamb",
-    "LaProp": "timm:laprop",
-    "Mars": "timm:mars",
-    "NAdamW": "timm:nadamw",
-    "RMSpropTF": "timm:rmsproptf",
+ADAPTING = (
+    "Lamb",
+    "Lars",
+)  # classes that scale steps by layer only where weights decay, unless they are told to always
+CLIPPED = (
+    "its step is by the rate or by the ratio of the norms, whichever is less, so above the ratio all rates are one"
+)
+KNOWN: Mapping[str, Mapping[str, str]] = {  # checks that fail, and why, by name
+    **dict.fromkeys(("larc", "nlarc"), dict.fromkeys(("obeys_lr", "obeys_schedule"), CLIPPED)),
 }
 UNSAVED = ("*adafactorbv*", "kron*")  # a state that names a data type; a generator that is in no state
 
@@ -55,18 +56,26 @@ def find(name: str) -> Optimizer | None:
         raise PluginError(reason)
     class_ = factory.get_optimizer_info(name).opt_class
     make = partial(factory.create_optimizer_v2, opt=name)
-    rates = _ranges.of(same_steps(name), LIKE.get(class_.__name__, ""))
+    rates = _ranges.of(same_steps(name))
     if name == "adahessian":
         return _library.offer(f"timm:{name}", _adahessian, class_, rates, second_order=True)
     if name.startswith("kron"):
         make = partial(_uncompiled, make)
     resumes = not any(fnmatch(name, pattern) for pattern in UNSAVED)
-    return _library.offer(f"timm:{name}", make, class_, rates, resumes=resumes)
+    offer = _library.offer(f"timm:{name}", make, class_, rates, resumes=resumes, known_failures=KNOWN.get(name, {}))
+    if class_.__name__ in ADAPTING:
+        return replace(offer, defaults={**offer.defaults, "always_adapt": True})
+    return offer
 
 
 def names() -> Sequence[str]:
     """Return every name that can train here."""
     return [name for name in _factory().list_optimizers() if not _excluded(name)]
+
+
+def refused() -> Mapping[str, str]:
+    """Return every name that cannot train here, with the reason."""
+    return {name: _excluded(name) for name in _factory().list_optimizers() if _excluded(name)}
 
 
 def same_steps(name: str) -> str:
@@ -96,7 +105,12 @@ def _settings(info: Any) -> dict[str, Any]:
 
 
 def _excluded(name: str) -> str:
-    return next((reason for pattern, reason in EXCLUDED.items() if fnmatch(name, pattern)), "")
+    """Return why an optimizer cannot train here, and which one to use instead; "" for one that can."""
+    for beginning, reason in EXCLUDED.items():
+        if name.startswith(beginning):
+            plain = name.removeprefix(beginning).removesuffix("8bit")
+            return f"{reason}; use '{ELSEWHERE.get(plain, f'timm:{plain}')}'"
+    return ""
 
 
 def _uncompiled(make: Any, parameters: Any, **hyperparameters: Any) -> torch.optim.Optimizer:
@@ -144,4 +158,4 @@ def _factory() -> Any:
 @hookimpl
 def harness_catalogues() -> list[Catalogue]:
     """Offer timm's optimizers, as timm:NAME."""
-    return [Catalogue("optimizer", "timm", find, names, qualified=True, reference="Wightman 2019")]
+    return [Catalogue("optimizer", "timm", find, names, qualified=True, reference="Wightman 2019", refused=refused)]

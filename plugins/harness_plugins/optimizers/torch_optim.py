@@ -10,7 +10,7 @@ and without both it is plain SGD. Muon moves matrices and has an AdamW for the r
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import Catalogue, Optimizer, PluginError, hookimpl
@@ -57,6 +57,11 @@ def names() -> Sequence[str]:
     return sorted(set(_classes()) - set(EXCLUDED))
 
 
+def refused() -> Mapping[str, str]:
+    """Return every class that cannot train here, with the reason."""
+    return EXCLUDED
+
+
 def _classes() -> dict[str, Any]:
     import torch
 
@@ -68,4 +73,4 @@ def _classes() -> dict[str, Any]:
 @hookimpl
 def harness_catalogues() -> list[Catalogue]:
     """Offer torch's optimizers, as torch:NAME."""
-    return [Catalogue("optimizer", "torch", find, names, qualified=True, reference="arXiv:1912.01703")]
+    return [Catalogue("optimizer", "torch", find, names, qualified=True, reference="arXiv:1912.01703", refused=refused)]

@@ -74,7 +74,8 @@ def budget_panel(
         _set_y_ends(axes, table, outcome.searched.goal, outcome.searched.unit)
         _set_trials_axis(axes, table)
         name_y_axis(axes, outcome.trial_title, outcome.searched.unit)
-        described = f"{look.label}: best {outcome.trial_title} to be expected against trials"
+        band = ", with its 95 % band" if rows["low"].notna().any() else ""
+        described = f"{look.label}: best {outcome.trial_title} to be expected against trials{band}"
         return to_svg(figure, name, described, {}, named_arms(rows, looks))
 
 
@@ -142,5 +143,6 @@ def duel_panel(rows: DataFrame, arm: str, looks: Mapping[str, ArmLook], name: st
         _set_trials_axis(axes, rows)
         label = looks[arm].label
         name_y_axis(axes, f"P({label} beats the arm of the line)", "%")
-        described = f"Probability that the search of {label} beats each other arm's"
+        bands = ", with 95 % bands" if len(rivals) <= MOST_BANDS else ""
+        described = f"Probability that the search of {label} beats each other arm's{bands}"
         return to_svg(figure, name, described, {}, named_arms(rows, looks))

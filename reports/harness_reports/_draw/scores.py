@@ -148,8 +148,9 @@ def learning_curves(table: DataFrame, looks: Mapping[str, ArmLook], title: str, 
         set_whole_ticks(axes)
         axes.set_xlabel("epoch")
         name_y_axis(axes, title, unit)
-        band = " and 95 % band" if len(looks) <= MOST_BANDS else ""
-        described = f"{title} against epoch, mean{band} over seeds per arm"
+        kind = "range of the seeds" if log else "95 % band over seeds"
+        band = f" and {kind}" if len(looks) <= MOST_BANDS else " over seeds"
+        described = f"{title} against epoch, mean{band} per arm"
         return to_svg(figure, name, described, {}, named_arms(table, looks))
 
 

@@ -91,6 +91,7 @@ def untuned_rows(page: Page) -> list[dict[str, Any]]:
             continue
         unit, seeds = row["unit"], numbers.counted(int(row["seeds"]), "seed")
         equal = "the same in every seed" if row["draws"] == row["seeds"] > 1 and row["low"] != row["low"] else ""
+        equal = "the same in every run" if row["low"] == row["high"] else equal
         points = "points" if unit == "%" else unit
         rows.append(
             {
@@ -101,7 +102,7 @@ def untuned_rows(page: Page) -> list[dict[str, Any]]:
                 "seeds": f"{seeds}, {row['failed']} failed" if row["failed"] else seeds,
                 "tuned": numbers.plain(row["tuned"], unit),
                 "gain": numbers.plain(row["gain"], unit) if math.isfinite(row["gain"]) else numbers.NOTHING,
-                "interval": numbers.span(row["low"], row["high"], unit) or equal,
+                "interval": equal or numbers.span(row["low"], row["high"], unit),
                 "below": row["gain"] < 0,
             }
         )

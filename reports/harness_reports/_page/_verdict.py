@@ -18,7 +18,7 @@ MEANINGS = {
     "value only": "equally good, not the same minima",
     "refuted": "not even equally good",
     "inconclusive": "not settled by this run",
-    "mixed": "the networks differ",
+    "mixed": "not the same answer for all networks",
 }
 CONTROLS = {"aa": "A/A: ", "different": "known different: "}
 HASH_DIGITS = 12

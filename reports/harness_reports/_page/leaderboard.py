@@ -80,8 +80,15 @@ def _mean_cell(row: Mapping[str, Any], draw: str) -> dict[str, str]:
         spread = f"; standard deviation of {row['draws']} {draw}s {sd}" if row["draws"] > 1 else ""
         tip = f"{numbers.counted(row['n'], 'seed')} from {low} to {high}{spread}"
     examples = sampled_examples(row["covers"])
-    interval = numbers.span(row["low"], row["high"], unit) + (f", of {examples}" if examples else "")
+    interval = _ends(row["low"], row["high"], unit) + (f", of {examples}" if examples else "")
     return {"mean": numbers.plain(row["mean"], unit, width), "interval": interval, "tip": tip}
+
+
+def _ends(low: float, high: float, unit: str) -> str:
+    """Return both ends of an interval; "" where they read alike, for a width of nothing would be no news."""
+    text = numbers.span(low, high, unit)
+    first, _, last = text.partition(" to ")
+    return "" if first == last else text
 
 
 def _constant_row(page: Page, metrics: Sequence[str]) -> dict[str, Any] | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from harness import numbers, typed
@@ -11,13 +12,15 @@ from harness_reports._page._section import Page, Section
 from harness_reports._page._tiles import tiles
 from harness_reports._words.benchmark import machines, training_precision
 
+LONGEST = 240  # signs of a command that is not folded
+
 
 def run(page: Page) -> dict[str, Any]:
     """Return what the section shows."""
     meta = page.records.meta
     plugins = [(name, plugin["origin"], plugin["sha256"]) for name, plugin in meta.plugins.items()]
     return {
-        "command": typed(meta.command),
+        "command": _command(meta.command),
         "tiles": tiles(page),
         "facts": _run_facts(page),
         "benchmark": _as_toml(meta.benchmark),
@@ -25,6 +28,17 @@ def run(page: Page) -> dict[str, Any]:
         "plugins": plugins,
         "left_out": meta.data["left_out"],
         "runs": _comparison_runs(page),
+    }
+
+
+def _command(words: Sequence[str]) -> dict[str, Any]:
+    """Return the command as it is typed, and how a long one begins."""
+    text = typed(words)
+    return {
+        "text": text,
+        "is_long": len(text) > LONGEST,
+        "begins": typed(takewhile(lambda word: not word.startswith("--"), words)),
+        "options": sum(word.startswith("--") for word in words),
     }
 
 

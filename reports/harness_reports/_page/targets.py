@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers
+from harness.results.tables.draws import draw_word
 from harness_reports._draw.axes import set_ticks
 from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
@@ -53,7 +54,7 @@ def targets(page: Page) -> dict[str, Any] | None:
     summary = f"How many seeds reached it, and when: {reached}{more}"
     return {
         "summary": summary,
-        "together": page.records.meta.planned_replicates > 1,
+        "draws": f"{draw_word(page.records)}s",
         "target": target,
         "heads": UNITS,
         "rows": rows,
@@ -125,7 +126,8 @@ def _reached_figure(steps: DataFrame, looks: Mapping[str, ArmLook], unit: str, u
         axes.set_xlim(left=0)
         set_ticks(axes)
         axes.set_xlabel(unit)
-        title = f"Part of the seeds that have reached the target against {unit}"
+        bands = ", with 95 % bands" if len(drawn) <= MOST_BANDS else ""
+        title = f"Part of the seeds that have reached the target against {unit}{bands}"
         return to_svg(figure, f"time-to-target-{unit}", title, {}, named_arms(steps, looks))
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
+from harness.verdict.reading import read_verdicts
 from harness_reports._words import constant
 
 if TYPE_CHECKING:
     from harness_reports._words.outcome import Outcome
 
 LABEL = "inconclusive (tuning)"
+SETTLED = (
+    "supported",
+    "value only",
+)  # statements with which every arm is equally good: the verdict has weighed the alarms
 GRAVE = ("defaults", "chance")  # alarms that stand first among the doubts
 
 
@@ -31,8 +36,28 @@ def grave_doubts(outcome: Outcome) -> dict[str, str]:
     sentences = {}
     for arm, reasons in tuning_doubts(outcome).items():
         if arm in grave:
-            sentences[arm] = f"{outcome.labels.get(arm, arm)} is {LABEL}, not worse: {numbers.joined(reasons)}."
+            sentences[arm] = in_doubt(outcome, arm, reasons)
     return sentences
+
+
+def in_doubt(outcome: Outcome, arm: str, reasons: list[str]) -> str:
+    """Return in a sentence or two that the search of an arm is in doubt, and why."""
+    label, why = outcome.labels.get(arm, arm), numbers.joined(reasons)
+    if verdict_stands(outcome, arm):
+        return f"The search of {label} is in doubt, because {why}. The verdict does not depend on it."
+    return f"{label} is {LABEL}. Its search is in doubt, because {why}."
+
+
+def verdict_stands(outcome: Outcome, arm: str) -> bool:
+    """Return whether the verdict on the arm's network calls its arms equally good, and has so weighed their alarms."""
+    verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
+    free = outcome.records.meta.benchmark["search"].get("objective", "common") != "common"
+    if not verdicts or free or int(verdicts[0].pooled["replicates_promised"]) == 1:
+        return False
+    return any(
+        network.row["statement"] in SETTLED and arm.startswith(f"{network.network}/")
+        for network in verdicts[0].networks
+    )
 
 
 def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:
@@ -50,7 +75,7 @@ def _reason_of_alarm(outcome: Outcome, row: dict[str, Any]) -> str:
     if row["alarm"] == "defaults":
         below = numbers.difference(row["value"], outcome.deciding.unit)
         half_margin = numbers.difference(row["limit"], outcome.deciding.unit)
-        return f"its {score} is {below} worse than with its optimizer's defaults, untuned (half the margin is {half_margin})"
+        return f"its {score} lies {below} behind that of its optimizer's defaults, untuned (half the margin is {half_margin})"
     return {
         "edge": "its learning rate is at the edge of the searched range",
         "rising": "its scores rise towards the edge of the searched learning rates",

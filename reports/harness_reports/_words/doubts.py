@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness import numbers
 from harness.verdict.reading import read_verdicts
+from harness_reports._words import alarms
 from harness_reports._words.headline import Headline
 from harness_reports._words.names import capitalized, metric_title
 from harness_reports._words.notices import Notice, notices
@@ -29,6 +30,7 @@ ORDER = (
     "tuning",  # another alarm of an arm's search
     "control",  # a control that says what it should not
     "power",  # how large a difference had to be
+    "weighed",  # an alarm of an arm's search that the verdict does not depend on
     "values",  # runs without a finite value
     "trials",  # trials that failed, or a learning rate near the edge
     "data",  # examples that could not be read
@@ -63,7 +65,7 @@ def doubts(outcome: Outcome, headline: Headline) -> list[Remark]:
     found = [
         *_of_verdict(outcome, listed),
         *_of_controls(outcome),
-        *_below_defaults(outcome, listed),
+        *_below_defaults(outcome),
         *_of_notices(outcome, listed),
         *_of_caveat(outcome, headline),
         *_of_probes(outcome),
@@ -76,6 +78,12 @@ def gravest(remarks: list[Remark]) -> list[Remark]:
     """Return at most ``MOST_SHOWN`` doubts, the gravest first; those of one kind about many arms are one doubt."""
     grave = [remark for remark in _grouped(remarks) if remark.kind != "note"]
     return grave[:MOST_SHOWN]
+
+
+def untold(headline: Headline, first: list[Remark]) -> list[str]:
+    """Return what limits the answer, its power and its caveat, where none of the first doubts says it."""
+    told = [remark.text for remark in first]
+    return [text for text in (headline.power, headline.caveat) if text and text not in told]
 
 
 def others(remarks: list[Remark]) -> list[Remark]:
@@ -148,9 +156,9 @@ def _one_search_text(outcome: Outcome) -> str:
     )
 
 
-def _below_defaults(outcome: Outcome, listed: Sequence[Notice]) -> Iterator[Remark]:
+def _below_defaults(outcome: Outcome) -> Iterator[Remark]:
     """Yield the arms whose own defaults score higher on test than they do, if no alarm says so already."""
-    alarmed = {notice.arm for notice in listed if notice.kind == "defaults"}
+    alarmed = {outcome.labels.get(arm, arm) for arm in alarms.alarmed_arms(outcome, "defaults")}
     for row in outcome.rows("untuned"):
         label = outcome.labels.get(row["arm"], "")
         if label and label not in alarmed and row["gain"] < 0:

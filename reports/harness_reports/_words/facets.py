@@ -75,7 +75,7 @@ def facet_sentence(verdict: NetworkVerdict, facet: str, labels: Labels) -> str:
     """Return what a facet came to in one plain sentence."""
     word, rows = str(verdict.row[facet]), arm_rows(verdict, facet)
     if word == "not applicable":
-        return "Nothing of it is trained, so there is nothing to compare." if len(labels) > 1 else "There is one arm."
+        return f"Not asked: {rows[0]['detail']}." if rows and len(labels) > 1 else "There is one arm."
     if word == "not measured":
         return "It was not measured; the doubts name the command."
     if word == "similar":

@@ -13,7 +13,7 @@ from harness import numbers
 from harness.verdict.reading import read_verdicts
 from harness_reports._words import alarms, constant
 from harness_reports._words.coverage import DRAWS_ALONE, SEEDS_ALONE, sampled_examples
-from harness_reports._words.names import PARTS, differing_parts, metric_title
+from harness_reports._words.names import PARTS, capitalized, differing_parts, metric_title
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.power import draw_of, half_width, power_sentence
 
@@ -28,17 +28,13 @@ STATEMENTS = {
     "value only": "Equally good, but not the same minima",
     "refuted": "Not equally good",
     "inconclusive": "Not settled",
-    "mixed": "The networks disagree",
 }  # a verdict's statement, as the answer begins
-SETTLED = (
-    "supported",
-    "value only",
-)  # statements with which every arm is equally good: the verdict has weighed the alarms
 NOT_COMPARED = (
     "Minima are not compared: each arm may have an objective of its own (search.objective = free), so the arms are ranked and "
     "nothing more."
 )
 FEWEST_SEEDS = 2  # the spread of a single seed is not known
+NOT_TUNED = "not tuned"  # the state of an arm whose search has ended without a good trial
 ROUNDING = 1e-9  # two means that differ by this part of their size are equal
 MOST_NAMED = 3  # arms in a sentence; further ones are counted
 
@@ -54,7 +50,6 @@ class Headline:
     detail: str
     caveat: str = NOT_TESTED  # "" where the verdict says what was tested
     power: str = ""  # how small a difference the run could have seen
-    doubts: tuple[str, ...] = ()  # a sentence for each of the gravest alarms; they come first among the doubts
 
 
 def headline(outcome: Outcome) -> Headline:
@@ -64,7 +59,7 @@ def headline(outcome: Outcome) -> Headline:
     it is "inconclusive (tuning)". Where the verdict stands in spite of an alarm, the alarm is among the doubts alone.
     """
     ranked = _ranking_headline(outcome)
-    ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()), power=power_sentence(outcome))
+    ranked = replace(ranked, power=power_sentence(outcome))
     begins = _beginning(outcome)
     answer = _joined_answer(begins, ranked.answer) if begins else ranked.answer
     lost = _lost_arms(outcome)
@@ -84,7 +79,22 @@ def _joined_answer(begins: str, ranked: str) -> str:
 def _beginning(outcome: Outcome) -> str:
     """Return what the verdict says, as the beginning of the answer; "" where nothing is compared."""
     statement = _statement(outcome)
-    return STATEMENTS.get(statement, statement)
+    return _of_each_network(outcome) if statement == "mixed" else STATEMENTS.get(statement, statement)
+
+
+def _of_each_network(outcome: Outcome) -> str:
+    """Return "Supported with linear, inconclusive with mlp": a network is named by what the others do not share."""
+    verdict = read_verdicts(outcome.records.meta, outcome.results.tables)[0]
+    networks = [network for network in verdict.networks if int(network.row["arms"]) > 1]
+    backbones = {network.network.partition("+")[0] for network in networks}
+    names: dict[str, list[str]] = {}
+    for network in networks:
+        backbone, _, head = network.network.partition("+")
+        names.setdefault(str(network.row["statement"]), []).append(
+            head if head and len(backbones) == 1 else network.network or backbone
+        )
+    parts = [f"{statement} with {_some_names(labels)}" for statement, labels in names.items()]
+    return capitalized(", ".join(parts))
 
 
 def _statement(outcome: Outcome) -> str:
@@ -100,11 +110,14 @@ def _statement(outcome: Outcome) -> str:
 def _lost_arms(outcome: Outcome) -> str:
     """Return the arms without a result and those that lost runs, as the end of the answer; "" where there are none."""
     rows = outcome.deciding_rows or []
+    untuned = [outcome.labels[row["arm"]] for row in rows if row["state"] == NOT_TUNED]
     without = [outcome.labels[row["arm"]] for row in rows if not row["n"] and row["failed"] + row["diverged"]]
     partly = [row for row in rows if row["n"] and row["failed"] + row["diverged"]]
     ending = ""
     if without and len(without) < len(rows):
         ending += f"; {_some_names(without)} failed in every run"
+    if untuned and len(untuned) < len(rows):
+        ending += f"; no trial of {_some_names(untuned)} ended well"
     if partly:
         lost = [
             f"{outcome.labels[row['arm']]} lost {row['failed'] + row['diverged']} of {row['planned']} runs"
@@ -176,8 +189,11 @@ def _answer(outcome: Outcome, best: Row) -> str:
     labels, leads, doubted = outcome.labels, outcome.leads, alarms.tuning_doubts(outcome)
     ties = [row for row in leads if not row["low"] > 0]
     behind = [row for row in leads if row["low"] > 0 and row["arm"] not in doubted]
-    unsure = [labels[row["arm"]] for row in [*([best] if ties else []), *leads] if row["arm"] in doubted]
-    ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure and _statement(outcome) not in SETTLED else ""
+    open_arms = [
+        row["arm"] for row in [*([best] if ties else []), *leads] if not alarms.verdict_stands(outcome, row["arm"])
+    ]
+    unsure = [labels[arm] for arm in open_arms if arm in doubted]
+    ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure else ""
     if alone := next((row["covers"] for row in leads if row["covers"] in DRAWS_ALONE), ""):
         ending += f"; over {alone} alone: {SEEDS_ALONE}"
     if not ties:
@@ -199,12 +215,12 @@ def _why_tied(arms: str, ties: Sequence[Row], best: Row) -> str:
         return f"without two {draw_of(ties[0])}s in common, nothing tells {arms} apart"
     if all(_equal_means(row, best) for row in ties):
         halves = [half_width(row) for row in ties if row["low"] == row["low"]]
-        return f"{arms} have the same mean {title}{f' (± {numbers.difference(max(halves), unit)})' if halves else ''}"
+        return f"{arms} have the same mean {title}{f' (95 % interval ± {numbers.difference(max(halves), unit)})' if halves else ''}"
     if any(row["low"] != row["low"] for row in ties):
         return f"every {draw_of(ties[0])} has the same difference, so nothing tells {arms} apart"
     largest_lead = numbers.difference(max(abs(row["lead"]) for row in ties), unit)
     widest = numbers.difference(max(half_width(row) for row in ties), unit)
-    return f"{arms} lie within {largest_lead} in mean {title}, less than this run can tell apart (± {widest})"
+    return f"{arms} lie within {largest_lead} in mean {title}, less than this run can tell apart (95 % interval ± {widest})"
 
 
 # --- the detail ----------------------------------------------------------------------------------------------

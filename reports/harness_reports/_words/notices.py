@@ -112,8 +112,9 @@ def _about_tuning(outcome: Outcome) -> list[Notice]:
     grave, notices = alarms.grave_doubts(outcome), []
     for arm, reasons in alarms.tuning_doubts(outcome).items():
         if arm not in grave:
-            text = f"{outcome.labels[arm]} is {alarms.LABEL}, not worse: {numbers.joined(reasons)}."
-            notices.append(Notice("warn", text, "tuning", outcome.labels[arm]))
+            text, label = alarms.in_doubt(outcome, arm, reasons), outcome.labels[arm]
+            stands = alarms.verdict_stands(outcome, arm)
+            notices.append(Notice("note", text, "weighed", label) if stands else Notice("warn", text, "tuning", label))
     return notices
 
 

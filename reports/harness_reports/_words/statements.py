@@ -19,7 +19,6 @@ class Statement:
     statement: str
     facets: tuple[str, ...]  # a label for every facet
     power: str  # the probability that identical arms would have been found similar
-    doubts: tuple[str, ...]  # what a reader must know first, the gravest first
     lines: tuple[str, ...]  # a line per facet: its word, its look, and the pair that it rests on
     reasons: tuple[str, ...]  # why the statement is not stronger
     registered: str  # when the margins were registered, in words
@@ -43,7 +42,6 @@ def statements(results: Results) -> list[Statement]:
                 statement=f"{row['statement']}{', exploratory' if row['exploratory'] else ''}",
                 facets=tuple(str(row[facet]) for facet in FACETS),
                 power=numbers.percent(power) if math.isfinite(power) else numbers.NOTHING,
-                doubts=tuple(doubt.text for doubt in verdict.doubts),
                 lines=tuple(verdict.lines),
                 reasons=tuple(verdict.reasons),
                 registered=str(row["registered"]),

@@ -22,6 +22,8 @@ ABOUT = (
     "and the optimizer's own."
 )
 NOT_COUNTED = "not counted"
+MORE = 1.1  # times the fewest gradients a step that are worth a sentence
+MOST_NAMED = 3  # arms in that sentence
 POWERS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -51,3 +53,15 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 def _counted(value: float) -> str:
     """Return operations in words."""
     return NOT_COUNTED if math.isnan(value) else in_powers(value)
+
+
+def work_sentence(outcome: Outcome) -> str:
+    """Return which arms take more gradients a step than others; "" where all take the same, or nothing was counted."""
+    counts = {outcome.labels[row["arm"]]: float(row["gradients"]) for row in outcome.rows("work")}
+    counts = {label: gradients for label, gradients in counts.items() if math.isfinite(gradients)}
+    least = min(counts.values(), default=0.0)
+    more = [f"{label} {gradients:.3g}" for label, gradients in counts.items() if gradients >= MORE * least]
+    if not more or len(counts) < 2 or len(more) == len(counts):
+        return ""
+    named = numbers.first_of(more, MOST_NAMED)
+    return f"Equal steps are not equal work. Gradients a step: {named}; other arms {least:.3g}."

@@ -68,6 +68,54 @@ def test_the_interval_is_greenwoods_on_the_log_log_scale() -> None:
     assert (found.low[1], found.high[1]) == pytest.approx((s ** np.exp(half), s ** np.exp(-half)))
 
 
+def half_width(found: Any, place: int) -> float:
+    """Return half the width of an interval on the scale of the logarithm of the part that is left."""
+    return float(np.log(np.log(found.low[place]) / np.log(found.left[place])) * abs(np.log(found.left[place])))
+
+
+def test_the_estimate_is_scipys() -> None:
+    from scipy.stats import CensoredData, ecdf
+
+    random = np.random.default_rng(1)
+    at, there = np.ceil(random.exponential(5, size=40)), random.random(40) < 0.7
+    at[-1], there[-1] = 99, False  # one is left, so that every step has a variance
+    found = survival(at, there)
+    oracle = ecdf(CensoredData.right_censored(at, ~there)).sf
+    ends = oracle.confidence_interval(0.95, method="log-log")
+    assert found.at.tolist() == oracle.quantiles.tolist()
+    assert found.left == pytest.approx(oracle.probabilities, abs=1e-12)
+    assert found.low == pytest.approx(ends.low.probabilities, abs=1e-12)
+    assert found.high == pytest.approx(np.minimum.accumulate(ends.high.probabilities), abs=1e-12)
+
+
+def test_seeds_of_one_search_count_as_one_draw() -> None:
+    """Seeds that repeat their replicate say no more than one of them: the interval is that of one seed each, with Student's quantile."""
+    from scipy.stats import norm, t
+
+    at, there = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), np.array([True, True, False, True, True, False])
+    one = survival(at, there)
+    replicates = np.repeat(np.arange(6), 3)
+    three = survival(np.repeat(at, 3), np.repeat(there, 3), replicates)
+    assert three.left == pytest.approx(one.left)
+    wider = t.ppf(0.975, 5) / norm.ppf(0.975) * np.sqrt(6 / 5)
+    assert half_width(three, 1) == pytest.approx(wider * half_width(one, 1))
+    assert half_width(survival(np.repeat(at, 3), np.repeat(there, 3)), 1) < half_width(one, 1)
+
+
+def test_draws_of_one_run_each_and_a_single_draw_leave_greenwoods_interval() -> None:
+    at, there = np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, True, True, False])
+    plain = survival(at, there)
+    for draws in (np.arange(4), np.zeros(4, dtype=int)):
+        assert survival(at, there, draws).low.tolist() == plain.low.tolist()
+
+
+def test_replicates_that_agree_too_well_make_no_interval_narrow() -> None:
+    """One seed of each replicate got there and one did not: between replicates there is no spread at all."""
+    at, there = np.array([1.0, 9.0] * 4), np.array([True, False] * 4)
+    draws = np.repeat(np.arange(4), 2)
+    assert survival(at, there, draws).low.tolist() == survival(at, there).low.tolist()
+
+
 def test_a_median_that_was_not_reached_is_infinite() -> None:
     found = survival(np.array([3.0, 9.0, 9.0]), np.array([True, False, False]))
     assert found.median == np.inf

@@ -12,7 +12,7 @@ from harness_plugins.analyses.scores import work
 from harness_plugins.analyses.search import budget
 from harness_reports import latex, markdown
 from harness_reports._words.outcome import Outcome
-from harness_reports._words.work import in_powers, work_rows
+from harness_reports._words.work import in_powers, work_rows, work_sentence
 
 from harness import Records, Results
 
@@ -93,6 +93,7 @@ def test_budgets_are_laid_out_by_what_their_trials_take(records: Records, sample
 def test_reports_say_it_beside_the_scores(records: Records, analysed: Any) -> None:
     results: Results = analysed(records)
     results = replace(results, tables={**results.tables, "work": work.compute(records)})
+    assert work_sentence(Outcome(results)) == ("Equal steps are not equal work. Gradients a step: sam 2; other arms 1.")
     rows = work_rows(Outcome(results))
     assert rows[1] == ["sam", "2", "128", "129 M", "1 M", "2.01"]
     assert rows[2][3:] == ["not counted", "500 k", "\N{EN DASH}"]
@@ -100,6 +101,7 @@ def test_reports_say_it_beside_the_scores(records: Records, analysed: Any) -> No
     assert r"\label{tab:made-up-work}" in latex.render(results)
     assert "operations a step" in latex.render(results)
     assert work_rows(Outcome(analysed(records))) == []
+    assert work_sentence(Outcome(analysed(records))) == ""
 
 
 @pytest.mark.parametrize(

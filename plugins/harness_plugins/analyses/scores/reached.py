@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
 from harness_plugins.analyses.scores import times
-from harness_plugins.analyses.scores._targets import survival
+from harness_plugins.analyses.scores._targets import arm_survival
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,7 +20,7 @@ COLUMNS = ("arm", "unit", "at", "part", "low", "high")
 def compute(records: Records) -> DataFrame:
     """Return a row per arm, unit (epochs, steps, seconds) and time ``at``, when a run reached the target or ended.
 
-    ``part`` of the arm's seeds have reached it by then, with its 95 % interval.
+    ``part`` of the arm's seeds have reached it by then, with its 95 % interval over replicates.
     """
     import pandas as pd
 
@@ -29,7 +29,7 @@ def compute(records: Records) -> DataFrame:
     for unit in times.UNITS:
         for arm in dict.fromkeys(runs["arm"]):
             of_arm = runs[runs["arm"] == arm]
-            curve = survival(of_arm[unit].to_numpy(dtype=float), of_arm["reached"].to_numpy(dtype=bool))
+            curve = arm_survival(records, of_arm, unit)
             steps = zip(curve.at, 1 - curve.left, 1 - curve.high, 1 - curve.low, strict=True)
             rows += [(arm, unit, *map(float, step)) for step in steps]
     return pd.DataFrame(rows, columns=list(COLUMNS))

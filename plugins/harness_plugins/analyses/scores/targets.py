@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness import Analysis, Records, hookimpl
 from harness.verdict.arms import network_of
 from harness_plugins.analyses.scores import times
-from harness_plugins.analyses.scores._targets import survival
+from harness_plugins.analyses.scores._targets import arm_survival
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -19,7 +19,7 @@ COLUMNS = (
 
 
 def compute(records: Records) -> DataFrame:
-    """Return a row per arm and unit (epochs, steps, seconds): the ``median`` over seeds, with its 95 % interval.
+    """Return a row per arm and unit (epochs, steps, seconds): the ``median`` over seeds, with its 95 % interval over replicates.
 
     The median is infinite where fewer than half of the seeds reached the target. Then it is more than ``seen``, the longest time
     for which an unsuccessful run was trained. ``mean`` is the mean time to the target or to ``until``, whichever comes first.
@@ -36,7 +36,7 @@ def compute(records: Records) -> DataFrame:
         for arm in dict.fromkeys(runs["arm"]):
             of_arm = runs[runs["arm"] == arm]
             first = of_arm.iloc[0]
-            curve = survival(of_arm[unit].to_numpy(dtype=float), of_arm["reached"].to_numpy(dtype=bool))
+            curve = arm_survival(records, of_arm, unit)
             horizon = float(until[first["network"]])
             target = (arm, *(first[name] for name in ("network", "metric", "target", "rule")), unit)
             counts = (int(of_arm["reached"].sum()), len(of_arm))

@@ -137,6 +137,7 @@ function enliven(table, rows, name, { lines, columns } = {}) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   const titles = heads.map(titleOf);
+  if (table.matches(".board")) for (const row of rows) row.cells.forEach((cell, place) => Object.assign(cell.dataset, { label: titles[place] }, cell.textContent.trim() === "–" && { nothing: "" })); // a narrow screen has no columns
   const state = { sort: -1, way: 1, asked: parsed("", []), page: 0 };
   const ranges = columns ?? numberColumns(titles, rows);
   const many = make("span", { className: "many", role: "status" });

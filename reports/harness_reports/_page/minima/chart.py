@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float64]
 
+BESIDE, TALLEST = 0.75, 3.5  # inches: what stands beside and below the axes, and the height of the tallest map
 COLUMNS = ["arm", "seed", "x", "y", "says"]
 SYMBOLS = {  # plotly's, by matplotlib's marker
     "o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross", "X": "x",
@@ -89,8 +90,15 @@ def figure(points: DataFrame, signs: Mapping[str, Sign], title: str, unit: str, 
             tips[group] = [Tip(says, f"{sign.label}, seed {seed}") for seed, says in seeds]
         axes.set_aspect("equal", adjustable="box")
         _set_even_ends(axes, points)
+        drawing.set_size_inches(WIDE, _height(axes))
         axes.set_xlabel(title_with_unit(title, unit))
         return to_svg(drawing, name, f"map of all solutions by {title}", tips, named_arms(points[COLUMNS], signs))
+
+
+def _height(axes: Axes) -> float:
+    """Return the inches that a figure with equal scales needs, so that nothing of it is empty."""
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    return min(BESIDE + (WIDE - BESIDE) * (high - low) / (right - left), TALLEST)
 
 
 def _set_even_ends(axes: Axes, points: DataFrame) -> None:

@@ -65,7 +65,13 @@ def _draw_barrier(
         axes.set_xticks([0, 0.5, 1], ["one", "half way", "other"])
         name_y_axis(axes, f"{title}: loss above the ends", unit)
         _add_legend(axes)
-        return to_svg(figure, name, f"barrier curves, {title.lower()}", {}, named_arms(table, signs))
+        return to_svg(
+            figure,
+            name,
+            f"barrier curves, {title.lower()}: medians, and bands from a tenth to nine tenths of the pairs",
+            {},
+            named_arms(table, signs),
+        )
 
 
 def distances_by_depth(distances: DataFrame, arms: Sequence[str]) -> DataFrame:

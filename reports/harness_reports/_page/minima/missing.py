@@ -48,4 +48,4 @@ def _why_missing(records: Records, probe: str) -> str:
         return f"“{probe}” failed: {measured['problems'][0]}"
     if not measured.get("planned") and measured.get("left_out"):
         return str(measured["left_out"])
-    return f"“{probe}” found nothing that can be shown here."
+    return f"“{probe}” measured nothing that can be shown here."
