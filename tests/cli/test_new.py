@@ -72,8 +72,11 @@ def test_what_is_written_of_records_is_pure(every_kind, kind):
     check()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_written_plugins_take_part_in_one_run(every_kind, benchmark_file, tmp_path):
     file = benchmark_file(
+        ("trials = 3", "trials = 1"),
+        ("seeds = 2", "seeds = 2\nuntuned = 0\ngate = false"),
         ('executor = "inprocess"\n', ""),
         ("[data]\nsize = 16", '[data]\ndataset = "my-dataset"'),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields, is_dataclass
 from typing import get_args, get_type_hints
@@ -93,8 +94,13 @@ def test_a_signature_on_the_page_is_the_contracts_own(sections):
         assert names.split(", ") == [field.name for field in fields(known[name])][: names.count(",") + 1], name
 
 
-def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_file, tmp_path):
+def test_every_example_of_the_plugin_page_takes_part_in_a_run(
+    blocks, benchmark_file, tmp_path, registry, every_analysis
+):
+    needed = registry.offers["analysis"]["leaderboard"].plugin  # by the page's report
+    blocked = [plugin for plugin in every_analysis if plugin != needed]
     file = benchmark_file(
+        ('name = "tiny"', f'name = "tiny"\nblock = {json.dumps(blocked)}'),  # the page's own analysis takes part
         ('executor = "inprocess"\n', ""),
         ("[data]\nsize = 16\noptions = { train = 64, tune = 32, test = 64 }", '[data]\ndataset = "clouds"'),
         (
@@ -107,7 +113,7 @@ def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_
         ("trials = 3", "trials = 2"),
         (
             "seeds = 2\nepochs = 2\nlooks = [1]",
-            "seeds = 1\nepochs = 20\nlooks = [2]\nuntuned = 0",
+            "seeds = 1\nepochs = 20\nlooks = [2]\nuntuned = 0\ngate = false",
         ),  # a pair is of two replicates
         (
             "[compare]",
@@ -168,14 +174,15 @@ def test_clip_shortens_long_gradients_and_leaves_short_ones(blocks):
         registry.get("optimizer", "clip(torch:LBFGS)", Optimizer)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_strangers_file_is_checked_runs_and_is_in_the_report(
-    blocks, benchmark_file, page, tmp_path, monkeypatch, capsys
+    blocks, benchmark_file, page, smallest, tmp_path, monkeypatch, capsys
 ):
     """The page's first example, a plain ``torch.optim.Optimizer`` subclass, as a stranger would use it."""
     monkeypatch.chdir(tmp_path)
     blocks("docs/plugins.md", "python")[0].rename("unit.py")
-    arguments = ["run", str(benchmark_file(page)), "--plugin", "unit.py", "--set", 'train.optimizers=["sgd", "unit"]']
-    assert harness(*arguments) == 0
+    file = benchmark_file(page, *smallest)
+    assert harness("run", str(file), "--plugin", "unit.py", "--set", 'train.optimizers=["sgd", "unit"]') == 0
     (folder,) = (tmp_path / "runs").iterdir()
     html = (folder / "report.html").read_text()
     assert "lesson_cnn/unit/cosine" in [arm["arm"] for arm in show(folder, discover())["arms"]]
@@ -209,10 +216,11 @@ def test_plugins_in_a_benchmark_file_are_relative_to_it(blocks, tmp_path):
     assert ready.registry.offers["optimizer"]["mylion"].plugin == "lion"
 
 
-def test_the_readmes_plugin_and_benchmark_are_whole(blocks, benchmark_file, tmp_path):
+@pytest.mark.usefixtures("unreported")
+def test_the_readmes_plugin_and_benchmark_are_whole(blocks, benchmark_file, smallest, tmp_path):
     (plugin,) = blocks("README.md", "python")
     assert "unit" in discover([plugin]).offers["optimizer"]
-    file = benchmark_file(('"sgd", "adam"', '"sgd", "unit"'))
+    file = benchmark_file(('"sgd", "adam"', '"sgd", "unit"'), *smallest)
     assert run(Request(file, out=tmp_path / "runs", plugins=(plugin,)), Reporter(quiet=True)) == 0
     (benchmark,) = blocks("README.md", "toml")
     assert load(benchmark)[0].name == "mine"

@@ -1,7 +1,8 @@
 """An optimizer that can be watched: it writes down every step that it takes on a node of a cluster, and can be held there.
 
-It is SGD. On the node "doomed" it stops in the middle of its second epoch, and waits for the node's end. On the node
-"head" it then waits until a node that has joined meanwhile has taken a step. Elsewhere it does nothing else.
+It is SGD, except that a rate above ``TOO_FAST`` fails. On the node that the file ``hold`` names it stops in the middle of its
+second epoch, and waits for its end. On the node "head" it then waits until a node that has joined meanwhile has taken a
+step. Elsewhere it does nothing else.
 """
 
 import os
@@ -15,15 +16,19 @@ from harness import Float, Optimizer, hookimpl
 HELD_AT = 6  # of the process's own steps: the second one of an epoch
 NETWORK = 5000  # weights; a network has more
 LONGEST = 3600  # seconds to wait for a node that joins, so that a test ends
+TOO_FAST = 0.03
 
 
 class Watched(torch.optim.SGD):
     taken = 0  # steps of this process
 
     def step(self, closure=None):
-        loss = super().step(closure)
         weights = sum(weight.numel() for group in self.param_groups for weight in group["params"])
-        if "NODE" in os.environ and weights > NETWORK:  # else its operations are counted, on a few small tensors
+        watched = weights > NETWORK  # else its operations are counted, on a few small tensors
+        if watched and self.defaults["lr"] > TOO_FAST:
+            raise RuntimeError("this rate is to fail")
+        loss = super().step(closure)
+        if watched and "NODE" in os.environ:
             watch(os.environ["NODE"], Path(os.environ["WATCHED"]))
         return loss
 
@@ -34,7 +39,7 @@ def watch(node, folder):
         out.write(f"{node} {os.getpid()}\n")
     if node == "late":
         (folder / "late").touch()
-    if node == "doomed" and Watched.taken == HELD_AT:
+    if node == (folder / "hold").read_text() and Watched.taken == HELD_AT:
         (folder / "held").touch()
         time.sleep(LONGEST)
     if node == "head":

@@ -55,6 +55,7 @@ def typed(benchmark_file, tmp_path, monkeypatch, capsys):
     return call
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_of_the_console_and_of_the_page_measure_under_the_same_protocol(typed, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Probing, "_has_room", lambda self, many, each: False)  # the limit has room for training alone

@@ -40,6 +40,7 @@ def carry_out(tmp_path):
     return start
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_from_suspects_to_a_run_without_them(benchmark_file, page, carry_out, registry, tmp_path):
     small = (("trials = 3", "trials = 1"), page)
     folder = carry_out(benchmark_file(("[compare]", "[compare]\nfolds = 4"), *small))
@@ -178,6 +179,7 @@ def test_a_csv_keeps_what_is_in_a_name():
     assert row["file"] == 'a,"b"\n.jpg'
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_other_data_have_no_suspects(benchmark_file, page, carry_out, registry):
     changes = [
         ("[data]\nsize = 16\noptions = { train = 64, tune = 32, test = 64 }", '[data]\ndataset = "diabetes"'),

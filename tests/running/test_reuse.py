@@ -81,28 +81,30 @@ def said(monkeypatch):
     return lines
 
 
-def finished(place: Path, *changes):
+def finished(place: Path, leave_out_reports, *changes):
     """Carry out the tiny benchmark with the optimizers ``TWO`` and return its run folder."""
     text = TINY
     for old, new in (FEWER, *changes):
         assert old in text, old
         text = text.replace(old, new)
     (place / "tiny.toml").write_text(text, encoding="utf-8")
-    assert run(Request(place / "tiny.toml", out=place / "runs"), Reporter(quiet=True)) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out_reports(patch)
+        assert run(Request(place / "tiny.toml", out=place / "runs"), Reporter(quiet=True)) == 0
     (folder,) = (place / "runs").iterdir()
     return folder
 
 
 @pytest.fixture(scope="module")
-def of_two(tmp_path_factory):
+def of_two(tmp_path_factory, leave_out_reports):
     """The run folder of ``TWO``, of which tests take copies."""
-    return finished(tmp_path_factory.mktemp("two"))
+    return finished(tmp_path_factory.mktemp("two"), leave_out_reports)
 
 
 @pytest.fixture(scope="module")
-def of_two_controlled(tmp_path_factory):
+def of_two_controlled(tmp_path_factory, leave_out_reports):
     """The same with ``CONTROLS``."""
-    return finished(tmp_path_factory.mktemp("controlled"), CONTROLS)
+    return finished(tmp_path_factory.mktemp("controlled"), leave_out_reports, CONTROLS)
 
 
 def copy(folder: Path, tmp_path: Path) -> Path:
@@ -293,12 +295,14 @@ SPOILED = {
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, leave_out_reports):
     """A finished run folder, and what its benchmark is."""
     place = tmp_path_factory.mktemp("whole")
     (place / "tiny.toml").write_text(ONE, encoding="utf-8")
     request = Request(place / "tiny.toml", out=place / "runs")
-    assert run(request, Reporter(quiet=True)) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out_reports(patch)
+        assert run(request, Reporter(quiet=True)) == 0
     setting = prepare(request, Reporter(quiet=True))
     return place / "runs" / setting.folder_name, setting
 

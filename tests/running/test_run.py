@@ -147,6 +147,7 @@ def test_search_and_comparison_seeds_are_disjoint_and_shared_by_the_arms(tiny_ru
         assert sorted(arm["seed"]) == [0, 1]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_failing_plugin_takes_nothing_down_and_is_named(benchmark_file, carry_out, page, tmp_path):
     plugin = tmp_path / "moody.py"
     plugin.write_text(
@@ -454,6 +455,7 @@ def test_interrupting_exits_with_130_and_says_how_to_go_on(benchmark_file, tmp_p
     assert "Traceback" not in errors
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_mirror_image_is_scored_too_where_that_is_asked_for(benchmark_file, carry_out, page):
     fewer = (("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1\ntta = true"))
     _, folder = carry_out(benchmark_file(*fewer, page))

@@ -47,6 +47,7 @@ def kept(records) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (records.folder / "solutions").glob("*.epoch*")}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_with_cycles_keep_them_others_do_not(carry_out, page):
     records = carry_out(ASKED, page)
     compared = records.compared().set_index("arm")

@@ -63,6 +63,7 @@ class Heard(Reporter):
         ),
     ],
 )
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_says_so_and_keeps_its_results(benchmark_file, page, tmp_path, task, code, line):
     plugin = tmp_path / "tasks.py"
     plugin.write_text(PLUGIN, encoding="utf-8")

@@ -183,6 +183,7 @@ def test_crews_of_one_and_of_eight_give_the_tables_of_one_run_after_the_other(ca
     more = (
         ("[compare]", '[compare]\nprobes = ["gradient_norm", "distance"]'),
         ("trials = 3", "trials = 4\ntogether = 2"),
+        ("seeds = 2", "seeds = 2\nuntuned = 0"),
     )
     tables = {way: carried_out(way, *more) for way in WAYS}
     assert len(tables["inprocess"]["runs"]) > 8

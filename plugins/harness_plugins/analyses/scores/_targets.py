@@ -96,10 +96,13 @@ def _half_width(influence: NDArray[np.float64], draws: NDArray[np.int64] | None)
     from scipy.stats import norm, t
 
     over_runs: NDArray[np.float64] = norm.ppf((1 + LEVEL) / 2) * np.sqrt((influence**2).sum(axis=1))
-    names = np.unique(draws) if draws is not None else []
-    if draws is None or not 1 < len(names) < len(draws):
+    if draws is None:
+        return over_runs
+    names = np.unique(draws)
+    if not 1 < len(names) < len(draws):
         return over_runs
     sums = np.stack([influence[:, draws == name].sum(axis=1) for name in names], axis=1)
     many = len(names)
     variance = (sums**2).sum(axis=1) * many / (many - 1)
-    return np.fmax(over_runs, t.ppf((1 + LEVEL) / 2, many - 1) * np.sqrt(variance))
+    over_draws: NDArray[np.float64] = t.ppf((1 + LEVEL) / 2, many - 1) * np.sqrt(variance)
+    return np.fmax(over_runs, over_draws)
