@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -19,6 +20,12 @@ def modules() -> dict[str, Path]:
             parts = file.relative_to(folder).with_suffix("").parts
             files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
     return files
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def is_type_checking(node: ast.AST) -> bool:
@@ -38,7 +45,7 @@ def import_statements(tree: ast.AST, type_checking: bool) -> Iterator[ast.Import
 
 def imported_modules(file: Path, known: dict[str, Path], type_checking: bool) -> Iterator[str]:
     """Yield the modules that a file imports: by their whole names in the product, by their top names elsewhere."""
-    for node in import_statements(ast.parse(file.read_text(encoding="utf-8")), type_checking):
+    for node in import_statements(parsed(file), type_checking):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:

@@ -48,12 +48,13 @@
       if (box.left < card.left - 1 || box.right > card.right + 1) beyond.push(`${svg.getAttribute("aria-label")}: ${label.textContent}`);
     }
   }
+  const cut = all(".scroll:has(> .board)").filter((frame) => visible(frame) && frame.scrollWidth > frame.clientWidth + 1).map((frame) => frame.textContent.trim().slice(0, 60));
   const unnamed = all("th").filter((head) => !head.scope && head.textContent.trim()).map((head) => head.textContent);
   const links = all("a, area, form").map((link) => link.getAttribute("href") ?? link.localName);
   return {
     screens: document.documentElement.scrollHeight / innerHeight,
     words: text.join(" ").split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word)).length,
-    colours: [...colours], faint: [...faint], twins, beyond, unnamed, links,
+    colours: [...colours], faint: [...faint], twins, beyond, cut, unnamed, links,
     sideways: document.documentElement.scrollWidth - innerWidth,
     empty: all("img:not([alt]), [role=img]:not([aria-label]), [role=button].thumb:not([aria-label])").map((element) => element.outerHTML.slice(0, 120)),
   };

@@ -33,6 +33,7 @@ def test_a_page_is_short_and_can_be_read(
     assert found["twins"] == []  # neighbouring labels of an axis differ
     assert found["beyond"] == []  # no label is cut off
     assert found["faint"] == []  # 3:1 at least
+    assert found["cut"] == []  # no board is wider than its frame
     assert found["unnamed"] == []  # every head of a table has its scope
     assert found["empty"] == []  # every picture has its words
     assert 2 <= len(found["colours"]) <= 11
@@ -49,4 +50,6 @@ def test_a_phone_never_scrolls_sideways(request: Any, open_page: Any, which: str
     opened = open_page(request.getfixturevalue(which), width=390)
     opened.page.wait_for_selector("html[data-live]")
     opened.page.evaluate("document.querySelectorAll('details:not([data-view])').forEach((e) => { e.open = true; })")
-    assert opened.page.evaluate(MEASURES)["sideways"] <= 0
+    found = opened.page.evaluate(MEASURES)
+    assert found["sideways"] <= 0
+    assert found["cut"] == []  # a board stands row by row there

@@ -26,6 +26,14 @@ KINDS = (
     "surface",
 )
 TITLES = "all => all.map((e) => e.dataset.title)"
+CLICK = """() => {
+    const kinds = new Map([...document.querySelectorAll('.modebar')].map((bar) => {
+        const buttons = [...bar.querySelectorAll('.modebar-btn')];
+        return [buttons.map((e) => e.dataset.title).join(), buttons];
+    }));
+    for (const buttons of kinds.values()) buttons.filter((e) => !e.dataset.title.startsWith('Download')).forEach((e) => e.click());
+    return kinds.size;
+}"""
 ADDRESSES = """() => [...document.querySelectorAll('a, area, form, iframe, object, embed, link, base, [action], [formaction]')]
     .map((e) => e.href?.baseVal ?? e.getAttribute('href') ?? e.getAttribute('xlink:href') ?? `<${e.localName}>`)"""
 
@@ -53,7 +61,7 @@ def test_no_interactive_view_leads_out_of_the_page(
     assert [kind for kind in KINDS if kind not in titles] == []
     buttons = page.locator(".modebar-btn")
     assert set(buttons.evaluate_all(TITLES)) <= OVER_A_VIEW
-    buttons.evaluate_all("all => all.filter((e) => !e.dataset.title.startsWith('Download')).forEach((e) => e.click())")
+    assert page.evaluate(CLICK) > 1  # of the views with equal buttons, those of one are clicked
     buttons.first.evaluate("(e) => e.click()")  # one download stands for all
     page.locator("#theme").click()  # which draws every view anew
     assert set(buttons.evaluate_all(TITLES)) <= OVER_A_VIEW

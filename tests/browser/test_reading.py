@@ -10,6 +10,12 @@ from typing import Any
 
 import pytest
 
+HEADINGS_ALONE = """() => [...document.querySelectorAll("main section, main h3")].filter((e) => e.checkVisibility()).filter((e) => {
+    const parts = e.tagName === "H3" ? [e.nextElementSibling] : [...e.children].filter((part) => !part.matches("h2, h3, h4, script"));
+    for (let next = parts[0]; e.tagName === "H3" && next && !next.checkVisibility(); next = next.nextElementSibling) parts.push(next.nextElementSibling);
+    return !parts.some((part) => part?.checkVisibility());
+}).map((e) => e.id || e.textContent)"""  # on paper what is folded is not there
+
 
 @pytest.fixture
 def plain(written: Callable[..., Path]) -> Path:
@@ -94,3 +100,8 @@ def test_paper_has_the_colours_and_no_controls(everything: Path, open_page: Any)
     hue = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--hue-0')")
     assert hue.strip() == "#0173b2"  # of a light page
     assert page.locator(".card").first.evaluate("(e) => getComputedStyle(e).breakInside") == "avoid"
+    assert page.evaluate(HEADINGS_ALONE) == []
+    boards = page.locator(".scroll:has(> .board):visible")
+    assert {
+        boards.nth(place).evaluate("(e) => getComputedStyle(e).breakInside") for place in range(boards.count())
+    } == {"avoid"}

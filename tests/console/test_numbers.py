@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import math
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -67,20 +66,19 @@ def _formats_a_duration(function: ast.FunctionDef) -> bool:
     return units and by_sixty
 
 
-def _functions(repository: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _functions(trees: Mapping[str, ast.Module]) -> Iterator[tuple[str, ast.FunctionDef]]:
     """Yield every function of the product, with its file."""
-    for package in ("harness", "plugins", "reports"):
-        for file in sorted((repository / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.FunctionDef):
-                    yield str(file.relative_to(repository)), node
+    for file, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                yield file, node
 
 
-def test_one_function_of_the_tree_writes_a_duration(repository: Path) -> None:
+def test_one_function_of_the_tree_writes_a_duration(trees: Mapping[str, ast.Module]) -> None:
     """Two functions with two rules showed one time in two ways."""
     writers = {
         f"{file}:{function.name}"
-        for file, function in _functions(repository)
+        for file, function in _functions(trees)
         if function.name.endswith("duration") or _formats_a_duration(function)
     }
     assert writers == {"harness/console/numbers.py:duration"}
@@ -97,8 +95,6 @@ def _writes_a_percentage(function: ast.FunctionDef) -> bool:
     return False
 
 
-def test_no_other_function_writes_a_score_in_percent(repository: Path) -> None:
+def test_no_other_function_writes_a_score_in_percent(trees: Mapping[str, ast.Module]) -> None:
     """The console, the notebook and the model card write a score as the page does."""
-    assert not {
-        f"{file}:{function.name}" for file, function in _functions(repository) if _writes_a_percentage(function)
-    }
+    assert not {f"{file}:{function.name}" for file, function in _functions(trees) if _writes_a_percentage(function)}

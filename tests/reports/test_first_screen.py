@@ -118,7 +118,7 @@ def test_doubts_of_one_kind_that_say_something_else_are_not_called_the_same() ->
     ]
     (first,) = gravest(told)
     assert first.text == (
-        "sgd: its learning rate 0.1 is at the edge. Much the same holds for adam. Doubts about lion stand below."
+        "sgd: its learning rate 0.1 is at the edge. Much the same holds for adam. Other doubts hold for lion."
     )
 
 

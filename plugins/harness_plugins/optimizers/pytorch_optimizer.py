@@ -170,7 +170,7 @@ def find(name: str) -> Optimizer | None:
     able = {"known_failures": failures, **CAPABILITIES.get(name, {})}
     searched = None if name in FINDS_RATE else rates
     offer = _library.offer(full, _maker(name, class_), _described(name, class_), searched, **able)
-    return replace(offer, defaults={**offer.defaults, **BEGUN.get(name, {})})
+    return replace(offer, defaults=offer.settings(BEGUN.get(name, {})))
 
 
 def names() -> Sequence[str]:

@@ -64,7 +64,7 @@ def find(name: str) -> Optimizer | None:
     resumes = not any(fnmatch(name, pattern) for pattern in UNSAVED)
     offer = _library.offer(f"timm:{name}", make, class_, rates, resumes=resumes, known_failures=KNOWN.get(name, {}))
     if class_.__name__ in ADAPTING:
-        return replace(offer, defaults={**offer.defaults, "always_adapt": True})
+        return replace(offer, defaults=offer.settings({"always_adapt": True}))
     return offer
 
 

@@ -223,7 +223,7 @@ def _grouped(remarks: list[Remark]) -> list[Remark]:
         ends = "" if first.text.endswith(".") else "."
         text = f"{first.text}{ends}"
         text += f" Much the same holds for {_named(same)}." if same else ""
-        text += f" Doubts about {_named(different)} stand below." if different else ""
+        text += f" Other doubts hold for {_named(different)}." if different else ""
         shown += [replace(first, text=text), *(remark for remark in alike if not remark.arm)]
     return shown
 
