@@ -348,6 +348,13 @@ def test_two_programs_of_one_method_are_one_but_for_rounding(prepared):
     ]
 
 
+def test_lars_of_timm_is_momentum_only_where_a_benchmark_says_so(prepared):
+    arms = '"timm:momentum", "timm:lars"'
+    assert equal(prepared(ONE_CYCLE, optimizers=arms)) == []
+    pinned = ("[compare]", '[search.space."timm:lars"]\nalways_adapt = false\n[compare]')
+    assert equal(prepared(ONE_CYCLE, pinned, optimizers=arms)) == [("timm:lars", "timm:momentum", True)]
+
+
 UNSAVED = """
 import torch
 from harness import Float, Optimizer, hookimpl

@@ -63,14 +63,11 @@ def carry_out(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, repository, smallest):
+def finished(tmp_path_factory, tiny_text, smallest):
     """The exit code, the common folder and the lines of the two workloads, carried out once for all who only read them."""
     folder = tmp_path_factory.mktemp("finished")
-    text = (repository / "tests" / "tiny.toml").read_text()
-    for old, new in smallest:
-        text = text.replace(old, new)
     file = folder / "tiny.toml"
-    file.write_text(text + TWO)
+    file.write_text(tiny_text(*smallest) + TWO)
     return start(file, folder / "runs")
 
 
