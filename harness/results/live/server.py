@@ -25,12 +25,13 @@ from harness.results.reports import write_reports
 
 HOST = "127.0.0.1"
 REST = 20.0  # how many times as long as it took, before the records are read again
+MOST_REST = 10.0  # seconds; a page must hear that its run is over while its server still waits for it
 REPORT = "report.html"
 HTML = "text/html; charset=utf-8"
 
 
 class LiveRun:
-    """What the page is made from: a run folder, read again at most a twentieth of the time."""
+    """What the page is made from: a run folder, read again after a rest of twenty times what reading it took, ten seconds at most."""
 
     def __init__(self, folder: Path, registry: Registry) -> None:
         self.folder = folder
@@ -45,7 +46,7 @@ class LiveRun:
         """How far each run of the folder is, as it was read last."""
         with self._lock:
             began = time.monotonic()
-            if began - self._read_at > REST * self._cost:
+            if began - self._read_at > min(REST * self._cost, MOST_REST):
                 self._runs = progress_of(self.folder)
                 self._read_at = time.monotonic()
                 self._cost = self._read_at - began
