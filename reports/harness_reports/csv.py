@@ -29,7 +29,7 @@ def render(results: Results) -> str:
     parts = {arm.arm: asdict(arm) for arm in names.arm_parts(records)}
     ranks = _arm_ranks(board[board["metric"] == outcome.deciding.column])
     first = [{"run": records.folder.name, "rank": ranks[arm], **parts[arm]} for arm in board["arm"]]
-    doubted = alarms.tuning_doubts(outcome)
+    doubted = alarms.arms_in_doubt(outcome)
     doubts = [alarms.LABEL if arm in doubted else "" for arm in board["arm"]]
     columns = [pd.DataFrame(first, index=board.index), board.drop(columns="arm")]
     return table(pd.concat(columns, axis=1).assign(doubt=pd.Series(doubts, index=board.index, dtype=str)))

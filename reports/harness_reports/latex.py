@@ -167,7 +167,7 @@ def _lead_table(outcome: Outcome) -> str:
 
 def _lead_line(outcome: Outcome, lead: Mapping[str, Any]) -> list[str]:
     """Return the cells of one lead."""
-    unit, doubted = lead["unit"], lead["arm"] in alarms.tuning_doubts(outcome)
+    unit, doubted = lead["unit"], lead["arm"] in alarms.arms_in_doubt(outcome)
     detectable = lead["detectable"] == lead["detectable"]
     return [
         f"{latex_text(outcome.labels[lead['arm']])}{f' ({alarms.LABEL})' if doubted else ''}",

@@ -101,7 +101,7 @@ def _leaderboard_table(outcome: Outcome) -> str:
 
 def _behind_by_arm(outcome: Outcome) -> dict[str, str]:
     """Return how far each arm is behind the best, with the interval of that, and whether its tuning is in doubt."""
-    doubted = alarms.tuning_doubts(outcome)
+    doubted = alarms.arms_in_doubt(outcome)
     behind = {}
     for lead in outcome.leads:
         text = numbers.difference(lead["lead"], lead["unit"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import numbers
 from harness_reports._page._section import Page
-from harness_reports._words import alarms
+from harness_reports._words import alarms, coverage
 
 if TYPE_CHECKING:
     from harness_reports._words.outcome import Outcome
@@ -102,7 +102,7 @@ def untuned_rows(page: Page) -> list[dict[str, Any]]:
                 "seeds": f"{seeds}, {row['failed']} failed" if row["failed"] else seeds,
                 "tuned": numbers.plain(row["tuned"], unit),
                 "gain": numbers.plain(row["gain"], unit) if math.isfinite(row["gain"]) else numbers.NOTHING,
-                "interval": equal or numbers.span(row["low"], row["high"], unit),
+                "interval": equal or coverage.ends(row["low"], row["high"], unit),
                 "below": row["gain"] < 0,
             }
         )

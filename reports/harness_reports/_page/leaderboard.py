@@ -13,10 +13,9 @@ from harness_reports._draw.scores import says_nothing, seed_dots
 from harness_reports._page._confirmations import confirmations
 from harness_reports._page._grid import grid
 from harness_reports._page._section import Page, Section
-from harness_reports._words import alarms, constant
+from harness_reports._words import alarms, constant, coverage
 from harness_reports._words.benchmark import comparison_length
 from harness_reports._words.columns import shown_metrics
-from harness_reports._words.coverage import sampled_examples
 from harness_reports._words.names import metric_title, shared_parts
 from harness_reports._words.outcome import table_rows
 
@@ -44,7 +43,7 @@ def _board_table(page: Page) -> dict[str, Any] | None:
     outcome, board = page.outcome, page.results.tables.get("leaderboard")
     if board is None:
         return None
-    metrics, doubted = shown_metrics(page.records, board), alarms.tuning_doubts(outcome)
+    metrics, doubted = shown_metrics(page.records, board), alarms.arms_in_doubt(outcome)
     by_arm: dict[str, dict[str, Any]] = {}
     for row in table_rows(board):
         by_arm.setdefault(row["arm"], {})[row["metric"]] = row
@@ -79,16 +78,9 @@ def _mean_cell(row: Mapping[str, Any], draw: str) -> dict[str, str]:
         )
         spread = f"; standard deviation of {row['draws']} {draw}s {sd}" if row["draws"] > 1 else ""
         tip = f"{numbers.counted(row['n'], 'seed')} from {low} to {high}{spread}"
-    examples = sampled_examples(row["covers"])
-    interval = _ends(row["low"], row["high"], unit) + (f", of {examples}" if examples else "")
+    examples = coverage.sampled_examples(row["covers"])
+    interval = coverage.ends(row["low"], row["high"], unit) + (f", of {examples}" if examples else "")
     return {"mean": numbers.plain(row["mean"], unit, width), "interval": interval, "tip": tip}
-
-
-def _ends(low: float, high: float, unit: str) -> str:
-    """Return both ends of an interval; "" where they read alike, for a width of nothing would be no news."""
-    text = numbers.span(low, high, unit)
-    first, _, last = text.partition(" to ")
-    return "" if first == last else text
 
 
 def _constant_row(page: Page, metrics: Sequence[str]) -> dict[str, Any] | None:
@@ -99,7 +91,7 @@ def _constant_row(page: Page, metrics: Sequence[str]) -> dict[str, Any] | None:
 
 def _lead_rows(page: Page) -> list[dict[str, Any]]:
     """Return a row per arm that is compared with the best: how far it is behind, how sure that is, and what decides."""
-    doubted = alarms.tuning_doubts(page.outcome)
+    doubted = alarms.arms_in_doubt(page.outcome)
     rows = []
     for lead in page.outcome.leads:
         unit, has_interval = lead["unit"], lead["low"] == lead["low"]

@@ -30,6 +30,11 @@ def tuning_doubts(outcome: Outcome) -> dict[str, list[str]]:
     return doubts
 
 
+def arms_in_doubt(outcome: Outcome) -> set[str]:
+    """Return the arms that are "inconclusive (tuning)": those with an alarm that the verdict has not weighed."""
+    return {arm for arm in tuning_doubts(outcome) if not verdict_stands(outcome, arm)}
+
+
 def grave_doubts(outcome: Outcome) -> dict[str, str]:
     """Return a sentence for each arm that lies below its own defaults or is no better than a constant answer."""
     grave = alarmed_arms(outcome, *GRAVE)

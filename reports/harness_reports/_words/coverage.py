@@ -1,4 +1,4 @@
-"""What an interval covers, in words."""
+"""What an interval covers, and its two ends, in words."""
 
 from __future__ import annotations
 
@@ -21,3 +21,10 @@ def draws_of(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return what means and their intervals in a table are over: "seeds", or "replicates" of one seed or more each."""
     covers = {row["covers"] for row in rows}
     return numbers.joined([draws for draws in DRAWS_ALONE if draws in covers]) or DRAWS_ALONE[0]
+
+
+def ends(low: float, high: float, unit: str) -> str:
+    """Return both ends of an interval; "" where they read alike, for a width of nothing would be no news."""
+    text = numbers.span(low, high, unit)
+    first, _, last = text.partition(" to ")
+    return "" if first == last else text

@@ -186,13 +186,10 @@ def _question(outcome: Outcome) -> str:
 
 def _answer(outcome: Outcome, best: Row) -> str:
     """Return which arm leads, or that none does, and which arms are behind or in doubt."""
-    labels, leads, doubted = outcome.labels, outcome.leads, alarms.tuning_doubts(outcome)
+    labels, leads, doubted = outcome.labels, outcome.leads, alarms.arms_in_doubt(outcome)
     ties = [row for row in leads if not row["low"] > 0]
     behind = [row for row in leads if row["low"] > 0 and row["arm"] not in doubted]
-    open_arms = [
-        row["arm"] for row in [*([best] if ties else []), *leads] if not alarms.verdict_stands(outcome, row["arm"])
-    ]
-    unsure = [labels[arm] for arm in open_arms if arm in doubted]
+    unsure = [labels[row["arm"]] for row in [*([best] if ties else []), *leads] if row["arm"] in doubted]
     ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure else ""
     if alone := next((row["covers"] for row in leads if row["covers"] in DRAWS_ALONE), ""):
         ending += f"; over {alone} alone: {SEEDS_ALONE}"
@@ -240,7 +237,7 @@ def _detail(outcome: Outcome, best: Row) -> str:
     clear = all(row["low"] > 0 for row in outcome.leads)  # then the answer has named the lead
     begins = (
         f"The 95 % interval of the lead over {outcome.labels[lead['arm']]} is {ends}."
-        if clear and lead["arm"] not in alarms.tuning_doubts(outcome)
+        if clear and lead["arm"] not in alarms.arms_in_doubt(outcome)
         else f"{order} (95 % interval of the lead {ends})."
     )
     return f"{begins} {covers}{doubts}"
@@ -253,7 +250,7 @@ def _order_of_arms(outcome: Outcome, best: Row) -> str:
         equal = [labels[best["arm"]], *(labels[row["arm"]] for row in leads if _equal_means(row, best))]
         return f"{_some_names(equal)} have the same mean {metric_title(best['metric'])}, {_mean_text(best)}"
     place = "behind" if lead["lead"] >= 0 else f"ahead over the {draw_of(lead)}s that both have"
-    if lead["lead"] >= 0 and lead["arm"] in alarms.tuning_doubts(outcome):
+    if lead["lead"] >= 0 and lead["arm"] in alarms.arms_in_doubt(outcome):
         place = "apart"  # an arm whose tuning is in doubt is not called worse
     size = numbers.difference(abs(lead["lead"]), best["unit"])
     return f"{_has_best_mean(outcome, best)}; next is {labels[lead['arm']]}, {size} {place}"
