@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from harness.training.at_work import AtWork
 
 
-def check_steps(parts: AtWork, epoch: int, summed_loss: float, gradient_is_finite: bool) -> None:
+def raise_if_diverged(parts: AtWork, epoch: int, summed_loss: float, gradient_is_finite: bool) -> None:
     """Raise Diverged where the sum of the losses of an epoch's steps, or the gradient of its last step, is not finite."""
     if not math.isfinite(summed_loss):
         raise Diverged(f"epoch {epoch}: the training loss must be finite, got {summed_loss / len(parts.batches)}")
     if not gradient_is_finite:
-        raise Diverged(f"epoch {epoch}: the gradient of its last step must be finite, got others")
+        raise Diverged(f"epoch {epoch}: the gradient of its last step must be finite, got one that is not")
 
 
 def end_epoch(parts: AtWork, epoch: int, summed_loss: float, finite: bool, scores: Mapping[str, float]) -> Epoch:

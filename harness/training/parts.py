@@ -19,7 +19,7 @@ from harness.training import group_entries
 from harness.training.augmentation import Targets, copy_targets
 from harness.training.batches import Batches, Resident, mix_seeds, seed_all, shuffle_labels
 from harness.training.device import Device
-from harness.training.epoch_end import check_steps, end_epoch
+from harness.training.epoch_end import raise_if_diverged, end_epoch
 from harness.training.evaluating import Arrived, DeviceEvaluation, are_finite, measure, predict_with_loss
 from harness.training.finishing import result_of
 from harness.training.graphs import Recorder, recorder_for
@@ -219,7 +219,7 @@ class Parts:
         Raises Diverged where they are not finite.
         """
         if self.recorder is None:
-            check_steps(self, epoch, self.running_loss.item(), bool(self.objective.gradient_is_finite()))
+            raise_if_diverged(self, epoch, self.running_loss.item(), bool(self.objective.gradient_is_finite()))
             self.switch("eval")
             predictions, scores = measure(self, self.ingredients.tune, "tune")
             yield end_epoch(self, epoch, self.running_loss.item(), are_finite(predictions), scores)
@@ -231,7 +231,7 @@ class Parts:
                 yield arrived
                 continue
             self.clock.settle()
-            check_steps(self, epoch, arrived.loss, arrived.gradient_is_finite)
+            raise_if_diverged(self, epoch, arrived.loss, arrived.gradient_is_finite)
             yield end_epoch(self, epoch, arrived.loss, arrived.predictions_are_finite, arrived.scores)
 
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
