@@ -19,7 +19,7 @@ from harness.training import group_entries
 from harness.training.augmentation import Targets, copy_targets
 from harness.training.batches import Batches, Resident, mix_seeds, seed_all, shuffle_labels
 from harness.training.device import Device
-from harness.training.epoch_end import raise_if_diverged, end_epoch
+from harness.training.epoch_end import end_epoch, raise_if_diverged
 from harness.training.evaluating import Arrived, DeviceEvaluation, are_finite, measure, predict_with_loss
 from harness.training.finishing import result_of
 from harness.training.graphs import Recorder, recorder_for

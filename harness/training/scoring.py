@@ -42,7 +42,7 @@ def find_not_finite(ingredients: Ingredients, finite: bool, metrics: Mapping[str
     Another metric may be undefined, as an F1 score without positives is; it is recorded as missing.
     """
     if not finite:
-        return f"the {prefix} predictions must be finite, got others"
+        return f"the {prefix} predictions must be finite, got some that are not"
     deciding = f"{prefix}_{ingredients.metric or next(iter(ingredients.task.metrics))}"
     value = metrics[deciding]
     return "" if math.isfinite(value) else f"{deciding}, the deciding metric, must be finite, got {value}"

@@ -78,7 +78,9 @@ def test_options_of_the_files_own_dataset_are_left_out_where_a_workload_takes_an
     points, source = load(file(), workload="points")
     assert points.data.options == {"noise": 0.1}
     (notice,) = source.notices
-    assert notice.startswith("the file's settings data.options.train, data.options.tune, data.options.test are left out")
+    assert notice.startswith(
+        "the file's settings data.options.train, data.options.tune, data.options.test are left out"
+    )
 
 
 def test_a_workload_is_the_benchmark_that_a_file_of_its_own_would_be(file, tmp_path):
