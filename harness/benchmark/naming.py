@@ -23,14 +23,16 @@ def called_after_data(benchmark: Benchmark, source: Source, folder: Path | None)
 def name_with_data(name: str, folder: Path) -> str:
     """Return a name with that of a folder behind it, unless one of them has the other in it.
 
-    Letters that a name may not have are left out, and so is the name of a home folder.
+    Letters that a name may not have are left out, and so is a folder whose name is that of a person or of a machine.
 
     >>> name_with_data("dogscats", Path("my/birds")), name_with_data("birds-offline", Path("birds"))
     ('dogscats-birds', 'birds-offline')
     >>> name_with_data("dogscats", Path("dogscats-96px")), name_with_data("dogscats", Path("rote Vögel"))
     ('dogscats-96px', 'dogscats-rote-Vogel')
     """
-    called = Path(impersonal(str(folder.absolute()))).name  # "~" for the home folder
+    called = folder.absolute().name
+    if Path(impersonal(str(folder.absolute()))).name != called:
+        return name
     plain = unicodedata.normalize("NFKD", called).encode("ascii", "ignore").decode()
     own = re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-._")
     if not own or own.lower() in name.lower():

@@ -214,7 +214,8 @@ def show_lines(document: Mapping[str, Any]) -> list[str]:
     lines += [_arm_line(document, arm) for arm in _ranked(document)]
     if "verdict" in document:
         lines += verdict_lines(document["verdict"], with_doubts=not doubts_in(headline))
-    lines += [f"warning: {problem}" for problem in document.get("problems", ())]
+    untold = [line for line in document.get("problems", ()) if not any(line in told for told in lines)]
+    lines += [f"warning: {line}" for line in untold]
     return lines + [sentence for sentence in document["left_out"] if not any(sentence in line for line in lines)]
 
 

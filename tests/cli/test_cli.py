@@ -248,7 +248,10 @@ def test_a_run_ends_with_its_result_in_a_few_lines_that_show_says_too(harness, b
     assert lines[-2:] == [f"report: {folder / name}" for name in ("report.txt", "report.md")]
     result = lines[next(i for i, line in enumerate(lines) if line.startswith("comparing photos: 160")) + 1 : -2]
     assert 6 <= len(result) <= 14
-    assert all(len(line) <= 80 for line in result[:-1])
+    too_long = [
+        line for line in result[:-1] if len(line) > 80 and max(map(len, line.split())) < 60
+    ]  # a path is not broken
+    assert too_long == []
     model = next(i for i, line in enumerate(result) if line.startswith("'harness predict' and 'harness export' take "))
     assert re.fullmatch(
         r".* take (sgd|adam), seed \d: the best arm on tune, and its best seed there "
