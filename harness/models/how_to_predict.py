@@ -33,7 +33,7 @@ def how_text(model: Mapping[str, Any]) -> str:
 
 FORMATS = {
     "onnx": "reads float32 `pixels` [B, 3, {size}, {size}] in [0, 1], before mean and standard deviation are taken off, and gives "
-    '`probabilities` [B, {classes}], in the order of the classes above: `onnxruntime.InferenceSession("model.onnx")`',
+    '`probabilities` [B, {classes}], in the order of the classes in `model.json`: `onnxruntime.InferenceSession("model.onnx")`',
     "torchscript": 'reads the same pixels and gives the same probabilities: `torch.jit.load("model.torchscript")`',
     "timm": 'is timm\'s own layout: `timm.create_model("local-dir:timm", pretrained=True)` gives outputs, whose softmax are the '
     "probabilities, and `timm.data.create_transform(**timm.data.resolve_model_data_config(model))` prepares a photo",
@@ -63,7 +63,7 @@ from safetensors.torch import load_file
 {build}
 classes = {classes}
 
-def square(file):
+def square(file):  # pixels [1, 3, {size}, {size}] from 0 to 1
     photo = Image.open(file)
     photo.draft("RGB", ({least}, {least}))  # of a large JPEG
     photo = ImageOps.exif_transpose(photo).convert("RGB")
@@ -73,7 +73,9 @@ def square(file):
     box = (left * across, top * down, (left + {size}) * across, (top + {size}) * down)
     photo = photo.resize(({size}, {size}), Image.Resampling.{interpolation}, box=box)
     pixels = torch.frombuffer(bytearray(photo.tobytes()), dtype=torch.uint8).reshape(1, {size}, {size}, 3) / 255
-    return ((pixels - torch.tensor({mean})) / torch.tensor({std})).permute(0, 3, 1, 2)
+    return pixels.permute(0, 3, 1, 2)
+
+mean, std = torch.tensor({mean}).view(1, -1, 1, 1), torch.tensor({std}).view(1, -1, 1, 1)
 
 @torch.no_grad()
 def probabilities(file):  # one for each class
@@ -82,6 +84,14 @@ def probabilities(file):  # one for each class
 
 answer = probabilities("photo.jpg")  # the path of your photo
 print(classes[answer.argmax()], f"{{answer.max():.1%}}")  # the most probable class, such as: {example} 97.3%
+"""
+
+ONNX_CODE = """\
+import onnxruntime
+
+session = onnxruntime.InferenceSession("model.onnx")
+(answer,) = session.run(["probabilities"], {"pixels": square("photo.jpg").numpy()})  # nothing is taken off the pixels
+print(classes[answer[0].argmax()], f"{answer[0].max():.1%}")
 """
 
 
@@ -112,16 +122,16 @@ def _without_harness(model: Mapping[str, Any]) -> str:
         least=2 * looks["scaled"],
         classes=_as_code(model["classes"]),
         example=_as_code(model["classes"][0])[1:-1],
-        image="backbone(square(file))" if "backbone" in plain else "square(file)",
+        image="backbone((square(file) - mean) / std)" if "backbone" in plain else "(square(file) - mean) / std",
         **{**looks, "interpolation": looks["interpolation"].upper()},
     )
-    rounding = ""
+    gives = "it gives what `harness predict` writes."
     if "backbone" in plain and model["environment"]["hardware"].get("precision") == "bf16":
-        rounding = " The features that it was trained on were computed in bf16, so these probabilities differ, by some hundredths at most."
-    return (
-        "Without optimizer-harness, for 8-bit photos without transparency; it gives what `harness predict` writes."
-        f"{rounding}\n\n```python\n{code}```"
-    )
+        gives = "it gives what `harness predict` writes to some hundredths, for that computes features in bf16, as the training did."
+    text = f"Without optimizer-harness, for 8-bit photos without transparency; {gives}\n\n```python\n{code}```"
+    if any(written["format"] == "onnx" for written in model["formats"]):
+        text += f"\n\nThe ONNX file predicts the same square:\n\n```python\n{ONNX_CODE}```"
+    return text
 
 
 def _as_code(value: object) -> str:

@@ -198,13 +198,33 @@ def followed(large, leave_out_reports):
     return make
 
 
+def codes_of(out):
+    """Return the blocks of code in a model's card."""
+    return re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
+
+
+def test_the_card_s_code_for_the_onnx_file_takes_the_card_s_own_square(followed, large, tmp_path, monkeypatch, capsys):
+    """``square`` gives pixels from 0 to 1, as the file wants them; normalised ones gave probabilities wrong by .8."""
+    pytest.importorskip("onnxruntime")
+    out, _ = export(ExportRequest(followed("features"), tmp_path / "model", formats=("onnx",)), QUIET)
+    expected = predicted(out, large / "photos", tmp_path / "a.csv")
+    monkeypatch.chdir(out)
+    shutil.copy(large / "photos" / "0.jpg", "photo.jpg")
+    names = {}
+    for code in codes_of(out):
+        capsys.readouterr()
+        exec(code, names)
+    assert re.fullmatch(rf"{names['classes'][int(expected[0] > 0.5)]} [\d.]+%\n", capsys.readouterr().out)
+    np.testing.assert_allclose(names["answer"][0, 1], expected[0], atol=1e-4)
+
+
 @pytest.mark.parametrize(("regime", "ensemble"), [("features", False), ("features", True), ("finetune", True)])
 def test_the_code_in_the_card_predicts_what_harness_predict_writes(
     followed, large, tmp_path, monkeypatch, capsys, regime, ensemble
 ):
     out, _ = export(ExportRequest(followed(regime), tmp_path / "model", ensemble=ensemble), QUIET)
     expected = predicted(out, large / "photos", tmp_path / "a.csv")
-    (code,) = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
+    (code,) = codes_of(out)
     assert "harness" not in code
     monkeypatch.chdir(out)
     shutil.copy(large / "photos" / "0.jpg", "photo.jpg")
