@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
+from harness.results.tables.draws import SEED, draw_word
 from harness_reports._page._section import Page
 from harness_reports._words import alarms, coverage
 
@@ -104,6 +105,7 @@ def untuned_rows(page: Page) -> list[dict[str, Any]]:
                 "gain": numbers.plain(row["gain"], unit) if math.isfinite(row["gain"]) else numbers.NOTHING,
                 "interval": equal or coverage.ends(row["low"], row["high"], unit),
                 "below": row["gain"] < 0,
+                "paired": draw_word(page.records) == SEED,
             }
         )
     return rows

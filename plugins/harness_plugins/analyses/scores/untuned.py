@@ -110,7 +110,7 @@ MEANINGS = {  # of the columns that are not the same in every table
     "tuned": "the mean score of the tuned seeds",
     "untuned": "the mean score of the untuned seeds",
     "sd_untuned": "the standard deviation of the untuned seeds",
-    "gain": "by how much tuning was better",
+    "gain": "by how much tuning was better: of one replicate over the seeds that both have, of several the difference of the means",
     "failed": "untuned runs that failed or diverged",
 }
 
