@@ -16,6 +16,7 @@ from harness_reports._words.outcome import Outcome
 
 ORDER = (
     "changed",  # what was registered is not what was measured
+    "limit",  # a time limit left something out, with the command that goes on
     "replicates",  # one search of each arm, or too few replicates for the first look
     "equal",  # two arms are one algorithm
     "objective",  # each arm may have an objective of its own
@@ -63,6 +64,7 @@ def doubts(outcome: Outcome, headline: Headline) -> list[Remark]:
     """Return every doubt, the gravest first; no two say the same."""
     listed = notices(outcome)
     found = [
+        *_of_limit(outcome),
         *_of_verdict(outcome, listed),
         *_of_controls(outcome),
         *_below_defaults(outcome),
@@ -124,6 +126,12 @@ def _of_verdict(outcome: Outcome, listed: Sequence[Notice]) -> Iterator[Remark]:
         which = list(dict.fromkeys(facets))
         text = f"{capitalized(numbers.joined(which))} {'was' if len(which) == 1 else 'were'} not measured. To measure: {command}"
         yield Remark("unmeasured", "warn", text)
+
+
+def _of_limit(outcome: Outcome) -> Iterator[Remark]:
+    """Yield what a time limit has left out of searches and comparison."""
+    if left_out := str(outcome.records.meta.looks.get("left_out") or ""):
+        yield Remark("limit", "warn", capitalized(left_out))
 
 
 def _of_controls(outcome: Outcome) -> Iterator[Remark]:

@@ -136,7 +136,7 @@ def _ranking_headline(outcome: Outcome) -> Headline:
         return Headline(question, "No leaderboard.", "The leaderboard was not computed; the notices say why.")
     ranked = [row for row in rows if row["n"]]
     if not ranked:
-        return Headline(question, "No result yet.", f"{_why_no_score(rows)}, so there is nothing to rank.")
+        return Headline(question, "No result yet.", f"{_why_no_score(rows)}, so there is nothing to rank.", caveat="")
     if len(ranked) == 1:
         return _of_one_arm(outcome, question, ranked[0])
     poor = constant.no_better(outcome, ranked)
