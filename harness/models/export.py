@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.sections import Benchmark, as_plain
+from harness.console.numbers import joined
 from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal
 from harness.errors import RunFolderError
@@ -55,8 +56,10 @@ class ExportRequest:
 def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     """Write the model into a new folder, and return the folder and the content of its ``model.json``.
 
-    The folder is written whole or not at all; every further format predicts what ``harness predict`` does. Raises RunFolderError for a run without a finished comparison or without its weights,
-    DataError where the frozen backbone's weights are not found or the folder cannot be written, or has a model already.
+    The folder is written whole or not at all; every further format predicts what ``harness predict`` does.
+
+    Raises RunFolderError for a run without a finished comparison or without its weights, and DataError where the frozen backbone's
+    weights are not found or the folder cannot be written, or has a model already.
     """
     records = open_records(request.folder)
     out = request.out or Path(f"{request.folder.resolve().name}-model")
@@ -71,6 +74,7 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
                 "arm, never here: name another --arm"
             )
     check_formats(request.formats, model)
+    reporter.say(f"exporting {model.why}")
     registry = registry_for(model, request.plugins, reporter)
     frozen = check_weights(model.origin, model.backbone, registry) if model.head else None
     backbone_file = f"backbone{frozen.suffix}" if frozen and not request.light else ""
@@ -81,7 +85,10 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
     with new_folder(out, "name another folder with --out", _size_of(copies), replaces=request.force) as folder:
         for name, file in copies.items():
             shutil.copyfile(file, folder / name)
-        description["formats"] = write_formats(request.formats, model, registry, folder)
+        with reporter.during(
+            f"writing and checking {joined(request.formats)}" if request.formats else "writing the card"
+        ):
+            description["formats"] = write_formats(request.formats, model, registry, folder)
         write_model(folder, description)
         (folder / "README.md").write_text(model_card(description), encoding="utf-8")
     return out, description
