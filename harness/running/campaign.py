@@ -26,6 +26,7 @@ from harness.running.forecast.ending import seconds_of_ending
 from harness.running.looks import decided, look_of, next_look, replicates_of_baseline
 from harness.running.prepare import Prepared, Request
 from harness.running.reuse import EarlierRuns
+from harness.running.throughput import Work
 from harness.running.time_limit import TimeLimit
 from harness.training import device
 from harness.verdict.looks import settled
@@ -174,7 +175,7 @@ class Campaign:
     def _after(self, replicates: int) -> int | None:
         """Return the replicates of the look that follows; None where the run is over, for a reason that is noted."""
         following = next_look(self._looks, replicates)
-        if self.driver.put_off or self._limit.units is not None:
+        if self.driver.put_off or self.driver.left_out or self._limit.units is not None:
             self._end_by_limit(replicates, replicates)
             return None
         if following is None:
@@ -240,21 +241,24 @@ class Campaign:
 
     def _seconds_to(self, following: int, replicates: int) -> float:
         """Return about what the replicates up to the next look take: each as long as those before it did in the mean."""
-        per_epoch = self._limit.per_epoch or 0.0
-        trained = per_epoch * self._store.epochs_trained() * (following - replicates) / replicates
+        runs = len(self.driver.comparison) + sum(search.asked for search in self.driver.searches)
+        so_far = self._limit.throughput.seconds(Work(self._store.epochs_trained(), runs))
+        trained = so_far * (following - replicates) / replicates
         return trained + self._seconds_measuring(following) - self._seconds_measuring(replicates)
 
     def _end_by_limit(self, replicates: int, wanted: int) -> None:
         """Say and note what the time limit has left out, and the command that goes on."""
-        compared = 0 if self._limit.units == 0 else replicates - self.driver.put_off
-        per_epoch, limit = self._limit.per_epoch or 0.0, self._limit
-        needed = per_epoch * self.driver.epochs_wanted(wanted) + self._seconds_measuring(wanted)
+        limit, compared = self._limit, 0 if self._limit.units == 0 else replicates - self.driver.put_off
+        needed = limit.throughput.seconds(self.driver.work_wanted(wanted)) + self._seconds_measuring(wanted)
+        needed = needed if compared else self.driver.smallest  # first of all there should be a comparison
         words = []
         if limit.units is not None:
             unit = self._setting.plan.benchmark.search.unit
             words.append(f"each search has {limit.units:g} of {self.driver.searches[0].whole:g} {unit}")
         if compared < wanted:
             words.append(f"{counted(compared, 'replicate')} of {wanted} {'is' if compared == 1 else 'are'} compared")
+        if left_out := self.driver.left_out:
+            words.append(f"{counted(left_out, 'run')} of the comparison {'is' if left_out == 1 else 'are'} left out")
         remedy = limit.remedy(needed, self._command or self._store.noted("command") or ())
         sentence = f"budget, {limit.words}, has room for no more: {'; '.join(words)}; to go on: {remedy}"
         self._reporter.say(sentence, style="yellow")

@@ -17,15 +17,17 @@ from harness.plugin.registry import Registry
 from harness.plugin.runs import Epoch, Event, Job, Run, short_arm_names
 from harness.records import Store, schema
 from harness.running import outcome_lines
+from harness.running.comparing import Comparison, Restart, Retrain
 from harness.running.event_loop import EventLoop, Phase
 from harness.running.executor import GuardedExecutor
-from harness.running.phases import Comparison, Restart, Retrain, Tune
 from harness.running.registration import register_protocol
 from harness.running.reuse import EarlierRuns
 from harness.running.search import Search
 from harness.running.search.budget import expected
 from harness.running.search.showing import Showing
+from harness.running.throughput import Work
 from harness.running.time_limit import TimeLimit
+from harness.running.tuning import Tune
 from harness.running.what_fits import Before, Fitting, Searches, Standing
 from harness.running.workbench import Bench
 from harness.running.workers.opening import opening_of
@@ -56,7 +58,7 @@ class Driver:
         self._limit = limit or TimeLimit(None, store)
         self._showing = Showing()
         fitting = Fitting if trains else Standing
-        self._fitting = fitting(setting, self._limit, self.epochs_left, measuring, self._before)
+        self._fitting = fitting(setting, self._limit, self.work_left, measuring, self._before, self._say_too_short)
         self._comparison = Comparison(setting, store, tries_again=trains)
         self._epochs_done = 0  # in this session
         self._epochs_in_all = 0  # those done, and those left when a run ended last
@@ -101,7 +103,8 @@ class Driver:
             for retrain in self.retrains:
                 if not retrain.entered:
                     retrain.open()
-            self.restart = Restart(self.setting, self.store, self.retrains, self._comparison, self._say_end)
+            parts = self.setting, self.store, self.retrains, self._comparison
+            self.restart = Restart(*parts, self._say_end, self._fitting)
             self.restart.open()
         return self
 
@@ -144,26 +147,38 @@ class Driver:
         """How many of the replicates are put off, because the time limit has no room for them."""
         return sum(tune.put_off for tune in self.tunes)
 
+    @property
+    def left_out(self) -> int:
+        """How many runs of replicates that are compared are left out, because the time limit has no room for them."""
+        return sum(phase.left_out for phase in (*self.retrains, *([self.restart] if self.restart else [])))
+
     def _before(self, tune: Searches) -> Before:
         """Return what comes before a replicate."""
         before: Sequence[Tune | Retrain] = self.tunes if self.only_search else self.retrains
         return Before(self.tunes[0], not all(phase.finished for phase in before[: tune.replicate]))
 
-    def epochs_wanted(self, replicates: int) -> float:
-        """Return about how many epochs are left up to so many replicates, if every search gets its whole budget."""
+    def work_wanted(self, replicates: int) -> Work:
+        """Return about what is left to train up to so many replicates, if every search gets its whole budget."""
         arms, aa = self.setting.plan.competitors, self.setting.plan.controls_of("aa")
-        whole = sum(expected(arm, replicates)[1] for arm in (*arms, *aa))
+        expected_of = [expected(arm, replicates) for arm in (*arms, *aa)]
         runs = count_comparison_runs(self.setting, replicates)
         epochs = sum(arm.benchmark.compare.epochs for arm in arms) / len(arms)
-        return max(0.0, whole + runs * epochs - self.store.epochs_trained())
+        whole = sum(epochs for _, epochs in expected_of) + runs * epochs
+        left = max(0.0, whole - self.store.epochs_trained())
+        return Work(left, round((runs + sum(trials for trials, _ in expected_of)) * left / whole))
 
-    def epochs_left(self, replicates: int) -> float:
-        """Return about how many epochs are still to train up to so many replicates, with all that follows them."""
-        left = sum(tune.epochs_left for tune in self.tunes[:replicates])
-        if self.only_search:
-            return left
-        left += sum(retrain.epochs_left for retrain in self.retrains[:replicates])
-        return left + (self.restart.epochs_left if self.restart else 0) + self.epochs_after
+    def work_left(self, replicates: int) -> Work:
+        """Return about what is still to train up to so many replicates, with all that follows them."""
+        phases: list[Tune | Retrain | Restart] = [*self.tunes[:replicates]]
+        if not self.only_search:
+            phases += [*self.retrains[:replicates], *([self.restart] if self.restart else [])]
+        after = 0 if self.only_search else self.epochs_after
+        return Work(sum(phase.epochs_left for phase in phases) + after, sum(phase.left for phase in phases))
+
+    @property
+    def smallest(self) -> float:
+        """The seconds that the smallest comparison still needs, one seed of every arm, as far as that is known."""
+        return self._limit.throughput.seconds(self.tunes[0].work_left) + self._fitting.smallest
 
     @property
     def searches(self) -> list[Search]:
@@ -194,13 +209,24 @@ class Driver:
         unknown = [run_id for run_id in elsewhere if (self.store.run(run_id) or {}).get("state") not in schema.ENDED]
         self.protocol = register_protocol(self.setting, self.store, self.reporter, len(unknown))
 
+    def _say_too_short(self, seconds: float) -> None:
+        """Say that the time limit has no room for the smallest complete run, and which one has."""
+        command = self._limit.remedy(seconds, self.store.noted("command") or ())
+        self.reporter.say(
+            f"warning: {self._limit.words} is too short for the smallest complete run, which has one trial of every "
+            f"search and one seed of every arm; what is trained now is kept; to go on: {command}",
+            style="yellow",
+        )
+
     def _show_progress(self, loop: EventLoop, watch: Watch, run: Job | None, event: Event | None) -> None:
         """Move the bar after an epoch, and tell the watch what is under way.
 
         An epoch takes one off those that are left. So they are counted anew only where a run has ended.
         """
-        if event is not None and event.ends_run and self._limit.is_set:
-            self._limit.write()
+        if run is not None and event is not None and event.ends_run:
+            self._limit.throughput.run_ended(run.id)
+            if self._limit.is_set:
+                self._limit.write()
         if event is not None and self._showing.is_due:
             self._showing.write(self.searches)
         if event is None or event.ends_run:
@@ -208,11 +234,11 @@ class Driver:
         if event is None:
             self.reporter.move("waiting for the first epoch", self._epochs_done, self._epochs_in_all)
         if isinstance(run, Run) and isinstance(event, Epoch):
-            self._limit.epoch_ended()
+            at_once = min(self.executor.at_once, len(loop.under_way))
+            self._limit.throughput.epoch_ended(run.id, event.number, at_once)
             self._epochs_done += 1
             left = self._epochs_in_all - self._epochs_done
             self.reporter.ahead.expect("epoch", left, self._seconds_per_epoch())
-            at_once = min(self.executor.at_once, len(loop.under_way))
             self.reporter.move(self._name(run).rstrip(), self._epochs_done, self._epochs_in_all, at_once)
         watch.happened(loop.describe_under_way)
 

@@ -1,7 +1,7 @@
 """The time that a benchmark may take in all (``budget``, ``--time-limit``): what of it is used, and what still fits.
 
 It is the time that passes from the beginning of ``harness run`` to its reports, added up over all calls in one run folder.
-What a piece of work takes is measured while the run goes on: the seconds that pass from one epoch to the next, and those of a
+What a piece of work takes is measured while the run goes on: the seconds of an epoch, of a run beside its epochs, and of a
 measurement. Nothing begins that does not fit beside what is reserved: the measurements of the probes, and the report.
 """
 
@@ -18,9 +18,9 @@ from harness.console.continuing import continuing
 from harness.console.numbers import duration
 from harness.records import Store
 from harness.running.forecast.timing import SECONDS_OF_REPORT
+from harness.running.throughput import Throughput
 
 KEY = "budget"  # of the records' meta table
-SURE = 3  # epochs after which their pace is believed
 TOLERANCE = 0.05  # of the whole time, by which work that has begun may be late before it is put off
 ROOM = 1.25  # a limit that is proposed leaves so much more room than the rest is expected to need
 
@@ -40,13 +40,11 @@ class TimeLimit:
         self._clock = clock
         self._began = clock() if began is None else began
         self._before = float(noted.get("used", 0.0))  # seconds, in earlier calls
-        self._known: float | None = noted.get("seconds_per_epoch")  # from an earlier call
+        self.throughput = Throughput(noted, clock)
         self._ending = ending or (lambda: SECONDS_OF_REPORT)  # returns what follows the last measurement, in seconds
         self._worked_until: float | None = None  # when the last measurement had ended
         self._ending_expected: Mapping[str, float] = noted.get("ending", {})
         self._reserved: dict[str, float] = {}
-        self._epochs, self._passed = 0, 0.0  # in this call: epochs, and the seconds that passed between them
-        self._last: float | None = None  # when the last epoch ended
         self._start: float | None = None  # seconds of this call before its first run
         self._units: float | None = noted.get("units")
 
@@ -75,7 +73,7 @@ class TimeLimit:
 
     def work_begins(self) -> None:
         """Take note that runs are carried out from here on; what passed before belongs to no epoch."""
-        self._last = None
+        self.throughput.work_begins()
         if self._start is None:
             self._start = self._clock() - self._began
 
@@ -91,21 +89,6 @@ class TimeLimit:
             took = round(self._clock() - self._worked_until, 3)
             self._ending_expected = {**self._ending_expected, "took": took}
         self.write()
-
-    def epoch_ended(self) -> None:
-        """Take note that an epoch of some run has ended."""
-        now = self._clock()
-        if self._last is not None:
-            self._epochs += 1
-            self._passed += now - self._last
-        self._last = now
-
-    @property
-    def per_epoch(self) -> float | None:
-        """The seconds that pass from one epoch to the next, with all workers at work; None where that is not known yet."""
-        if self._epochs < SURE:
-            return self._known
-        return self._passed / self._epochs
 
     # --- what fits
 
@@ -123,6 +106,10 @@ class TimeLimit:
         reserved = sum(kept for what, kept in self._reserved.items() if what != of)
         return seconds + reserved + self._ending() <= self.left + (TOLERANCE * self.seconds if late else 0.0)
 
+    def fits_alone(self, seconds: float) -> bool:
+        """Return whether so many more seconds fit if nothing follows them but the report; they may be late."""
+        return self.seconds is None or seconds + self._ending() <= self.left + TOLERANCE * self.seconds
+
     # --- what is written down
 
     @property
@@ -138,7 +125,7 @@ class TimeLimit:
     def write(self) -> None:
         """Write down what was asked for, and what is used."""
         note: dict[str, Any] = {
-            "asked": self.seconds, "used": round(self.used, 3), "seconds_per_epoch": self.per_epoch,
+            "asked": self.seconds, "used": round(self.used, 3), **self.throughput.plain(),
             "seconds_each": self.probes, "units": self._units, "ending": dict(self._ending_expected),
         }  # fmt: skip
         self._store.note(KEY, note)
@@ -150,7 +137,7 @@ class TimeLimit:
         """
         start = self._clock() - self._began if self._start is None else self._start
         seconds = self.used + start + ROOM * max(needed, 1.0) + sum(self._reserved.values()) + self._ending()
-        if self.per_epoch is None:
+        if not self.throughput.is_known:
             seconds = max(seconds, 2 * (self.seconds or 0.0))
         return continuing(command, time_limit=time_text(_rounded(seconds) * self._share))
 

@@ -124,7 +124,7 @@ def files_of(folder: Path) -> list[Path]:
 # --- what may not depend on what disturbed a run --------------------------------------------------------------
 
 PASSING = {
-    "seconds", "seconds_each", "seconds_per_epoch", "used", "started", "ended", "environment", "environments", "command", "registered", "when",
+    "seconds", "seconds_each", "seconds_per_epoch", "seconds_per_run", "used", "started", "ended", "environment", "environments", "command", "registered", "when",
     "executor", "executor_options", "workers",
 }  # fmt: skip
 

@@ -124,7 +124,7 @@ def kinds_of(runs, setting):
                 for arm in setting.plan.competitors
                 for r in range(3)
             }
-            kinds.append(("search", seeds[run.init_seed]))
+            kinds.append(("search", seeds.get(run.init_seed)))  # a confirmation has a seed of its own
         else:
             kinds.append(("restart" if run.follows else "compare", setting.replicate_of(run.init_seed)))
     return kinds
@@ -175,16 +175,21 @@ def test_replicates_are_appended_to_a_driver_and_restarts_are_made_once(opened):
     assert [entry.role for entry in driver.comparison][-2:] == ["restart"] * 2
 
 
-def limited(opened, seconds, replicates=2, **more):
+def limited(opened, seconds, replicates=2, executor=Made, **more):
     """Return a driver under a time limit, whose clock ticks once an epoch, and its runs in their order."""
     driver, store = opened
     limit = TimeLimit(seconds + SECONDS_OF_REPORT, store, 0.0, clock=lambda: float(store.epochs_trained()))
     new = Driver(driver.setting, store, Reporter(), limit=limit, **more).go_on_to(replicates)
-    executor = Made()
-    EventLoop(
-        executor, new.phases, store, Reporter(), EarlierRuns(),
-        after_event=lambda run, event: limit.epoch_ended() if isinstance(event, Epoch) else None,
-    ).carry_out()  # fmt: skip
+    executor = executor()
+
+    def happened(run, event):
+        if isinstance(event, Epoch):
+            limit.throughput.epoch_ended(run.id, event.number, 1)
+        elif run is not None and event.ends_run:
+            limit.throughput.run_ended(run.id)
+
+    limit.work_begins()
+    EventLoop(executor, new.phases, store, Reporter(), EarlierRuns(), after_event=happened).carry_out()
     limit.write()
     return new, kinds_of(executor.order, driver.setting)
 
@@ -210,6 +215,59 @@ def test_what_a_measurement_takes_counts(opened):
     new, kinds = limited(opened, 60, measuring=lambda replicates: 40.0 * replicates)
     assert {replicate for _, replicate in kinds} == {0}
     assert new.put_off == 1
+
+
+class Whole(Made):
+    """An executor whose runs end well after all their epochs."""
+
+    def events(self):
+        while self.runs:
+            run = self.runs.pop(0)
+            self.order.append(run)
+            metrics = {"tune_loss": 0.5, "tune_accuracy": 0.5, "test_accuracy": 0.5}
+            for number in range(1, run.epochs + 1):
+                yield run.id, Epoch(number, number, 0.1, 0.1, metrics, lambda: State({}, {}))
+            yield run.id, Done(metrics)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "trials", "compared", "left_out"),
+    [
+        (20, 2, 0, 0),  # the smallest comparison does not fit: two trials of 4 epochs, and then two runs of 8
+        (24, 2, 2, 4 + 2),  # it does, and neither the second seed nor the untuned defaults nor the restarts
+        (40, 2, 4, 2 + 2),
+        (60, 2, 6, 0),
+        (105, 4, 6, 0),  # a second trial of both searches, and two confirmations of each
+        (1000, 6, 6, 0),
+    ],
+)
+def test_the_smallest_complete_run_comes_first_and_what_is_left_goes_into_more(
+    benchmark_file, tmp_path, said, seconds, trials, compared, left_out
+):
+    """The clock ticks once an epoch."""
+    sizes = ("epochs = [1, 2]", "epochs = [4]"), ("epochs = 2", "epochs = 8"), ("confirm = 0", "confirm = 2")
+    file = benchmark_file(*sizes, ("seeds = 2", "seeds = 2\nuntuned = 1"))
+    setting = prepare(Request(file), Reporter())
+    with Store(tmp_path / "run") as store:
+        store.note("arms", [competitor.name for competitor in setting.plan.competitors])
+        said.clear()
+        new, kinds = limited((Driver(setting, store, Reporter()), store), seconds, replicates=1, executor=Whole)
+        kinds = [kind for kind, _ in kinds]
+        confirmations = 4 if trials > 2 else 0
+        assert (kinds.count("search"), kinds.count("compare"), new.left_out) == (
+            trials + confirmations,
+            compared,
+            left_out,
+        )
+        assert kinds.count("restart") == (2 if compared and not left_out else 0)
+        assert (new.left(), new.put_off, new.compared) == (0, 0 if compared else 1, bool(compared))
+        assert store.epochs_trained() <= 1.05 * (seconds + SECONDS_OF_REPORT)
+        warnings = [line for line in said if "too short" in line]
+        assert len(warnings) == (0 if compared else 1), said
+        again, kinds = limited(
+            (new, store), 10_000, replicates=1, executor=Whole
+        )  # more time goes on with what is missing
+        assert (again.left_out, again.compared, store.epochs_trained()) == (0, True, 6 * 4 + 4 * 8 + 6 * 8 + 2 * 2)
 
 
 class Failing(Made):

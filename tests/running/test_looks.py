@@ -21,6 +21,7 @@ from harness.running.baseline import pack
 from harness.running.forecast import ending
 from harness.running.prepare import Request
 from harness.running.start import run
+from harness.running.throughput import Throughput
 
 SMALL = (
     ("trials = 3", "trials = 1"),
@@ -224,7 +225,8 @@ def test_a_budget_that_is_used_up_begins_no_replicate_and_names_the_command_that
     with monkeypatch.context() as patch:
         patch.setattr(ending.Ending, "expected", lambda self: 6.0)
         patch.setattr(time_limit.TimeLimit, "used", property(lambda limit: float(limit._store.epochs_trained())))
-        patch.setattr(time_limit.TimeLimit, "per_epoch", property(lambda limit: 1.0))
+        patch.setattr(Throughput, "per_epoch", property(lambda shown: 1.0))
+        patch.setattr(Throughput, "per_run", property(lambda shown: 0.0))
         limit = ('name = "tiny"', 'name = "tiny"\nbudget = 17')
         made = carry_out(("looks = [1]", "looks = [2, 3]"), limit, UNPROBED)
         again = carry_out(("looks = [1]", "looks = [2, 3]"), limit, UNPROBED)
@@ -270,7 +272,8 @@ def test_where_no_replicate_fits_whole_every_search_gets_equally_few_trials(carr
     with monkeypatch.context() as patch:
         patch.setattr(ending.Ending, "expected", lambda self: 6.0)
         patch.setattr(time_limit.TimeLimit, "used", property(lambda limit: float(limit._store.epochs_trained())))
-        patch.setattr(time_limit.TimeLimit, "per_epoch", property(lambda limit: 1.0))
+        patch.setattr(Throughput, "per_epoch", property(lambda shown: 1.0))
+        patch.setattr(Throughput, "per_run", property(lambda shown: 0.0))
         made = carry_out(*more, ('name = "tiny"', 'name = "tiny"\nbudget = 16'))
     # ten epochs beside the report's six seconds: three trials of each arm, and two runs of two epochs
     assert made.records.trials.groupby("arm")["number"].count().tolist() == [3, 3]

@@ -11,7 +11,8 @@ from harness.errors import BenchmarkError
 from harness.records import Store
 from harness.running.forecast.ending import EVERY, KEPT, REFERENCE, Ending, Slowness, seconds_of_ending
 from harness.running.forecast.timing import SECONDS_OF_REPORT
-from harness.running.time_limit import SURE, TimeLimit, limit_of
+from harness.running.throughput import SURE, Throughput, Work
+from harness.running.time_limit import TimeLimit, limit_of
 
 
 class Clock:
@@ -84,21 +85,66 @@ def test_only_what_fits_beside_what_is_reserved_begins(store):
     assert limit.fits(70)
 
 
-def test_the_pace_is_what_passes_between_epochs_while_runs_are_carried_out(store):
+def trained(shown, clock, run="run", epochs=4, seconds=1.0, before=0.0, after=0.0, at_once=1):
+    """Let a run train for so many epochs: the first one ends ``before`` later than an epoch takes, its scores ``after`` the last."""
+    clock.now += before
+    for number in range(1, epochs + 1):
+        clock.now += seconds
+        shown.epoch_ended(run, number, at_once)
+    clock.now += after
+    shown.run_ended(run)
+
+
+def test_an_epoch_is_timed_within_its_run_and_what_a_run_takes_beside_its_epochs_is_apart(store):
+    """Trials of four epochs say what a run of a hundred takes, and not twenty-five times a trial."""
     clock = Clock()
     limit = TimeLimit(100, store, clock(), clock)
+    shown = limit.throughput
     limit.work_begins()
-    for _ in range(SURE + 1):
-        assert limit.per_epoch is None
+    for epoch in range(SURE):
+        assert (shown.is_known, shown.seconds(Work(10, 1))) == (False, 0.0), epoch
+        shown.epoch_ended("first", epoch + 1, 1)
         clock.now += 2
-        limit.epoch_ended()
-    assert limit.per_epoch == 2
-    clock.now += 50  # of measurements
+    shown.epoch_ended("first", SURE + 1, 1)
+    shown.run_ended("first")
+    assert shown.per_epoch == 2
+    for number in range(3):
+        trained(shown, clock, f"trial {number}", seconds=2, before=5, after=1)
+    assert shown.per_epoch == 2
+    assert shown.seconds(Work(100, 1)) == pytest.approx(
+        200 + 3 * 6 / 4
+    )  # of four runs, one took nothing beside its epochs
+    clock.now += 500  # of measurements
     limit.work_begins()
-    limit.epoch_ended()
-    assert limit.per_epoch == 2
+    trained(shown, clock, "later", seconds=2)
+    assert shown.per_epoch == 2
     limit.write()
-    assert TimeLimit(100, store, clock(), clock).per_epoch == 2
+    again = TimeLimit(100, store, clock(), clock).throughput
+    assert (again.per_epoch, again.per_run) == (shown.per_epoch, shown.per_run)
+
+
+def test_runs_of_one_epoch_say_what_an_epoch_takes_with_all_that_is_beside_it():
+    clock = Clock()
+    shown = Throughput(clock=clock)
+    shown.work_begins()
+    for number in range(5):
+        assert shown.is_known == (number == 4)
+        trained(shown, clock, f"run {number}", epochs=1, seconds=2, after=1)
+    assert shown.seconds(Work(10, 10)) == pytest.approx(10 * 13 / 4)  # from the end of the first epoch on
+
+
+def test_runs_at_once_share_the_time_and_the_last_of_a_round_have_it_alone():
+    clock = Clock()
+    shown = Throughput(clock=clock)
+    shown.work_begins()
+    for number in range(1, 6):
+        clock.now += 2
+        shown.epoch_ended("one", number, 2)
+        shown.epoch_ended("other", number, 2)
+    assert shown.per_epoch == 1
+    assert shown.seconds(Work(30, 3)) == 30
+    assert shown.seconds_of_round(Work(30, 3)) == 40  # two together, and then one alone: 2 x 10 x 2
+    assert shown.seconds_of_round(Work(40, 4)) == 40
 
 
 def test_the_end_of_a_run_is_reserved_at_the_pace_of_now_and_corrected_by_what_it_took(store):
@@ -143,8 +189,7 @@ def test_workloads_share_the_time(store):
     limit = TimeLimit(3600, store, clock(), clock, share=3)
     assert limit.left == 1200
     assert limit.words == "60 min for 3 workloads"
-    for _ in range(4):
-        limit.epoch_ended()  # so their pace is known
+    trained(limit.throughput, Clock(), seconds=0.0)  # so their pace is known
     assert limit.remedy(1800, ["harness", "run", "a.toml"]) == "harness run a.toml --time-limit 114m"
 
 
@@ -155,9 +200,7 @@ def test_a_proposed_limit_has_room_for_one_more_start_and_is_twice_the_last_one_
     clock.now += 100
     limit.work_begins()
     assert limit.remedy(0, ["harness", "run", "a.toml"]) == "harness run a.toml --time-limit 4m"
-    for _ in range(4):
-        clock.now += 1
-        limit.epoch_ended()
-    assert limit.per_epoch == 1.0
+    trained(limit.throughput, clock)
+    assert limit.throughput.per_epoch == 1.0
     # 104 s are used, 100 s go by before the next call begins to train, and 80 epochs need 80 s: 104 + 100 + 100 + 10
     assert limit.remedy(80, ["harness", "run", "a.toml"]) == "harness run a.toml --time-limit 6m"

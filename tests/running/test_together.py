@@ -15,8 +15,8 @@ from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, digest
 from harness.records import Store
 from harness.running.event_loop import EventLoop
-from harness.running.phases import Tune
 from harness.running.reuse import EarlierRuns
+from harness.running.tuning import Tune
 from harness.training.device import Device
 
 TAIL = "sampler_options = { n_startup_trials = 2 }\n"

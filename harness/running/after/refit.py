@@ -22,6 +22,7 @@ from harness.running import fold_data
 from harness.running.after.beside import is_done, train_beside
 from harness.running.driver import Driver
 from harness.running.executor import GuardedExecutor
+from harness.running.throughput import Work
 from harness.running.time_limit import TimeLimit
 
 REFITS = "refits"  # the note that has them
@@ -41,7 +42,7 @@ def refit(
         return f"there is no refit: {choice.arm}{'' if arm else ' is the best arm, and'} was trained elsewhere"
     data = setting.data_of(before.arm)
     run = replace(before, data=fold_data.joined_fingerprint(data), snapshots=False)
-    seconds = (limit.per_epoch or 0.0) * run.epochs
+    seconds = limit.throughput.seconds(Work(run.epochs, 1))
     if not is_done(store, run.id) and not limit.fits(seconds, late=True):
         remedy = limit.remedy(seconds, store.noted("command") or ())
         reporter.say(

@@ -45,8 +45,12 @@ def expected(competitor: Competitor, searches: int, epoch_seconds: float = 0.0) 
 
 
 def confirmations(competitor: Competitor, searches: int, trials: int) -> int:
-    """Return how many trials are trained once more, of an arm's searches with so many trials together."""
-    return searches * min(competitor.benchmark.search.confirm, trials // searches) if searches else 0
+    """Return how many trials are trained once more, of an arm's searches with so many trials together.
+
+    Where a search has a single trial, there is nothing to choose between, and it is not trained once more.
+    """
+    of_each = min(competitor.benchmark.search.confirm, trials // searches) if searches else 0
+    return searches * of_each if of_each > 1 else 0
 
 
 class Budgeted:

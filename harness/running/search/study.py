@@ -50,7 +50,10 @@ class Search(Trials):
     @property
     def confirmations_left(self) -> int:
         """How many confirmations are still to be trained, or are being trained; at the most where trials go on."""
-        return len(self._to_end) if self._has_confirmations else self._options.confirm
+        if self._has_confirmations:
+            return len(self._to_end)
+        trials = self.asked + (0 if self.spent else self._spending.trials_left(self.limit))
+        return budget.confirmations(self.competitor, 1, trials)
 
     def epochs_left(self, under_way: Collection[str]) -> int:
         """Return about how many epochs are still to train in runs that are not among those under way, which are ids."""
@@ -130,14 +133,17 @@ class Search(Trials):
         self._ready += waiting
 
     def _to_confirm(self, ranked: Iterable[dict[str, Any]]) -> dict[str, Confirmation]:
-        """Return the confirmations of the best trials, by run; two trials that differ in their epochs alone have one."""
+        """Return the confirmations of the best trials, by run; two trials that differ in their epochs alone have one.
+
+        One alone decides nothing, and is left out.
+        """
         chosen: dict[str, Confirmation] = {}
         for trial in ranked:
             if len(chosen) == self._options.confirm:
                 break
             run = self.setting.confirmation_run(self.competitor, trial["params"], self.replicate)
             chosen.setdefault(run.id, Confirmation(trial, run))
-        return chosen
+        return chosen if len(chosen) > 1 else {}
 
     def _row(self, run_id: str) -> Mapping[str, Any]:
         row = self._store.run(run_id)

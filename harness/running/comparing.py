@@ -1,4 +1,4 @@
-"""The phases of a benchmark: tune every arm, retrain what was chosen, in each replicate, and restart one run of each arm.
+"""The phases that follow the searches of a replicate: retrain what was chosen, and restart one run of each arm at the end.
 
 Each is made without a side effect and then opened. The retraining of a replicate begins when its own searches have ended,
 and goes on seed by seed. The phases of a replicate come before those of the next one. So workers are busy with later
@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from harness.benchmark.comparison import (
     ComparisonRun,
@@ -22,111 +21,14 @@ from harness.benchmark.comparison import (
     restart_runs,
 )
 from harness.benchmark.plan import Setting
-from harness.plugin.runs import Epoch, Event, PrunerDecision, Run
+from harness.plugin.runs import Run
 from harness.records import Store, schema
 from harness.records.attempts import of_run
-from harness.records.earlier import EarlierRun
 from harness.running.event_loop import Unpruned, has_ended
-from harness.running.search import GO_ON, Search, study_name
+from harness.running.throughput import Work
+from harness.running.tuning import Tune
 from harness.running.what_fits import Fitting
 from harness.training.device import environment
-
-Say = Callable[[str, str], object]  # a line, and its style
-
-
-class Tune:
-    """The searches of all arms in one replicate; the one that has asked least comes next."""
-
-    def __init__(
-        self, setting: Setting, store: Store, replicate: int, say: Say, say_trial: Callable[..., object],
-        fitting: Fitting | None = None,
-    ) -> None:  # fmt: skip
-        self.searches: list[Search] = []  # once it is open
-        self.put_off = False  # a time limit has no room for it
-        self.granted = False  # a time limit has room for it
-        self.replicate = replicate
-        self._setting = setting
-        self._store = store
-        self._say = say
-        self._say_trial = say_trial  # takes the search, the run and the trial that ended with it
-        self._fitting = fitting
-        self._asked_by: dict[str, Search] = {}  # by the id of a run
-        self._chosen: set[str] = set()  # studies whose choice stands in the records
-
-    def open(self) -> None:
-        """Open every search where it was left."""
-        plan = self._setting.plan
-        searched = (*plan.competitors, *plan.controls_of("aa"))
-        names = {study_name(arm.name, self.replicate): (arm.arm, self.replicate) for arm in searched}
-        self._store.add_searches(names)
-        self.searches = [Search(self._setting, arm, self._store, self.replicate) for arm in searched]
-        for search in self.searches:
-            self._note_choice(search)
-
-    @property
-    def begun(self) -> bool:
-        """Whether a trial has been asked."""
-        return any(search.asked for search in self.searches)
-
-    @property
-    def finished(self) -> bool:
-        """Whether all searches have ended."""
-        return all(search.finished for search in self.searches)
-
-    @property
-    def left(self) -> int:
-        """How many trainings are still to do, at the most: those of trials not yet asked included."""
-        return 0 if self.put_off else sum(search.left + search.confirmations_left for search in self.searches)
-
-    @property
-    def epochs_left(self) -> int:
-        """About how many epochs are still to train."""
-        return 0 if self.put_off else sum(search.epochs_left(()) for search in self.searches)
-
-    @property
-    def chosen(self) -> Mapping[str, Mapping[str, Any] | None]:
-        """The parameters that the search of each arm has chosen; None of one that has not ended, or has no result."""
-        return {search.arm: search.chosen for search in self.searches}
-
-    def next(self) -> Run | None:
-        """Return the next run of the search that has asked least."""
-        if self.put_off or (self._fitting and not self._fitting.may_ask(self)):
-            return None
-        for search in sorted(self.searches, key=lambda search: search.asked):
-            if runs := search.ask(1):
-                self._asked_by[runs[0].id] = search
-                return runs[0]
-            self._note_choice(search)  # trials tried before under equal parameters need no run, and may have ended it
-        return None
-
-    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
-        """Return what the search's pruner decides on an epoch; the last one is too late for it."""
-        if not isinstance(event, Epoch) or event.number >= run.epochs:
-            return GO_ON
-        return self._asked_by[run.id].ask_pruner(run.id, event)
-
-    def accept(self, earlier: EarlierRun) -> EarlierRun | None:
-        """Return the run as it would have ended in its search, whose pruner is asked; None where it must be trained."""
-        return self._asked_by[earlier.run_id].replay(earlier)
-
-    def ended(self, run: Run) -> None:
-        """Tell the search, and say which trials have ended with the run."""
-        search = self._asked_by[run.id]
-        for trial in search.tell(run.id):
-            self._say_trial(search, run, trial)
-        self._note_choice(search)
-
-    def _note_choice(self, search: Search) -> None:
-        """Write down what a search that has ended has chosen, and from how many trials."""
-        if not search.finished or search.study in self._chosen:
-            return
-        self._chosen.add(search.study)
-        self._store.note_choice(search.study, search.best())
-        counted = {**(self._store.noted("counted") or {}), search.study: len(search.trials)}
-        self._store.note("counted", dict(sorted(counted.items())))
-        search.write_for_optuna()
-        if search.exhaustion:
-            self._say(f"{search.study}: {search.exhaustion}", "yellow")
 
 
 class Comparison:
@@ -186,6 +88,7 @@ class Entered(Unpruned, ABC):
 
     def __init__(self, store: Store, say_end: Callable[[Run], object]) -> None:
         self.entered = False
+        self.left_out = 0  # runs for which a time limit has no room
         self.waiting: deque[Run] = deque()
         self._store = store
         self._say_end = say_end
@@ -230,6 +133,8 @@ class Retrain(Entered):
         self._comparison = comparison
         self._register = register  # writes the protocol down, before the runs of the comparison
         self._ended_before = 0
+        self._rounds: dict[str, int] = {}  # by the id of a run: the round that it belongs to
+        self._begun: set[int] = set()  # rounds
 
     def open(self) -> None:
         """Enter the runs, if the replicate's searches have ended."""
@@ -264,12 +169,36 @@ class Retrain(Entered):
         """Enter the runs, if the replicate's searches have ended, and a time limit has room for what is left of them."""
         if not self.entered and self._tune.finished and not self._tune.put_off:
             entries = replicate_runs(self._setting, self._tune.chosen, self._tune.replicate)
-            all_ended = all(has_ended(self._store, entry.run) for entry in entries)
-            if self._fitting and not all_ended and not self._fitting.may_compare(self._tune):
+            self._rounds = rounds_of(entries)
+            open_runs = [entry.run for entry in entries if not has_ended(self._store, entry.run)]
+            if self._fitting and open_runs and not self._fitting.may_compare(self._tune, self._first_round(open_runs)):
                 return
             self._register(entries)
             self.entered = True
             self.waiting = self._comparison.enter(entries, self._tune.replicate)
+
+    def next(self) -> Run | None:
+        """Return the next run; None where there is none yet, or no more, or a time limit has no room for the next seed."""
+        self.enter()
+        if self.waiting and not self._may_begin():
+            self.left_out = len(self.waiting)
+            self.waiting.clear()
+        return super().next()
+
+    def _may_begin(self) -> bool:
+        """Return whether the next run may begin; under a time limit the first replicate is compared seed by seed."""
+        if self._fitting is None or self._tune.replicate or self._rounds[self.waiting[0].id] in self._begun:
+            return True
+        under_way = [run for run in self._under_way.values() if not has_ended(self._store, run)]
+        epochs = sum(run.epochs - self._store.trained(run.id) for run in under_way)
+        if self._begun and not self._fitting.may_train(self._first_round(self.waiting), Work(epochs, len(under_way))):
+            return False
+        self._begun.add(self._rounds[self.waiting[0].id])
+        return True
+
+    def _first_round(self, runs: Sequence[Run]) -> list[Run]:
+        """Return those of some runs that belong to the round of the first one."""
+        return [run for run in runs if self._rounds[run.id] == self._rounds[runs[0].id]]
 
     def _count_ended(self) -> int:
         """Return how many runs of the replicate have ended, as far as it is known which they will be."""
@@ -283,12 +212,13 @@ class Restart(Entered):
 
     def __init__(
         self, setting: Setting, store: Store, retrains: Sequence[Retrain], comparison: Comparison,
-        say_end: Callable[[Run], object],
+        say_end: Callable[[Run], object], fitting: Fitting | None = None,
     ) -> None:  # fmt: skip
         super().__init__(store, say_end)
         self._setting = setting
         self._retrains = retrains
         self._comparison = comparison
+        self._fitting = fitting
 
     def open(self) -> None:
         """Enter the runs, if the comparison's own have ended."""
@@ -316,6 +246,10 @@ class Restart(Entered):
             self.waiting.extend(runs.values())
             return
         self.entered = True
+        to_train = [entry.run for entry in new if not has_ended(self._store, entry.run)]
+        if self._fitting and to_train and not self._fitting.may_train(to_train):
+            self.left_out = len(to_train)
+            return
         self.waiting = self._comparison.enter_restarts(new)
 
     @property
@@ -327,6 +261,13 @@ class Restart(Entered):
 
     def _restarts(self) -> list[ComparisonRun]:
         return restart_runs(self._setting, self._comparison.done())
+
+
+def rounds_of(entries: Sequence[ComparisonRun]) -> dict[str, int]:
+    """Return by run which round it belongs to: a seed of all arms, or a seed of their untuned defaults."""
+    keys = [(entry.role == "untuned", entry.run.init_seed) for entry in entries]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    return {entry.run.id: numbers[key] for entry, key in zip(entries, keys, strict=True)}
 
 
 def _mean_epochs(setting: Setting) -> int:
