@@ -157,8 +157,7 @@ class Retrain(Entered):
     def epochs_left(self) -> int:
         """How many epochs are still to train; of runs that are not entered yet, those to be expected."""
         if self.entered:
-            under_way = [run for run in self._under_way.values() if not has_ended(self._store, run)]
-            return sum(run.epochs for run in (*self.waiting, *under_way))
+            return sum(run.epochs for run in (*self.waiting, *self._still_training()))
         return self.left * _mean_epochs(self._setting)
 
     @property
@@ -180,21 +179,25 @@ class Retrain(Entered):
     def next(self) -> Run | None:
         """Return the next run; None where there is none yet, or no more, or a time limit has no room for the next seed."""
         self.enter()
-        if self.waiting and not self._may_begin():
-            self.left_out = len(self.waiting)
-            self.waiting.clear()
+        if self._fitting and self._fitting.is_limited and self._tune.replicate == 0 and self._begins_round:
+            first, under_way = self._first_round(self.waiting), self._still_training()
+            if self._begun and len(under_way) > len(first) // 2:
+                return None  # how long they take is known better when some have ended
+            epochs = sum(run.epochs - self._store.trained(run.id) for run in under_way)
+            if self._begun and not self._fitting.may_train(first, Work(epochs, len(under_way))):
+                self.left_out = len(self.waiting)
+                self.waiting.clear()
+                return None
+            self._begun.add(self._rounds[first[0].id])
         return super().next()
 
-    def _may_begin(self) -> bool:
-        """Return whether the next run may begin; under a time limit the first replicate is compared seed by seed."""
-        if self._fitting is None or self._tune.replicate or self._rounds[self.waiting[0].id] in self._begun:
-            return True
-        under_way = [run for run in self._under_way.values() if not has_ended(self._store, run)]
-        epochs = sum(run.epochs - self._store.trained(run.id) for run in under_way)
-        if self._begun and not self._fitting.may_train(self._first_round(self.waiting), Work(epochs, len(under_way))):
-            return False
-        self._begun.add(self._rounds[self.waiting[0].id])
-        return True
+    @property
+    def _begins_round(self) -> bool:
+        """Whether the next run is the first one of its round."""
+        return bool(self.waiting) and self._rounds[self.waiting[0].id] not in self._begun
+
+    def _still_training(self) -> list[Run]:
+        return [run for run in self._under_way.values() if not has_ended(self._store, run)]
 
     def _first_round(self, runs: Sequence[Run]) -> list[Run]:
         """Return those of some runs that belong to the round of the first one."""

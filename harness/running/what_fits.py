@@ -66,6 +66,11 @@ class Fitting:
         self._foretold = not limit.is_set  # whether it was looked if the smallest complete run fits
         self._settled = not limit.is_set  # how many trials the first replicate has
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a time limit."""
+        return self._limit.is_set
+
     def may_compare(self, tune: Searches, first: Sequence[Run]) -> bool:
         """Return whether a replicate whose searches have ended may be compared; one that may not is put off.
 
