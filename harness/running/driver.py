@@ -21,7 +21,7 @@ from harness.running.comparing import Comparison, Restart, Retrain
 from harness.running.event_loop import EventLoop, Phase
 from harness.running.executor import GuardedExecutor
 from harness.running.registration import register_protocol
-from harness.running.reuse import EarlierRuns
+from harness.running.reuse import EarlierRuns, foreseen_recipes
 from harness.running.search import Search
 from harness.running.search.budget import expected
 from harness.running.search.showing import Showing
@@ -205,9 +205,16 @@ class Driver:
 
     def _register(self, entries: Sequence[ComparisonRun]) -> None:
         """Register the protocol. Runs that ended in another run folder may have been seen by whoever wrote it."""
-        elsewhere = {entry.run.id for entry in entries if entry.run.id in self.earlier.folders}
-        unknown = [run_id for run_id in elsewhere if (self.store.run(run_id) or {}).get("state") not in schema.ENDED]
-        self.protocol = register_protocol(self.setting, self.store, self.reporter, len(unknown))
+
+        def ended_elsewhere() -> int:
+            """Return how many runs of all replicates ended there: those of later ones are told by their recipes alone."""
+            replicates = self.setting.plan.benchmark.compare.looks[-1]
+            recipes = foreseen_recipes(self.setting, self.earlier, replicates)
+            found = {run_id for run_id, recipe in recipes.items() if recipe["phase"] == "compare"}
+            found |= {entry.run.id for entry in entries if entry.run.id in self.earlier.folders}
+            return sum((self.store.run(run_id) or {}).get("state") not in schema.ENDED for run_id in found)
+
+        self.protocol = register_protocol(self.setting, self.store, self.reporter, ended_elsewhere)
 
     def _say_too_short(self, seconds: float) -> None:
         """Say that the time limit has no room for the smallest complete run, and which one has."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.benchmark.plan import Setting
 from harness.benchmark.sections import as_plain
@@ -15,10 +15,13 @@ from harness.verdict import protocol as protocols
 from harness.verdict.power import design_power
 
 
-def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_elsewhere: int = 0) -> str:
+def register_protocol(
+    setting: Setting, store: Store, reporter: Reporter, ended_elsewhere: Callable[[], int] = int
+) -> str:
     """Write the protocol down, where it is new, say how likely the design is to support a claim, and return its hash.
 
-    ``ended_elsewhere`` runs of the comparison will be taken from other run folders: their results were there before.
+    ``ended_elsewhere`` counts the runs of the comparison that can be taken from other run folders: their results were there
+    before.
     """
     plan, registered = setting.plan, store.noted(protocols.KEY) or []
     imported = store.noted("baseline") or {}  # what was trained elsewhere is compared too
@@ -27,9 +30,9 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
         as_plain(plan.benchmark), arms, tuple(plan.task.metrics), plan.probe_versions, store.noted("extensions") or (),
         len(setting.data.classes), (store.noted("budget") or {}).get("units"),
     )  # fmt: skip
-    protocols.register(store, protocol, store.compared(imported.get("names", ())) + ended_elsewhere)
     if protocol.hash in {entry["hash"] for entry in registered}:
         return protocol.hash
+    protocols.register(store, protocol, store.compared(imported.get("names", ())), ended_elsewhere())
     arms_of_network = Counter(split_arm_name(arm).network for arm in arms)
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
     compared = {network: count for network, count in arms_of_network.items() if count > 1 and network in convex}
@@ -48,7 +51,7 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
 def _power_text(powers: Sequence[float]) -> str:
     """Return how likely identical arms are to come out similar, in the network in which they are least likely to."""
     if any(map(math.isnan, powers)):
-        return "how likely identical arms are to come out similar is known from the first look on"
+        return f"how likely identical arms are to come out similar {protocols.POWER_UNKNOWN}"
     lowest = min(powers)
     exploratory = "; exploratory: more replicates would show more" if lowest < protocols.EXPLORATORY else ""
     return f"identical arms would come out similar with probability {lowest:.2f}{exploratory}"

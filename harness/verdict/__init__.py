@@ -5,9 +5,9 @@
 - ``measures`` has the primary measures with their margins and floors; ``measurements`` reads what was measured.
 - ``paired_numbers`` and ``distance_blocks`` compare two arms by a measure.
 - ``gate`` says whether an arm is at a minimum; ``tuning`` whether its search was good enough, by the tests in
-  ``search_alarms`` and ``score_alarms``.
+  ``search_alarms`` and ``score_alarms``; ``alarm_words`` has what an alarm says.
 - ``entries`` are the pairs of arms on every measure, with their ``p_values``; ``judging`` gives them labels, and ``stating`` makes
-  a statement of these.
+  a statement of these. ``why`` says why a facet has no word, and ``lines`` has a line for each facet.
 - ``tables`` has the verdict's tables; ``reading`` reads them back for the console, the comparison of runs and the reports.
 
 Plugins and reports import from these modules. Nothing here needs torch.

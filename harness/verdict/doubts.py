@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from harness.verdict.alarm_words import alarm_texts
 from harness.verdict.course import Course
-from harness.verdict.judging import CHANGED, UNEQUAL, UNLIKE, lost_text
+from harness.verdict.judging import CHANGED, ONE_SEARCH, UNEQUAL, UNLIKE, lost_text
 from harness.verdict.paired_numbers import FEWEST
 
 KINDS = (
@@ -27,20 +28,7 @@ KINDS = (
 )  # the gravest first
 BETWEEN = ": "  # of a doubt's kind and its text in a line
 A_LEADERBOARD = "this makes a leaderboard, not a comparison of minima"
-ONE_SEARCH = "one search of each arm: no verdict about optimizers"
 NOT_RUN = "not run"  # what a control says that no benchmark asked for
-OUTCOMES = {
-    "chance": "is not shown to be better than a constant answer",
-    "defaults": "is worse than its own defaults by more than half the margin",
-}  # of alarms that are doubts of their own
-TUNING = {
-    "edge": "its learning rate is at the edge of the searched range",
-    "rising": "its scores rise towards the edge of the searched learning rates",
-    "improving": "its search still improved at the end",
-    "diverged": "too many of its trials diverged",
-    "budget": "fewer of its trials ended well than of another arm",
-    "special case": "it lost to a special case of itself",
-}  # all other alarms in words
 
 
 @dataclass(frozen=True)
@@ -130,15 +118,10 @@ def _of_design(course: Course) -> Iterator[Doubt]:
 
 def _of_tuning(course: Course) -> Iterator[Doubt]:
     """Yield the doubts about the arms' searches."""
-    if course.last.tuning_settled:
-        return
     for arm, alarms in course.last.alarmed.items():
-        for alarm, outcome in OUTCOMES.items():
-            if alarm in alarms:
-                yield Doubt(alarm, f"{course.network.name_of(arm)} {outcome}")
-        others = [TUNING.get(alarm, alarm) for alarm in alarms if alarm not in OUTCOMES]
-        if others:
-            yield Doubt("tuning", f"{course.network.name_of(arm)} may be badly tuned: {' and '.join(others)}")
+        if not course.last.tuning_settled(arm):
+            for kind, text in alarm_texts(course.network.name_of(arm), alarms).items():
+                yield Doubt(kind, text)
 
 
 def _of_runs(course: Course) -> Iterator[Doubt]:

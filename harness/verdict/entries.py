@@ -40,7 +40,7 @@ class Entry:
     distance: Estimate = UNKNOWN
     p: PValues = PValues()
     demotions: Mapping[Label, str] = field(default_factory=dict)  # the labels it may not have, with the reason
-    gated: bool = False  # whether it is demoted because one of the arms is not at a minimum
+    bars: tuple[str, ...] = ()  # arms that take every label from it: not at a minimum, or (of the loss) badly tuned
 
     @property
     def key(self) -> Key:

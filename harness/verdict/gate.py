@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from harness.console.numbers import measure
+from harness.console.numbers import measure, number
 from harness.plugin.meta import Meta
 from harness.verdict.design import Network, Row
 from harness.verdict.protocol import Protocol
@@ -75,14 +75,17 @@ def _judge_convex(runs: list[Row], protocol: Protocol, has_classes: bool) -> Gat
         return Gate(UNJUDGED, NO_GRADIENT)
     largest, limit = max(norms), protocol.gate["gradient"]
     if largest > limit:
-        return Gate(FAILED, f"the gradient is {largest:.2g} of its start, above {limit:g}", gradient=largest)
+        return Gate(
+            FAILED, f"the gradient is {_percent(largest)} of its start, above {_percent(limit)}", gradient=largest
+        )
     if not has_classes:
         return Gate(PASSED, gradient=largest)
     excesses, nats = [float(run.get(EXCESS, math.nan)) for run in runs], protocol.gate["nats"]
     if any(math.isnan(excess) for excess in excesses):
         return Gate(FAILED, "the objective has no penalty (l2), and so perhaps no minimum", gradient=largest)
     if max(excesses) > nats:
-        reason = f"the objective may still be {max(excesses):.2g} above its minimum, more than {nats:g}"
+        most, allowed = measure(max(excesses), "nats"), measure(nats, "nats")
+        reason = f"the objective may still be {most} above its minimum, more than {allowed}"
         return Gate(FAILED, reason, gradient=largest)
     return Gate(PASSED, gradient=largest)
 
@@ -113,13 +116,18 @@ def _reasons_against(gate: Gate, protocol: Protocol) -> list[str]:
     if gate.error > protocol.fit:
         reasons.append(f"its train error is {measure(gate.error, '%')}, above {measure(protocol.fit, '%')}")
     if gate.gradient > stationary:
-        reasons.append(f"the gradient is {gate.gradient:.2g} of its start in the mean, above {stationary:g}")
+        share, limit = _percent(gate.gradient), _percent(stationary)
+        reasons.append(f"the gradient is {share} of its start in the mean, above {limit}")
     if gate.gain >= gate.gain_limit:
+        limit = _percent(gate.gain_limit / gate.objective) if gate.objective > 0 else number(gate.gain_limit)
         reasons.append(
-            f"going on lowered its objective from {gate.objective:.3g} to {gate.restarted:.3g}, "
-            f"by {gate.gain_limit:.2g} or more"
+            f"going on lowered its objective from {number(gate.objective)} to {number(gate.restarted)}, by {limit} or more"
         )
     return reasons
+
+
+def _percent(part: float) -> str:
+    return f"{number(100 * part)} %"
 
 
 def _spread(network: Network) -> float:

@@ -4,8 +4,9 @@ Six things take a label back to "inconclusive":
 
 - the design is no longer the one that was registered: every facet;
 - no look was reached yet, or a look is at a single search of each arm: every facet;
-- an arm is not at a minimum: every facet but the loss;
-- the tuning of an arm raised an alarm: the loss;
+- an arm is not at a minimum: every facet of its pairs but the loss;
+- the tuning of an arm raised an alarm: the loss of its pairs. An arm at the one minimum of a convex objective has none that
+  counts, whatever the other arms have;
 - an arm lost more than one replicate: its "similar" in every facet;
 - two tunings of one optimizer came out different: that facet's "different". A known difference was not found, or was promised
   and not measured: that facet's "similar".
@@ -15,11 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import chain, product
 
+from harness.console.numbers import joined
 from harness.records import Records
 from harness.statistics.intervals import half_width, jackknife_se
 from harness.statistics.labels import Label, replicates_needed
+from harness.verdict.alarm_words import alarm_texts
 from harness.verdict.design import ARMS, Network
 from harness.verdict.entries import Entry
 from harness.verdict.gate import Gate
@@ -33,6 +36,7 @@ from harness.verdict.words import UPPER_BOUND, Word, combine
 UNEQUAL = "the arms took unequal numbers of steps"
 UNLIKE = "each arm may have an objective of its own (search.objective = free)"
 CHANGED = "what was registered has been changed since"
+ONE_SEARCH = "one search of each arm: no verdict about optimizers"
 NO_SENSITIVITY = "no assay sensitivity: the known-different arm was "
 LOST = 1  # replicates that an arm may have lost and still be called similar
 
@@ -66,10 +70,9 @@ class Examined:
         """The facets that apply to the network, measured or not."""
         return [facet for facet in self.network.protocol.primaries if self.entries_of(facet)]
 
-    @property
-    def tuning_settled(self) -> bool:
-        """Whether tuning does not matter: a convex objective has one minimum, and every arm has reached it."""
-        return self.network.convex and all(gate.passed for gate in self.gates.values())
+    def tuning_settled(self, arm: str) -> bool:
+        """Return whether an arm's tuning does not matter: a convex objective has one minimum, and the arm has reached it."""
+        return self.network.convex and self.gates[arm].passed
 
     def word_in_facet(self, facet: str) -> Word:
         """Return a facet's word, adjusted within the facet; "inconclusive" where it has none at this look."""
@@ -148,15 +151,14 @@ def _demoted(examined: Examined, entry: Entry) -> Entry:
     if examined.changed:
         return replace(entry, demotions=_no_label(CHANGED))
     if facet == "loss":
-        alarmed = [] if examined.tuning_settled else [arm for arm in arms if arm in examined.alarmed]
+        alarmed = tuple(arm for arm in arms if arm in examined.alarmed and not examined.tuning_settled(arm))
         if alarmed:
-            texts = [f"{examined.network.name_of(arm)} ({', '.join(examined.alarmed[arm])})" for arm in alarmed]
-            return replace(entry, demotions=_no_label(f"tuning: {'; '.join(texts)}"))
+            clauses = [alarm_texts(examined.network.name_of(arm), examined.alarmed[arm]).values() for arm in alarmed]
+            return replace(entry, demotions=_no_label("; ".join(chain.from_iterable(clauses))), bars=alarmed)
     else:
-        failed = [arm for arm in arms if not examined.gates[arm].passed]
+        failed = tuple(arm for arm in arms if not examined.gates[arm].passed)
         if failed:
-            text = "; ".join(f"{examined.network.name_of(arm)} is {examined.gates[arm].state}" for arm in failed)
-            return replace(entry, demotions=_no_label(text), gated=True)
+            return replace(entry, demotions=_no_label(gate_text(examined, failed)), bars=failed)
         if len(examined.steps) > 1 or not examined.common:
             return replace(entry, demotions=_no_label(UNEQUAL if examined.common else UNLIKE))
     return replace(entry, demotions=_too_early(examined) | _lost(examined, entry) | _by_controls(examined, entry))
@@ -169,11 +171,21 @@ def _no_label(reason: str) -> dict[Label, str]:
 
 def _too_early(examined: Examined) -> dict[Label, str]:
     """Return the labels that no pair may have before the first look; more replicates can bring them."""
-    network = examined.network
+    reason = early_text(examined.network)
+    return {"similar": reason, "different": reason} if reason else {}
+
+
+def early_text(network: Network) -> str:
+    """Return that the first look is not reached yet; "" where it is."""
     if network.look:
-        return {}
-    reason = f"the first look is after {network.protocol.looks[0]} replicates, and {network.ended} have ended"
-    return {"similar": reason, "different": reason}
+        return ""
+    return f"the first look is after {network.protocol.looks[0]} replicates, and {network.ended} have ended"
+
+
+def gate_text(examined: Examined, arms: Sequence[str]) -> str:
+    """Return which of these arms are not shown to be at a minimum: all of them."""
+    names = joined([examined.network.name_of(arm) for arm in arms])
+    return f"{names} {'is' if len(arms) == 1 else 'are'} not shown to be at a minimum"
 
 
 def _lost(examined: Examined, entry: Entry) -> dict[Label, str]:

@@ -8,19 +8,22 @@ The pair is the one that the word rests on most: the largest difference in margi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
+from harness.console.numbers import SMALLEST
 from harness.statistics.pairwise import Estimate
 from harness.statistics.posterior import posterior
 from harness.verdict.course import Course
 from harness.verdict.design import Network
 from harness.verdict.entries import Entry
 from harness.verdict.judging import Examined
-from harness.verdict.measures import RHO
+from harness.verdict.measures import RHO, Measure
 from harness.verdict.paired_numbers import FEWEST
+from harness.verdict.why import STRADDLES
 from harness.verdict.words import NO_WORD, NOT_CONNECTED
 
 POINTS = 100  # of a part of 1
+TINY = ("< .0001", "> -.0001")  # how numbers next to zero are written
 NAMES = {
     "objective": "the objective",
     "train_loss": "train loss",
@@ -37,12 +40,17 @@ NAMES = {
 }  # of measures, in words
 
 
-def facet_line(course: Course, facet: str, word: str) -> str:
-    """Return the line of a facet that has this word, which may also be that it was not measured or does not apply."""
+def facet_line(course: Course, facet: str, word: str, why: str) -> str:
+    """Return the line of a facet that has this word, which may also be that it was not measured or does not apply.
+
+    ``why`` says why it has no word. Its numbers stand beside that only where the width of the interval is why.
+    """
     examined = course.shown(facet)
     if not any(entry.measured for entry in examined.entries_of(facet)):
-        return f"{facet}: {word}"
+        return f"{facet}: {word}{f': {why}' if why else ''}"
     head = f"{facet}: {word} ({look_text(examined.network)})"
+    if why and why != STRADDLES:
+        return f"{head}: {why}"
     entry = _telling(examined, facet, word)
     return f"{head}: {_sentence(examined, entry, word)}" if entry is not None else head
 
@@ -58,10 +66,12 @@ def look_text(network: Network) -> str:
 def compact(value: float, digits: int = 2) -> str:
     """Return a number without the zero before its point: .5, 1.4, -.08; with so many significant digits.
 
-    >>> compact(0.5), compact(-0.083), compact(1.37), compact(2)
-    ('.5', '-.083', '1.4', '2')
+    >>> compact(0.5), compact(-0.083), compact(1.37), compact(2), compact(2e-7)
+    ('.5', '-.083', '1.4', '2', '< .0001')
     """
-    text = f"{value:.{digits}g}" if math.isfinite(value) else "?"
+    if 0 < abs(value) < SMALLEST:
+        return TINY[0] if value > 0 else TINY[1]
+    text = f"{value + 0.0:.{digits}g}" if math.isfinite(value) else "?"
     if "e" in text:
         text = f"{value:.0f}" if abs(value) >= 1 else text
     return _without_zero(text)
@@ -110,12 +120,11 @@ def _in_margins(word: str) -> Callable[[Entry], tuple[bool, float]]:
 
 
 def _sentence(examined: Examined, entry: Entry, word: str) -> str:
-    if entry.barred:
-        return entry.judge_in_facet().detail
     size, unit = size_text(examined.network, entry)
     if word == "similar" and entry.below_floor:
         return f"{size}, but {_negligible(entry)}"
-    return f"{size}; {_probability(entry, word, unit)}"
+    wide = f"; {STRADDLES}" if word == NO_WORD else ""
+    return f"{size}; {_probability(entry, word, unit)}{wide}"
 
 
 def _negligible(entry: Entry) -> str:
@@ -133,27 +142,56 @@ def size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], st
     one, other = (network.name_of(arm) for arm in (entry.pair.one, entry.pair.other))
     measure, estimate = entry.measure, entry.estimate
     name = NAMES.get(measure.name, measure.name)
+    in_unit = _written(measure)
+    if _is_level(estimate, in_unit):
+        exact = estimate.low == estimate.high == 0
+        return _level_text(measure, one, other, exact), in_unit
     if measure.scale == "difference" or (measure.is_log and entry.margin().two_sided):
         first_leads = (estimate.value >= 0) == (measure.name == "accuracy" or measure.facet != "loss")
         one, other = (one, other) if first_leads else (other, one)
         estimate = estimate if estimate.value >= 0 else _turned(estimate)
     if measure.name == "accuracy":
-        return f"{one} ahead of {other} by {_points(estimate)}", _in_points
+        return f"{one} ahead of {other} by {_points(estimate)}", in_unit
     if measure.scale == "difference":
-        return f"{one} ahead of {other} by {_nats(estimate)} of {name}", compact
+        return f"{one} ahead of {other} by {_nats(estimate)} of {name}", in_unit
     if measure.facet == "loss":
-        return f"{one} ahead of {other} by a factor of {_ratio(estimate)} in {name}", _as_ratio
+        return f"{one} ahead of {other} by a factor of {_ratio(estimate)} in {name}", in_unit
     if measure.facet == "geometry":
-        return (
-            f"{one} sharper than {other} by a factor of {_ratio(estimate)} at rho {compact(RHO[measure.name])}",
-            _as_ratio,
-        )
+        at_rho = compact(RHO[measure.name])
+        return f"{one} sharper than {other} by a factor of {_ratio(estimate)} at rho {at_rho}", in_unit
     if measure.is_scatter:
-        return f"{name} of {one} scatter {_ratio(estimate)} times as widely as of {other}", _as_ratio
+        return f"{name} of {one} scatter {_ratio(estimate)} times as widely as of {other}", in_unit
     if measure.scale == "log rho":
-        return f"{name} between {one} and {other} {_ratio(estimate)} times that within them", _as_ratio
+        return f"{name} between {one} and {other} {_ratio(estimate)} times that within them", in_unit
     above = " above those within them" if measure.scale == "excess" else ""
-    return f"barriers between {one} and {other} {_points(estimate)}{above}", _in_points
+    return f"barriers between {one} and {other} {_points(estimate)}{above}", in_unit
+
+
+def _written(measure: Measure) -> Callable[[float], str]:
+    """Return the function that writes an estimate of a measure: as a ratio, in points, or as it is."""
+    if measure.is_log:
+        return _as_ratio
+    return compact if measure.scale == "difference" and measure.name != "accuracy" else _in_points
+
+
+def _is_level(estimate: Estimate, in_unit: Callable[[float], str]) -> bool:
+    """Return whether an estimate and both ends of its interval all read as no difference: a factor of 1 [1, 1] says nothing."""
+    return {in_unit(number) for number in (estimate.value, estimate.low, estimate.high)} <= {in_unit(0.0), *TINY}
+
+
+def _level_text(measure: Measure, one: str, other: str, exact: bool) -> str:
+    """Return that two arms do not differ in a measure, with the digits to which that holds where it is not exact."""
+    name, arms = NAMES.get(measure.name, measure.name), f"{one} and {other}"
+    digits = "" if exact else ", to three digits" if measure.is_log else ", to four decimals"
+    if measure.facet == "geometry":
+        return f"{arms} equally sharp at rho {compact(RHO[measure.name])}{digits}"
+    if measure.is_scatter:
+        return f"{name} of {arms} scatter equally widely{digits}"
+    if measure.scale == "log rho":
+        return f"{name} between {arms} as large as within them{digits}"
+    if measure.facet == "connectivity":
+        return f"no barrier between {arms}{' above that within them' if measure.scale == 'excess' else ''}{digits}"
+    return f"{arms} have the same {'test accuracy' if measure.name == 'accuracy' else name}{digits}"
 
 
 def _turned(estimate: Estimate) -> Estimate:
@@ -192,8 +230,3 @@ def _probability(entry: Entry, word: str, unit: Callable[[float], str]) -> str:
     if word in ("similar", NO_WORD):
         return f"P(within {margin}) {_fixed(beliefs.within, 2)}"
     return f"P(beyond {margin}) {_fixed(beliefs.above if entry.estimate.value >= 0 else beliefs.below, 2)}"
-
-
-def lines_of(course: Course, words: Mapping[str, str], facets: Sequence[str]) -> list[str]:
-    """Return the lines of these facets, each with its word."""
-    return [facet_line(course, facet, words[facet]) for facet in facets]

@@ -27,7 +27,7 @@ from harness.verdict.arms import short_name
 from harness.verdict.measures import TWO_SIDED
 from harness.verdict.protocol import FACETS
 from harness.verdict.reading import ProtocolVerdict, Row
-from harness.verdict.stating import NOT_APPLICABLE, NOT_MEASURED
+from harness.verdict.stating import NO_VERDICT, NOT_APPLICABLE, NOT_MEASURED
 from harness.verdict.words import NOT_CONNECTED, UPPER_BOUND
 
 FEWEST = 5  # workloads whose effects are pooled
@@ -125,7 +125,8 @@ def pool(verdicts: Mapping[str, ProtocolVerdict], level: float) -> PooledVerdict
     if PREDICTION in rests_on.values():
         statement = str(_statement(words, rests_on, different))
     else:
-        statement = agreed(str(verdict.pooled["statement"]) for verdict in verdicts.values())
+        statements = [str(verdict.pooled["statement"]) for verdict in verdicts.values()]
+        statement = agreed([word for word in statements if word != NO_VERDICT] or statements)
     return PooledVerdict(statement, words, rests_on, together, level)
 
 

@@ -2,7 +2,8 @@
 
 Whoever sees the results first and chooses the margins afterwards can have any verdict. So the protocol is resolved from
 the benchmark, hashed and entered in the records before the first comparison run. A protocol that is changed later is entered
-beside the first one, with the number of comparison runs that had ended by then, and has a verdict of its own.
+beside the first one, with the number of comparison runs that had ended by then, and has a verdict of its own. Runs that had
+ended in another run folder count too, for whoever wrote the protocol may have seen them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from harness.benchmark.facets import FACET_PROBES
+from harness.console.numbers import counted
 from harness.errors import arguments
 from harness.plugin.meta import Meta
 from harness.plugin.runs import digest
@@ -21,6 +23,7 @@ from harness.plugin.runs import digest
 EXPLORATORY = 0.5  # the power below which a design cannot be expected to support anything
 KEY = "protocols"  # of the records' meta table: a list, the first registered first
 BEFORE = "before the comparison"
+POWER_UNKNOWN = "is not known before the first look, which shows how widely the replicates scatter"
 NEVER = "never; read from the benchmark file as it stands"
 
 CLASSES: Mapping[str, tuple[str, ...]] = {
@@ -139,7 +142,7 @@ class Registered:
     """
 
     protocol: Protocol
-    when: str  # "before the comparison", "after N comparison runs had ended", or "never; ..."
+    when: str  # "before the comparison", "after N of its comparison runs had ended ...", or "never; ..."
 
 
 def resolve(
@@ -239,16 +242,26 @@ def _flat(design: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return values
 
 
-def register(store: Notes, protocol: Protocol, ended: int) -> str:
-    """Enter a protocol where it is not entered yet, and return its hash; ``ended`` comparison runs have ended by now.
+def register(store: Notes, protocol: Protocol, ended: int, elsewhere: int = 0) -> str:
+    """Enter a protocol where it is not entered yet, and return its hash.
 
-    What was entered before is never taken out or changed.
+    By now, ``ended`` comparison runs have ended in this run folder, and ``elsewhere`` more in other ones, from which they will
+    be taken over. What was entered before is never taken out or changed.
     """
     entries = list(store.noted(KEY) or [])
     if protocol.hash not in {entry["hash"] for entry in entries}:
-        when = f"after {ended} comparison runs had ended" if ended else BEFORE
-        store.note(KEY, [*entries, {"hash": protocol.hash, "protocol": protocol.plain(), "registered": when}])
+        entry = {"hash": protocol.hash, "protocol": protocol.plain(), "registered": _when(ended, elsewhere)}
+        store.note(KEY, [*entries, entry])
     return protocol.hash
+
+
+def _when(ended: int, elsewhere: int) -> str:
+    """Return when a protocol is registered, by how many of its comparison runs have ended here and in other run folders."""
+    here = f"{counted(ended, 'comparison run')} had ended"
+    there = f"{counted(elsewhere, 'comparison run')} that can be taken over had ended in another run folder"
+    if not ended:
+        return f"after {there}" if elsewhere else BEFORE
+    return f"after {here}, and {there}" if elsewhere else f"after {here}"
 
 
 def registered_protocols(meta: Meta) -> list[Registered]:

@@ -17,7 +17,7 @@ from harness.verdict.protocol import FACETS, standing_first
 from harness.verdict.tables import facets as facets_table
 from harness.verdict.tables import gate as gate_table
 from harness.verdict.tables import verdict as verdict_table
-from harness.verdict.tables.verdict import LOOK_OF
+from harness.verdict.tables.verdict import LOOK_OF, WHY_OF
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -89,6 +89,10 @@ class NetworkVerdict:
         look = float(self.row[f"{LOOK_OF}{facet}"])
         return None if math.isnan(look) else int(look)
 
+    def why_of(self, facet: str) -> str:
+        """Return the gravest reason that a facet has no word; "" where it has one."""
+        return str(self.row[f"{WHY_OF}{facet}"])
+
 
 @dataclass(frozen=True)
 class ProtocolVerdict:
@@ -158,7 +162,7 @@ def plain_verdict(verdicts: list[ProtocolVerdict]) -> dict[str, Any] | None:
 
     Each has the ``statement`` on all networks and its ``networks``. Each network has its statement, its ``doubts`` with the
     gravest first, a line for each facet, its gate and, by facet, a label, the look of the label, and the pairs with their
-    numbers. A number that is not known is absent.
+    numbers; a facet without a word has ``why``. A number that is not known is absent.
     """
     if not verdicts:
         return None
@@ -185,10 +189,11 @@ def _plain_network(network: NetworkVerdict) -> dict[str, Any]:
 def _plain_facet(network: NetworkVerdict, facet: str) -> dict[str, Any]:
     rows = [row for row in network.facets if row["facet"] == facet]
     primary = [row for row in rows if row["primary"]]
-    look = network.look_of(facet)
+    look, why = network.look_of(facet), network.why_of(facet)
     return {
         "label": network.row[facet],
         **({} if look is None else {"look": look}),
+        **({"why": why} if why else {}),
         "pairs": [_plain(row, PAIR) for row in primary if row["pair"] == "arms"],
         "controls": [_plain(row, PAIR) for row in primary if row["pair"] != "arms"],
         "secondary": [_plain(row, PAIR) for row in rows if not row["primary"]],

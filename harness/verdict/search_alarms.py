@@ -60,10 +60,11 @@ def edge(records: Records, arm: str) -> float:
     return best_outer - best_inner
 
 
-def rising(records: Records, arm: str) -> float:
+def rising(records: Records, arm: str, least: float = 0.0) -> float:
     """Return 1 - p of the rise of scores towards the end of the range where the best rate lies; 0 if it is not near an end.
 
-    The test is Kendall's tau, one-sided, over the trials in that half of the range.
+    The test is Kendall's tau, one-sided, over the trials in that half of the range. It is also 0 if all of their scores lie within
+    ``least`` of each other.
     """
     import numpy as np
     from scipy.stats import kendalltau
@@ -76,6 +77,8 @@ def rising(records: Records, arm: str) -> float:
         return 0.0
     towards = places if best > 0.5 else 1 - places
     near = towards >= 0.5
+    if float(values[near].max() - values[near].min()) <= least:
+        return 0.0
     p = float(kendalltau(towards[near], values[near], alternative="greater").pvalue) if near.sum() > 1 else math.nan
     return 0.0 if math.isnan(p) else 1 - p
 

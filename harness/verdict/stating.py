@@ -7,21 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.console.numbers import first_of
-from harness.statistics.labels import Label, Statement, overall
+from harness.statistics.labels import Label, overall
 from harness.verdict.course import Course
 from harness.verdict.doubts import NOT_RUN, Doubt, find_doubts
 from harness.verdict.entries import DOUBLE, HALF, Entry
 from harness.verdict.judging import Examined, needed
-from harness.verdict.lines import NAMES, lines_of, size_text
+from harness.verdict.lines import NAMES, facet_line, size_text
 from harness.verdict.measurements import MOVABLE, Missing
 from harness.verdict.measures import PROBES
 from harness.verdict.power import course_power
 from harness.verdict.replicates import CONTROLS
+from harness.verdict.why import why_no_word
 from harness.verdict.words import NO_WORD, NOT_CONNECTED, UPPER_BOUND
 
 QUIET = ("nowhere different", "told apart everywhere")  # of the A/A arm and of the known-different arm
-GATED = "not every arm is at a minimum"
-STRADDLES = "the interval reaches across the margin"
+NO_VERDICT = "no verdict"  # of a design that ranks the arms and compares no minima
 NOT_MEASURED, NOT_APPLICABLE = "not measured", "not applicable"
 MOST_PAIRS = 3  # in a reason; further ones are counted
 MOST_ADVISED = 99  # replicates that anybody could run
@@ -31,10 +31,11 @@ MOST_ADVISED = 99  # replicates that anybody could run
 class Stated:
     """The statement on one network, and what it rests on."""
 
-    statement: Statement
-    half: Statement  # at half the margins
-    double: Statement  # at twice the margins
+    statement: str  # supported, value only, refuted, inconclusive, or ``NO_VERDICT``
+    half: str  # at half the margins
+    double: str  # at twice the margins
     words: Mapping[str, str]  # by facet, adjusted within the facet
+    why: Mapping[str, str]  # by facet: the gravest reason that it has no word; "" where it has one
     looks: Mapping[str, int | None]  # by facet: the look at which it got its word
     power: float  # P(supported | the arms are identical), of the facets that were measured; NaN before the first look
     aa: str  # what the A/A arm says: "not run", the facets on which it is different, or "nowhere different"
@@ -49,6 +50,7 @@ def state(course: Course) -> Stated:
     """Return the statement on a network, and why it is no other."""
     facets = tuple(course.network.protocol.primaries)
     words = {facet: facet_word(course, facet) for facet in facets}
+    why = {facet: _why(course, facet, word) for facet, word in words.items()}
     power, controls = course_power(course), {role: control_text(course.last, role) for role in CONTROLS}
     exploratory = course.network.protocol.exploratory(power)
     statement = _statement(course, 1.0)
@@ -59,14 +61,19 @@ def state(course: Course) -> Stated:
         half=_statement(course, HALF),
         double=_statement(course, DOUBLE),
         words=words,
+        why=why,
         looks={facet: _look_of(course, facet) for facet in facets},
         power=power,
         aa=controls["aa"],
         different=controls["different"],
         exploratory=exploratory,
-        lines=tuple(lines_of(course, words, facets)),
+        lines=tuple(facet_line(course, facet, words[facet], why[facet]) for facet in facets),
         doubts=find_doubts(
-            course, named, QUIET, _power_text(power) if too_small else "", _missing_facets(course, words)
+            course,
+            named,
+            QUIET,
+            _power_text(power) if too_small else "",
+            {facet: why[facet] for facet, word in words.items() if word == NOT_MEASURED},
         ),
         reasons=tuple(_reasons(course, words)),
     )
@@ -78,14 +85,14 @@ def _power_text(power: float) -> str:
     return f"too few replicates to expect the word similar: identical arms would get it {often}"
 
 
-def _missing_facets(course: Course, words: Mapping[str, str]) -> dict[str, str]:
-    """Return why a facet was not measured and what would measure it, by facet."""
-    reasons = {}
-    for facet, word in words.items():
-        if word == NOT_MEASURED:
-            entries = course.shown(facet).entries_of(facet)
-            reasons[facet] = next(e.compared.reason for e in entries if isinstance(e.compared, Missing))
-    return reasons
+def _why(course: Course, facet: str, word: str) -> str:
+    """Return why a facet has no word; of one that was not measured, what would measure it; "" where it has a word."""
+    examined = course.shown(facet)
+    if word == NOT_MEASURED:
+        return next(e.compared.reason for e in examined.entries_of(facet) if isinstance(e.compared, Missing))
+    if word == NOT_APPLICABLE:
+        return examined.why_not_applicable(facet)
+    return why_no_word(examined, facet)[0].text if word == NO_WORD else ""
 
 
 def _look_of(course: Course, facet: str) -> int | None:
@@ -104,14 +111,14 @@ def facet_word(course: Course, facet: str) -> str:
     return course.word(facet)
 
 
-def _statement(course: Course, factor: float) -> Statement:
+def _statement(course: Course, factor: float) -> str:
     """Return the overall statement. A facet that was not measured is inconclusive; one that does not apply has no part.
 
-    "Not connected" and "upper bound only" are no part of "supported", and do not make a facet different. Where each arm may have
-    an objective of its own there are no minima to compare, so even a loss that is different refutes nothing.
+    "Not connected" and "upper bound only" are no part of "supported", and do not make a facet different. There is no verdict
+    where each arm may have an objective of its own, for then there are no minima to compare, and none of one search of each arm.
     """
-    if not course.last.common:
-        return "inconclusive"
+    if not course.last.common or course.network.protocol.most_replicates == 1:
+        return NO_VERDICT
     labels: dict[str, Label] = {}
     for facet in course.last.facets:
         word = course.word_overall(facet, factor)
@@ -200,20 +207,8 @@ def _about_facet(course: Course, facet: str, word: str) -> Iterator[str]:
 
 def _why_inconclusive(examined: Examined, facet: str) -> list[str]:
     """Return a line per reason for which a facet's pairs are inconclusive, with the pairs and the replicates needed."""
-    entries_of: dict[str, list[Entry]] = {}
-    for entry in examined.entries_of(facet):
-        judged = entry.judge_in_facet()
-        if judged.label != "inconclusive":
-            continue
-        if judged.detail in entry.demotions.values():
-            entries_of.setdefault(GATED if entry.gated else judged.detail, [])
-        elif isinstance(entry.compared, Missing):
-            entries_of.setdefault(entry.compared.reason, []).append(entry)
-        else:
-            entries_of.setdefault(judged.detail or STRADDLES, []).append(entry)
-    if not entries_of:
-        return [f"{facet}: inconclusive, because its measures disagree"]
-    return [f"{facet}: {_with_pairs(examined, reason, entries)}" for reason, entries in entries_of.items()]
+    reasons = why_no_word(examined, facet)
+    return [f"{facet}: {_with_pairs(examined, reason.text, reason.entries)}" for reason in reasons]
 
 
 def _with_pairs(examined: Examined, reason: str, entries: Sequence[Entry]) -> str:

@@ -28,6 +28,10 @@ comparison.
 "special case" and "defaults" are not asked of convex arms. These are all to reach one minimum, and a run that stopped short of
 it may well score better; the gradient says whether they arrived.
 
+No difference raises an alarm that no reader would call one: the limit of "edge", "improving" and "budget" is at least a hundredth
+of the verdict's margin, and scores that do not rise by as much do not rise. Without that, the seeds of a convex problem, which all
+end alike, would make a limit of 1e-7.
+
 All tests look at the tune split, as the search does, and none at the test split. ``harness run --extend`` searches on for arms
 with an alarm, and a search that follows the test split would make its scores too good.
 """
@@ -43,7 +47,7 @@ from harness.records import Records
 from harness.verdict.protocol import standing_protocol
 from harness.verdict.score_alarms import loss_to_constant, loss_to_defaults, loss_to_special_case
 from harness.verdict.search_alarms import diverged, edge, improving, rising, shortfall, spending
-from harness.verdict.seed_noise import seed_noise
+from harness.verdict.seed_noise import final_scores, seed_noise
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
     from harness.verdict.protocol import Registered
 
 MOST_DIVERGED = 1 / 3
+SMALLEST_PART = 0.01  # of the margin: what is smaller is no difference
 RISING = 0.95  # the confidence in a rise towards the edge
 ALARMS = ("edge", "rising", "improving", "diverged", "budget", "special case", "defaults", "chance")
 COLUMNS = ("arm", "alarm", "state", "value", "limit", "noise", "against")
@@ -67,7 +72,7 @@ def compute(records: Records) -> DataFrame:
     - "chance": the value is by how much the constant answer is better, so it is below zero where the arm is better. The limit
       is below zero by what the draw of examples may do.
 
-    ``noise`` is the arm's seed noise in the tune score, NaN where unknown. ``against`` is the arm with the larger budget, the
+    ``noise`` is the arm's seed noise in the tune score, or a hundredth of the margin where that is more; NaN where unknown. ``against`` is the arm with the larger budget, the
     special case, the untuned control, or the class that the constant answers.
     """
     return judge_tuning(records, standing_protocol(records.meta))
@@ -77,7 +82,8 @@ def judge_tuning(records: Records, registered: Registered | None) -> DataFrame:
     """Return the table of ``compute`` with the margins of this protocol; without a protocol "defaults" is not judged."""
     import pandas as pd
 
-    noises = seed_noise(records)
+    least = least_difference(records, registered)
+    noises = {arm: noise if math.isnan(noise) else max(noise, least) for arm, noise in seed_noise(records).items()}
     arms = list(map(str, records.arms["arm"]))
     spendings = {arm: spending(records, arm) for arm in arms}
     rows: list[tuple[object, ...]] = []
@@ -90,7 +96,7 @@ def judge_tuning(records: Records, registered: Registered | None) -> DataFrame:
         }
         tests: dict[str, tuple[float, float, str]] = {
             "edge": (edge(records, arm), noise, ""),
-            "rising": (rising(records, arm), RISING, ""),
+            "rising": (rising(records, arm, least), RISING, ""),
             "improving": (improving(records, arm), noise, ""),
             "diverged": (diverged(records, arm), MOST_DIVERGED, ""),
             "budget": (budget.value, budget.limit, budget.against),
@@ -99,6 +105,16 @@ def judge_tuning(records: Records, registered: Registered | None) -> DataFrame:
         for alarm, (value, limit, against) in tests.items():
             rows.append((arm, alarm, _state(alarm, value, limit), value, limit, noise, against))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def least_difference(records: Records, registered: Registered | None) -> float:
+    """Return the smallest difference in the score of trials that counts as one: a hundredth of the margin; 0 without a protocol."""
+    by_arm = [final_scores(records, str(arm), records.searched).values() for arm in records.arms["arm"]]
+    scores = [score for of_arm in by_arm for score in of_arm]
+    if registered is None or not scores:
+        return 0.0
+    unit = records.meta.metrics[records.searched.name]["unit"]
+    return SMALLEST_PART * registered.protocol.margin_in(unit, sum(scores) / len(scores))
 
 
 def _state(alarm: str, value: float, limit: float) -> str:
@@ -143,7 +159,7 @@ MEANINGS = {  # of the columns that are not the same in every table
     "state": "alarm, quiet or not judged",
     "value": "what is compared with the limit",
     "limit": "beyond it there is an alarm",
-    "noise": "the arm's seed noise in the tune score",
+    "noise": "the arm's seed noise in the tune score, at least a hundredth of the margin",
     "against": "what the arm is compared with",
 }
 ANALYSIS = Analysis(name="alarms", compute=compute, reference="arXiv:1910.05446", columns=MEANINGS)

@@ -18,8 +18,10 @@ from harness_reports._words.latex import escaped_number, floating_table
 from harness_reports._words.names import capitalized, metric_title, shared_parts, title_with_unit
 from harness_reports._words.notices import fairness_notes
 from harness_reports._words.outcome import Outcome
+from harness_reports._words.power import level_sentence
 from harness_reports._words.statements import statements
 from harness_reports._words.table_note import verdict_note
+from harness_reports._words.times import time_sentence
 from harness_reports._words.work import ABOUT, HEADS, work_rows
 
 MOST_METRICS = 4  # columns of the leaderboard, so that it fits on a page
@@ -113,6 +115,9 @@ def _leaderboard_caption(outcome: Outcome, metrics: Sequence[str], rows: Sequenc
         caption += (
             f" Where all seeds are equal, the interval is that of a proportion of the {numbers.joined(examples)}."
         )
+    caption += f" {text}" if (text := level_sentence(outcome)) else ""
+    if "seconds" in metrics:
+        caption += f" {text}" if (text := time_sentence(outcome)) else ""
     if any(map(_equal_seeds, rows)):
         caption += " [--]: all seeds are equal, which gives no interval of a metric that is no proportion of examples."
     return caption

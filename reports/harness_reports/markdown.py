@@ -15,7 +15,9 @@ from harness_reports._words.doubts import Remark, doubts, gravest, others, untol
 from harness_reports._words.headline import headline
 from harness_reports._words.names import capitalized, metric_title, shared_parts, shortened
 from harness_reports._words.outcome import Outcome
+from harness_reports._words.power import level_sentence
 from harness_reports._words.statements import Statement, statements
+from harness_reports._words.times import TAKEN_OVER, arms_timed_elsewhere, time_sentence
 from harness_reports._words.work import ABOUT, HEADS, work_rows
 from harness_reports._words.workloads import answer, facet_words, members, problems, question
 
@@ -39,7 +41,7 @@ def render(results: Results) -> str:
     if verdict := statements(results):
         parts.append(_verdict_table(verdict))
     if table := _leaderboard_table(outcome):
-        parts.append(table)
+        parts += [table, *(markdown_text(text) for text in _below_board(outcome) if text)]
     if works := work_rows(outcome):
         parts.append(f"{markdown_text(ABOUT)}\n\n{_table_of(HEADS, works)}")
     if rest := others(remarks):
@@ -87,16 +89,21 @@ def _leaderboard_table(outcome: Outcome) -> str:
         f"| arm | {title} | 95 % interval over {draws_of(rows)} | behind the best by | seeds | time per run |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    seconds = {row["arm"]: row["mean"] for row in outcome.rows("leaderboard") if row["metric"] == "seconds"}
-    behind = _behind_by_arm(outcome)
+    times, behind = _time_by_arm(outcome), _behind_by_arm(outcome)
     for row in rows:
         arm = row["arm"]
-        lines.append(_arm_line(row, outcome.labels[arm], seconds.get(arm), behind.get(arm, numbers.NOTHING)))
+        known = behind.get(arm, numbers.NOTHING), times.get(arm, numbers.NOTHING)
+        lines.append(_arm_line(row, outcome.labels[arm], *known))
     if constant.worth_showing(outcome.records, rows):
         score = numbers.measure(rows[0]["constant"], rows[0]["unit"])
         cells = [markdown_text(constant.answer(outcome.records)), score, *[numbers.NOTHING] * 4]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _below_board(outcome: Outcome) -> list[str]:
+    """Return what stands below the leaderboard: that the best arms are not told apart, and whose time is of another run."""
+    return [level_sentence(outcome), time_sentence(outcome)]
 
 
 def _behind_by_arm(outcome: Outcome) -> dict[str, str]:
@@ -111,14 +118,22 @@ def _behind_by_arm(outcome: Outcome) -> dict[str, str]:
     return behind
 
 
-def _arm_line(row: Mapping[str, Any], label: str, seconds: float | None, behind: str) -> str:
+def _time_by_arm(outcome: Outcome) -> dict[str, str]:
+    """Return how long a run of each arm took, and whether that was measured elsewhere."""
+    elsewhere, times = arms_timed_elsewhere(outcome.records), {}
+    for row in outcome.rows("leaderboard"):
+        if row["metric"] == "seconds" and row["mean"] == row["mean"]:
+            times[row["arm"]] = numbers.duration(row["mean"]) + (f", {TAKEN_OVER}" if row["arm"] in elsewhere else "")
+    return times
+
+
+def _arm_line(row: Mapping[str, Any], label: str, behind: str, time: str) -> str:
     """Return the line of one arm."""
     state = "" if row["state"] == "done" else f" ({row['state']})"
     seeds = row["n"] if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
     ends = numbers.interval(row["low"], row["high"], row["unit"]) or numbers.NOTHING
     examples = sampled_examples(row["covers"])
     covers = f", of {examples}" if examples else ""
-    time = numbers.NOTHING if seconds is None or seconds != seconds else numbers.duration(seconds)
     mean = numbers.measure(row["mean"], row["unit"], row["high"] - row["low"])
     return f"| {markdown_text(label)}{state} | {mean} | {ends}{covers} | {behind} | {seeds} | {time} |"
 

@@ -19,6 +19,7 @@ from harness_reports._words.outcome import Outcome
 from scipy import stats
 
 from harness import Records, Results
+from harness.benchmark.sections.verdict import VerdictSection
 from harness.results.analysis import analyse
 from harness.results.tables import leaderboard
 from harness.verdict import search_alarms
@@ -93,6 +94,32 @@ def test_seed_noise_is_what_two_seeds_exceed_once_in_twenty(searched: Any) -> No
 def test_seed_noise_is_at_least_one_example(searched: Any) -> None:
     same = dict.fromkeys((SGD,), [0.9] * 4)
     assert seed_noise(searched({SGD: GOOD}, same)) == {SGD: 1 / 512}
+
+
+def tiny_spread(records: Records) -> Records:
+    """Return records that are searched by the loss, with a protocol, and whose seeds and trials differ in the seventh decimal."""
+    meta = replace(records.meta, search_metric="loss")
+    meta.benchmark["verdict"] = VerdictSection().model_dump()
+    meta.benchmark["compare"].update(fit=0.01, looks=[6])
+    losses = 0.2 + 1e-8 * np.arange(len(records.runs))
+    trials = records.trials.assign(value=[0.2 - 1e-6 * place for place in range(len(records.trials))])
+    return replace(records, meta=meta, runs=records.runs.assign(tune_loss=losses), trials=trials)
+
+
+def test_a_difference_that_no_reader_would_call_one_raises_no_alarm(searched: Any) -> None:
+    """A limit of 1e-7 came of the seeds of a convex problem, which all end alike."""
+    rising = [(10.0 ** (k - 4), 0.0) for k in range(5)]  # the best rate is the last and the highest one
+    records = tiny_spread(searched({SGD: rising, ADAM: rising}))
+    assert 0 < seed_noise(records)[SGD] < 1e-6
+    table = alarms.compute(records).set_index(["arm", "alarm"])
+    least = 0.01 * (VerdictSection().margins.test_loss - 1) * 0.2
+    assert table.loc[(SGD, "edge"), "limit"] == table.loc[(SGD, "edge"), "noise"] == pytest.approx(least, rel=1e-3)
+    assert least > 1e-4
+    assert set(states(records).values()) <= {"quiet", "not judged"}
+    apart = replace(
+        records, trials=records.trials.assign(value=records.trials["value"] - 0.01 * records.trials["number"])
+    )
+    assert states(apart)["edge"] == states(apart)["improving"] == "alarm"
 
 
 def test_an_arm_without_seeds_borrows_the_others_noise(searched: Any, spoiled: Any) -> None:

@@ -19,6 +19,7 @@ from harness_reports._words.outcome import Outcome
 from harness.console.numbers import beside_margin, number, plain
 from harness.results.reports import doubts_in
 from harness.verdict.reading import NetworkVerdict
+from harness.verdict.why import NOT_ADJUSTED, STRADDLES
 
 pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
 
@@ -33,8 +34,8 @@ def row(facet: str, measure: str, scale: str, estimate: float, margin: float, **
     }  # fmt: skip
 
 
-def says(facet: str, word: str, *rows: dict[str, Any]) -> str:
-    return facet_sentence(NetworkVerdict({facet: word}, tuple(rows)), facet, LABELS)
+def says(facet: str, word: str, *rows: dict[str, Any], why: str = "") -> str:
+    return facet_sentence(NetworkVerdict({facet: word, f"why_{facet}": why}, tuple(rows)), facet, LABELS)
 
 
 @pytest.mark.parametrize(
@@ -64,23 +65,51 @@ def says(facet: str, word: str, *rows: dict[str, Any]) -> str:
             ("connectivity", "not connected", row("connectivity", "barrier", "barrier", 0.45, 0.02)),
             "Between sgd and adam the train error rises by 45.00 points, and as much within one arm.",
         ),
-        (
-            ("loss", "inconclusive", row("loss", "accuracy", "difference", 0.006, 0.005, label="inconclusive")),
-            "sgd is 0.60 points ahead of adam in test accuracy; too unsure to call it equal or different.",
-        ),
-        (
-            ("loss", "inconclusive", row("loss", "accuracy", "difference", 0.0, 0.005, barred=True, detail="tuning: sgd (chance)")),
-            "Not judged: the tuning of sgd (chance) is in doubt.",
-        ),
-        (
-            ("loss", "inconclusive", row("loss", "train_loss", "difference", 0.0, 0.02, label="inconclusive")),
-            "The train loss of sgd and of adam is the same in the mean; too unsure to call it equal or different.",
-        ),
-        (("geometry", "not measured"), "It was not measured; the doubts name the command."),
     ],
 )  # fmt: skip
 def test_a_facet_is_one_plain_sentence(found: Any, expected: str) -> None:
     assert says(*found) == expected
+
+
+WIDE = row("loss", "accuracy", "difference", -0.006, 0.005, label="inconclusive", low=-0.014, high=0.002)
+ADD = "add 'sharpness' to compare.probes: harness run tiny --only-measure"
+
+
+@pytest.mark.parametrize(
+    ("found", "why", "expected"),
+    [
+        (
+            ("loss", "inconclusive", WIDE),
+            STRADDLES,
+            "adam is 0.60 points ahead of sgd in test accuracy; its interval, −0.20 to 1.40, reaches across the margin of 0.50 points.",
+        ),
+        (
+            ("geometry", "inconclusive", row("geometry", "sharpness_001", "log ratio", 0.1, 0.2231, low=-0.2, high=0.4)),
+            STRADDLES,
+            "sgd is 1.11 times as sharp as adam; its interval, 0.819 to 1.49, reaches across the margin of 1.25.",
+        ),
+        (
+            ("loss", "inconclusive", row("loss", "accuracy", "difference", 0.006, 0.005, label="inconclusive")),
+            NOT_ADJUSTED,
+            f"sgd is 0.60 points ahead of adam in test accuracy; {NOT_ADJUSTED}.",
+        ),
+        (
+            ("function", "inconclusive", row("function", "disagreement", "log rho", 0.0, 0.09)),
+            "sgd is not shown to be at a minimum",
+            "Not judged: sgd is not shown to be at a minimum.",
+        ),
+        (("loss", "inconclusive"), "fewer than 3 replicates", "Not judged: fewer than 3 replicates."),
+        (("geometry", "not measured"), ADD, "Not measured: its probe is not in compare.probes. The doubts name the command."),
+        (
+            ("geometry", "not measured"),
+            "probe 'sharpness' has not measured yet",
+            "Not measured: probe 'sharpness' has not measured yet.",
+        ),
+        (("representation", "not applicable"), "nothing of it is trained", "Not asked: nothing of it is trained."),
+    ],
+)  # fmt: skip
+def test_a_facet_without_a_word_says_why(found: Any, why: str, expected: str) -> None:
+    assert says(*found, why=why) == expected
 
 
 def test_what_is_small_beside_its_margin_has_no_digits() -> None:

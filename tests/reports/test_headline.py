@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_reports import html, markdown, text
+from harness_reports import html, latex, markdown, text
 from harness_reports._words import alarms
 from harness_reports._words.coverage import SEEDS_ALONE
 from harness_reports._words.headline import STATEMENTS, Headline, headline
 from harness_reports._words.notices import notices
 from harness_reports._words.outcome import Outcome
+from harness_reports._words.power import level_sentence
 
 from harness import Results, markdown_text
 from harness.verdict.protocol import FACETS
@@ -59,16 +60,15 @@ def test_a_lead_of_one_photo_is_none(said: Any) -> None:
     results = said({"sgd": 50, "adam": 51})
     found = headline_of(results)
     lead = results.tables["lead"].iloc[0]
-    half = 100 * (lead["high"] - lead["low"]) / 2
+    farthest = 100 * max(-lead["low"], lead["high"])
     assert found.answer == (
-        "No arm leads: the 2 arms lie within 0.10 points in mean test accuracy, "
-        f"less than this run can tell apart (95 % interval ± {half:.2f} points)"
+        "No arm leads: the 2 arms lie within 0.10 points in mean test accuracy and are not told apart "
+        f"(they may still differ by up to {farthest:.2f} points)"
     )
-    assert half > 0.1
+    assert farthest > 0.1
     assert found.detail.startswith("sgd has the highest mean test accuracy, 95.00 %; next is adam, 0.10 points behind")
     ends = f"{100 * lead['low']:.2f} to {100 * lead['high']:.2f} points".replace("-", "\N{MINUS SIGN}")
     assert ends in found.detail
-    farthest = 100 * max(-lead["low"], lead["high"])
     assert found.power.startswith(
         f"sgd and adam may still differ by up to {farthest:.2f} points: the 95 % interval of their difference is {ends}. "
     )  # one interval for one difference
@@ -76,7 +76,7 @@ def test_a_lead_of_one_photo_is_none(said: Any) -> None:
 
 def test_arms_that_are_clearly_behind_are_named(said: Any) -> None:
     answer = headline_of(said({"sgd": 50, "adam": 51, "rmsprop": 200})).answer
-    assert answer.startswith("No arm leads: sgd and adam lie within 0.10 points in mean test accuracy, less than ")
+    assert answer.startswith("No arm leads: sgd and adam lie within 0.10 points in mean test accuracy and are not ")
     assert answer.endswith("points); rmsprop is behind")
 
 
@@ -90,7 +90,13 @@ def test_equal_arms_are_said_to_be_equal(make_records: Any, scored: Any, analyse
     records = make_records(["sgd", "adam"], seeds=3)
     same = scored(records, tmp_path, dict.fromkeys(records.runs["run_id"], np.eye(1, 8)[0]))
     found = headline_of(analysed(same))
-    assert found.answer == "No arm leads: the 2 arms have the same mean test accuracy (95 % interval ± 36.94 points)"
+    assert found.answer == (
+        "No arm leads: the 2 arms have the same mean test accuracy and are not told apart (they may still differ by up to "
+        "36.94 points)"
+    )
+    assert found.power.startswith(
+        "sgd and adam may still differ by up to 36.94 points: the 95 % interval of their difference"
+    )
     assert found.detail.startswith(
         "sgd and adam have the same mean test accuracy, 12.50 % (95 % interval of the lead \N{MINUS SIGN}36.94 "
     )
@@ -247,3 +253,30 @@ def test_networks_with_different_verdicts_are_named_with_them(
     answer = headline_of(with_verdict(results, {settled: "supported", unsettled: "inconclusive"}, "mixed")).answer
     assert answer.startswith(f"Supported with {shown[0]}, inconclusive with {shown[1]}: ")
     assert f"; {alarms.LABEL}: {shown[1]}/adam;" in answer  # the other network's verdict has weighed its alarm
+
+
+def test_the_leaderboard_says_that_the_best_arms_are_not_told_apart(said: Any) -> None:
+    tied, clear = said({"sgd": 50, "adam": 51, "rmsprop": 200}), said({"sgd": 50, "adam": 100})
+    sentence = level_sentence(Outcome(tied))
+    assert sentence == (
+        "The best arms are not told apart (sgd and adam): the 95 % interval of their difference contains zero, so their order "
+        "says nothing."
+    )
+    for module in (html, markdown, latex):
+        words = module.render(tied).replace("\u00a0", " ").replace("\\", "").replace("~", " ")
+        assert sentence in words
+        assert "not told apart" not in module.render(clear)
+    assert (
+        "sgd and adam lie within 0.10 points in mean test accuracy and are not told apart" in headline_of(tied).answer
+    )
+    assert level_sentence(Outcome(said({"sgd": 50, "adam": 51}, seeds=1))).endswith(
+        "not every one of their differences has an interval, so their order says nothing."
+    )
+
+
+@pytest.mark.parametrize("statement", ["no verdict", "inconclusive"])
+def test_the_answer_and_the_verdict_say_one_thing(said: Any, statement: str) -> None:
+    """Before: "A leaderboard, no verdict" beside "do they reach the same minimum? inconclusive"."""
+    answer = headline_of(with_verdict(said({"sgd": 50, "adam": 51}), {"lesson_cnn": statement}, statement)).answer
+    assert answer.startswith("A leaderboard, no verdict: ") == (statement == "no verdict")
+    assert ("no verdict" in answer) == (statement == "no verdict")

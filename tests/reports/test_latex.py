@@ -101,7 +101,7 @@ def judged(make_records: Any, analysed: Any) -> Any:
 
 def test_a_verdict_is_a_table_of_facets_and_its_doubts_are_not_set(judged: Any) -> None:
     text = latex.render(judged())
-    assert r"lesson\_cnn & value only, exploratory (scratch) & similar & different & inconclusive" in text
+    assert r"lesson\_cnn & value only (scratch) & similar & different & inconclusive" in text
     assert r"43~\%" in text
     comments, _, table = text[text.index("% The verdict,") :].partition(r"\begin{table*}")
     assert comments.splitlines()[1:] == ["% lesson_cnn: few replicates"]

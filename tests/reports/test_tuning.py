@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from harness_plugins.analyses.scores import lead, profiles, reached, targets, times
 from harness_plugins.analyses.search import budget, duels, importances, regions, sensitivity
@@ -92,3 +93,15 @@ def test_a_learning_rate_that_is_not_searched_has_no_alarm_and_no_region(make_re
 def test_same_records_same_page(make_records: Any) -> None:
     made = partial(make_records, ["sgd", "adam"], seeds=2, epochs=3)
     assert html.render(results(randomly(made()))) == html.render(results(randomly(made())))
+
+
+def test_a_run_without_a_result_does_not_say_that_there_is_no_alarm(make_records: Any) -> None:
+    records = make_records(["sgd", "adam"], seeds=2, epochs=1)
+    page = html.render(results(records))
+    assert "tuned well enough to be judged? no alarm" in page
+    waiting = replace(records, runs=records.runs.assign(state="waiting"))
+    assert "tuned well enough to be judged? Not known: nothing was compared yet" in html.render(results(waiting))
+    begun = replace(waiting, trials=records.trials.assign(state="waiting", value=np.nan))
+    page = html.render(results(begun))
+    assert "tuned well enough to be judged? Nothing was tuned yet" in page
+    assert "no alarm" not in page

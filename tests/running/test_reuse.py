@@ -172,9 +172,11 @@ def test_adding_an_optimizer_trains_that_optimizer_only(carry_out, of_two_contro
     assert taken_runs(open_records(first)) == []
     assert any(f" s  taken from {first.name}  lr=" in line and "trial 1/2" in line for line in said)
 
-    seen = len(open_records(first).comparison["run_id"].unique()) - 2  # its restarts are asked for later
+    seen = open_records(first).comparison["run_id"].nunique()
     assert registered(first) == ["before the comparison"]
-    assert registered(folder) == [f"after {seen} comparison runs had ended"]
+    assert registered(folder) == [
+        f"after {seen} comparison runs that can be taken over had ended in another run folder"
+    ]
 
     trained.clear()
     scratch = carry_out(THREE, CONTROLS, out="scratch")
@@ -183,6 +185,19 @@ def test_adding_an_optimizer_trains_that_optimizer_only(carry_out, of_two_contro
     trained.clear()
     carry_out(THREE, CONTROLS)
     assert trained == []
+
+
+def test_a_protocol_counts_the_runs_of_all_replicates_that_ended_elsewhere(carry_out, tmp_path):
+    """It is registered before the first replicate's runs, when the searches of the second one have not ended yet."""
+    twice = ("looks = [1]", "looks = [2]")
+    first = carry_out(TWO, twice)
+    folder = carry_out(THREE, twice)
+    taken = open_records(folder).comparison.query("taken_from != ''")["run_id"].nunique()
+    assert taken == open_records(first).comparison["run_id"].nunique()
+    assert registered(folder) == [
+        f"after {taken} comparison runs that can be taken over had ended in another run folder"
+    ]
+    assert registered(carry_out(THREE, twice, out="scratch", no_reuse=True)) == ["before the comparison"]
 
 
 def test_a_kill_while_runs_are_taken_over_loses_nothing(carry_out, of_two, trained, tmp_path, monkeypatch):

@@ -72,7 +72,7 @@ def test_an_arm_whose_objective_still_falls_by_a_fifth_fails_however_small_its_t
     """A train loss of .0004 nats could not fall by .005; the objective can."""
     gate = judged(compared(after=0.04))
     assert gate.state == FAILED
-    assert gate.reason == "going on lowered its objective from 0.05 to 0.04, by 0.0025 or more"
+    assert gate.reason == "going on lowered its objective from 0.0500 to 0.0400, by 5.00 % or more"
     assert judged(compared(after=0.04), ADAM).state == PASSED  # the other arm is judged by its own
 
 
@@ -99,7 +99,7 @@ def test_the_way_is_that_of_all_arms():
 
 def test_a_gradient_that_is_a_large_part_of_its_start_in_the_mean_fails():
     gate = judged(compared(sgd={0: run(0, gradient=0.10), 1: run(1, gradient=0.12)}))
-    assert (gate.state, gate.reason) == (FAILED, "the gradient is 0.11 of its start in the mean, above 0.1")
+    assert (gate.state, gate.reason) == (FAILED, "the gradient is 11.0 % of its start in the mean, above 10.0 %")
     assert gate.gradient == pytest.approx(0.11)
 
 
@@ -115,8 +115,8 @@ def test_an_arm_that_does_not_fit_fails_and_all_reasons_are_said():
     bad = {0: run(0, error=0.03, gradient=0.5)}
     gate = judged(compared(sgd=bad, after=0.01))
     assert gate.reason == (
-        "its train error is 3.00 %, above 1.00 %; the gradient is 0.5 of its start in the mean, above 0.1; "
-        "going on lowered its objective from 0.05 to 0.01, by 0.0025 or more"
+        "its train error is 3.00 %, above 1.00 %; the gradient is 50.0 % of its start in the mean, above 10.0 %; "
+        "going on lowered its objective from 0.0500 to 0.0100, by 5.00 % or more"
     )
 
 

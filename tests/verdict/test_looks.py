@@ -67,7 +67,12 @@ def test_before_the_first_look_nothing_gets_a_word(world, stated):
     found = stated(records)
     assert {found[facet] for facet in FACETS} == {"inconclusive"}
     assert (found["statement"], found["look"], found["replicates_ended"]) == ("inconclusive", 0, 5)
-    assert "the first look is after 6 replicates, and 5 have ended" in found["reasons"]
+    early = "the first look is after 6 replicates, and 5 have ended"
+    assert early in found["reasons"]
+    assert found["why_loss"] == early
+    assert (
+        found["lines"].splitlines()[0] == f"loss: inconclusive (before the first look, 5 searches x 2 seeds): {early}"
+    )
     doubt = "replicates: no verdict yet: 5 of 6 replicates have ended before the first look"
     assert found["doubts"].splitlines()[0] == doubt
     assert row(records, "accuracy")["replicates"] == 5  # its numbers are shown all the same
@@ -78,7 +83,8 @@ def test_one_search_of_each_arm_is_a_leaderboard(world, stated):
     records = world(replicates=1, shift={("adam", "loss"): 60.0}).records()
     found = stated(records)
     assert found["doubts"].splitlines()[0] == "replicates: one search of each arm: no verdict about optimizers"
-    assert found["statement"] == "inconclusive"
+    assert found["statement"] == found["statement_double_margins"] == "no verdict"
+    assert found["why_loss"] == "one search of each arm: no verdict about optimizers"
     assert np.isnan(row(records, "accuracy")["estimate"])
     assert settled(records)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.console.numbers import counted, number
 from harness.results.run_state import is_over
 from harness.results.workloads import open_workloads
+from harness.verdict.stating import NO_VERDICT
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,7 +36,7 @@ def describe_workloads(workloads: Workloads, folder: Path) -> dict[str, Any]:
         records = workloads.records.get(member["workload"])
         member["state"] = _state(records)
     words = {row["facet"]: {"word": row["word"], "rests_on": row["rests_on"]} for row in _plain_rows(tables["words"])}
-    statement = words.pop("statement", {"word": "no verdict", "rests_on": ""})
+    statement = words.pop("statement", {"word": NO_VERDICT, "rests_on": ""})
     return {
         "schema_version": SHOW_VERSION,
         "run": str(folder),

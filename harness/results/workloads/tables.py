@@ -12,6 +12,7 @@ from harness.verdict.doubts import Doubt, ranked, read_doubts
 from harness.verdict.pooling import AGREEMENT, PREDICTION, PooledVerdict, Together, plain_effect, pool
 from harness.verdict.protocol import FACETS, standing_protocol
 from harness.verdict.reading import ProtocolVerdict
+from harness.verdict.stating import NO_VERDICT
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,7 +28,6 @@ POOLED = (
 EFFECTS = (
     "workload", "facet", "measure", "arm", "other", "effect", "se", "label", "below_floor", "barred", "pooled",
 )  # fmt: skip
-NO_VERDICT = "no verdict"
 UNKNOWN = dict.fromkeys(("mean", "se", "low", "high", "tau", "predicted_low", "predicted_high"), math.nan)
 
 

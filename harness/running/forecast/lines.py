@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.console.numbers import counted, duration
 from harness.errors import disk
+from harness.verdict.protocol import POWER_UNKNOWN
 
 
 def estimate_lines(document: Mapping[str, Any]) -> list[str]:
@@ -91,8 +92,9 @@ def _power_line(row: Mapping[str, Any]) -> str:
     design = f"{row['arms']} arms of {row['network']}, {counted(row['replicates'], 'replicate')}"
     remark = "; exploratory: more replicates would show more" if row["exploratory"] else ""
     probability = row["supported_if_identical"]
-    known = "known from the first look on" if probability is None else f"{probability:.2f}"
-    return f"  power, {design}: P(supported if the arms are identical) {known}{remark}"
+    if probability is None:
+        return f"  power, {design}: how likely identical arms are to be supported {POWER_UNKNOWN}"
+    return f"  power, {design}: P(supported if the arms are identical) {probability:.2f}{remark}"
 
 
 def _most_line(document: Mapping[str, Any]) -> str:

@@ -59,7 +59,8 @@ def switches(offer: Optimizer) -> str:
     require(away > 0, "eval() must give other weights than it trains, gave the same; leave out switches=True")
     require(
         back <= 1e-3 * away,
-        f"train() must bring back the weights from before eval(), got {back / away:.2g} of the way left; "
+        f"train() must bring back the weights from before eval(), left them away by {back / away:.2g} times the distance that "
+        "eval() moves them; "
         "keep a copy of them in eval()",
     )
     return ""

@@ -96,8 +96,8 @@ def channels_last(offer: Optimizer) -> str:
     off = distance(plain, _in_layout(offer, torch.channels_last))
     require(
         off <= 0.02 * moved,
-        f"must step alike in the channels_last layout, ended {off / moved:.2g} of the way elsewhere; use reshape() and no view() "
-        "of a weight",
+        f"must step alike in the channels_last layout, ended elsewhere by {off / moved:.2g} times the distance that the weights "
+        "moved; use reshape() and no view() of a weight",
     )
     return ""
 

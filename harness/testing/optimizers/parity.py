@@ -149,7 +149,7 @@ def _explain(
     """Return that they part, and why, as far as changing the reference shows."""
     parts = (
         f"must take the steps of {reference.name}, parts from it at step {parted.step} of {STEPS} by {parted.by:.2g} "
-        f"of the way, at {assignments(others)}"
+        f"times the distance that the weights have moved, at {assignments(others)}"
     )
     rule = _rule_of(reference, others)
     if rule is None:

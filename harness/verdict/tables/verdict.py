@@ -4,6 +4,7 @@
 - Value only: similar in loss and different in another facet, "equally good, not the same minima".
 - Refuted: the loss is different.
 - Inconclusive: anything else; the reasons say what is missing.
+- No verdict: the design ranks the arms and compares no minima.
 
 The word of a facet is that of the first look at which it has one, and is never taken back.
 
@@ -31,9 +32,11 @@ SHARED = (
     "seeds_per_replicate",
 )  # fmt: skip # columns that all networks have alike
 LOOK_OF = "look_"  # before a facet: the column of the look at which it got its word
+WHY_OF = "why_"  # before a facet: the column of the reason that it has no word
+OF_ONE = ("aa", "different", "lines", "doubts", "reasons", *(f"{WHY_OF}{facet}" for facet in FACETS))  # of one network
 COLUMNS = (
     "hash", "registered", "standing", "scope", "regime", "network", "statement", *FACETS,
-    *(f"{LOOK_OF}{facet}" for facet in FACETS), "statement_half_margins", "statement_double_margins", "exploratory", "power",
+    *(f"{LOOK_OF}{facet}" for facet in FACETS), *(f"{WHY_OF}{facet}" for facet in FACETS), "statement_half_margins", "statement_double_margins", "exploratory", "power",
     "arms", "look", "looks", "level", "replicates", "replicates_promised", "replicates_ended", "replicates_lost",
     "seeds_per_replicate", "twins", "trials", "aa", "different", "cells", "lines", "doubts", "reasons", "dataset",
 )  # fmt: skip
@@ -43,12 +46,13 @@ def compute(records: Records) -> DataFrame:
     """Return a row per protocol (``hash``, ``registered`` when) and network, and a row of ``scope`` "pooled" for all.
 
     - ``standing`` is True for the one protocol whose verdict leads everywhere; the others stand beside it.
-    - ``statement`` is supported, value only, refuted or inconclusive, and for all networks also mixed. Two more columns have
+    - ``statement`` is supported, value only, refuted or inconclusive, for all networks also mixed, and "no verdict" where the
+      design ranks the arms and compares no minima: one search of each arm, or an objective of its own for each. Two more columns have
       the statement at half and at twice the margins.
     - A column per facet is similar, different, inconclusive, not measured (which counts as inconclusive) or not applicable
       (left out); of connectivity also "not connected" or "upper bound only", which are no part of supported. It is adjusted
       within the facet; the statement is adjusted across facets too. ``look_FACET`` is the look at which it got its word, NaN
-      without one.
+      without one, and ``why_FACET`` the gravest reason that it has none, "" where it has one.
     - ``look`` of ``looks`` is the last one reached, 0 before the first, with its ``level``. ``replicates`` count at it, of the
       ``replicates_promised`` at the last look, and ``replicates_ended`` are in the records. ``replicates_lost`` is the most
       that an arm has lost. Each replicate has a search of each arm and ``seeds_per_replicate``.
@@ -84,6 +88,7 @@ def _network_row(records: Records, course: Course) -> dict[str, Any]:
         "statement": stated.statement,
         **stated.words,
         **{f"{LOOK_OF}{facet}": look or math.nan for facet, look in stated.looks.items()},
+        **{f"{WHY_OF}{facet}": why for facet, why in stated.why.items()},
         "statement_half_margins": stated.half,
         "statement_double_margins": stated.double,
         "exploratory": stated.exploratory,
@@ -124,7 +129,7 @@ def _pooled_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "power": min((row["power"] for row in rows), default=math.nan),
         **{column: max(row[column] for row in rows) for column in ("arms", "replicates_lost")},
         **{column: min(row[column] for row in rows) for column in ("twins", "trials")},
-        **{column: first[column] if single else "" for column in ("aa", "different", "lines", "doubts", "reasons")},
+        **{column: first[column] if single else "" for column in OF_ONE},
         "cells": pooled["statement"][1] or names,
     }
 
@@ -132,11 +137,12 @@ def _pooled_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
 MEANINGS = {  # of the columns that are not the same in every table
     **{facet: f"what the facet {facet} came to: similar, different, inconclusive or another word" for facet in FACETS},
     **{f"{LOOK_OF}{facet}": f"the look at which the facet {facet} got its word; NaN without one" for facet in FACETS},
+    **{f"{WHY_OF}{facet}": f"the gravest reason that the facet {facet} has no word" for facet in FACETS},
     "registered": "when the protocol was registered",
     "standing": "whether this protocol's verdict leads",
     "scope": "network, or pooled for all",
     "regime": "how the networks were trained",
-    "statement": "supported, value only, refuted, inconclusive or mixed",
+    "statement": "supported, value only, refuted, inconclusive, mixed or no verdict",
     "statement_half_margins": "the statement at half the margins",
     "statement_double_margins": "the statement at twice the margins",
     "exploratory": "whether identical arms would come out similar less often than not",

@@ -16,6 +16,7 @@ from harness_reports._words.names import metric_title
 from harness_reports._words.outcome import Outcome
 
 CLAIM = "Different optimizers reach almost the same minima."
+OF_ONE_ARM = "of one arm; a difference of two has an interval of its own"
 UNTUNED = "untuned"  # the role of an optimizer with its defaults
 
 
@@ -80,7 +81,7 @@ def _dots(page: Page) -> dict[str, Any] | None:
     if any(untuned.values()):
         words.append("a hollow one is a seed of the same optimizer with its defaults, untuned")
     with_interval = any(math.isfinite(row["low"]) for row in rows)
-    words.append(f"the diamond is the mean{' with its 95 % interval' if with_interval else ''}")
+    words.append(f"the diamond is the mean{f' with its 95 % interval ({OF_ONE_ARM})' if with_interval else ''}")
     if chance is not None:
         words.append(f"the dashed line is {constant.answer(page.records)}")
     return {"figure": figure, "says": f"{'; '.join(words)}."}

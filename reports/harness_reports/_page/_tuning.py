@@ -53,8 +53,23 @@ def alarm_table(page: Page) -> dict[str, Any] | None:
                 }
             )
     raised = sum(line["doubt"] for line in lines)
-    says = f"{numbers.counted(raised, 'arm')} with an alarm" if raised else "no alarm"
-    return {"heads": [HEADS[kind] for kind in kinds], "label": alarms.LABEL, "rows": lines, "says": says}
+    return {
+        "heads": [HEADS[kind] for kind in kinds],
+        "label": alarms.LABEL,
+        "rows": lines,
+        "says": _alarms_in_words(outcome, raised),
+    }
+
+
+def _alarms_in_words(outcome: Outcome, raised: int) -> str:
+    """Return how many arms have an alarm; of a run without a result, that nothing can be said yet, and why."""
+    trials, runs = outcome.records.trials, outcome.records.compared()
+    if not (trials["state"] == "done").any():
+        return "Nothing was tuned yet"
+    nothing = "" if (runs["state"] == "done").any() else "nothing was compared yet"
+    if raised:
+        return f"{numbers.counted(raised, 'arm')} with an alarm{f' so far; {nothing}' if nothing else ''}"
+    return f"Not known: {nothing}" if nothing else "no alarm"
 
 
 def _alarm_cell(row: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from harness import numbers
 from harness.verdict.protocol import FACETS
 from harness.verdict.reading import NetworkVerdict, ProtocolVerdict, read_verdicts
+from harness.verdict.stating import NO_VERDICT
 from harness_reports._page._first import labels_in_network
 from harness_reports._words.facets import TITLES, Labels, Row, arm_rows, estimate_text, in_margins, margin_text
 from harness_reports._words.outcome import Outcome
@@ -19,6 +20,7 @@ MEANINGS = {
     "refuted": "not even equally good",
     "inconclusive": "not settled by this run",
     "mixed": "not the same answer for all networks",
+    NO_VERDICT: "the arms are ranked, and no minima are compared",
 }
 CONTROLS = {"aa": "A/A: ", "different": "known different: "}
 HASH_DIGITS = 12

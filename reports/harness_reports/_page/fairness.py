@@ -11,6 +11,7 @@ from harness.results.tables.draws import draw_word
 from harness_reports._draw.axes import is_finite
 from harness_reports._draw.pareto import pareto_panel
 from harness_reports._page._section import Page, Section
+from harness_reports._words.times import time_sentence
 
 REASONS = {  # why a search was extended, by the alarm
     "edge": "its learning rate was at the edge of the range",
@@ -34,7 +35,12 @@ def fairness(page: Page) -> dict[str, Any] | None:
     }
     searched_seconds = "seconds" in page.records.meta.benchmark["search"].get("objectives", [])
     return (
-        {**parts, "searched_seconds": searched_seconds, "draw": draw_word(page.records)}
+        {
+            **parts,
+            "searched_seconds": searched_seconds,
+            "draw": draw_word(page.records),
+            "times": time_sentence(page.outcome, "search"),
+        }
         if any(parts.values())
         else None
     )

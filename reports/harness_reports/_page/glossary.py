@@ -17,6 +17,7 @@ WORDS = (
     ("look", "A number of replicates, registered beforehand, after which the verdict is taken. A word that was given stays."),
     ("protocol", "The margins, measures and looks of a verdict, written down and hashed before the comparison."),
     ("exploratory", "The design is so small that even identical arms would seldom be called similar."),
+    ("no verdict", "The design ranks the arms and compares no minima: one search of each arm, or an objective of its own for each."),
     ("inconclusive (tuning)", "An arm whose search raised an alarm is not called worse; its search may be at fault."),
     ("upper bound only", "Too few units could be matched between networks, so that the true barrier may be lower."),
     ("not connected", "The error rises between the arms, and as much between two networks of one arm."),

@@ -18,6 +18,8 @@ from harness_reports._words.benchmark import comparison_length
 from harness_reports._words.columns import shown_metrics
 from harness_reports._words.names import metric_title, shared_parts
 from harness_reports._words.outcome import table_rows
+from harness_reports._words.power import level_sentence
+from harness_reports._words.times import TAKEN_OVER, arms_timed_elsewhere, time_sentence
 
 WHOLE = ("leaderboard", "lead")  # tables that are shown in full as well
 
@@ -34,6 +36,8 @@ def leaderboard(page: Page) -> dict[str, Any]:
         "confirmed": confirmations(page),
         "epochs": comparison_length(records.meta.benchmark),
         "shared": shared_parts(records),
+        "level": level_sentence(page.outcome),
+        "times": time_sentence(page.outcome),
         "draws": f"{draw_word(records)}s",
     }
 
@@ -44,12 +48,13 @@ def _board_table(page: Page) -> dict[str, Any] | None:
     if board is None:
         return None
     metrics, doubted = shown_metrics(page.records, board), alarms.arms_in_doubt(outcome)
+    elsewhere = arms_timed_elsewhere(page.records)
     by_arm: dict[str, dict[str, Any]] = {}
     for row in table_rows(board):
         by_arm.setdefault(row["arm"], {})[row["metric"]] = row
     rows = []
     for arm, of_arm in by_arm.items():
-        cells = [_mean_cell(of_arm[metric], draw_word(page.records)) for metric in metrics]
+        cells = [_mean_cell(of_arm[metric], draw_word(page.records), arm in elsewhere) for metric in metrics]
         row = {"arm": arm, "look": page.looks[arm], "doubt": alarms.LABEL if arm in doubted else "", "cells": cells}
         rows.append({**row, **_seed_counts(next(iter(of_arm.values())))})
     first = next(iter(by_arm.values()), {})
@@ -66,8 +71,11 @@ def _column_head(row: Mapping[str, Any]) -> dict[str, str]:
     return {"title": metric_title(row["metric"]), "unit": row["unit"], "goal": row["goal"]}
 
 
-def _mean_cell(row: Mapping[str, Any], draw: str) -> dict[str, str]:
-    """Return a mean with its interval, and as a tip the range of its seeds and the spread of its draws."""
+def _mean_cell(row: Mapping[str, Any], draw: str, elsewhere: bool) -> dict[str, str]:
+    """Return a mean with its interval, and as a tip the range of its seeds and the spread of its draws.
+
+    A time says whether it was measured ``elsewhere``.
+    """
     unit, width = row["unit"], row["high"] - row["low"]
     tip = ""
     if row["n"]:
@@ -80,6 +88,8 @@ def _mean_cell(row: Mapping[str, Any], draw: str) -> dict[str, str]:
         tip = f"{numbers.counted(row['n'], 'seed')} from {low} to {high}{spread}"
     examples = coverage.sampled_examples(row["covers"])
     interval = coverage.ends(row["low"], row["high"], unit) + (f", of {examples}" if examples else "")
+    if elsewhere and row["metric"] == "seconds" and row["n"]:
+        interval = ", ".join(filter(None, (interval, TAKEN_OVER)))
     return {"mean": numbers.plain(row["mean"], unit, width), "interval": interval, "tip": tip}
 
 

@@ -17,6 +17,7 @@ from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.profiles import profile_figure, set_parts_axis
 from harness_reports._draw.svg import house_style, new_panel, to_svg
 from harness_reports._page._section import Page, Section
+from harness_reports._words.times import time_sentence
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -60,6 +61,7 @@ def targets(page: Page) -> dict[str, Any] | None:
         "rows": rows,
         "figures": figures,
         "profiles": profiles,
+        "times": time_sentence(page.outcome),
     }
 
 

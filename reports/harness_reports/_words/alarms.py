@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
-from harness.verdict.reading import read_verdicts
+from harness.verdict.gate import PASSED
+from harness.verdict.reading import Row, read_verdicts
 from harness_reports._words import constant
 
 if TYPE_CHECKING:
@@ -54,15 +55,25 @@ def in_doubt(outcome: Outcome, arm: str, reasons: list[str]) -> str:
 
 
 def verdict_stands(outcome: Outcome, arm: str) -> bool:
-    """Return whether the verdict on the arm's network calls its arms equally good, and has so weighed their alarms."""
+    """Return whether the verdict does not depend on an arm's alarms.
+
+    So it is where the verdict calls the arms of the network equally good, and has so weighed their alarms, and where the arm is
+    at the one minimum of a convex objective, whatever the other arms came to.
+    """
     verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
-    free = outcome.records.meta.benchmark["search"].get("objective", "common") != "common"
-    if not verdicts or free or int(verdicts[0].pooled["replicates_promised"]) == 1:
-        return False
     return any(
-        network.row["statement"] in SETTLED and arm.startswith(f"{network.network}/")
-        for network in verdicts[0].networks
+        arm.startswith(f"{network.network}/")
+        and (
+            network.row["statement"] in SETTLED
+            or any(row["arm"] == arm and _at_the_one_minimum(row) for row in network.gate)
+        )
+        for network in (verdicts[0].networks if verdicts else ())
     )
+
+
+def _at_the_one_minimum(row: Row) -> bool:
+    """Return whether an arm is at the one minimum of a convex objective, by its row of the table ``gate``."""
+    return bool(row["convex"]) and row["state"] == PASSED
 
 
 def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from harness import numbers
 from harness.verdict.reading import read_verdicts
 from harness_reports._words import alarms
+from harness_reports._words.facets import ADD
 from harness_reports._words.headline import Headline
 from harness_reports._words.names import capitalized, metric_title
 from harness_reports._words.notices import Notice, notices
@@ -46,7 +47,6 @@ CONTROLS = {"A/A": "one optimizer tuned twice (A/A)", "known different": "an arm
 MOST_OF_A_KIND = 1  # doubts about arms that are told one by one; further arms are named behind the first
 MOST_NAMED = 2
 MOST_SHOWN = 5  # doubts on the first screen
-ADD = "to compare.probes:"  # before the command that measures a facet whose probe was not asked for
 REPLICATES = 6  # of the shortest design with a verdict
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from harness import numbers
 from harness.verdict.protocol import FACETS
 from harness.verdict.reading import NetworkVerdict
+from harness.verdict.why import NAMES_ALIKE, NOT_ADJUSTED, STRADDLES
 
 Row = Mapping[str, Any]  # of the table ``facets``
 Labels = Mapping[str, str]  # of the arms
@@ -41,7 +42,11 @@ TITLES = {
     "sharpness_002": "sharpness at rho .002",
     "sharpness_005": "sharpness at rho .005",
 }
+TWO_SIDED = ("difference", "log ratio", "log scatter")  # scales whose values say which of two arms is ahead
 RATIOS = ("log ratio", "log rho", "log scatter")  # scales whose values are logarithms of ratios
+OF_SIZE = (STRADDLES, NOT_ADJUSTED, NAMES_ALIKE)  # reasons that say something of a difference, which stands before them
+ADD = "to compare.probes:"  # before the command that measures a facet whose probe was not asked for
+NOT_ASKED = "Not measured: its probe is not in compare.probes. The doubts name the command."
 PARTS = ("accuracy", "barrier", "excess_barrier")  # measures in parts of one, whose differences are in points
 SIMILAR = {
     "function": "Networks of two arms predict as alike as two networks of one arm.",
@@ -73,19 +78,16 @@ def facet_words(verdict: NetworkVerdict, labels: Labels) -> list[dict[str, str]]
 
 def facet_sentence(verdict: NetworkVerdict, facet: str, labels: Labels) -> str:
     """Return what a facet came to in one plain sentence."""
-    word, rows = str(verdict.row[facet]), arm_rows(verdict, facet)
+    word, rows, why = str(verdict.row[facet]), arm_rows(verdict, facet), verdict.why_of(facet).rstrip(".")
     if word == "not applicable":
-        return f"Not asked: {rows[0]['detail']}." if rows and len(labels) > 1 else "There is one arm."
+        return f"Not asked: {why}." if why and len(labels) > 1 else "There is one arm."
     if word == "not measured":
-        return "It was not measured; the doubts name the command."
+        return NOT_ASKED if ADD in why else f"Not measured: {why}."
     if word == "similar":
         return _similar_sentence(facet, rows)
-    estimated = [row for row in rows if math.isfinite(row["estimate"])]
-    if word == "inconclusive" and (barred := _why_barred(rows)):
-        return f"Not judged: {barred}."
-    if not estimated:
-        return "Too few replicates to estimate anything."
-    row = telling_row(estimated, word)
+    if word == "inconclusive" and why not in OF_SIZE:
+        return f"Not judged: {why}."
+    row = telling_row([row for row in rows if math.isfinite(row["estimate"])], word)
     text = _sentence_start(row, labels)
     if word == "not connected":
         return f"{text}, and as much within one arm."
@@ -93,7 +95,9 @@ def facet_sentence(verdict: NetworkVerdict, facet: str, labels: Labels) -> str:
         return f"{text} at most; too few units could be matched to say more."
     if word == "different":
         return f"{text}; {_allowed(row)}."
-    return f"{text}; too unsure to call it equal or different."
+    if why != STRADDLES:
+        return f"{text}; {why}."
+    return f"{text}; its interval, {_ends(row)}, reaches across the margin of {margin_text(row).removeprefix(TIMES)}."
 
 
 def arm_rows(verdict: NetworkVerdict, facet: str) -> list[Row]:
@@ -112,8 +116,7 @@ def telling_row(rows: Sequence[Row], word: str) -> Row:
 
 def in_margins(row: Row) -> float:
     """Return the size of a pair's estimate in margins."""
-    two_sided = row["scale"] in ("difference", "log ratio", "log scatter")
-    size = abs(row["estimate"]) if two_sided else row["estimate"]
+    size = abs(row["estimate"]) if row["scale"] in TWO_SIDED else row["estimate"]
     return float(size / row["margin"]) if row["margin"] and math.isfinite(size) else 0.0
 
 
@@ -130,23 +133,11 @@ def _similar_sentence(facet: str, rows: Sequence[Row]) -> str:
     return SIMILAR.get(facet, "No two arms differ by more than the margins.")
 
 
-def _why_barred(rows: Sequence[Row]) -> str:
-    """Return why nothing of a facet could be judged; "" where something could."""
-    details = list(dict.fromkeys(str(row["detail"]) for row in rows if row["barred"] and row["detail"]))
-    if not rows or not all(row["barred"] for row in rows) or not details:
-        return ""
-    reasons = [
-        f"the tuning of {text} is in doubt" if (text := detail.removeprefix("tuning: ")) != detail else detail
-        for detail in details
-    ]
-    return reasons[0]
-
-
 def _sentence_start(row: Row, labels: Labels) -> str:
     """Return how far apart the two arms of a row are, as the beginning of a sentence."""
     one, other = (labels.get(str(row[key]), str(row[key])) for key in ("arm", "other"))
     measure, estimate = str(row["measure"]), float(row["estimate"])
-    size = value_text(row, abs(estimate) if row["scale"] in ("difference", "log ratio", "log scatter") else estimate)
+    size = value_text(row, abs(estimate) if row["scale"] in TWO_SIDED else estimate)
     ratio = size.removeprefix(TIMES)
     if measure == "accuracy":
         ahead, behind = (one, other) if estimate >= 0 else (other, one)
@@ -202,6 +193,14 @@ def estimate_text(row: Row) -> str:
     if row["low"] == row["high"]:
         return f"{value}, the same in every replicate"
     return f"{value} ({bare(row, row['low'])} to {bare(row, row['high'])})"
+
+
+def _ends(row: Row) -> str:
+    """Return the ends of an interval for a sentence that names the larger of two arms first, without their unit."""
+    low, high = row["low"], row["high"]
+    if row["estimate"] < 0 and row["scale"] in TWO_SIDED:
+        low, high = -high, -low
+    return f"{bare(row, low)} to {bare(row, high)}"
 
 
 def bare(row: Row, value: float) -> str:

@@ -11,11 +11,12 @@ from typing import Any
 
 from harness import numbers
 from harness.verdict.reading import read_verdicts
+from harness.verdict.stating import NO_VERDICT
 from harness_reports._words import alarms, constant
 from harness_reports._words.coverage import DRAWS_ALONE, SEEDS_ALONE, sampled_examples
-from harness_reports._words.names import PARTS, capitalized, differing_parts, metric_title
+from harness_reports._words.names import MOST_NAMED, PARTS, capitalized, differing_parts, metric_title, some_names
 from harness_reports._words.outcome import Outcome
-from harness_reports._words.power import draw_of, half_width, power_sentence
+from harness_reports._words.power import LEVEL, draw_of, farthest, power_sentence, widest_tie
 
 NOT_TESTED = (
     "Not tested yet: whether the arms reached the same minimum. The arms are ranked here, with how sure the ranking is; "
@@ -28,6 +29,7 @@ STATEMENTS = {
     "value only": "Equally good, but not the same minima",
     "refuted": "Not equally good",
     "inconclusive": "Not settled",
+    NO_VERDICT: LEADERBOARD,
 }  # a verdict's statement, as the answer begins
 NOT_COMPARED = (
     "Minima are not compared: each arm may have an objective of its own (search.objective = free), so the arms are ranked and "
@@ -36,7 +38,6 @@ NOT_COMPARED = (
 FEWEST_SEEDS = 2  # the spread of a single seed is not known
 NOT_TUNED = "not tuned"  # the state of an arm whose search has ended without a good trial
 ROUNDING = 1e-9  # two means that differ by this part of their size are equal
-MOST_NAMED = 3  # arms in a sentence; further ones are counted
 
 Row = Mapping[str, Any]  # of the leaderboard, or of the table of leads
 
@@ -93,18 +94,14 @@ def _of_each_network(outcome: Outcome) -> str:
         names.setdefault(str(network.row["statement"]), []).append(
             head if head and len(backbones) == 1 else network.network or backbone
         )
-    parts = [f"{statement} with {_some_names(labels)}" for statement, labels in names.items()]
+    parts = [f"{statement} with {some_names(labels)}" for statement, labels in names.items()]
     return capitalized(", ".join(parts))
 
 
 def _statement(outcome: Outcome) -> str:
-    """Return the verdict's statement, ``LEADERBOARD`` where the design allows none; "" where nothing is compared."""
+    """Return the verdict's statement; "" where nothing is compared."""
     verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
-    if not verdicts or len(outcome.labels) < 2:
-        return ""
-    pooled = verdicts[0].pooled
-    free = outcome.records.meta.benchmark["search"].get("objective", "common") != "common"
-    return LEADERBOARD if free or int(pooled["replicates_promised"]) == 1 else str(pooled["statement"])
+    return str(verdicts[0].pooled["statement"]) if verdicts and len(outcome.labels) > 1 else ""
 
 
 def _lost_arms(outcome: Outcome) -> str:
@@ -115,9 +112,9 @@ def _lost_arms(outcome: Outcome) -> str:
     partly = [row for row in rows if row["n"] and row["failed"] + row["diverged"]]
     ending = ""
     if without and len(without) < len(rows):
-        ending += f"; {_some_names(without)} failed in every run"
+        ending += f"; {some_names(without)} failed in every run"
     if untuned and len(untuned) < len(rows):
-        ending += f"; no trial of {_some_names(untuned)} ended well"
+        ending += f"; no trial of {some_names(untuned)} ended well"
     if partly:
         lost = [
             f"{outcome.labels[row['arm']]} lost {row['failed'] + row['diverged']} of {row['planned']} runs"
@@ -190,7 +187,7 @@ def _answer(outcome: Outcome, best: Row) -> str:
     ties = [row for row in leads if not row["low"] > 0]
     behind = [row for row in leads if row["low"] > 0 and row["arm"] not in doubted]
     unsure = [labels[row["arm"]] for row in [*([best] if ties else []), *leads] if row["arm"] in doubted]
-    ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure else ""
+    ending = f"; {alarms.LABEL}: {some_names(unsure)}" if unsure else ""
     if alone := next((row["covers"] for row in leads if row["covers"] in DRAWS_ALONE), ""):
         ending += f"; over {alone} alone: {SEEDS_ALONE}"
     if not ties:
@@ -199,9 +196,9 @@ def _answer(outcome: Outcome, best: Row) -> str:
             lead = f", {numbers.difference(behind[0]['lead'], best['unit'])} ahead of {labels[behind[0]['arm']]}"
         return f"{_has_best_mean(outcome, best)}{lead}{ending}"
     names = [labels[row["arm"]] for row in behind]
-    rest = f"; {_some_names(names)} {'is' if len(names) == 1 else 'are'} behind" if names else ""
+    rest = f"; {some_names(names)} {'is' if len(names) == 1 else 'are'} behind" if names else ""
     group = [labels[best["arm"]], *(labels[row["arm"]] for row in ties)]
-    tied_arms = _some_names(group) if len(ties) < len(leads) else f"the {numbers.counted(len(group), 'arm')}"
+    tied_arms = some_names(group) if len(ties) < len(leads) else f"the {numbers.counted(len(group), 'arm')}"
     return f"{NO_LEAD}: {_why_tied(tied_arms, ties, best)}{rest}{ending}"
 
 
@@ -210,14 +207,14 @@ def _why_tied(arms: str, ties: Sequence[Row], best: Row) -> str:
     unit, title = best["unit"], metric_title(best["metric"])
     if any(row["draws"] < FEWEST_SEEDS for row in ties):
         return f"without two {draw_of(ties[0])}s in common, nothing tells {arms} apart"
+    widest = widest_tie(ties)
+    interval = f" (they may still differ by up to {numbers.difference(farthest(widest), unit)})" if widest else ""
     if all(_equal_means(row, best) for row in ties):
-        halves = [half_width(row) for row in ties if row["low"] == row["low"]]
-        return f"{arms} have the same mean {title}{f' (95 % interval ± {numbers.difference(max(halves), unit)})' if halves else ''}"
+        return f"{arms} have the same mean {title} and are {LEVEL}{interval}"
     if any(row["low"] != row["low"] for row in ties):
         return f"every {draw_of(ties[0])} has the same difference, so nothing tells {arms} apart"
     largest_lead = numbers.difference(max(abs(row["lead"]) for row in ties), unit)
-    widest = numbers.difference(max(half_width(row) for row in ties), unit)
-    return f"{arms} lie within {largest_lead} in mean {title}, less than this run can tell apart (95 % interval ± {widest})"
+    return f"{arms} lie within {largest_lead} in mean {title} and are {LEVEL}{interval}"
 
 
 # --- the detail ----------------------------------------------------------------------------------------------
@@ -248,7 +245,7 @@ def _order_of_arms(outcome: Outcome, best: Row) -> str:
     labels, leads, lead = outcome.labels, outcome.leads, outcome.leads[0]
     if _equal_means(lead, best):
         equal = [labels[best["arm"]], *(labels[row["arm"]] for row in leads if _equal_means(row, best))]
-        return f"{_some_names(equal)} have the same mean {metric_title(best['metric'])}, {_mean_text(best)}"
+        return f"{some_names(equal)} have the same mean {metric_title(best['metric'])}, {_mean_text(best)}"
     place = "behind" if lead["lead"] >= 0 else f"ahead over the {draw_of(lead)}s that both have"
     if lead["lead"] >= 0 and lead["arm"] in alarms.arms_in_doubt(outcome):
         place = "apart"  # an arm whose tuning is in doubt is not called worse
@@ -299,12 +296,6 @@ def _has_best_mean(outcome: Outcome, row: Row) -> str:
     """Return ``sgd has the highest mean test accuracy, 97.97 %``."""
     extreme = "highest" if row["goal"] == "max" else "lowest"
     return f"{outcome.labels[row['arm']]} has the {extreme} mean {metric_title(row['metric'])}, {_mean_text(row)}"
-
-
-def _some_names(labels: list[str]) -> str:
-    """Return the first of these names, and how many others there are."""
-    first = labels[: MOST_NAMED - 1]
-    return numbers.joined(labels if len(labels) <= MOST_NAMED else [*first, f"{len(labels) - len(first)} others"])
 
 
 def _mean_text(row: Row) -> str:

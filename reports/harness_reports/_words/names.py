@@ -10,6 +10,7 @@ from itertools import count
 from harness import Records, numbers
 
 PARTS = ("network", "optimizer", "scheduler")
+MOST_NAMED = 3  # arms in a sentence; further ones are counted
 LONGEST_FILE_NAME = 80  # characters of a part of a file's name
 LONGEST_LABEL = 40  # characters of a label; the full name stands in the table of arms
 
@@ -99,6 +100,12 @@ def file_names(texts: Iterable[str]) -> dict[str, str]:
         variants = (f"{name}-{i}" if i > 1 else name for i in count(1))
         names[text] = next(variant for variant in variants if variant.casefold() not in taken)
     return names
+
+
+def some_names(labels: list[str]) -> str:
+    """Return the first of these names, and how many others there are."""
+    first = labels[: MOST_NAMED - 1]
+    return numbers.joined(labels if len(labels) <= MOST_NAMED else [*first, f"{len(labels) - len(first)} others"])
 
 
 def capitalized(text: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import numbers
+from harness_reports._words.names import some_names
 from harness_reports._words.outcome import Outcome
 
 Row = Mapping[str, Any]  # of the table of leads
+
+
+LEVEL = "not told apart"  # of arms of which none is shown to be better
 
 
 def draw_of(lead: Row) -> str:
@@ -16,9 +20,31 @@ def draw_of(lead: Row) -> str:
     return str(lead["draw"])
 
 
-def half_width(lead: Row) -> float:
-    """Return half the width of a lead's interval."""
-    return float((lead["high"] - lead["low"]) / 2)
+def farthest(lead: Row) -> float:
+    """Return how far two arms may be apart by the interval of their difference: its end that is farther from zero."""
+    return float(max(abs(lead["low"]), abs(lead["high"])))
+
+
+def widest_tie(leads: Sequence[Row]) -> Row | None:
+    """Return the arm that may lie farthest from the best one, of those that an interval does not tell apart; None for none.
+
+    The answer and the doubt both tell its interval: one interval for one difference.
+    """
+    ties = [lead for lead in leads if lead["low"] == lead["low"] and not lead["low"] > 0]
+    return max(ties, key=farthest, default=None)
+
+
+def level_sentence(outcome: Outcome) -> str:
+    """Return which of the best arms are not told apart, to stand beside their ranks; "" where the best one leads."""
+    ties = [lead for lead in outcome.leads if not lead["low"] > 0]
+    if not ties:
+        return ""
+    best = outcome.labels[ties[0]["best"]]
+    arms = some_names([best, *(outcome.labels[lead["arm"]] for lead in ties)])
+    why = f"the 95 % interval of {'their difference' if len(ties) == 1 else f'the difference from {best} that each has'} contains zero"
+    if any(lead["low"] != lead["low"] for lead in ties):
+        why = "not every one of their differences has an interval"
+    return f"The best arms are {LEVEL} ({arms}): {why}, so their order says nothing."
 
 
 def power_sentence(outcome: Outcome) -> str:
@@ -29,17 +55,17 @@ def power_sentence(outcome: Outcome) -> str:
     leads = [lead for lead in outcome.leads if lead["low"] == lead["low"]]
     if not leads:
         return ""
-    ties = [lead for lead in leads if not lead["low"] > 0]
-    lead = max(ties, key=half_width) if ties else leads[0]
+    tie = widest_tie(leads)
+    lead = tie or leads[0]
     best, arm = outcome.labels[lead["best"]], outcome.labels[lead["arm"]]
     if lead["detectable"] != lead["detectable"]:
         return f"There are too few examples to see any difference between {best} and {arm}."
-    if not ties:
+    if tie is None:
         least = numbers.difference(lead["detectable"], lead["unit"])
         return f"A true difference between {best} and {arm} of less than {least} may well have been missed."
-    farthest = numbers.difference(max(abs(lead["low"]), abs(lead["high"])), lead["unit"])
+    most = numbers.difference(farthest(lead), lead["unit"])
     ends = numbers.difference_interval(lead["low"], lead["high"], lead["unit"])
-    differ = f"{best} and {arm} may still differ by up to {farthest}: the 95 % interval of their difference is {ends}"
+    differ = f"{best} and {arm} may still differ by up to {most}: the 95 % interval of their difference is {ends}"
     return f"{differ}. {_what_narrows(lead)}"
 
 

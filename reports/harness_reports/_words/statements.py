@@ -39,7 +39,7 @@ def statements(results: Results) -> list[Statement]:
             Statement(
                 network=verdict.network,
                 regime=str(row["regime"]),
-                statement=f"{row['statement']}{', exploratory' if row['exploratory'] else ''}",
+                statement=f"{row['statement']}{', exploratory' if row['exploratory'] and row['statement'] == 'inconclusive' else ''}",
                 facets=tuple(str(row[facet]) for facet in FACETS),
                 power=numbers.percent(power) if math.isfinite(power) else numbers.NOTHING,
                 lines=tuple(verdict.lines),

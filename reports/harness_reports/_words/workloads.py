@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from harness import Workloads, numbers
 from harness.verdict.protocol import FACETS
+from harness.verdict.stating import NO_VERDICT
 from harness_reports._words.names import shortened
 from harness_reports._words.outcome import table_rows
 
@@ -53,7 +54,7 @@ def question(workloads: Workloads) -> str:
 def answer(workloads: Workloads) -> str:
     """Return the statement on all workloads, and what it rests on."""
     statement = workloads.word("statement")
-    judged = sum(row["statement"] != "no verdict" for row in table_rows(workloads.tables["workloads"]))
+    judged = sum(row["statement"] != NO_VERDICT for row in table_rows(workloads.tables["workloads"]))
     if not judged:
         return "No workload has a verdict"
     counted = numbers.counted(judged, "workload")
