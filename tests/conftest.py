@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,29 @@ def every_analysis(registry: Registry) -> tuple[str, ...]:
 def repository() -> Path:
     """The folder of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def shown() -> Callable[[str, str], list[re.Pattern[str]]]:
+    """Return a function that returns a pattern for each line that a page shows of a command's output, but for those of dots.
+
+    The command is found by its first words. A number stands for any number, and a word with a slash in it, or with the ending of
+    a file, for any word, so a page may show what came of a larger run than that of a test.
+    """
+
+    def pattern(word: str) -> str:
+        if "/" in word or re.search(r"\.(jpg|png|csv|zip)\W*$", word):
+            return r"\S+"
+        return re.sub(r"\d(?:[\d,]|\\\.\d)*", r"\\d[\\d,.]*", re.escape(word))
+
+    def patterns(page: str, words: str) -> list[re.Pattern[str]]:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        block = re.search(rf"^    \$ {re.escape(words)}.*\n((?:    .*\n|\n)+)", text, re.MULTILINE)
+        assert block, (page, words)
+        lines = [line.split() for line in block[1].splitlines() if line.strip() not in ("", "...")]
+        return [re.compile(r"\s*" + r"\s+".join(map(pattern, line))) for line in lines]
+
+    return patterns
 
 
 @pytest.fixture(scope="session")

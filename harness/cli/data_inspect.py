@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.options import AsJson, DataFolder, Overrides, PluginFiles, Profile, WorkloadName, print_result
-from harness.errors import PluginError, UnknownName, printable
+from harness.data.splits import count_aside
+from harness.errors import PluginError, UnknownName, printable, shown
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import DataRequest, Dataset, Photo
 
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 INSPECT_VERSION = 1  # of the JSON document
 MOST_LINES = 10  # of each kind of finding, unless all are asked for
 MOST_CLASSES = 12  # that the table of counts has a column for
+CUT = {"test": "valid", "tune": "tune"}  # the splits that may be cut out of train, with their keys in [data]
 
 
 def command(
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE.toml]", help="A benchmark file; dogscats without.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE.toml]", help="A benchmark file, for its [data]; without one the defaults of [data].")] = None,
     profile: Profile = None,
     data: DataFolder = None,
     plugin: PluginFiles = None,
@@ -52,24 +54,24 @@ def inspect(
 ) -> dict[str, Any]:  # fmt: skip
     """Return counts, sizes and findings as plain values, ready for JSON; splits as the benchmark would make them.
 
-    Nothing is run: the plugins that the benchmark file lists are not imported, only those named here. Raises
-    DataError where the data cannot be found, and PluginError where a listed plugin may have the dataset.
+    Nothing is run: the plugins that the benchmark file lists are not imported, only those named here. Raises BenchmarkError
+    where the file is wrong, or a profile is named without a file, DataError where the data cannot be found, and PluginError
+    where a listed plugin may have the dataset.
     """
-    from harness.benchmark import loading
     from harness.benchmark.data_request import data_request
     from harness.data.likeness import findings
     from harness.data.photos import Skipped
     from harness.data.places import find_root
 
-    if file:
-        benchmark = loading.load(file, profile, tuple(overrides), workload)[0]
-    else:
-        benchmark = loading.without_file("dogscats", tuple(overrides))
+    benchmark = _benchmark(file, profile, overrides, workload)
     dataset = _find_dataset(benchmark, file, plugins)
     root = find_root(data, dataset.name)
     skipped = Skipped(root.path)
     request = data_request(dataset, benchmark.data, root, skipped=skipped, progress=reporter.preparing)
-    source, photos, looks = (_photos if dataset.photos else _rows)(dataset, request, reporter)
+    with reporter.during(f"reading the data of '{dataset.name}'"):
+        source, photos, looks = (_photos if dataset.photos else _rows)(dataset, request, reporter)
+    with reporter.during("comparing every photo with every other" if dataset.photos else "looking for equal rows"):
+        found = findings(photos, looks)
     counts = _count_classes(photos)
     return {
         "schema_version": INSPECT_VERSION,
@@ -77,12 +79,27 @@ def inspect(
         "kind": "photos" if dataset.photos else "examples",
         "source": printable(source),
         "photos": len(photos),
+        "shares": _shares(benchmark, file, profile, counts),
         "counts": counts,
         "largest_share": {split: _largest_share(classes) for split, classes in counts.items() if any(classes)},
         "skipped": skipped.by_reason,
         **_describe_looks(looks),
-        **findings(photos, looks),
+        **found,
     }
+
+
+def _benchmark(file: Path | None, profile: str | None, overrides: Sequence[str], workload: str | None) -> Benchmark:
+    """Return the benchmark of a file, or of no file the defaults; raises BenchmarkError."""
+    from harness.benchmark import loading
+    from harness.benchmark.lines import refusal
+
+    if file:
+        return loading.load(file, profile, tuple(overrides), workload)[0]
+    for option, value in (("--profile", profile), ("--workload", workload)):
+        if value is not None:
+            hint = f"name the file first, as in: harness data inspect dogscats {option} {value}"
+            raise refusal(option, "come with a benchmark file that has it", f"{shown(value)} and no file", hint)
+    return loading.without_file("dogscats", tuple(overrides))
 
 
 def _photos(dataset: Dataset, request: DataRequest, reporter: Reporter) -> tuple[str, Sequence[Photo], Sequence[Look]]:
@@ -130,6 +147,22 @@ def _find_dataset(benchmark: Benchmark, file: Path | None, plugins: Sequence[Pat
         raise
 
 
+def _shares(
+    benchmark: Benchmark, file: Path | None, profile: str | None, counts: Mapping[str, Mapping[str, int]]
+) -> dict[str, Any]:
+    """Return the benchmark, and by key of [data] the share that was cut out of train; None where the dataset has the split."""
+    left: Counter[str] = Counter()
+    for classes in counts.values():
+        left.update(classes)
+    shares: dict[str, Any] = {"benchmark": str(file or ""), "profile": profile or ""}
+    for split, key in CUT.items():  # test first: tune is cut out of what it leaves
+        share, taken = getattr(benchmark.data, key), counts[split]
+        is_cut = all(taken.get(label, 0) == count_aside(share, members) for label, members in left.items())
+        shares[key] = share if is_cut else None
+        left.subtract(taken)
+    return shares
+
+
 def _count_classes(photos: Sequence[Photo]) -> dict[str, dict[str, int]]:
     """Return by split, and in it by class, how many photos there are."""
     from harness.data.likeness import SPLITS
@@ -162,6 +195,7 @@ def lines(document: Mapping[str, Any], limit: int | None = MOST_LINES) -> list[s
     are_photos = document["kind"] == "photos"
     what = "photos in" if are_photos else "examples,"
     out = [f"{document['dataset']}: {document['photos']:,} {what} {document['source']}", "", *_count_lines(document)]
+    out += ["", *_share_lines(document["shares"])]
     out += _picture_lines(document) if are_photos else []
     for title, meaning, members in _finding_sections(document):
         explained = f" ({meaning})" if meaning else ""
@@ -170,6 +204,17 @@ def lines(document: Mapping[str, Any], limit: int | None = MOST_LINES) -> list[s
         if limit is not None and len(members) > limit:
             out.append(f"  ... and {len(members) - limit} more; --all shows them")
     return out
+
+
+def _share_lines(shares: Mapping[str, Any]) -> list[str]:
+    """Return by which shares splits were cut out of train, and who says so."""
+    words = [
+        f"{split} as the dataset has it" if shares[key] is None else f"{split} by data.{key} = {shares[key]:g}"
+        for split, key in CUT.items()
+    ]
+    profile = f", profile {shares['profile']}" if shares["profile"] else ""
+    origin = f"{shares['benchmark']}{profile}" or "no benchmark file: the defaults, and what --set says"
+    return [f"  splits   {', '.join(words)} ({origin})"]
 
 
 def _picture_lines(document: Mapping[str, Any]) -> list[str]:

@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness import __version__
-from harness.cli.options import (
-    AsJson,
-    BenchmarkFile,
-    Blocked,
-    DataFolder,
-    Overrides,
-    PluginFiles,
-    Profile,
-    WorkloadName,
-    print_result,
-)
+from harness.cli.asked import OfFile, taking
+from harness.cli.options import AsJson, print_result
 from harness.console import interruption
 from harness.console.escaping import say_lines
 
@@ -27,24 +18,19 @@ if TYPE_CHECKING:
     from harness.training.lr_curve import RangeTest
 
 
+@taking(OfFile)
 def command(
-    file: BenchmarkFile,
-    profile: Profile = None,
-    data: DataFolder = None,
+    asked: OfFile,
     out: Annotated[
         Path | None, typer.Option(metavar="PICTURE", help="Draw the curves there, as .pdf, .pgf, .svg or .png.")
     ] = None,
     columns: Annotated[
         int, typer.Option(metavar="1|2", min=1, max=2, help="Columns of the paper that a .pdf or .pgf is wide.")
     ] = 2,
-    plugin: PluginFiles = None,
-    block: Blocked = None,
-    set_: Overrides = None,
-    arm: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this arm; may be said again.")] = None,
+    arm: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this arm; may be given again.")] = None,
     steps: Annotated[
         int | None, typer.Option(min=20, max=100_000, help="Steps in all; by default 80 for each factor of ten.")
     ] = None,
-    workload: WorkloadName = None,
     as_json: AsJson = False,
 ) -> None:
     """Suggest a learning rate for every arm, by a range test.
@@ -54,18 +40,15 @@ def command(
     from harness.console.progress import Reporter
 
     with interruption.listening(), Reporter(quiet=as_json) as reporter:
-        reporter.start(f"harness {__version__}: lr-find {file}")
+        reporter.start(f"lr-find {asked.file}", __version__)
         from harness.results.pictures.range_test import write_picture
         from harness.results.pictures.writing import check_picture
         from harness.results.reports import quiet_libraries
-        from harness.running.prepare import Request
         from harness.running.search.rates import find_rates
 
         if out:
             check_picture(out, "--out")
-        more = (tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()))
-        request = Request(file, profile, data, Path("runs"), *more, workload=workload)
-        tests = find_rates(request, reporter, arm or (), steps)
+        tests = find_rates(asked.request(), reporter, arm or (), steps)
     print_result(document(tests), lines(tests), as_json)
     if out:
         with quiet_libraries():

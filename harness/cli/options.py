@@ -29,27 +29,35 @@ AnyRunFolder = Annotated[
 Profile = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="A [profiles.NAME] of the file, laid over it.", autocompletion=completion.profiles
+        metavar="NAME",
+        help="A variant that the file has, in [profiles.NAME]; the file says what it is for.",
+        autocompletion=completion.profiles,
     ),
 ]
 PresetName = Annotated[
     str | None,
-    typer.Option("--preset", metavar="quick|good|best", help="How much is searched and repeated, laid over the file."),
+    typer.Option(
+        "--preset", metavar="quick|good|best", help="How much is tuned and repeated, instead of what the file says."
+    ),
 ]
 TimeLimit = Annotated[
     str | None,
-    typer.Option("--time-limit", metavar="TIME", help="The time for everything, such as 90m or 1h30m: the key budget."),
+    typer.Option("--time-limit", metavar="TIME", help="How long everything may take, such as 90m or 1h30m."),
 ]
 WorkloadName = Annotated[
     str | None,
     typer.Option(
-        "--workload", metavar="NAME", help="Only this [[workload]] of the file.", autocompletion=completion.workloads
+        "--workload",
+        metavar="NAME",
+        help="Only this one, where the file has several: its [[workload]] of that name.",
+        autocompletion=completion.workloads,
     ),
 ]
 DataFolder = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder with the data, such as photos.")]
 RunsFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder that run folders go into.")]
 PluginFiles = Annotated[
-    list[Path] | None, typer.Option("--plugin", metavar="FILE.py", help="A loose plugin file; may be given again.")
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE.py", help="A plugin of your own, which is run as code; may be given again."),
 ]
 Blocked = Annotated[
     list[str] | None,
@@ -67,18 +75,14 @@ Overrides = Annotated[
 ]  # fmt: skip
 Reuse = Annotated[
     Path | None,
-    typer.Option("--reuse", metavar="DIR", help="Take runs from here too: a run folder, or a folder of them."),
+    typer.Option(
+        "--reuse", metavar="DIR", help="Take finished trainings from here too: a run folder, or a folder of them."
+    ),
 ]
-NoReuse = Annotated[bool, typer.Option("--no-reuse", help="Take no runs from other run folders; train all of them.")]
+NoReuse = Annotated[
+    bool, typer.Option("--no-reuse", help="Train everything here, also what another run folder has already.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-
-
-def with_time_limit(overrides: Sequence[str] | None, time_limit: str | None) -> tuple[str, ...]:
-    """Return the values of ``--set``, with the one that a ``--time-limit`` stands for."""
-    from harness.benchmark.toml import OptionValue  # which takes its time, so it comes behind the first line
-
-    limit = () if time_limit is None else (OptionValue.of("--time-limit", f"budget={time_limit}"),)
-    return (*(overrides or ()), *limit)
 
 
 def print_result(document: Mapping[str, Any], lines: Sequence[str], as_json: bool) -> None:

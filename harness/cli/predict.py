@@ -35,7 +35,7 @@ def command(
     from harness.console.progress import Reporter
 
     with interruption.listening(), Reporter() as reporter:
-        reporter.start(f"harness {__version__}: predict {photos} with {folder}")
+        reporter.start(f"predict {photos} with {folder}", __version__)
         from harness.models.predict import PredictionRequest, predict
 
         request = PredictionRequest(

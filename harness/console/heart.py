@@ -1,4 +1,8 @@
-"""A sign of life: a line on what is under way, where nothing was printed for long."""
+"""A sign of life: a line on what is under way, where nothing was printed for long.
+
+The first one comes after two silent seconds. From then on there is at most one in fifteen seconds, whatever begins and ends in
+the meantime, and while one thing goes on they come ever more rarely.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,9 @@ import time
 from collections.abc import Callable
 
 SILENCE = 2.0  # seconds without a line after which one says what is under way
-AGAIN = 10.0  # seconds after which it is said again; each further line of a phase waits twice as long as the one before
+APART = 15.0  # seconds between two such lines, at the least; each further line of a phase waits twice as long as the one before
 LONGEST = 60.0  # seconds that such a line waits at the most
-AT_WORK = "at work"  # what a line says where nobody has said what is under way
+AT_WORK = "the work goes on"
 LOOK = 0.25  # seconds between two looks at the clock
 
 
@@ -20,13 +24,16 @@ class Heart:
         self._say = say
         self._clock = clock
         self._phase = ""
-        self._words = AT_WORK
+        self._words = ""
         self._due = SILENCE
         self._last_line = clock()
+        self._last_sign = float("-inf")
         self._over = threading.Event()
+        self.otherwise = AT_WORK  # what a line says where nobody has said what is under way
 
-    def begin(self) -> None:
-        """Look at the clock from here on, in a thread of its own."""
+    def begin(self, phase: str) -> None:
+        """Look at the clock from here on, in a thread of its own; a phase is under way already."""
+        self.under_way(phase)
         threading.Thread(target=self._watch, name="heart", daemon=True).start()
 
     def end(self) -> None:
@@ -41,7 +48,7 @@ class Heart:
         """Take note of what is under way, in a phase, with words on how far it is; "" where nobody has said what."""
         if phase != self._phase:
             self._due = SILENCE
-        self._phase, self._words = phase, words or phase or AT_WORK
+        self._phase, self._words = phase, words or phase
 
     @property
     def current(self) -> tuple[str, str]:
@@ -50,9 +57,11 @@ class Heart:
 
     def beat(self) -> None:
         """Say what is under way, if a line is due."""
-        if self._clock() - self._last_line >= self._due:
-            self._due = AGAIN if self._due < AGAIN else min(2 * self._due, LONGEST)
-            self._say(f"{self._words} ...")
+        now = self._clock()
+        if now - self._last_line >= self._due and now - self._last_sign >= APART:
+            self._due = APART if self._due < APART else min(2 * self._due, LONGEST)
+            self._last_sign = now
+            self._say(f"{self._words or self.otherwise} ...")
 
     def _watch(self) -> None:
         while not self._over.wait(LOOK):

@@ -62,9 +62,9 @@ class Reporter:
             file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet, force_jupyter=False
         )
         self._bar: Progress | None = None
-        self._said = 0.0
         self._said_training = time.monotonic()
         self._phase = ""  # what the bar counts now; "" after a phase that is over
+        self._over = ""  # the phase that was over last; more than one piece of work may come to its end
         self._around: list[str] = []  # what is under way and not counted, the outer work before the inner
         self._heart = Heart(self.say)  # off a terminal, where no bar shows that something is under way
         if self.console.is_terminal:
@@ -90,7 +90,7 @@ class Reporter:
                 EscapingStream(sys.stderr),
             )  # what others print stands above the bar
         elif not self.console.quiet:
-            self._heart.begin()
+            self._heart.begin(LOADING)
         return self
 
     def __exit__(
@@ -100,10 +100,10 @@ class Reporter:
         if self._bar:
             self._bar.stop()
 
-    def start(self, what: str) -> None:
-        """Say at once what is begun: it takes seconds until torch is there, and longer until the data are open."""
-        self.say(what)
-        self._heart.under_way(LOADING)
+    def start(self, command: str, version: str) -> None:
+        """Say at once which command is begun: it takes seconds until torch is there, and longer until the data are open."""
+        self.say(f"harness {version}: {command}")
+        self._heart.otherwise = f"harness {command} goes on"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, visible=True)
 
@@ -168,20 +168,25 @@ class Reporter:
             self.say(words)
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        """Say how far a phase (decoding, drawing, a probe) has come; a line every five seconds off a terminal.
+        """Say how far a phase (decoding, drawing, a probe) has come. Off a terminal the sign of life says it, and a line that it is over.
 
-        The phase is over when ``done`` is ``total``, so whoever counts must come to that.
+        The phase is over when ``done`` is ``total``, so whoever counts must come to that. A ``total`` of 0 is one that is not known.
         """
+        if not total:
+            self._heart.under_way(what)
+            self._show_uncounted(what)
+            return
         if self._bar is not None:
             self._set_bar(what, what, done, total, "")
             return
         if done < total:
-            self._heart.under_way(what, f"{what}: {done} of {total}")
-        else:
-            self._heart.under_way(self._outer)
-        if done >= total or time.monotonic() - self._said > 5:
-            self._said = time.monotonic()
-            self.say(f"{what}: {done} of {total}")
+            self._over = ""
+            self._heart.under_way(what, f"{what}: {done:,} of {total:,}")
+            return
+        self._heart.under_way(self._outer)
+        if self._over != what:
+            self._over = what
+            self.say(f"{what}: {done:,} of {total:,}")
 
     def _set_bar(self, phase: str, what: str, done: int, total: int, unit: str) -> None:
         if self._bar is None or self._task is None:

@@ -277,6 +277,7 @@ def _fill_store(
     )
     sha256 = hashlib.sha256(head.getvalue())
     done = 0
+    progress(what, done, count)
     out.write(head.getvalue())
     for pixels, failed in _blocks_of(image, count, size):
         out.write(pixels.data)

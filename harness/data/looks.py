@@ -40,6 +40,7 @@ def look_at_photos(photos: Sequence[ImageSource], progress: Progress) -> list[Lo
         return [_look_at_photo(photos[i]) for i in rows]
 
     looks: list[Look] = []
+    progress("looking at photos", 0, len(photos))
     with quiet_photos():
         for batch_looks in read_in_order(look_at_rows, len(photos)):
             looks += batch_looks

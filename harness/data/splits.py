@@ -66,8 +66,17 @@ def _drawn(labels: Sequence[Any] | int, part: float, seed: int) -> tuple[list[in
     if labels < 2:
         raise DataError(f"data: must have two or more examples to cut a split out of them, got {labels}")
     order = np.random.default_rng(seed).permutation(labels).tolist()
-    count = min(max(1, round(part * labels)), labels - 1)
+    count = count_aside(part, labels)
     return order[count:], order[:count]
+
+
+def count_aside(part: float, members: int) -> int:
+    """Return how many of so many members a part is that is set aside: at least one, and one less than all at the most.
+
+    >>> count_aside(0.2, 12), count_aside(0.01, 12), count_aside(0.9, 2)
+    (2, 1, 1)
+    """
+    return min(max(1, round(part * members)), members - 1)
 
 
 def stratified(labels: Sequence[Any], part: float, seed: int) -> tuple[list[int], list[int]]:
@@ -104,7 +113,7 @@ def stratified(labels: Sequence[Any], part: float, seed: int) -> tuple[list[int]
         members = random.permutation(members_of[label]).tolist()
         if len(members) < 2:
             raise DataError(f"data: must have two or more examples of every class, got {len(members)} of '{label}'")
-        count = min(max(1, round(part * len(members))), len(members) - 1)
+        count = count_aside(part, len(members))
         aside += members[:count]
         rest += members[count:]
     return sorted(rest), sorted(aside)

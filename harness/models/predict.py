@@ -21,6 +21,7 @@ from harness.benchmark import loading
 from harness.benchmark.sections import TrainSection
 from harness.benchmark.toml import parse_override
 from harness.console import interruption
+from harness.console.numbers import counted
 from harness.console.progress import Reporter
 from harness.console.safe_text import from_spreadsheet_cell, spreadsheet_cell
 from harness.data.images import quiet_photos, stream_photos
@@ -137,7 +138,7 @@ def _predict(
     ):
         layout = Table(model.classes, request.clip, request.predicted)
         unreadable = _predict_photos(photos, model.cut, places, score, layout, write, reporter)
-    reporter.say(f"{len(photos)} photos predicted{into}")
+    reporter.say(f"{counted(len(photos), 'photo')} predicted{into}")
     if skipped.by_reason:
         reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
     if unreadable:
@@ -261,6 +262,7 @@ def _predict_photos(
     write(table.head)
     unreadable: list[str] = []
     done = 0
+    reporter.preparing("predicting photos", done, len(photos))
     with quiet_photos():
         for pixels, faults in stream_photos([numbered.photo for numbered in photos], cut, places, BATCH):
             interruption.check()

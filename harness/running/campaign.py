@@ -24,6 +24,7 @@ from harness.running.driver import Driver
 from harness.running.executor import GuardedExecutor
 from harness.running.forecast.ending import seconds_of_ending
 from harness.running.looks import decided, look_of, next_look, replicates_of_baseline
+from harness.running.machine import machine_line, precisions_of
 from harness.running.prepare import Prepared, Request
 from harness.running.reuse import EarlierRuns
 from harness.running.throughput import Work
@@ -110,10 +111,12 @@ class Campaign:
 
     def _go_on_to(self, replicates: int) -> None:
         """Carry out what is left up to a look: searches, comparison and measurements."""
-        self.driver.go_on_to(replicates)
-        measurements = self._expect(replicates)
+        with self._reporter.during("planning the runs"):
+            self.driver.go_on_to(replicates)
+            measurements = self._expect(replicates)
+            if self.driver.left():
+                self._announce(replicates)
         if self.driver.left():
-            self._announce(replicates)
             self.driver.drive()
         elif measurements:
             self._reporter.say(f"{counted(measurements, 'measurement')} to make, into {self._store.folder}")
@@ -158,8 +161,7 @@ class Campaign:
             return
         self._worked = True
         environment = self._note_work()
-        precision = setting.precision_of(setting.plan.competitors[0].arm)  # all arms have a head, or none
-        machine = f"{environment['hardware']['device']} ({precision}, {counted(setting.device.threads, 'thread')})"
+        machine = machine_line(environment["hardware"], precisions_of(setting))
         upto = f" up to {self._name(replicates)}" if len(self._looks) > 1 else ""
         self._reporter.say(f"{left} to do{upto} on {machine}, into {store.folder}")
         if busy := device.contention(setting.device):

@@ -111,7 +111,7 @@ class Driver:
     def drive(self) -> None:
         """Carry out everything that is left."""
         self._limit.work_begins()
-        with Watch(self.reporter) as watch:
+        with self.reporter.during("training the networks"), Watch(self.reporter) as watch:
             loop = EventLoop(
                 self.executor,
                 self.phases,

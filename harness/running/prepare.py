@@ -94,6 +94,14 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
     for notice in source.notices:
         reporter.say(f"note: {notice}")
     registry = plugins_of(request, benchmark, reporter)
+    with reporter.during("checking the benchmark"):
+        return _checked(request, benchmark, source, registry, reporter, journal)
+
+
+def _checked(
+    request: Request, benchmark: Benchmark, source: Source, registry: Registry, reporter: Reporter, journal: bool
+) -> Prepared:
+    """Return the request checked and opened, once its file is read and its plugins are loaded."""
     plan = resolve(benchmark, source, registry)
     _check_other_profiles(request, benchmark, registry)
     search.check(plan, source.where)

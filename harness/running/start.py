@@ -99,7 +99,8 @@ def _run_in_folder(
         with reporter.during("making the tables and the reports"):
             formats = plan.benchmark.report.formats
             written = write_reports(folder, formats, setting.registry, attempts=setting.attempts)
-        audience.finish(list(last_occurrences(written)))
+        with reporter.during("telling the listeners"):
+            audience.finish(list(last_occurrences(written)))
     if limit.is_set:
         with Store(folder, attempts=setting.attempts) as store:
             limit.run_ended(store)
@@ -111,7 +112,8 @@ def _train_in_folder(
 ) -> tuple[list[str], TimeLimit]:
     """Do all that is written into the records; return a line for whatever went wrong, and the time limit."""
     folder = request.place / setting.folder_name
-    earlier = earlier_runs(setting, folder, reusable_folders(request.out, request.reuse, request.no_reuse))
+    with reporter.during("looking into run folders for runs that are done"):
+        earlier = earlier_runs(setting, folder, reusable_folders(request.out, request.reuse, request.no_reuse))
     with (
         naming_need(setting, folder),
         Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), setting.attempts) as store,
@@ -168,11 +170,12 @@ def _carry_out(
     executor: Callable[[], GuardedExecutor], limit: TimeLimit,
 ) -> list[str]:  # fmt: skip
     """Carry out what is left of the benchmark; return a line for whatever went wrong."""
-    store.restore()
-    describe_run(store, setting)
-    if line := _unequal_classes_line(store.noted("constant")):
-        reporter.say(line, style="yellow")
-    bring_in(setting.imported, store)
+    with reporter.during("preparing the run"):
+        store.restore()
+        describe_run(store, setting)
+        if line := _unequal_classes_line(store.noted("constant")):
+            reporter.say(line, style="yellow")
+        bring_in(setting.imported, store)
     campaign = Campaign(setting, request, store, reporter, command, earlier, executor, limit)
     failures = campaign.carry_out()
     limit.work_ends()

@@ -55,7 +55,8 @@ def run_file(
         chosen = _chosen(file, request)
         of_workload = replace(request, common=folder.name, share=len(file.workloads), began=None)
         outcomes = _look_by_look(chosen, file, of_workload, reporter, words)
-        written = write_common_reports(folder, file.benchmarks[0].report.formats, registry)
+        with reporter.during("making the reports of all workloads"):
+            written = write_common_reports(folder, file.benchmarks[0].report.formats, registry)
     _say_end(reporter, written, folder, closing_together)
     errors = [outcome.error for outcome in outcomes if outcome.error]
     if len(errors) == len(outcomes):

@@ -17,6 +17,7 @@ from harness.data.likeness import _connect, near_pairs
 from harness.data.looks import look_at_photos
 from harness.errors import DataError
 from harness.plugin.contracts import Photo
+from harness.running.prepare import Request, prepare
 
 
 def photo(seed, size=(90, 70)):
@@ -234,3 +235,71 @@ def test_the_command_prints_one_document_and_nothing_else(root, capsys):
 
 def test_where_no_photo_can_be_read_that_is_what_is_said():
     assert list(near_pairs([])) == []
+
+
+PROFILE = """
+name = "mine"
+[data]
+tune = 0.5
+[train]
+backbones = ["lesson_cnn"]
+optimizers = ["sgd"]
+[profiles.few.data]
+tune = 0.25
+"""
+
+
+@pytest.mark.parametrize("profile", [None, "few"])
+def test_the_counts_are_those_of_the_run_with_its_profile(root, tmp_path_factory, profile):
+    file = tmp_path_factory.mktemp("benchmark") / "mine.toml"
+    file.write_text(PROFILE)
+    setting = prepare(Request(file, profile, root), Reporter(quiet=True))
+    found = inspect(file, profile, root, (), (), Reporter(quiet=True))
+    counted = {split: sum(classes.values()) for split, classes in found["counts"].items()}
+    assert counted == {split: len(getattr(setting.data, split)) for split in ("train", "tune", "test")}
+    assert counted["tune"] == {None: 12, "few": 6}[profile]
+    share = {None: 0.5, "few": 0.25}[profile]
+    assert found["shares"] == {"benchmark": str(file), "profile": profile or "", "valid": None, "tune": share}
+    of_profile = ", profile few" if profile else ""
+    assert f"  splits   test as the dataset has it, tune by data.tune = {share:g} ({file}{of_profile})" in lines(found)
+
+
+def test_without_a_file_the_shares_are_said_to_be_the_defaults(root):
+    settings = ("data.dataset=folder", "data.tune=0.25")
+    said = lines(inspect(None, None, root / "train", (), settings, Reporter(quiet=True)))
+    origin = "no benchmark file: the defaults, and what --set says"
+    assert f"  splits   test by data.valid = 0.2, tune by data.tune = 0.25 ({origin})" in said
+
+
+@pytest.mark.parametrize("option", ["--profile", "--workload"])
+def test_a_part_of_a_file_is_refused_without_the_file(root, capsys, option):
+    from harness.cli.app import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "inspect", "--data", str(root), option, "photos"])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert error.count("\n") == 1
+    assert error.startswith(f"error: {option}: must come with a benchmark file that has it, got 'photos' and no file;")
+    assert error.endswith(f"harness data inspect dogscats {option} photos\n")
+
+
+def test_the_command_prints_what_the_page_shows(tmp_path, shown):
+    """Of an archive in Kaggle's layout with equal, nearly equal and leaking photos, some of two classes."""
+    pictures = {f"{kind}.{i}": photo([i, *kind.encode()]) for i in range(25) for kind in ("cat", "dog")}
+    pictures |= {"cat.30": pictures["cat.1"], "cat.31": pictures["cat.2"].resize((60, 47)), "dog.30": pictures["cat.3"]}
+    with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
+        for name, picture in pictures.items():
+            picture.save(tmp_path / "a.jpg")
+            archive.write(tmp_path / "a.jpg", f"train/{name}.jpg")
+    of_two = [
+        pattern for pattern in shown("docs/data.md", "harness data inspect") if pattern.pattern.count(r"\S+") <= 2
+    ]
+    unseen = {}
+    for seed in range(20):  # of the draw of the splits, which decides between which of them photos leak
+        printed = lines(inspect(None, None, tmp_path, (), (f"data.seed={seed}",), Reporter(quiet=True)))
+        unseen[seed] = [pattern.pattern for pattern in of_two if not any(map(pattern.fullmatch, printed))]
+        if not unseen[seed]:
+            break
+    assert [] in unseen.values(), unseen
+    assert len(of_two) >= 15

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -112,41 +113,105 @@ def test_piped_the_training_says_every_minute_how_far_it_is(capsys, monkeypatch)
     ]
 
 
-def test_off_a_terminal_a_line_says_what_is_under_way_where_nothing_was_said_for_two_seconds(monkeypatch, capsys):
+@pytest.fixture
+def piped(monkeypatch, capsys):
+    """Return a function that makes a reporter off a terminal, and a function that lets seconds pass and returns what is printed when."""
     clock = Clock()
     monkeypatch.setattr(heart, "SILENCE", 2.0)
-    reporter = Reporter()
-    reporter._heart._clock = clock
-    reporter.start("harness: run tiny")
+    monkeypatch.setattr(progress, "Heart", lambda say: heart.Heart(say, clock))
+
+    def begin():
+        reporter = Reporter()
+        monkeypatch.setattr(reporter._heart, "_watch", lambda: None)  # the test looks at the clock itself
+
+        def passing(seconds):
+            printed = {}
+            for _ in range(seconds):
+                clock.now += 1
+                reporter._heart.beat()
+                if lines := capsys.readouterr().out.splitlines():
+                    printed[clock.now] = lines
+            return printed
+
+        return reporter, passing
+
+    return begin
+
+
+def test_off_a_terminal_a_line_says_what_is_under_way_after_two_silent_seconds_and_ever_more_rarely(piped, capsys):
+    reporter, passing = piped()
+    with reporter:
+        reporter.start("run tiny", "1.2")
+        assert capsys.readouterr().out == "harness 1.2: run tiny\n"
+        line = ["loading torch and the plugins ..."]
+        assert passing(120) == {2: line, 17: line, 47: line, 107: line}
+
+
+def test_signs_of_life_are_fifteen_seconds_apart_however_many_phases_begin_and_end(piped):
+    reporter, passing = piped()
+    printed = {}
+    with reporter:
+        for number in range(20):
+            with reporter.during(f"phase {number}"):
+                printed |= passing(3)
+            printed |= passing(3)
+    seconds = list(printed)
+    assert seconds[0] == 2
+    assert {later - earlier >= 15 for earlier, later in pairwise(seconds)} == {True}
+    assert len(seconds) >= 6
+    assert all(len(lines) == 1 for lines in printed.values())
+
+
+def test_what_is_under_way_is_the_outer_work_after_the_inner_and_the_command_where_nobody_says_it(piped, capsys):
+    reporter, passing = piped()
+    words = []
+
+    def under_way():
+        while not (printed := passing(1)):
+            pass
+        words.extend(*printed.values())
+
+    reporter.start("run tiny", "1.2")
     capsys.readouterr()
-    seconds = {}
-    for now in range(1, 31):  # the first line after two seconds, the next one when ten more have passed
-        clock.now = float(now)
-        reporter._heart.beat()
-        seconds[now] = capsys.readouterr().out.splitlines()
-    line = "loading torch and the plugins ..."
-    assert {now: lines for now, lines in seconds.items() if lines} == {2: [line], 12: [line]}
     with reporter.during("opening the data"):
-        reporter.preparing("drawing", 0, 9)
-        clock.now += 2
-        reporter._heart.beat()
-        reporter.preparing("drawing", 9, 9)
-        clock.now += 2
-        reporter._heart.beat()
+        reporter.preparing("drawing", 1200, 5632)
+        under_way()
+        reporter.preparing("drawing", 5632, 5632)
+        words += capsys.readouterr().out.splitlines()[-1:]
+        under_way()
+    under_way()
     reporter.move("sgd", 3, 40, at_once=2)
-    clock.now += 2
-    reporter._heart.beat()
+    under_way()
     reporter.move("sgd", 40, 40)
-    clock.now += 2
-    reporter._heart.beat()
-    assert capsys.readouterr().out.splitlines() == [
-        "drawing: 0 of 9",
-        "drawing: 0 of 9 ...",
-        "drawing: 9 of 9",
+    under_way()
+    assert words == [
+        "drawing: 1,200 of 5,632 ...",
+        "drawing: 5,632 of 5,632",
         "opening the data ...",
+        "harness run tiny goes on ...",
         "3 of 40 epochs, 2 runs at once ...",
         "ending the last runs ...",
     ]
+
+
+def test_how_far_a_phase_is_says_the_sign_of_life_alone_and_its_end_is_said_once(piped, capsys):
+    reporter, _ = piped()
+    for done in range(1, 33):
+        reporter.preparing("drawing", done, 32)
+    reporter.preparing("drawing", 32, 32)
+    assert capsys.readouterr().out == "drawing: 32 of 32\n"
+
+
+def test_a_phase_that_nobody_can_count_is_named_without_a_number(piped):
+    reporter, passing = piped()
+    reporter.preparing("distance: networks", 0, 0)
+    assert passing(2) == {2: ["distance: networks ..."]}
+
+
+def test_on_a_terminal_a_phase_that_nobody_can_count_stands_beside_the_bar(terminal):
+    reporter, _, task = terminal
+    reporter.preparing("distance: networks", 0, 0)
+    assert (task.description, task.total, task.visible) == ("distance: networks", None, True)
 
 
 def test_on_a_terminal_what_is_not_counted_stands_beside_the_bar_and_the_training_keeps_its_own(terminal):

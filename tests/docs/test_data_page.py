@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 import struct
+import tomllib
 
 import numpy as np
 import pytest
 from harness_plugins._timm import import_timm
+from PIL import Image
 
 from harness.cli.check import find_data, find_plugins, run_checks
 from harness.cli.data_inspect import inspect
 from harness.console.progress import Reporter
+from harness.plugin.contracts import Backbone
+from harness.records import open_records
+from harness.running.prepare import Request
+from harness.running.start import run
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TOML = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -68,8 +75,6 @@ def test_a_torchvision_dataset(plugin, tmp_path):
 def test_a_dataset_of_hugging_face(plugin, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     datasets = pytest.importorskip("datasets", reason="datasets is not installed here; tox installs it")
-    from PIL import Image
-
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["crow", "heron"])})
     parts = {}
     for name, count in (("train", 20), ("validation", 6)):
@@ -86,3 +91,51 @@ def test_a_dataset_of_hugging_face(plugin, tmp_path, monkeypatch):
     assert found["formats"] == {"PNG": 26}
     outcomes = checked(file, tmp_path / "data")
     assert {name: outcome.status for name, outcome in outcomes.items()} == dict.fromkeys(outcomes, "ok")
+
+
+SMALL = (
+    "data.size=32", "search.trials=1", "search.epochs=[1]", "compare.looks=[1]", "compare.seeds=1", "compare.epochs=1",
+    "compare.untuned=0", "compare.probes=[]", "train.batch_size=4", "train.executor=inprocess", "train.threads=1",
+    "train.precision=fp32", "report.formats=[]", "report.paths=false",
+)  # fmt: skip
+FIRST_TRIES = ("birds", "birds-offline")  # the page's benchmark files, by their names
+
+
+@pytest.fixture
+def birds(tmp_path, monkeypatch, registry):
+    """Return a folder as the page describes it: one folder a class and a CSV file, and weights of a small network beside it."""
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "birds"
+    for number, label in enumerate(("crow", "heron", "red kite")):
+        (folder / label).mkdir(parents=True)
+        for i, square in enumerate(pixels(8, seed=number)):
+            Image.fromarray(square).save(folder / label / f"{i}.jpg")
+    rows = [f"{file.relative_to(folder).as_posix()},{file.parent.name}" for file in sorted(folder.rglob("*.jpg"))]
+    (folder / "labels.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
+    torch.manual_seed(0)
+    model = registry.get("backbone", "test_resnet", Backbone).build((3, 32, 32), 1000)
+    save_file(model.state_dict(), tmp_path / "test_resnet.safetensors")
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    return folder
+
+
+@pytest.mark.parametrize("name", FIRST_TRIES)
+def test_a_benchmark_file_of_the_first_try_runs(repository, birds, tmp_path, name):
+    """Small, and with timm's tiny network, whose weights are random, in the place of resnet18, whose weights are downloaded."""
+    (text,) = [
+        block for block in TOML.findall((repository / "docs" / "data.md").read_text()) if f'name = "{name}"' in block
+    ]
+    file = tmp_path / f"{name}.toml"
+    file.write_text(text.replace('"resnet18"', '"test_resnet"'))
+    assert run(Request(file, data=birds, out=tmp_path / "runs", overrides=SMALL), Reporter(quiet=True)) == 0
+    records = open_records(next((tmp_path / "runs").glob("birds*-????????")))
+    assert set(records.runs["state"]) == {"done"}
+    assert len(records.compared()) == 2
+    assert records.meta.data["counts"] == {"train": 15, "tune": 3, "test": 6}
+
+
+def test_every_benchmark_file_of_the_page_is_run(repository):
+    page = (repository / "docs" / "data.md").read_text()
+    assert [tomllib.loads(block)["name"] for block in TOML.findall(page)] == list(FIRST_TRIES)

@@ -288,6 +288,19 @@ def test_the_command_writes_the_table_and_ends_well_though_photos_are_unreadable
     assert "warning: 1 of 80 photos could not be read and got 0.5:" in printed
 
 
+def test_the_command_prints_what_the_page_shows(finished, unlabelled, tmp_path, monkeypatch, capsys, shown):
+    from harness.cli.app import main
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", str(finished("features")), str(unlabelled), "--ensemble", "--tta"])
+    assert not ended.value.code
+    printed = capsys.readouterr().out.splitlines()
+    patterns = shown("docs/predict.md", "harness predict")
+    assert len(printed) == len(patterns) >= 5
+    assert [line for line, pattern in zip(printed, patterns, strict=True) if not pattern.fullmatch(line)] == []
+
+
 def test_a_table_is_written_again_and_another_file_only_where_that_is_asked_for(finished, unlabelled, tmp_path):
     folder, out = finished("scratch"), tmp_path / "a.csv"
     go(folder, unlabelled, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -19,6 +20,9 @@ from harness.plugin.contracts import Backbone
 from harness.records import open_records
 from harness.records.files import checksum
 from harness.running.after import confirm as module
+from harness.running.forecast import timing
+from harness.running.forecast.estimate import estimate
+from harness.running.forecast.lines import estimate_lines
 from harness.running.prepare import Request
 from harness.running.start import run
 
@@ -200,3 +204,17 @@ def test_it_can_be_left_out_and_turned_on_later_in_the_same_folder(carry_out, le
     _, after, _ = carry_out()
     assert after.folder.name == before.name
     assert len(after.meta.confirmations) == 2
+
+
+@pytest.mark.usefixtures("unreported")
+def test_run_and_plan_say_in_which_precision_features_and_heads_are_computed(carry_out, place, tmp_path, monkeypatch):
+    monkeypatch.setattr(timing, "SECONDS_PER_ARM", 0.02)
+    code, _, said = carry_out("train.precision=bf16", "compare.confirm=false", out="others")
+    assert code == 0
+    machine = "(features in bf16, heads in fp32, 1 thread)"
+    (begin,) = [line for line in said if machine in line]
+    assert re.match(r"\d+ runs to do on ", begin)
+    request = Request(place / "b.toml", data=place / "data", out=tmp_path / "new", overrides=("train.precision=bf16",))
+    document = estimate(request, Reporter(quiet=True))
+    assert document["precisions"] == {"features": "bf16", "heads": "fp32"}
+    assert estimate_lines(document)[0].endswith(machine)

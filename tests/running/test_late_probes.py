@@ -207,11 +207,15 @@ def measured(setting, tmp_path, monkeypatch):
     bench = Bench(made, lambda _: None)
     for cell in found:
         store.append(cell.run.id, Done({}, weights=bench.parts(cell.run).model.state_dict()))
-    said = []
+    said, shown = [], []
 
     class Heard(Reporter):
         def say(self, text, style="", brief=False):
             said.append(text)
+
+        def preparing(self, what, done, total):
+            shown.append((what, done, total))
+            super().preparing(what, done, total)
 
     def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None, executor=made.plan.executor):
         monkeypatch.setattr(measuring, "time", SimpleNamespace(perf_counter=slow.perf_counter))
@@ -228,7 +232,7 @@ def measured(setting, tmp_path, monkeypatch):
         limit.write()
         return lines, store.noted("probes")["fake"]
 
-    yield SimpleNamespace(go=go, store=store, said=said, cells=found, setting=made)
+    yield SimpleNamespace(go=go, store=store, said=said, shown=shown, cells=found, setting=made)
     store.__exit__()
 
 
@@ -242,6 +246,21 @@ def test_everything_is_measured_where_it_fits(measured):
     assert (about["done"], about["planned"], about["possible"], about["subset"]) == (ALL, ALL, ALL, "")
     assert len(set(slow.calls)) == ALL
     assert len(slow.calls) <= ALL + probing.TIMED  # a few twice, to know what they cost
+
+
+@pytest.mark.parametrize("budget", [None, 1, 50, 130, 1e6])
+def test_what_is_shown_of_a_probe_is_counted_to_its_end(measured, budget):
+    _, about = measured.go(Slow(), budget)
+    phases = {
+        what: [(done, total) for name, done, total in measured.shown if name == what] for what, _, _ in measured.shown
+    }
+    for what, counts in phases.items():
+        assert all(0 <= done <= total and total > 0 for done, total in counts), what
+        assert counts[-1][0] == counts[-1][1], what
+    if about["done"]:
+        assert phases["fake: pairs of networks"][-1] == (about["planned"], about["planned"])
+    assert bool(about["done"]) == ("fake: pairs of networks" in phases)
+    assert ("fake: timing pairs of networks" in phases) == (budget is not None)
 
 
 @pytest.mark.parametrize(("size", "measurements"), [(1, 12), (12, 12), (19, 12), (20, 20), (1000, 24)])

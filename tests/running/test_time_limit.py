@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.benchmark.loading import load
 from harness.benchmark.sections.base import seconds_of, time_text
-from harness.cli.options import with_time_limit
+from harness.cli.asked import OfRun
 from harness.errors import BenchmarkError
 from harness.records import Store
 from harness.running.forecast.ending import EVERY, KEPT, REFERENCE, Ending, Slowness, seconds_of_ending
@@ -23,6 +25,11 @@ class Clock:
         return self.now
 
 
+def limited(text, settings=None):
+    """Return the settings of a command with this time limit."""
+    return OfRun(Path("tiny.toml"), set_=settings, time_limit=text).request().overrides
+
+
 @pytest.fixture
 def store(tmp_path):
     with Store(tmp_path / "run") as opened:
@@ -37,7 +44,7 @@ def store(tmp_path):
     ],
 )  # fmt: skip
 def test_a_time_is_seconds_or_a_text(benchmark_file, text, seconds):
-    (override,) = with_time_limit(None, str(text))
+    (override,) = limited(str(text))
     assert limit_of(load(benchmark_file(), overrides=[override])[0]) == seconds
     assert seconds_of(time_text(seconds)) == seconds
 
@@ -48,13 +55,13 @@ def test_what_is_no_time_is_refused_in_one_line(benchmark_file, text):
         load(benchmark_file(), overrides=[f"budget={text}"])
     assert "\n" not in str(caught.value)
     with pytest.raises(BenchmarkError, match=r'^--time-limit: must be a number .* or a time such as "90s"'):
-        load(benchmark_file(), overrides=with_time_limit(["search.trials=2"], text))
+        load(benchmark_file(), overrides=limited(text, ["search.trials=2"]))
 
 
 def test_none_lifts_the_limit_of_the_file(benchmark_file):
     file = benchmark_file(('name = "tiny"', 'name = "tiny"\nbudget = "1h"'))
     assert limit_of(load(file)[0]) == 3600
-    assert limit_of(load(file, overrides=with_time_limit(None, "none"))[0]) is None
+    assert limit_of(load(file, overrides=limited("none"))[0]) is None
 
 
 def test_what_was_used_is_added_up_over_calls(store):

@@ -40,8 +40,9 @@ def train_beside(
     waiting = [run for run in runs if not is_done(store, run.id)]
     for run in waiting:  # one that failed before is tried again
         store.reopen(run.id)
-    loop = EventLoop(executor(), [_Beside(waiting)], store, reporter, earlier, keep_weights=keep_weights)
-    loop.carry_out()
+    with reporter.during(f"training {counted(len(waiting), 'network')} beside the comparison"):
+        loop = EventLoop(executor(), [_Beside(waiting)], store, reporter, earlier, keep_weights=keep_weights)
+        loop.carry_out()
     if loop.taken:
         reporter.say(f"{loop.taken} of {counted(len(runs), 'run')} were trained before, in another run folder")
 

@@ -34,7 +34,8 @@ def measure_solutions(
     at_work = _probings(setting, _ended(comparison, store), store, reporter, limit)
     _expect(at_work)
     if any(probing.has_work for probing in at_work):
-        _measure(at_work, store, reporter, executor())
+        with reporter.during("measuring the solutions"):
+            _measure(at_work, store, reporter, executor())
     failures = [line for probing in at_work for line in probing.end()]
     notes = store.noted("probes") or {}
     store.note("probes", {probe.name: notes[probe.name] for probe in setting.plan.probes})

@@ -37,10 +37,12 @@ def probe_costs(
     A probe that fails on networks that are not trained is not timed, and ``problem`` says why. ``part`` says which of
     all measurements ``compare.probe_sizes`` asks for, "" where all.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for probe in setting.plan.probes:
+        progress(f"timing probes, now {probe.name}", len(rows), len(setting.plan.probes))
         rows.append(_cost(probe, setting, planned))
-        progress("timing probes", len(rows), len(setting.plan.probes))
+    if rows:
+        progress("timing probes", len(rows), len(rows))
     return rows
 
 

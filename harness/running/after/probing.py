@@ -156,7 +156,7 @@ class Probing:
                 self._reserve()
                 self._say_cost()
         self.expect()
-        self.reporter.preparing(f"{self.probe.name}: {self.work.unit}", self._count_done(), self.note["planned"])
+        self._show()
 
     def end(self) -> Iterator[str]:
         """Write down how much was measured; yield a line where something failed.
@@ -170,6 +170,8 @@ class Probing:
                 self._write(seconds_each=sum(self._seconds) / len(self._seconds))
             self._write_end()
         self.time_limit.reserve(self._purpose, 0.0)
+        if self._seconds and 0 < self.note["planned"] < len(self.work.wanted):  # a limit ends it
+            self.reporter.preparing(self._phase, self.note["planned"], self.note["planned"])
         if self.note["seconds_each"]:
             self.time_limit.probes[self.probe.name] = self.note["seconds_each"]
         if self.note["left_out"]:
@@ -198,8 +200,18 @@ class Probing:
         known = self._known | self.failed | self.handed_out.keys()
         return [runs for runs in measurements if key_of(runs) not in known]
 
-    def _count_done(self) -> int:
-        return max(0, int(self.note["planned"]) - len(self._waiting) - len(self.handed_out))
+    @property
+    def _phase(self) -> str:
+        return f"{self.probe.name}: {self.work.unit}"
+
+    def _show(self) -> None:
+        """Show how far it is: of all that is asked for, or of what is timed before a limit lets the first group begin."""
+        if self.note["groups"]:
+            done = max(0, int(self.note["planned"]) - len(self._waiting) - len(self.handed_out))
+            self.reporter.preparing(self._phase, done, len(self.work.wanted))
+        else:
+            timed = sum(seconds is not None for seconds in self._timed.values())
+            self.reporter.preparing(f"{self.probe.name}: timing {self.work.unit}", timed, len(self._timed))
 
     def _estimate(self) -> float:
         """Return the seconds of a measurement, in the mean over networks, each timed after a warm-up."""

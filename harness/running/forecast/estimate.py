@@ -28,6 +28,7 @@ from harness.running.forecast.pace import Pace, pace_of
 from harness.running.forecast.power import power
 from harness.running.forecast.timing import Timing, time_arm
 from harness.running.looks import look_of
+from harness.running.machine import precisions_of
 from harness.running.prepare import Prepared, Request, prepare
 from harness.running.reuse import earlier_runs, foreseen, foreseen_recipes, reusable_folders
 from harness.running.time_limit import limit_of
@@ -80,15 +81,19 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     opening = time.monotonic() - began
     folder, looks = request.place / setting.folder_name, setting.plan.benchmark.compare.looks
     replicates = look_of(looks, _begun(folder))
-    busy, pace = device.contention(setting.device), _pace(setting)
-    timed = []
-    for competitor in setting.plan.competitors:
+    busy, arms = device.contention(setting.device), setting.plan.competitors
+    with reporter.during("timing the workers"):
+        pace = _pace(setting)
+    timed: list[Timed] = []
+    for competitor in arms:
+        reporter.preparing("timing arms", len(timed), len(arms))
         timed.append(_timed(setting, competitor, pace))
-        reporter.preparing("timing arms", len(timed), len(setting.plan.competitors))
+    reporter.preparing("timing arms", len(timed), len(arms))
     work = _work(setting, timed, replicates, reporter)
     most = _most(setting, timed, work, pace, opening)
-    earlier = earlier_runs(setting, folder, run_folders)
-    begun = earlier_runs(setting, folder.parent, [folder])
+    with reporter.during("looking into run folders for runs that are done"):
+        earlier = earlier_runs(setting, folder, run_folders)
+        begun = earlier_runs(setting, folder.parent, [folder])
     recipes = foreseen_recipes(setting, earlier, replicates) | foreseen_recipes(setting, begun, replicates)
     of_phases = {"begin": opening + pace.opening, **_phases(work, pace, Counter(kinds(recipes)))}
     return {
@@ -97,6 +102,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "exists": folder.is_dir(),
         "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
         "environment": device.environment(setting.device),
+        "precisions": precisions_of(setting),
         "notes": setting.fairness.notes(),
         "busy": busy,
         "workers": pace.workers,

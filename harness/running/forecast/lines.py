@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.console.numbers import counted, duration
 from harness.errors import disk
+from harness.running.machine import machine_line
 from harness.verdict.protocol import POWER_UNKNOWN
 
 
@@ -33,8 +34,7 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     from harness.data.places import cache_folder
     from harness.running.after.probe_costs import probe_line
 
-    hardware = document["environment"]["hardware"]
-    machine = f"{hardware['device']} ({hardware['precision']}, {counted(hardware['threads'], 'thread')})"
+    machine = machine_line(document["environment"]["hardware"], document["precisions"])
     at_once = f", {document['at_once']} at once" if document["at_once"] > 1 else ""
     out = [f"{document['name']}: {counted(document['runs'], 'run')} on {machine}{at_once}"]
     if document["busy"]:

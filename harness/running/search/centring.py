@@ -32,7 +32,8 @@ def centre(setting: AnySetting, store: Store, reporter: Reporter) -> AnySetting:
     competitors = []
     for competitor in setting.plan.competitors:
         if competitor.name not in store.range_tests():
-            test = _test(setting, competitor, store.attempts)
+            with reporter.during(f"the range test of {competitor.name}"):
+                test = _test(setting, competitor, store.attempts)
             store.add_range_test(test.arm, _plain(test), _rows(test))
             reporter.say(f"  range test  {line(test)}", style="" if test.lr else "yellow")
         lr = store.range_tests()[competitor.name]["lr"]

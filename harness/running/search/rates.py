@@ -22,10 +22,11 @@ def find_rates(
     arms = [full_arm_name(arm, list(competitors)) for arm in arms]
     _check_arms(arms, competitors)
     names = [name for name in competitors if name in (arms or competitors)]
-    tests = []
+    tests: list[RangeTest] = []
     for name in names:
-        tests.append(range_test(setting, competitors[name], steps, interruption.check))
         reporter.preparing("range tests", len(tests), len(names))
+        tests.append(range_test(setting, competitors[name], steps, interruption.check))
+    reporter.preparing("range tests", len(tests), len(names))
     return tests
 
 
