@@ -78,7 +78,10 @@ def find_doubts(
         power: Why the design is too small for the statement; "" where it is not.
         missing: Why a facet was not measured and what would measure it, by facet.
     """
-    doubts = [*_of_design(course), *_of_tuning(course), *_of_runs(course)]
+    doubts = [*_of_design(course)]
+    if not course.network.look:
+        return ranked(doubts)  # nothing is judged yet, so there is nothing else to doubt
+    doubts += [*_of_tuning(course), *_of_runs(course)]
     doubts += [Doubt("unmeasured", f"{facet} was not measured: {reason}") for facet, reason in missing.items()]
     for name, text in controls:
         if text == NOT_RUN:
@@ -97,9 +100,8 @@ def _of_design(course: Course) -> Iterator[Doubt]:
     if last.changed:
         yield Doubt("changed", f"{CHANGED}: {', '.join(last.changed)}; its measurements were replaced")
     if not network.look:
-        yield Doubt(
-            "replicates", f"no verdict yet: {network.ended} of {looks[0]} replicates have ended before the first look"
-        )
+        ended = f"{network.ended} of the {looks[0]} replicates up to the first look have ended"
+        yield Doubt("replicates", f"no verdict yet: {ended if looks[0] > 1 else 'the comparison has not ended'}")
     elif len(network.replicates) == 1:
         yield Doubt("replicates", ONE_SEARCH)
     elif len(network.replicates) < FEWEST:

@@ -32,6 +32,8 @@ OBJECTIVE, START = "train_objective", "start_objective"  # the same: at the end 
 NO_GRADIENT = "its gradient was not measured; add 'gradient_norm' to compare.probes"
 PASSED, FAILED, UNJUDGED = "at a minimum", "not at a minimum", "not judged"
 
+NO_RUN = "no run of a replicate that is over ended well"  # others decide nothing yet
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -60,7 +62,7 @@ def judge_gate(network: Network, arm: str, meta: Meta) -> Gate:
     """Return whether an arm is at a minimum; "not judged" where the records do not tell, which counts as failed."""
     runs, metrics = network.done_runs(arm), meta.metrics
     if not runs:
-        return Gate(UNJUDGED, "no run ended well")
+        return Gate(UNJUDGED, NO_RUN)
     if meta.benchmark["search"].get("objective", "common") != "common":
         return Gate(UNJUDGED, "each arm may have an objective of its own")
     if network.convex:

@@ -78,6 +78,8 @@ class Measurements:
         numbers = RunNumbers(self.records)
         one, other = (numbers.of_arm(self.network, arm, measure) for arm in (pair.one, pair.other))
         if not one and not other:
+            if not any(self.network.whole_replicates(arm) for arm in (pair.one, pair.other)):
+                return Missing("no replicate of these arms has ended well so far")
             in_loss = measure.facet == "loss"
             return Missing(numbers.why_none(measure) if in_loss else why_unprobed(self.records, measure.facet))
         if measure.scale != "log ratio":

@@ -132,7 +132,7 @@ def test_an_arm_that_does_not_fit_fails_and_all_reasons_are_said():
             Comparison({SGD: {0: run()}, ADAM: {0: run()}}, {SGD: {0: run(state="failed", objective=math.nan)}}),
             "its run that went on has no result (failed)",
         ),
-        (Comparison({SGD: {}, ADAM: {0: run()}}, {}), "no run ended well"),
+        (Comparison({SGD: {}, ADAM: {0: run()}}, {}), "no run of a replicate that is over ended well"),
     ],
 )  # fmt: skip
 def test_what_is_not_known_does_not_pass(network, reason):

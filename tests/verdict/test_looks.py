@@ -73,10 +73,18 @@ def test_before_the_first_look_nothing_gets_a_word(world, stated):
     assert (
         found["lines"].splitlines()[0] == f"loss: inconclusive (before the first look, 5 searches x 2 seeds): {early}"
     )
-    doubt = "replicates: no verdict yet: 5 of 6 replicates have ended before the first look"
+    doubt = "replicates: no verdict yet: 5 of the 6 replicates up to the first look have ended"
     assert found["doubts"].splitlines()[0] == doubt
     assert row(records, "accuracy")["replicates"] == 5  # its numbers are shown all the same
     assert not settled(records)
+
+
+def test_where_no_replicate_has_ended_the_only_doubt_is_that(world, stated):
+    """A time limit may leave out seeds: what has been trained is not told as what is missing."""
+    records = changed(world(replicates=1).records(), lambda rows: rows["init_seed"] == 1, state=lambda _: "waiting")
+    found = stated(records)
+    assert found["doubts"].splitlines() == ["replicates: no verdict yet: the comparison has not ended"]
+    assert found["lines"].splitlines()[0] == "loss: not measured: no replicate of these arms has ended well so far"
 
 
 def test_one_search_of_each_arm_is_a_leaderboard(world, stated):
