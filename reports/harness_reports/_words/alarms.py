@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
-from harness.verdict.reading import read_verdicts
+from harness.verdict import in_doubt as weighed
 from harness_reports._words import constant
 
 if TYPE_CHECKING:
     from harness_reports._words.outcome import Outcome
 
-LABEL = "inconclusive (tuning)"
-SETTLED = (
-    "supported",
-    "value only",
-)  # statements with which every arm is equally good: the verdict has weighed the alarms
+LABEL = weighed.LABEL
 GRAVE = ("defaults", "chance")  # alarms that stand first among the doubts
 
 
@@ -32,7 +28,7 @@ def tuning_doubts(outcome: Outcome) -> dict[str, list[str]]:
 
 def arms_in_doubt(outcome: Outcome) -> set[str]:
     """Return the arms that are "inconclusive (tuning)": those with an alarm that the verdict has not weighed."""
-    return {arm for arm in tuning_doubts(outcome) if not verdict_stands(outcome, arm)}
+    return weighed.arms_in_doubt(outcome.records.meta, outcome.results.tables)
 
 
 def grave_doubts(outcome: Outcome) -> dict[str, str]:
@@ -55,14 +51,7 @@ def in_doubt(outcome: Outcome, arm: str, reasons: list[str]) -> str:
 
 def verdict_stands(outcome: Outcome, arm: str) -> bool:
     """Return whether the verdict on the arm's network calls its arms equally good, and has so weighed their alarms."""
-    verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
-    free = outcome.records.meta.benchmark["search"].get("objective", "common") != "common"
-    if not verdicts or free or int(verdicts[0].pooled["replicates_promised"]) == 1:
-        return False
-    return any(
-        network.row["statement"] in SETTLED and arm.startswith(f"{network.network}/")
-        for network in verdicts[0].networks
-    )
+    return weighed.verdict_stands(outcome.records.meta, outcome.results.tables, arm)
 
 
 def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:
