@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 BETTER, WORSE, NOT_APART = "better", "worse", "not told apart"
 LOST_RUNS = "inconclusive (lost runs)"
 NOT_TESTED = "not tested"
+ALIKE = 0.01  # of the work of a step: what differs by less is not told
 ONE_SEARCH = (
     "Each arm had one search, so this holds for the settings that it chose: the intervals are over seeds and do not cover another "
     "search."
@@ -190,7 +191,7 @@ def _beside(row: Row) -> str:
         return f"{title}: {row['detail']}" if row["measure"] == "steps_to_target" else ""
     both = f"{numbers.number(row['mean'])} instead of {numbers.number(row['mean_reference'])}"
     if not row["goal"]:
-        return f"{title}: {both}" if difference else ""
+        return f"{title}: {both}" if abs(difference) > ALIKE * row["mean_reference"] else ""
     if row["measure"] == "seconds_to_target":
         return ""  # it hangs on the machine, and on what else ran there
     ends = numbers.difference_interval(row["low"], row["high"], row["unit"])

@@ -84,10 +84,15 @@ def _other_row(page: Page, row: Mapping[str, Any]) -> dict[str, Any]:
         "look": page.looks[row["arm"]],
         "measure": f"{title}, {unit}" if unit and measure not in TITLES else title,
         "means": [numbers.plain(row["mean"], unit), numbers.plain(row["mean_reference"], unit)],
-        "difference": _text(row["difference"], unit),
+        "difference": _text(row["difference"], unit) if row["goal"] else _times(row),
         "interval": numbers.span(row["low"], row["high"], unit) or numbers.NOTHING,
         "p": numbers.p_value(row["p_holm"]),
     }
+
+
+def _times(row: Mapping[str, Any]) -> str:
+    """Return the work of an arm as a multiple of that of the reference."""
+    return f"{numbers.number(row['mean'] / row['mean_reference'])} times"
 
 
 def _text(value: float, unit: str) -> str:
