@@ -35,6 +35,7 @@ def without_absent(source: Source, defaults: Table) -> Source:
     _drop_probes(cut)
     _drop_baseline(cut)
     _drop_listener_options(cut)
+    _drop_reference(cut)
     notices = list(source.notices)
     if cut.dropped:
         notices.append(_left_out_line([".".join(key) for key in cut.dropped]))
@@ -133,6 +134,13 @@ def _drop_listener_options(cut: _Cut) -> None:
     for name in cut.table_keys("report", "listener_options"):
         if name not in _names_of(cut.value("report", "listeners")):
             cut.drop_key(cut.names_anywhere("report", "listeners"), name, "report", "listener_options", name)
+
+
+def _drop_reference(cut: _Cut) -> None:
+    """Leave out the arm that the others are compared with where its optimizer takes no part."""
+    named = cut.value("report", "against")
+    if isinstance(named, str) and named not in cut.chosen_names("optimizers"):
+        cut.drop_key(cut.written_names("optimizers"), named, "report", "against")
 
 
 def _replace_aa(cut: _Cut) -> list[str]:

@@ -12,7 +12,7 @@ import typer
 from harness.cli import completion
 from harness.cli.options import AsJson, Blocked, PluginFiles, print_result
 from harness.console.escaping import say_begun, say_lines
-from harness.console.numbers import difference, joined, p_value, plain, span
+from harness.console.numbers import counted, difference, joined, plain, span, with_p
 from harness.errors import HarnessError
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Report, Several
@@ -158,22 +158,24 @@ def _score_line(row: dict[Any, Any], unit: str) -> str:
 
 
 def _change_line(row: dict[Any, Any], unit: str, first: str) -> str:
+    from harness.results.several.changes import ONE_TRAINING
+
     runs = f"{row['run']} less {first}"
+    if row["state"] == ONE_TRAINING:
+        return (
+            f"{runs}: {counted(row['seeds'], 'seed')} from the same trainings, taken over: nothing was measured twice"
+        )
     if not math.isfinite(row["change"]):
         return f"{runs}: not comparable, {row['how']}"
     change = f"{runs}: {difference(row['change'], unit)}"
     if not math.isfinite(row["p"]):
         return f"{change}; one seed says nothing of chance"
     state = row["state"].upper() if row["state"] == "regression" else row["state"]
-    return f"{change}{_interval(row, unit)}, {row['how']}, {_probability(row['adjusted'])} (Holm): {state}"
+    shared = f" ({row['shared']} of {row['seeds']} seeds are the same trainings)" if row["shared"] else ""
+    return f"{change}{_interval(row, unit)}, {row['how']}{shared}, {with_p(row['adjusted'])} (Holm): {state}"
 
 
 def _interval(row: dict[Any, Any], unit: str) -> str:
     """Return the interval of a row, with a space before it; empty where it has none."""
     ends = span(row["low"], row["high"], unit)
     return f" [{ends}]" if ends else ""
-
-
-def _probability(p: float) -> str:
-    text = p_value(p)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"

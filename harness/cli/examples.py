@@ -48,7 +48,7 @@ BELOW: Mapping[str, Below] = {
     "status": Below(("harness status runs/tiny-HASH",)),
     "watch": Below(("harness watch runs/tiny-HASH",), stopped="0   also where Ctrl-C has ended it; the run goes on"),
     "show": Below(
-        ("harness show runs/tiny-HASH", "harness show runs/tiny-HASH --json"),
+        ("harness show runs/tiny-HASH", "harness show runs/tiny-HASH --against adam"),
         failed="a file is missing or damaged, or an analysis failed",
     ),
     "report": Below(("harness report runs/tiny-HASH --format html,md",), failed="a report failed"),

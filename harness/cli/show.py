@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from harness.cli.options import AnyRunFolder, AsJson, Blocked, PluginFiles, prin
 from harness.console.columns import cut, folded
 from harness.console.escaping import say_begun
 from harness.console.numbers import assignments, counted, measure, plain
+from harness.errors import HarnessError
 from harness.results.run_state import is_over, left_out
 
 if TYPE_CHECKING:
@@ -29,7 +30,16 @@ WIDTH = 80  # columns of the lines that a run ends with
 BEST = 8  # arms that these lines name
 
 
-def command(folder: AnyRunFolder, plugin: PluginFiles = None, block: Blocked = None, as_json: AsJson = False) -> None:
+def command(
+    folder: AnyRunFolder,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="ARM", help="Compare every arm with this one, such as adam."),
+    ] = None,
+    plugin: PluginFiles = None,
+    block: Blocked = None,
+    as_json: AsJson = False,
+) -> None:
     """Show a run's results, or those of several workloads."""
     say_begun(f"results of {folder}")
     from harness.plugin.discovery import discover
@@ -38,25 +48,35 @@ def command(folder: AnyRunFolder, plugin: PluginFiles = None, block: Blocked = N
 
     registry = discover(plugin or [], block or [])
     if has_workloads(folder):
+        if against is not None:
+            raise HarnessError(
+                f"--against: must be with the run folder of one workload, got '{folder}', which has several; name one of them"
+            )
         document = show_workloads(folder, registry)
         print_result(document, workloads_lines(document), as_json)
     else:
-        document = show(folder, registry)
+        document = show(folder, registry, against)
         print_result(document, show_lines(document), as_json)
     raise typer.Exit(1 if document["problems"] else 0)
 
 
-def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
+def show(folder: Path, registry: Registry | None = None, against: str | None = None) -> dict[str, Any]:
     """Return the results of a run folder, as ``describe_results`` does; with a registry also its analyses' results."""
     from harness.records import open_records
     from harness.results.reports import results_of
+    from harness.results.tables.against import reference_arms
 
+    if against is not None:
+        reference_arms(open_records(folder), against)  # refuses a wrong name before anything is computed
     results = results_of(folder, registry) if registry else None
-    return describe_results(results.records if results else open_records(folder), registry, results)
+    return describe_results(results.records if results else open_records(folder), registry, results, against)
 
 
 def describe_results(
-    records: Records, registry: Registry | None = None, results: Results | None = None
+    records: Records,
+    registry: Registry | None = None,
+    results: Results | None = None,
+    against: str | None = None,
 ) -> dict[str, Any]:
     """Return the results as one document: arms with trials, tuned parameters, and per-seed metrics, seconds and state.
 
@@ -65,6 +85,7 @@ def describe_results(
     - ``headline``: the lines of the report that has one, so that the console says what the reports say;
     - ``alarms``: those of the searches that went off;
     - ``verdict``: once something has been compared;
+    - ``against``: the arms compared with the one that ``against`` or the file names; absent where neither does;
     - ``problems``: the files that are gone or damaged, and the analyses that failed;
     - ``blocked``: a sentence for each plugin that the user left out.
 
@@ -75,6 +96,7 @@ def describe_results(
     from harness.console.safe_text import impersonal
     from harness.records.promised import summary
     from harness.results.analysis import own_tables
+    from harness.results.compared_with import describe_against
     from harness.results.reports import headline_of
     from harness.verdict import tuning
     from harness.verdict.reading import TABLES, plain_verdict, read_verdicts
@@ -83,6 +105,7 @@ def describe_results(
     headline: dict[str, Any] = {}
     alarms: dict[str, Any] = {}
     verdict: dict[str, Any] = {}
+    compared: dict[str, Any] = {}
     if registry and results:
         core = own_tables(results, [*TABLES, tuning.ANALYSIS], registry)
         alarms = {
@@ -95,6 +118,8 @@ def describe_results(
             headline = {"headline": text.splitlines()}
         if stated := plain_verdict(read_verdicts(records.meta, core.tables)):
             verdict = {"verdict": stated}
+        if described := describe_against(results, registry, against):
+            compared = {"against": described}
     return {
         "schema_version": SHOW_VERSION,
         "run": str(records.folder),
@@ -115,6 +140,7 @@ def describe_results(
         "preset": records.meta.preset,
         "benchmark": records.meta.benchmark,
         **verdict,
+        **compared,
         "arms": [_describe_arm(records, arm, runs) for arm in records.meta.arms],
     }
 
@@ -200,6 +226,7 @@ def _finite(value: Any) -> float | None:
 
 def show_lines(document: Mapping[str, Any]) -> list[str]:
     """Return the results for a person: mean and standard deviation of the deciding metric per arm, the best arm first."""
+    from harness.results.compared_with import against_lines
     from harness.results.reports import doubts_in
     from harness.verdict.reading import verdict_lines
 
@@ -212,6 +239,7 @@ def show_lines(document: Mapping[str, Any]) -> list[str]:
     headline = document.get("headline", [])
     lines += headline
     lines += [_arm_line(document, arm) for arm in _ranked(document)]
+    lines += against_lines(document.get("against", {}))
     if "verdict" in document:
         lines += verdict_lines(document["verdict"], with_doubts=not doubts_in(headline))
     untold = [line for line in document.get("problems", ()) if not any(line in told for told in lines)]
@@ -265,6 +293,8 @@ def result_lines(document: Mapping[str, Any]) -> list[str]:
     hidden = len(document["arms"]) - len(scored[:BEST])
     if scored and hidden:
         lines.append(f"  and {counted(hidden, 'more arm')}")
+    for arm in document.get("against", {}).get("arms", ())[:BEST]:
+        lines += folded(arm["sentence"], WIDTH)
     return lines
 
 

@@ -192,6 +192,17 @@ def p_value(p: float) -> str:
     return f"{p:.3f}".lstrip("0") if p < 1 else "1"
 
 
+def with_p(p: float) -> str:
+    """Return a p-value as a statement.
+
+    Example:
+        >>> with_p(0.0412), with_p(0.00001)
+        ('p = .041', 'p < .001')
+    """
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def counted(many: int, thing: str) -> str:
     """Return a number with the thing that it counts, in the plural where it is not 1.
 

@@ -74,6 +74,23 @@ def full_arm_name(name: str, arms: Sequence[str]) -> str:
     return name if name in arms else by_short_name.get(name, name)
 
 
+def named_arms(name: str, arms: Sequence[str]) -> list[str]:
+    """Return the arm of a name as ``full_arm_name`` does, or the arms of several networks that an optimizer's name is of, one in each.
+
+    There are none where no arm has the name, and where several arms of one network have it.
+
+    >>> named_arms("adam", ["mlp/sgd/cosine", "mlp/adam/cosine", "cnn/sgd/cosine", "cnn/adam/cosine"])
+    ['mlp/adam/cosine', 'cnn/adam/cosine']
+    """
+    full = full_arm_name(name, arms)
+    if full in arms:
+        return [full]
+    parts = {arm: split_arm_name(arm) for arm in arms}
+    found = [arm for arm, part in parts.items() if name in (part.optimizer, f"{part.optimizer}/{part.scheduler}")]
+    networks = {parts[arm].network for arm in found}
+    return found if len(networks) == len(found) else []
+
+
 @dataclass(frozen=True)
 class Arm:
     """One competitor: a backbone trained by an optimizer under a schedule.

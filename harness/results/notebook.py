@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.in_python import for_python
 from harness.console.safe_text import impersonal
 from harness.errors import NotThere, RunFolderError, arguments
 from harness.errors.names import missing
@@ -19,6 +20,7 @@ from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records
 from harness.records.promised import summary
 from harness.results.analysis import analyse, own_tables
+from harness.results.compared_with import compared_with
 from harness.results.figures import Figures
 from harness.results.frames import readable
 from harness.results.reports import headline_of
@@ -197,6 +199,25 @@ class Loaded:
         """
         n = arguments.whole("n", n, 1)
         return top_losses(self.records, self._best_arm() if arm is None else self._known_arm(arm), n)
+
+    def against(self, reference: str | None = None) -> DataFrame:
+        """Return how every other arm compares with one arm, a row for each arm and measure, with p-values adjusted by Holm.
+
+        The rows of the deciding metric have a sentence. ``run.tables.columns("differences")`` says what most columns mean;
+        ``p_holm`` is adjusted for the number of ``arms`` that are compared, and ``word`` is better, worse, not told apart,
+        inconclusive (tuning), inconclusive (lost runs) or not tested.
+
+        Args:
+            reference: The arm, which may have its short name, such as "adam"; where it is None, that of ``report.against``, else
+                the best one of the leaderboard.
+
+        Raises:
+            BenchmarkError: There is no such arm.
+        """
+        if reference is not None:
+            reference = arguments.text("reference", reference)
+        with for_python({"--against": "reference"}):
+            return compared_with(Results(self.records, self.tables), self._registry, reference)
 
     def _best_arm(self) -> str:
         """Return the first arm of the leaderboard."""

@@ -29,6 +29,7 @@ from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry
 from harness.plugin.runs import full_arm_name, short_arm_names
 from harness.records.attempts import Attempts
+from harness.results.tables.against import checked_reference
 from harness.running import search
 from harness.running.baseline import Imported, matched, with_networks
 from harness.running.defaults import complete_defaults, default_lines
@@ -124,6 +125,7 @@ def _checked(
         for line in default_lines(setting):
             reporter.say(f"note: {line}", style="yellow")
         imported = matched(setting, source, request.file.parent)
+        _check_reference(setting, imported, source)
         closing.pop_all()  # the journal stays open: the caller closes it
     setting = with_networks(setting, imported, registry, reporter.say)
     values = {part.name: getattr(setting, part.name) for part in fields(Setting)}
@@ -139,6 +141,13 @@ def _check_refits(request: Request, plan: Plan) -> None:
         if full_arm_name(name, arms) not in arms:
             hint = did_you_mean(name, [*arms, *short_arm_names(arms).values()]) or f"it has {', '.join(arms)}"
             raise refusal("--refit-arm", "be an arm of the benchmark", shown(name), hint)
+
+
+def _check_reference(setting: Setting, imported: Imported | None, source: Source) -> None:
+    """Raise BenchmarkError where the arm that the others are to be compared with is none of the benchmark or its baseline."""
+    if named := setting.plan.benchmark.report.against:
+        arms = [competitor.name for competitor in setting.plan.competitors]
+        checked_reference(named, [*arms, *(imported.arms if imported else ())], source.where("report", "against"))
 
 
 def plugins_of(request: Request, benchmark: Benchmark, reporter: Reporter) -> Registry:

@@ -138,10 +138,10 @@ def written(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Callable[
     from harness_reports import html
 
     from harness.results.analysis import analyse
-    from harness.results.tables import leaderboard
+    from harness.results.tables import differences, leaderboard
 
     build = load("conftest").build
-    modules = (budget, curves, importances, lead, leaderboard, sensitivity)
+    modules = (budget, curves, differences, importances, lead, leaderboard, sensitivity)
     offers = [offer for module in modules for offer in analyses_of(module)]
     folder, done = tmp_path_factory.mktemp("pages"), {}
 

@@ -32,9 +32,16 @@ def first(written_records: Any, tmp_path_factory: Any) -> Any:
 
 @pytest.fixture
 def other(first: Any, tmp_path: Any) -> Any:
-    """Return a function that copies the first run and changes the deciding metric, or a fact of it."""
+    """Return a function that copies the first run as if it was trained again, and changes the deciding metric or a fact; ``taken`` leaves the trainings."""
 
-    def make(name: str = "second", change: Any = None, facts: Any = None, recipe: Any = None, drop: int = 0) -> Any:
+    def make(
+        name: str = "second",
+        change: Any = None,
+        facts: Any = None,
+        recipe: Any = None,
+        drop: int = 0,
+        taken: bool = False,
+    ) -> Any:
         folder = tmp_path / name
         shutil.copytree(first, folder)
         db = sqlite3.connect(folder / "run.db")
@@ -45,9 +52,10 @@ def other(first: Any, tmp_path: Any) -> Any:
                 numbers["test_accuracy"] = change(arm, seed, numbers["test_accuracy"])
             new = json.dumps(recipe(json.loads(said))) if recipe else said
             state = "failed" if seed < drop else "done"
+            again = "" if taken else "Z"  # a run that was trained a second time ended at another time
             db.execute(
-                "UPDATE runs SET metrics = ?, recipe = ?, state = ? WHERE run_id = ?",
-                (json.dumps(numbers), new, state, run_id),
+                "UPDATE runs SET metrics = ?, recipe = ?, state = ?, ended = ended || ? WHERE run_id = ?",
+                (json.dumps(numbers), new, state, again, run_id),
             )
         for key, edit in (facts or {}).items():
             known = json.loads(db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
@@ -307,3 +315,40 @@ def test_runs_that_ended_without_a_finite_metric_are_said_as_they_are(first: Any
     code, out, err = harness(first, nan)
     assert (code, err) == (0, "")
     assert "nan: no result (not finite)" in out
+
+
+# --- runs that were taken over -------------------------------------------------------------------------------
+
+
+def test_trainings_that_were_taken_over_are_named_and_not_compared(first: Any, other: Any, harness: Any) -> None:
+    """A run that took the runs of another over has measured nothing a second time."""
+    later = other(taken=True)
+    several = open_several([first, later])
+    assert set(several.changes["state"]) == {"the same trainings"}
+    assert several.changes["change"].isna().all()
+    assert several.changes["p"].isna().all()
+    assert list(several.changes["shared"]) == [6, 6, 6]
+    text = "\n".join(lines(several))
+    assert text.count("6 seeds from the same trainings, taken over: nothing was measured twice") == 3
+    assert "identical" not in text
+    assert answer(several) == "Nothing was measured twice: 3 arms have the same trainings in both"
+    assert "the same trainings" in html.harness_reports()[0].compare(several)
+
+
+def test_an_arm_that_was_trained_again_is_compared_beside_those_that_were_taken_over(first: Any, other: Any) -> None:
+    """Holm counts the arms that were measured twice, and no others."""
+    several = open_several([first, other(taken=True, change=worse)])
+    row = row_of(several)
+    assert (row["state"], row["shared"]) == ("regression", 0)
+    assert row["adjusted"] == pytest.approx(row["p"])
+    states = several.changes.set_index("arm")["state"].drop(ARM)
+    assert set(states) == {"the same trainings"}
+    improved = other("better", lambda arm, seed, value: value + (0.02 + 0.001 * seed) * (arm == ARM), taken=True)
+    assert "2 arms with the same trainings in both" in answer(open_several([first, improved]))
+
+
+def test_seeds_that_share_a_training_are_counted_beside_the_others(first: Any, other: Any) -> None:
+    later = other(taken=True, change=lambda arm, seed, value: value - 0.01 * seed)
+    several = open_several([first, later])
+    assert set(several.changes["shared"]) == {1}  # that of seed 0, whose score is the same
+    assert "(1 of 6 seeds are the same trainings)" in "\n".join(lines(several))

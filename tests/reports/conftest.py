@@ -262,7 +262,9 @@ def analysed() -> Callable[[Records], Results]:
     from harness_plugins.analyses.search import sensitivity
 
     from harness.results.analysis import analyse
-    from harness.results.tables import leaderboard
+    from harness.results.tables import differences, leaderboard
 
-    offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in analyses_of(module)]
+    offers = [
+        offer for module in (curves, differences, lead, leaderboard, sensitivity) for offer in analyses_of(module)
+    ]
     return lambda records: analyse(records, offers)

@@ -159,7 +159,7 @@ def test_no_table_has_an_interval_without_a_width_or_beyond_what_can_be(results:
             if name == "curves":
                 share = table["metric"].str.contains("accuracy|error").to_numpy()
             inside = known & (share | (name in ("budget", "duels", "calibration")))
-            assert (low[inside] >= (-1 if name == "lead" else 0)).all(), (name, column)
+            assert (low[inside] >= (-1 if name in ("lead", "differences") else 0)).all(), (name, column)
             assert (high[inside] <= 1).all(), (name, column)
     assert {"leaderboard", "lead", "curves", "budget", "duels", "winner", "calibration"} <= seen
 
@@ -242,8 +242,7 @@ def test_near_the_ceiling_the_lead_is_held_as_often_as_it_says(seeds: int, hard:
 
     With Student's interval alone 52 % held the truth where one photo in a hundred is hard.
     """
-    from harness_plugins.analyses.scores.lead import certainty_of
-
+    from harness.results.tables.two_arms import certainty_of
     from harness.statistics.crossed import over_both
 
     random, draws, held = np.random.default_rng(0), 300, 0

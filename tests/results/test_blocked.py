@@ -25,12 +25,15 @@ from harness.results.several import open_several
 
 CORE = (
     "alarms",
+    "differences",
     "facets",
     "gate",
     "leaderboard",
     "suspects",
+    "times",
     "verdict",
     "winner",
+    "work",
 )  # plugins of tables that the core owns
 
 

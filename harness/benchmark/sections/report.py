@@ -88,6 +88,16 @@ class ReportSection(Section):
             OUTSIDE,
         ),
     ] = True
+    against: Annotated[
+        str,
+        Field(max_length=400),
+        Meaning(
+            "The arm that the others are compared with, by its name or that of its optimizer: the report, `harness show` and the last "
+            "lines of a run say whether each arm is better or worse. Empty is for the best arm, in the report alone.",
+            "adam",
+            OUTSIDE,
+        ),
+    ] = ""
     target: Annotated[
         Options,
         Meaning(

@@ -98,9 +98,10 @@ class Several:
 
     ``differs``  group, what, and a column a run, by its label: what is not the same in all of them, as text
     ``scores``   arm, run, n, planned, mean, low, high, sd, state, tuned: the deciding test metric with its 95 % interval
-    ``changes``  arm, run, how, seeds, before, after, change, low, high, p, adjusted, margin, state: the later run less
-                 the first. ``how`` is "paired by seed", "Welch" or why no difference is computed; ``state`` is
-                 regression, improvement, within the margin, not shown, identical, or not comparable
+    ``changes``  arm, run, how, seeds, shared, before, after, change, low, high, p, adjusted, margin, state: the later run
+                 less the first. ``how`` is "paired by seed", "Welch", "the same trainings" or why no difference is
+                 computed; ``shared`` seeds come from one training, which one run took over; ``state`` is regression,
+                 improvement, within the margin, not shown, identical, the same trainings, or not comparable
     ``verdicts`` run, network, regime, facet ("statement" first), label: what each run says; empty where none does
 
     >>> import pandas as pd

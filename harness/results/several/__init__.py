@@ -28,7 +28,7 @@ from harness.verdict.tables import verdict
 
 SCORE = ("arm", "run", "n", "planned", "mean", "low", "high", "sd", "state", "tuned")
 CHANGE = (
-    "arm", "run", "how", "seeds", "before", "after", "change", "low", "high", "p", "adjusted", "margin", "state",
+    "arm", "run", "how", "seeds", "shared", "before", "after", "change", "low", "high", "p", "adjusted", "margin", "state",
 )  # fmt: skip
 MOST_ARMS = 3  # of a run, in an error
 PARTS = {

@@ -2,6 +2,9 @@
 
 A difference is paired by seed where the same seeds began with the same initial weights, else it is Welch's (1947,
 doi:10.1093/biomet/34.1-2.28). P-values are adjusted for all differences shown (Holm 1979).
+
+A run that takes over runs of another has the same trainings, not equal ones. Where an arm has nothing else in common, nothing was
+measured twice, so nothing is tested. A run that was trained twice has two times at which it ended, and is compared as any other.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from harness.verdict.protocol import standing_protocol
 POINTS = 0.005  # the margin of a metric in "%", where the first run has no protocol
 PART = 0.1  # the margin of any other metric there: so much of the first run's mean
 PAIRED, WELCH = "paired by seed", "Welch"
+ONE_TRAINING = "the same trainings"  # also the state of such a change
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,14 @@ def _compare(
     examples: int,
 ) -> dict[str, Any]:
     """Return the difference of the means; paired where every seed of the smaller run has a partner with an equal start."""
-    unknown = dict.fromkeys(("before", "after", "change", "low", "high", "p", "adjusted"), math.nan)
+    unknown: dict[str, Any] = dict.fromkeys(("before", "after", "change", "low", "high", "p", "adjusted"), math.nan)
+    shared = [seed for seed in before if seed in after and _is_one_training(before[seed], after[seed])]
+    unknown |= {"shared": len(shared), "same": False}
     if reason or not before or not after:
-        return {**unknown, "how": reason or "no result", "seeds": 0, "same": False}
+        return {**unknown, "how": reason or "no result", "seeds": 0}
+    if len(shared) == min(len(before), len(after)):
+        mean = float(means_of_draws(before, shared).mean())
+        return {**unknown, "before": mean, "after": mean, "how": ONE_TRAINING, "seeds": len(shared)}
     pairs = [seed for seed in sorted(before) if seed in after and before[seed].start == after[seed].start]
     paired = len(pairs) >= 2 and len(pairs) == min(len(before), len(after))
     earlier = means_of_draws(before, pairs if paired else sorted(before))
@@ -98,6 +107,11 @@ def _compare(
         "before": float(earlier.mean()), "after": float(later.mean()), "change": change.value, "low": change.low,
         "high": change.high, "p": change.p, "same": change.same,
     }  # fmt: skip
+
+
+def _is_one_training(one: SeedScore, other: SeedScore) -> bool:
+    """Return whether two runs have a seed from one and the same training: one took it over from the other, or both from a third."""
+    return bool(one.training) and (one.training, one.value) == (other.training, other.value)
 
 
 def by_pairs(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, examples: int = 0) -> Difference:
@@ -149,6 +163,8 @@ def welch(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, exam
 
 def _state(row: Mapping[str, Any], sign: int) -> str:
     """Return in words what a change is."""
+    if row["how"] == ONE_TRAINING:
+        return ONE_TRAINING
     if row["how"] not in (PAIRED, WELCH) or not math.isfinite(row["p"]):
         return "not comparable"
     if row["same"]:

@@ -22,11 +22,12 @@ NOT_FINITE = "not finite"  # the state of an arm with a run that ended well and 
 
 @dataclass(frozen=True)
 class SeedScore:
-    """The deciding metric of one seed of an arm, a hash of what the seed began with, and its draw (None: the seed itself)."""
+    """The deciding metric of one seed of an arm, a hash of what it began with, its draw (None: the seed itself), and its training."""
 
     value: float
     start: str
     draw: int | None = None
+    training: tuple[str, ...] = ()  # what one training alone has: its run_id, when it ended, and how long it took
 
 
 def list_scores(label: str, records: Records) -> Iterator[dict[str, Any]]:
@@ -66,9 +67,12 @@ def seed_scores(records: Records, arm: str) -> dict[int, SeedScore]:
         return {}
     done = runs[(runs["arm"] == arm) & (runs["state"] == schema.DONE)]
     draw_of, scores = draw_of_seed(records), dict[int, SeedScore]()
-    for seed, run_id, value in zip(done["seed"], done["run_id"], done[column], strict=True):
-        if math.isfinite(value):
-            scores[int(seed)] = SeedScore(float(value), _hash_start(records.recipes[run_id]), draw_of[int(seed)])
+    for row in done[["seed", "run_id", column, "ended", "seconds"]].to_dict("records"):
+        if math.isfinite(row[column]):
+            seed, run_id = int(row["seed"]), str(row["run_id"])
+            training = (run_id, str(row["ended"]), str(row["seconds"]))
+            start = _hash_start(records.recipes[run_id])
+            scores[seed] = SeedScore(float(row[column]), start, draw_of[seed], training)
     return scores
 
 

@@ -22,7 +22,7 @@ from harness.results.workloads.summary import common_lines
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-OF_ONE = ("figures", "top_losses", "leaderboard", "records", "meta")  # what only the run of one workload has
+OF_ONE = ("against", "figures", "top_losses", "leaderboard", "records", "meta")  # what only the run of one workload has
 
 
 class WorkloadRuns(Mapping[str, Loaded]):

@@ -1,4 +1,4 @@
-"""The leaderboard: every arm's means, how far it is behind the best, every seed, and the scores without excluded photos."""
+"""The leaderboard: every arm's means, how each compares with a reference arm, every seed, and the scores without excluded photos."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from markupsafe import Markup
 from harness import numbers
 from harness.results.tables.draws import draw_word
 from harness_reports._draw.scores import says_nothing, seed_dots
+from harness_reports._page._against import against
 from harness_reports._page._confirmations import confirmations
 from harness_reports._page._grid import grid
 from harness_reports._page._section import Page, Section
@@ -21,7 +22,7 @@ from harness_reports._words.outcome import table_rows
 from harness_reports._words.power import level_sentence
 from harness_reports._words.times import TAKEN_OVER, arms_timed_elsewhere, time_sentence
 
-WHOLE = ("leaderboard", "lead")  # tables that are shown in full as well
+WHOLE = ("leaderboard", "lead", "differences")  # tables that are shown in full as well
 
 
 def leaderboard(page: Page) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def leaderboard(page: Page) -> dict[str, Any]:
     records, tables = page.records, page.results.tables
     return {
         "board": _board_table(page),
-        "leads": _lead_rows(page),
+        "against": against(page),
         "cleaned": _cleaned_table(page),
         "dots": _dot_figures(page),
         "whole_tables": [grid(name, tables[name]) for name in WHOLE if name in tables],
@@ -99,30 +100,6 @@ def _constant_row(page: Page, metrics: Sequence[str]) -> dict[str, Any] | None:
     return None if cells is None else {"title": constant.answer(page.records), "cells": cells}
 
 
-def _lead_rows(page: Page) -> list[dict[str, Any]]:
-    """Return a row per arm that is compared with the best: how far it is behind, how sure that is, and what decides."""
-    doubted = alarms.arms_in_doubt(page.outcome)
-    rows = []
-    for lead in page.outcome.leads:
-        unit, has_interval = lead["unit"], lead["low"] == lead["low"]
-        parts = [(lead["se_seeds"], f"more {lead['draw']}s"), (lead["se_examples"], "more test examples")]
-        points = "points" if unit == "%" else unit
-        rows.append(
-            {
-                "look": page.looks[lead["arm"]],
-                "best": page.looks[lead["best"]],
-                "doubt": alarms.LABEL if lead["arm"] in doubted else "",
-                "unit": f", {points}" if points else "",
-                "lead": numbers.plain(lead["lead"], unit),
-                "interval": numbers.span(lead["low"], lead["high"], unit) if has_interval else numbers.NOTHING,
-                "detectable": numbers.plain(lead["detectable"], unit),
-                "covers": lead["covers"] or numbers.NOTHING,
-                "mostly": max(parts)[1] if lead["covers"].endswith(" and test examples") else numbers.NOTHING,
-            }
-        )
-    return rows
-
-
 def _dot_figures(page: Page) -> list[Markup]:
     """Return the plots of every seed beyond that of the first screen: the deciding metric on train, and the loss on both."""
     board, metric = page.outcome.table("leaderboard"), page.outcome.deciding.name
@@ -167,4 +144,5 @@ SECTION = Section(
     data=leaderboard,
     template="leaderboard.html.j2",
     tables=(*WHOLE, "cleaned"),
+    styles=("_against.css",),
 )

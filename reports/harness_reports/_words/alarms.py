@@ -5,18 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
-from harness.verdict.gate import PASSED
-from harness.verdict.reading import Row, read_verdicts
+from harness.verdict import in_doubt as weighed
 from harness_reports._words import constant
 
 if TYPE_CHECKING:
     from harness_reports._words.outcome import Outcome
 
-LABEL = "inconclusive (tuning)"
-SETTLED = (
-    "supported",
-    "value only",
-)  # statements with which every arm is equally good: the verdict has weighed the alarms
+LABEL = weighed.LABEL
 GRAVE = ("defaults", "chance")  # alarms that stand first among the doubts
 
 
@@ -33,7 +28,7 @@ def tuning_doubts(outcome: Outcome) -> dict[str, list[str]]:
 
 def arms_in_doubt(outcome: Outcome) -> set[str]:
     """Return the arms that are "inconclusive (tuning)": those with an alarm that the verdict has not weighed."""
-    return {arm for arm in tuning_doubts(outcome) if not verdict_stands(outcome, arm)}
+    return weighed.arms_in_doubt(outcome.records.meta, outcome.results.tables)
 
 
 def grave_doubts(outcome: Outcome) -> dict[str, str]:
@@ -55,25 +50,8 @@ def in_doubt(outcome: Outcome, arm: str, reasons: list[str]) -> str:
 
 
 def verdict_stands(outcome: Outcome, arm: str) -> bool:
-    """Return whether the verdict does not depend on an arm's alarms.
-
-    So it is where the verdict calls the arms of the network equally good, and has so weighed their alarms, and where the arm is
-    at the one minimum of a convex objective, whatever the other arms came to.
-    """
-    verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
-    return any(
-        arm.startswith(f"{network.network}/")
-        and (
-            network.row["statement"] in SETTLED
-            or any(row["arm"] == arm and _at_the_one_minimum(row) for row in network.gate)
-        )
-        for network in (verdicts[0].networks if verdicts else ())
-    )
-
-
-def _at_the_one_minimum(row: Row) -> bool:
-    """Return whether an arm is at the one minimum of a convex objective, by its row of the table ``gate``."""
-    return bool(row["convex"]) and row["state"] == PASSED
+    """Return whether the verdict does not depend on an arm's alarms."""
+    return weighed.verdict_stands(outcome.records.meta, outcome.results.tables, arm)
 
 
 def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:

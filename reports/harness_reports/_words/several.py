@@ -10,6 +10,7 @@ from typing import Any
 from harness import Several, numbers
 from harness_reports._words.names import metric_title, shortened, title_with_unit
 
+ONE_TRAINING = "the same trainings"  # the state of a change in which nothing was measured twice
 LEVELS = {"regression": "bad", "improvement": "note", "not comparable": "warn"}
 GRAVITY = {"regression": 0, "not comparable": 2}  # the order of changes; any other state is 1
 COVERS = (
@@ -79,14 +80,18 @@ def answer(several: Several) -> str:
     changes, regressions = several.changes, several.regressions
     if len(regressions):
         return _worst_regression(several)
-    lost = int((changes["state"] == "not comparable").sum())
+    lost, same = (int((changes["state"] == state).sum()) for state in ("not comparable", ONE_TRAINING))
+    if same and same + lost == len(changes):
+        return f"Nothing was measured twice: {numbers.counted(same, 'arm')} {'has' if same == 1 else 'have'} the same trainings in both"
     if lost == len(changes):
         reasons = numbers.joined(sorted(set(changes["how"]))) if len(changes) else "no arm in common"
         return f"Side by side only: no difference can be put down to the arms ({reasons})"
     better = int((changes["state"] == "improvement").sum())
     improved = f"; {numbers.counted(better, 'improvement')}" if better else ""
     unsure = f"; {numbers.counted(lost, 'change')} not comparable" if lost else ""
-    return f"No regression shown in {numbers.counted(len(changes) - lost, 'comparison')}{improved}{unsure}"
+    taken = f"; {numbers.counted(same, 'arm')} with the same trainings in both" if same else ""
+    compared = numbers.counted(len(changes) - lost - same, "comparison")
+    return f"No regression shown in {compared}{improved}{unsure}{taken}"
 
 
 def _worst_regression(several: Several) -> str:
@@ -141,6 +146,14 @@ def changes(several: Several) -> list[Change]:
         )
         for row in rows
     ]
+
+
+def _how(row: Mapping[Any, Any]) -> str:
+    """Return how a change was computed, over how many seeds, and how many of these come from one training."""
+    if not row["seeds"]:
+        return str(row["how"])
+    shared = f", {row['shared']} of them the same trainings" if row["shared"] and row["how"] != ONE_TRAINING else ""
+    return f"{row['how']}, {numbers.counted(row['seeds'], 'seed')}{shared}"
 
 
 def _difference_text(value: float, unit: str) -> str:

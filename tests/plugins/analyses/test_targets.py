@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses.scores import profiles, reached, targets, times
+from harness_plugins.analyses.scores import profiles, reached, targets
 from harness_plugins.analyses.scores._targets import survival
 from harness_reports import html
 
 from harness import Records, Results
 from harness.results.analysis import analyse
+from harness.results.tables import times
 
 
 def analyses_of(module: Any) -> list[Any]:

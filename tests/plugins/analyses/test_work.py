@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses.scores import work
 from harness_plugins.analyses.search import budget
 from harness_reports import latex, markdown
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.work import in_powers, work_rows, work_sentence
 
 from harness import Records, Results
+from harness.results.tables import work
 
 SGD, SAM, LION = "lesson_cnn/sgd/cosine", "lesson_cnn/sam/cosine", "lesson_cnn/lion/cosine"
 COUNTED = {

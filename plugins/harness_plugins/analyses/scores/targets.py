@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
+from harness.results.tables import times
 from harness.verdict.arms import network_of
-from harness_plugins.analyses.scores import times
 from harness_plugins.analyses.scores._targets import arm_survival
 
 if TYPE_CHECKING:
