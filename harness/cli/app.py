@@ -57,8 +57,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=HELP,
 )
-data_app = typer.Typer(help="Look at a dataset's photos, or get them.", no_args_is_help=True, rich_markup_mode=None)
-baseline_app = typer.Typer(help="Tuned arms as a file.", no_args_is_help=True, rich_markup_mode=None)
+data_app, baseline_app = (
+    typer.Typer(
+        help=text, epilog=examples.GROUPS[name].text, no_args_is_help=True, rich_markup_mode=None, context_settings=HELP
+    )
+    for name, text in (
+        ("data", "Look at a dataset's photos, or get them."),
+        ("baseline", "Write tuned arms into a file, to compare others with."),
+    )
+)
 app.add_typer(data_app, name="data")
 app.add_typer(baseline_app, name="baseline")
 

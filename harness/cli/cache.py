@@ -21,7 +21,7 @@ def command(
     kinds: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KIND]...", help="Only these: images, features, shipped.", autocompletion=completion.cache_kinds
+            metavar="KIND", help="Only these: images (decoded photos), features (of pretrained networks), shipped (data sent to a cluster).", autocompletion=completion.cache_kinds
         ),
     ] = None,
     clean: Annotated[bool, typer.Option("--clean", help="Remove it; the next command that needs it makes it again.")] = False,

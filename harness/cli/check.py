@@ -38,7 +38,9 @@ def command(
             autocompletion=completion.plugins,
         ),
     ],
-    kind: Annotated[str | None, typer.Option(help="Only what is of this kind.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Only what it offers of this kind, such as optimizer.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes longer.")] = False,
     plot: Annotated[
         Path | None,
@@ -47,7 +49,10 @@ def command(
         ),
     ] = None,
     like: Annotated[
-        str | None, typer.Option(metavar="OPTIMIZER", help="Compare an optimizer's steps with these, in float64.")
+        str | None,
+        typer.Option(
+            metavar="OPTIMIZER", help="Find the step at which your optimizer parts from this one, such as torch:Adam."
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -58,9 +63,9 @@ def command(
     block: Blocked = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a plugin through its conformance checks.
+    """Check whether a plugin does what its kind must do.
 
-    Every check is one line.
+    Every check is one line, such as: stopped and resumed, an optimizer takes the same steps.
     """
     say_begun(f"checks of {plugin_}")
     files = plugin or []

@@ -31,7 +31,7 @@ CUT = {"test": "valid", "tune": "tune"}  # the splits that may be cut out of tra
 
 
 def command(
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE.toml]", help="A benchmark file, for its [data]; without one the defaults of [data].")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE.toml", help="A benchmark file, whose section [data] says how to split; without one the defaults.")] = None,
     profile: Profile = None,
     data: DataFolder = None,
     plugin: PluginFiles = None,
@@ -40,7 +40,11 @@ def command(
     all_: Annotated[bool, typer.Option("--all", help="Every finding, not the first ten of each kind.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Count photos; find broken, equal and leaking ones."""
+    """Count photos; find broken, equal and leaking ones.
+
+    A photo leaks where it is in two splits, also if it is scaled or greyed in one. What is found is no failure, and nothing is
+    removed.
+    """
     from harness.console.progress import Reporter
 
     with Reporter(quiet=as_json) as reporter:

@@ -23,8 +23,10 @@ COLUMNS = ("file", "split", "label", "reason", "score", "suggested", "other")
 
 def command(
     folder: RunFolder,
-    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="A new file, for data.exclude.")] = Path("suspects.csv"),
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Of each reason, the first so many.")] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE.csv", help="A new file, which the key data.exclude of a benchmark takes.")
+    ] = Path("suspects.csv"),
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many of each reason.")] = None,
 ) -> None:
     """List the photos that a run has made suspicious.
 

@@ -78,6 +78,11 @@ def epilog(command: str) -> str:
     return BELOW[command].text
 
 
+GROUPS: Mapping[str, Below] = {
+    "data": Below(("harness data inspect dogscats --data path/to/dogscats", "harness data inspect --help")),
+    "baseline": Below(("harness baseline export runs/tiny-HASH", "harness baseline export --help")),
+}  # what stands below the help of commands of two words, by the first word
+
 OF_ALL_COMMANDS = Below(
     ("harness run tiny", "harness plan dogscats", "harness check unit.py"), failed="something failed, and is named"
 ).text  # fmt: skip

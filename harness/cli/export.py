@@ -17,16 +17,22 @@ def command(
     arm: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="This arm, instead of the one that is best on tune.", autocompletion=completion.arms
+            metavar="NAME",
+            help="This arm, instead of the one that is best on the tune split.",
+            autocompletion=completion.arms,
         ),
     ] = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="All seeds of the arm, instead of the one that is best on tune.")
+        bool,
+        typer.Option("--ensemble", help="All seeds of the arm, instead of the one that is best on the tune split."),
     ] = False,
     format_: Annotated[
         str, typer.Option("--format", metavar="NAMES", help="Also as onnx, torchscript or timm, with commas between.")
     ] = "",
-    light: Annotated[bool, typer.Option("--light", help="Without the frozen backbone's own weights.")] = False,
+    light: Annotated[
+        bool,
+        typer.Option("--light", help="Without the pretrained weights below a head, which must then be found again."),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="A new folder; by default RUN-model in this one.")
     ] = None,

@@ -30,7 +30,7 @@ def command(
     kind: Annotated[
         str | None,
         typer.Argument(
-            metavar="[KIND]", help="Only this kind: benchmark, dataset, optimizer, ...", autocompletion=completion.kinds
+            metavar="KIND", help="Only this kind: benchmark, dataset, optimizer, ...", autocompletion=completion.kinds
         ),
     ] = None,
     long: Annotated[

@@ -35,6 +35,7 @@ def command(
 ) -> None:
     """Suggest a learning rate for every arm, by a range test.
 
+    An arm is a network, an optimizer and a schedule. Each is trained once, with a rate that rises until the loss runs away.
     Nothing is written but the picture that --out asks for.
     """
     from harness.console.progress import Reporter

@@ -48,12 +48,14 @@ def command(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="KIND", help="benchmark; or dataset, optimizer, ..., as in 'harness list'; or catalogue."
+            metavar="KIND", help="benchmark, or a kind of plugin, such as optimizer; 'harness list' shows the kinds."
         ),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it will be called.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path(),
-    package: Annotated[bool, typer.Option("--package", help="A whole distribution, ready to install.")] = False,
+    package: Annotated[
+        bool, typer.Option("--package", help="Write a whole Python package around the plugin, ready to install.")
+    ] = False,
 ) -> None:
     """Write a benchmark file, or a plugin and its test.
 

@@ -16,7 +16,7 @@ def command(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or an exported model.")],
     photos: Annotated[Path, typer.Argument(metavar="FOLDER_OR_ZIP", help="Photos without labels.")],
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table that is written.")] = Path("submission.csv"),
-    arm: Annotated[str | None, typer.Option(metavar="NAME", help="This arm, instead of the one that is best on tune.", autocompletion=completion.arms)] = None,
+    arm: Annotated[str | None, typer.Option(metavar="NAME", help="This arm, instead of the one that is best on the tune split.", autocompletion=completion.arms)] = None,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Average the probabilities over all seeds of the arm.")] = False,
     snapshots: Annotated[bool, typer.Option("--snapshots", help="Average them over the ends of the schedule's cycles.")] = False,
     tta: Annotated[bool, typer.Option("--tta", help="Average them over views: as it is, mirrored, four corners.")] = False,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import typer
 
 from harness import __version__
 from harness.cli.app import app, main
+from harness.cli.asked import OfFile, OfRun
 from harness.cli.examples import BELOW
 
 GROUP = typer.main.get_command(app)
@@ -52,11 +55,12 @@ def test_no_summary_of_a_command_is_cut(help_of, group):
     assert [line for line in summaries if not line.endswith(".") or line.endswith("...")] == []
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [*EVERY, "", "data", "baseline"])
 def test_a_commands_help_has_an_example_and_exit_codes(help_of, name):
     out = help_of(*name.split())
     assert [line for line in out.splitlines() if len(line) > 80] == []
     assert "..." not in out.replace("]...", "").replace("}...", "").replace("optimizer, ...", "")
+    assert not re.search(r"\[\[(?!workload)|\]\](?! of that)", out)  # an argument that may be left out has one bracket
     after = out.partition("Example")[2]
     assert re.search(r"^ *Exit codes:\n +0 +done$", after, re.MULTILINE)
     assert re.search(r"^ +2 +the input is wrong", after, re.MULTILINE)
@@ -70,6 +74,18 @@ def test_an_example_is_a_command_that_parses(name):
         assert " ".join(words[: len(name.split())]) == name
         with EVERY[name].make_context(name, words[len(name.split()) :]) as context:
             assert context.params
+
+
+@pytest.mark.parametrize("name", ["run", "plan", "lr-find"])
+def test_what_several_commands_take_is_declared_once_and_in_one_order(name):
+    shared = [field.name for field in fields(OfFile if name == "lr-find" else OfRun)]
+    assert [parameter.name for parameter in EVERY[name].params][: len(shared)] == shared
+    with EVERY[name].make_context(name, ["x.toml", "--set", "a=1", "--set", "b=2", "--plugin", "p.py"]) as context:
+        values = {key: value for key, value in context.params.items() if key in shared}
+    request = (OfFile if name == "lr-find" else OfRun)(**values).request(("c=3",))
+    assert (request.file, request.plugins) == (Path("x.toml"), (Path("p.py"),))
+    assert request.overrides == ("a=1", "b=2", "c=3")
+    assert request.out == Path("runs")
 
 
 @pytest.mark.parametrize("flag", ["-V", "--version"])

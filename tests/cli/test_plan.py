@@ -15,7 +15,9 @@ from harness.benchmark.sections import as_plain
 from harness.benchmark.sections.base import seconds_of
 from harness.cli.app import main
 from harness.console.progress import Reporter
+from harness.plugin.contracts import Probe
 from harness.records import Store
+from harness.running.after import probe_costs
 from harness.running.after.probe_costs import foretell
 from harness.running.forecast import timing as module
 from harness.running.forecast.estimate import estimate
@@ -301,3 +303,35 @@ def test_one_of_a_kind_is_singular(planned):
     assert "1 thread)" in told
     assert ": 1 trial, 1 seed, about" in told
     assert not re.search(r"\b1 (threads|trials|seeds|runs|networks|pairs|triples)\b", told)
+
+
+@pytest.mark.parametrize(("networks", "seconds", "calls"), [(1, 0.5, 2), (1, 1.5, 1), (2, 1.5, 2), (2, 6.0, 1)])
+def test_a_measurement_that_takes_long_is_timed_once(planned, monkeypatch, networks, seconds, calls):
+    """A pair's second one has what the first kept of its networks; of one network nothing is kept."""
+    _, request = planned(("seeds = 2", 'seeds = 1\nuntuned = 0\nprobes = ["distance"]'))
+    setting = prepare(request, Reporter(quiet=True))
+    clock, made = SimpleNamespace(now=0.0), []
+
+    def measure(*parts):
+        clock.now += seconds * (1 + (not made))  # the first one is slower
+        made.append(parts)
+        return {}
+
+    monkeypatch.setattr(probe_costs, "time", SimpleNamespace(perf_counter=lambda: clock.now, monotonic=lambda: 0.0))
+    run = setting.compare_run(
+        setting.plan.competitors[0], {"lr": 0.1, "momentum": 0.9, "nesterov": False, "epochs": 2}, 0
+    )
+    spent = probe_costs._timed(Probe(name="fake", measure=measure, networks=networks), setting, (run,) * networks)
+    assert len(made) == calls
+    assert spent == seconds * (2 if calls == 1 else 1)
+
+
+def test_a_plan_says_first_what_it_does(planned, tmp_path):
+    said = []
+    _, request = planned(*EVERYTHING[:1], ("seeds = 2", 'seeds = 1\nuntuned = 0\nprobes = ["pairs"]'))
+    reporter = Reporter(quiet=True)
+    reporter.say = lambda text, style="", brief=False: said.append(text)
+    estimate(request, reporter)
+    timing = "timing some steps of 2 arms, and a measurement or two of 1 probe: a few seconds each, and nothing is kept"
+    assert timing in said
+    assert said.index(timing) < said.index("timing arms: 2 of 2") < said.index("timing probes: 1 of 1")

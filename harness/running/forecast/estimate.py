@@ -17,6 +17,7 @@ from typing import Any
 from harness.benchmark.arms import Competitor, middle
 from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
+from harness.console.numbers import counted
 from harness.console.progress import Reporter
 from harness.errors import HarnessError, PluginError, disk
 from harness.plugin.runs import Run
@@ -82,6 +83,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     folder, looks = request.place / setting.folder_name, setting.plan.benchmark.compare.looks
     replicates = look_of(looks, _begun(folder))
     busy, arms = device.contention(setting.device), setting.plan.competitors
+    reporter.say(_what_is_timed(setting))
     with reporter.during("timing the workers"):
         pace = _pace(setting)
     timed: list[Timed] = []
@@ -127,6 +129,13 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "budget": _fitting(setting, timed, work, pace, opening, folder),
         "power": power(setting, setting.imported.arms if setting.imported else ()),
     }
+
+
+def _what_is_timed(setting: Setting) -> str:
+    """Return in a line what an estimate does, and about how long."""
+    arms, probes = len(setting.plan.competitors), len(setting.plan.probes)
+    measured = f", and a measurement or two of {counted(probes, 'probe')}" if probes else ""
+    return f"timing some steps of {counted(arms, 'arm')}{measured}: a few seconds each, and nothing is kept"
 
 
 def _begun(folder: Path) -> int:
