@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_plugins.analyses.scores import lead, profiles, reached, targets, times
+from harness_plugins.analyses.scores import lead, profiles, reached, targets
 from harness_plugins.analyses.search import budget, duels, importances, regions, sensitivity
 from harness_reports import html, markdown, text
 
 from harness import Records, Results
 from harness.results.analysis import analyse
-from harness.results.tables import leaderboard
+from harness.results.tables import leaderboard, times
 from harness.verdict import tuning as alarms
 
 
