@@ -5,7 +5,8 @@ facet of a world is judged as the verdict judges it, look by look:
 
 - *similar* at the first look at which every pair of arms passes the equivalence test on every measure, or lies below its
   floor;
-- *different*, and so never similar, if Holm's smallest minimum-effect p was below the level at an earlier look.
+- *different*, and so never similar, if Holm's smallest minimum-effect p was below the level at an earlier look. The names
+  are not permuted: of identical arms hardly any pair comes so far.
 
 The facets of a world are drawn independently of each other, so the statement's probability is the product of theirs. Lost
 replicates have no part in it.
@@ -166,7 +167,7 @@ def _similar(
         if isinstance(scatter, NumbersScatter):
             world: _Numbers | _Distances = _Numbers(scatter, _numbers(random, scatter, (held, arms, looks[-1])))
         else:
-            world = _Distances(scatter, arms, _distances(random, scatter, held, arms * looks[-1]))
+            world = _Distances(scatter, arms, _distances(random, scatter, (held, arms, looks[-1])))
         count += int(_end_similar(world, looks, alpha, held).sum())
     return count / worlds
 
@@ -178,7 +179,8 @@ def _drawn(scatter: NumbersScatter | DistancesScatter) -> Iterator[float]:
         for row in scatter.covariance:
             yield from row
     else:
-        yield from (*scatter.means, *scatter.networks, *scatter.pairs, scatter.correlation)
+        yield from (*scatter.means, *scatter.networks, *scatter.pairs)
+        yield from (scatter.correlation, scatter.network_correlation, scatter.point_correlation)
 
 
 def _end_similar(world: _Numbers | _Distances, looks: tuple[int, ...], alpha: float, held: int) -> NDArray[np.bool_]:
@@ -277,28 +279,42 @@ class _Distances:
                     yield _Test(distance, scatter.between, False, distance, floor)
 
 
-def _distances(random: np.random.Generator, scatter: DistancesScatter, held: int, networks: int) -> list[Array]:
-    """Return distances [W, N, N] between N networks, by measure.
+def _distances(random: np.random.Generator, scatter: DistancesScatter, shape: tuple[int, int, int]) -> list[Array]:
+    """Return distances [W, N, N] between the N = k R networks of worlds of so many arms and replicates, by measure.
 
-    A pair's part is the inner product of two points of a cloud, in as many dimensions as its size says. Where there are several
+    A pair's part is the inner product of two points of a cloud, in as many dimensions as its size says. In one replicate the
+    points of the arms are as correlated as the scatter says, and so are the networks' parts. Where there are several
     measures, their points and the networks' parts are as alike as the distances are correlated.
     """
     parts = [pair / mean for pair, mean in zip(scatter.pairs, scatter.means, strict=True) if mean > 0 and pair > 0]
     dimensions = MOST_DIMENSIONS
     if parts:
         dimensions = min(MOST_DIMENSIONS, max(1, round(1 / (4 * float(np.mean(parts)) ** 2))))
-    alike = math.sqrt(scatter.correlation)  # of points: a product of two of them is then as correlated as asked
-    common = random.standard_normal((held, networks, dimensions)), random.standard_normal((held, networks))
-    matrices = []
+    of_points = math.sqrt(scatter.correlation)  # a product of two points is then as correlated as asked
+    of_arms = ((*shape, dimensions), scatter.point_correlation), ((*shape, 1), scatter.network_correlation)
+    common, matrices = [_correlated(random, *asked) for asked in of_arms], []
     for mean, network, pair in zip(scatter.means, scatter.networks, scatter.pairs, strict=True):
-        points, places = (random.standard_normal(shared.shape) for shared in common)
-        points = math.sqrt(alike) * common[0] + math.sqrt(1 - alike) * points
+        points, places = (_correlated(random, *asked) for asked in of_arms)
+        points = math.sqrt(of_points) * common[0] + math.sqrt(1 - of_points) * points
         places = math.sqrt(scatter.correlation) * common[1] + math.sqrt(1 - scatter.correlation) * places
         products = points @ points.swapaxes(-1, -2)
         products *= -pair / math.sqrt(dimensions)
-        products += mean + network * (places[:, :, None] + places[:, None, :])
+        products += mean + network * (places + places.swapaxes(-1, -2))
         matrices.append(np.maximum(products, 0.0))
     return matrices
+
+
+def _correlated(random: np.random.Generator, shape: tuple[int, int, int, int], correlation: float) -> Array:
+    """Return normal draws [W, k R, D] with variance 1, of which the k of one replicate have that correlation.
+
+    The mean of the k, and what each of them has beside it, are scaled to the variances that follow from it. Below
+    -1 / (k - 1) no correlation is possible; the mean then does not scatter at all.
+    """
+    drawn = random.standard_normal(shape)
+    mean = drawn.mean(axis=1, keepdims=True)
+    scale = math.sqrt(max(0.0, 1 + (shape[1] - 1) * correlation))
+    correlated: Array = math.sqrt(1 - correlation) * (drawn - mean) + scale * mean
+    return correlated.reshape(shape[0], shape[1] * shape[2], shape[3])
 
 
 def _circle(replicates: int, apart: int | None) -> Array:

@@ -7,12 +7,16 @@
 - A distance between two networks i and j is mean + part[i] + part[j] + part[i, j]. A network that lies far out is far from
   all others; the rest belongs to the pair. In a Gaussian cloud of d dimensions the parts' variances are 1 / (8 d) and
   1 / (4 d) of the squared mean, so that a single distance scatters by 1 / sqrt(2 d) of it.
+- The networks of one replicate share their seeds, whatever their arm, so their parts are alike. What they share is the same
+  in both arms of a comparison, and it cancels in B / W, in B - W and in W_a / W_b. It does not cancel in B.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +68,8 @@ class DistancesScatter:
     excess: float = math.inf  # margin of B - W of every measure
     between: float = math.inf  # margin of B of every measure
     apart: int | None = None  # only replicates up to so far apart in a circle of all are measured; None for all
+    network_correlation: float = 0.0  # of the parts of two arms' networks in one replicate, in [-1, 1]
+    point_correlation: float = 0.0  # of their points, whose products are the parts of pairs (``power``), in [-1, 1]
 
 
 def numbers_scatter(numbers: ArrayLike, margins: ArrayLike, floors: ArrayLike = ()) -> NumbersScatter:
@@ -101,16 +107,24 @@ def numbers_scatter(numbers: ArrayLike, margins: ArrayLike, floors: ArrayLike = 
 
 
 def distances_scatter(
-    within: ArrayLike, floors: ArrayLike = (), log_rho: float = math.inf, log_scatter: float = math.inf,
-    excess: float = math.inf, between: float = math.inf, apart: int | None = None,
+    within: ArrayLike, across: ArrayLike | None = None, floors: ArrayLike = (), log_rho: float = math.inf,
+    log_scatter: float = math.inf, excess: float = math.inf, between: float = math.inf, apart: int | None = None,
 ) -> DistancesScatter:  # fmt: skip
-    """Return how the distances of a facet scatter, from those within the arms so far.
+    """Return how the distances of a facet scatter, from those so far.
 
     Each arm's distances are split by least squares into its mean, the parts of its networks and the parts of its pairs. The
-    variances are unbiased: that of networks has the share of pairs in it taken away.
+    variances are unbiased: that of networks has the share of pairs in it taken away. Where nothing was measured within the
+    arms, the distances between two arms are split in the same way.
+
+    The correlation of the networks' parts in one replicate is their covariance over the arms, as a part of their variance.
+    That of their points follows from ``(aa + bb) / 2 - ab``: where it is s, the parts of pairs in that difference scatter by
+    1 - s times as much as those in ``aa``. Both are the same for all measures, and both can be negative by chance.
 
     Args:
         within: Distances ``[M, k, R, R]`` within k arms, by M measures and R replicates. NaN stands for what was not measured.
+        across: Distances ``[M, P, R, R]`` from the networks of one arm to those of another, for the P = k (k - 1) / 2 pairs of
+            arms in the order of ``itertools.combinations``. Distances in one replicate are not used. None where none is known;
+            the points of different arms then count as uncorrelated.
         floors: Distances ``[M]`` below which nothing matters; empty for none.
         log_rho: The margin of log(B / W) of every measure; infinite where it is not judged, as for all that follow.
         log_scatter: The margin of log(W_a / W_b) of the first measure.
@@ -123,7 +137,7 @@ def distances_scatter(
         around their arm's mean. All are NaN where too few pairs were measured to tell the parts apart.
 
     Raises:
-        ValueError: There are fewer than four replicates.
+        ValueError: There are fewer than four replicates, or ``across`` is not of all pairs of arms.
 
     >>> places = np.random.default_rng(0).standard_normal((2, 9, 30))
     >>> apart = np.linalg.norm(places[:, :, None] - places[:, None], axis=-1)
@@ -131,25 +145,32 @@ def distances_scatter(
     >>> print(f"{found.pairs[0] / found.means[0]:.2f}")  # 1 / sqrt(4 d) is .09
     0.09
     """
-    (table,) = arguments.arrays(("within", within, "M k R R"))
-    if table.shape[-1] < FEWEST:
-        raise ValueError(
-            f"within: must be [M, k, R, R] of {FEWEST} replicates or more, got {arguments.describe(table)}"
-        )
-    table = np.where(np.isfinite(table), table, np.nan)
-    parts = np.array([_parts(distances) for distances in table.reshape(-1, *table.shape[2:])])
-    means, networks, pairs = parts.T.reshape(3, *table.shape[:2])
+    (arms,) = arguments.arrays(("within", within, "M k R R"))
+    measures, count, replicates = arms.shape[:3]
+    if replicates < FEWEST:
+        raise ValueError(f"within: must be [M, k, R, R] of {FEWEST} replicates or more, got {arguments.describe(arms)}")
+    others = None if across is None else _blocks(across, measures, count, replicates)
+    arms = np.where(np.isfinite(arms), arms, np.nan)
+    between_alone = others is not None and not np.isfinite(arms).any() and bool(np.isfinite(others).any())
+    tables = _side_by_side(others) if others is not None and between_alone else arms
+    parts = [[_parts(distances) for distances in of_measure] for of_measure in tables]
+    means, networks, pairs = (
+        np.array([[getattr(split, name) for split in row] for row in parts]).mean(axis=1)
+        for name in ("mean", "networks", "pairs")
+    )
     return DistancesScatter(
-        means=_row(means.mean(axis=1)),
-        networks=_row(np.sqrt(np.maximum(0.0, networks.mean(axis=1)))),
-        pairs=_row(np.sqrt(pairs.mean(axis=1))),
-        correlation=_correlation(table),
-        floors=_floors(floors, len(table)),
+        means=_row(means),
+        networks=_row(np.sqrt(np.maximum(0.0, networks))),
+        pairs=_row(np.sqrt(pairs)),
+        correlation=_correlation(tables),
+        floors=_floors(floors, len(tables)),
         log_rho=arguments.number("log_rho", log_rho, 0),
         log_scatter=arguments.number("log_scatter", log_scatter, 0),
         excess=arguments.number("excess", excess, 0),
         between=arguments.number("between", between, 0),
         apart=None if apart is None else arguments.whole("apart", apart, 1),
+        network_correlation=_network_correlation(parts, networks, pairs, between_alone),
+        point_correlation=0.0 if others is None or between_alone else _point_correlation(arms, others, networks, pairs),
     )
 
 
@@ -183,24 +204,96 @@ def _row(values: Array) -> tuple[float, ...]:
     return tuple(map(float, values))
 
 
-def _parts(distances: Array) -> tuple[float, float, float]:
-    """Return the mean of one arm's distances [R, R], the variance of its networks' parts, and that of its pairs' parts."""
-    count = len(distances)
-    rows, columns = np.triu_indices(count, 1)
-    values = distances[rows, columns]
-    measured = np.isfinite(values)
-    values = values[measured]
-    networks = np.zeros((len(values), count))
-    networks[np.arange(len(values)), rows[measured]] = 1
-    networks[np.arange(len(values)), columns[measured]] = 1
-    if len(values) <= np.linalg.matrix_rank(networks):
-        return math.nan, math.nan, math.nan
-    inverse = np.linalg.pinv(networks)  # the mean is part of the networks' parts: each has half of it
-    parts = inverse @ values
-    pairs = float(np.square(values - networks @ parts).sum()) / (len(values) - np.linalg.matrix_rank(networks))
+@dataclass(frozen=True)
+class _Parts:
+    """The distances of one table [N, N], split by least squares."""
+
+    mean: float
+    networks: float  # variance of the networks' parts
+    pairs: float  # variance of the pairs' parts
+    of_networks: Array  # [N], the networks' parts, each with half of the mean; NaN for a network without a distance
+
+
+def _parts(distances: Array) -> _Parts:
+    """Return the parts of distances [N, N]; all are NaN where too few pairs were measured."""
+    rows, columns = np.triu_indices(len(distances), 1)
+    measured = np.isfinite(distances[rows, columns])
+    rows, columns = rows[measured], columns[measured]
+    values, known = distances[rows, columns], np.union1d(rows, columns)
+    design = (rows[:, None] == known).astype(float) + (columns[:, None] == known)
+    rank = int(np.linalg.matrix_rank(design)) if len(values) else 0
+    of_networks = np.full(len(distances), np.nan)
+    if len(values) <= rank:
+        return _Parts(math.nan, math.nan, math.nan, of_networks)
+    tolerance = max(design.shape) * np.finfo(float).eps  # that of the rank
+    inverse = np.linalg.pinv(design, rcond=tolerance)  # the mean is part of the networks' parts: each has half of it
+    of_networks[known] = parts = inverse @ values
+    pairs = float(np.square(values - design @ parts).sum()) / (len(values) - rank)
     error = inverse @ inverse.T  # the covariance of the parts, for pairs of variance 1
-    noise = pairs * (float(np.trace(error)) - float(error.sum()) / count) / (count - 1)
-    return float(values.mean()), float(parts.var(ddof=1)) - noise, pairs
+    noise = pairs * (float(np.trace(error)) - float(error.sum()) / len(known)) / (len(known) - 1)
+    return _Parts(float(values.mean()), float(parts.var(ddof=1)) - noise, pairs, of_networks)
+
+
+def _blocks(across: ArrayLike, measures: int, arms: int, replicates: int) -> Array:
+    """Return distances [M, P, R, R] between arms; NaN in one replicate, and where they were not measured."""
+    (blocks,) = arguments.arrays(("across", across, "M P R R"))
+    expected = (measures, arms * (arms - 1) // 2, replicates, replicates)
+    if blocks.shape != expected:
+        raise ValueError(f"across: must be {list(expected)}, of all pairs of arms, got {arguments.describe(blocks)}")
+    kept: Array = np.where(np.isfinite(blocks) & ~np.eye(replicates, dtype=bool), blocks, np.nan)
+    return kept
+
+
+def _side_by_side(across: Array) -> Array:
+    """Return tables [M, P, 2 R, 2 R] of the networks of both arms, in which only distances between the arms are known.
+
+    Pairs of arms of which nothing is known are left out.
+    """
+    known = across[:, np.isfinite(across).any(axis=(0, 2, 3))]
+    replicates = known.shape[-1]
+    tables = np.full((*known.shape[:2], 2 * replicates, 2 * replicates), np.nan)
+    tables[..., :replicates, replicates:] = known
+    tables[..., replicates:, :replicates] = known.swapaxes(-1, -2)
+    return tables
+
+
+def _network_correlation(parts: Sequence[Sequence[_Parts]], networks: Array, pairs: Array, in_halves: bool) -> float:
+    """Return the correlation of networks' parts in one replicate: of all arms' tables, or of both arms in each table."""
+    shared = []
+    for of_measure in parts:
+        of_arms = np.array([split.of_networks for split in of_measure])  # [k, R], or [P, 2 R] in two halves
+        groups = of_arms.reshape(len(of_arms), 2, -1) if in_halves else of_arms[None]
+        shared.append(float(np.mean([_covariance(group) for group in groups])))
+    return _pooled(np.array(shared), networks, networks + pairs)
+
+
+def _covariance(numbers: Array) -> float:
+    """Return the mean covariance of two rows of numbers [k, R]; 0 where there are not two rows or columns."""
+    known = numbers[:, np.isfinite(numbers).all(axis=0)]
+    rows, columns = known.shape
+    if min(rows, columns) < 2:
+        return 0.0
+    rest = known - known.mean(axis=1, keepdims=True)
+    products = float(np.square(rest.sum(axis=0)).sum() - np.square(rest).sum())
+    return products / float(rows * (rows - 1) * (columns - 1))
+
+
+def _point_correlation(arms: Array, across: Array, networks: Array, pairs: Array) -> float:
+    """Return the correlation of two arms' points in one replicate."""
+    rest = []
+    for within, between in zip(arms, across, strict=True):
+        couples = zip(combinations(within, 2), between, strict=True)
+        tables = [(aa + bb - ab - ab.T) / 2 for (aa, bb), ab in couples]
+        rest.append(np.mean([_parts(table).pairs for table in tables]))
+    left = 1 - _pooled(pairs - np.array(rest), pairs, networks + pairs)
+    return float(1 - math.sqrt(max(0.0, left)))
+
+
+def _pooled(part: Array, whole: Array, scales: Array) -> float:
+    """Return the sum over measures of a part over that of the whole, each in its scale; 0 where nothing is known, in [-1, 1]."""
+    known = np.isfinite(part) & (scales > 0)
+    total = float((whole[known] / scales[known]).sum())
+    return float(np.clip((part[known] / scales[known]).sum() / total, -1.0, 1.0)) if total > 0 else 0.0
 
 
 def _correlation(table: Array) -> float:

@@ -7,7 +7,8 @@ in ``[verdict.scatter]``, or it is estimated at the first look. A facet that is 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness.statistics.power import supported
@@ -178,6 +179,7 @@ def _measured_distances(first: Examined, entries: Sequence[Entry]) -> DistancesS
     margins = _margins(protocol, measures.values())
     return distances_scatter(
         np.stack([_within(first, entries, measure) for measure in drawn]),
+        np.stack([_across(first, entries, measure) for measure in drawn]),
         floors=[measure.floor_of(protocol) for measure in drawn],
         log_rho=margins["log rho"],
         log_scatter=margins["log scatter"],
@@ -189,23 +191,15 @@ def _measured_distances(first: Examined, entries: Sequence[Entry]) -> DistancesS
 def _measured_barriers(first: Examined, entries: Sequence[Entry]) -> DistancesScatter:
     """Return the scatter of the barriers between two arms, which are those of bent paths where these were walked.
 
-    Within an arm no bent path need be walked. So the networks of both arms are the points, and the only distances between
-    them are those from one arm to the other, in different replicates.
+    Within an arm no bent path need be walked. So the only distances are those from one arm to another.
     """
     import numpy as np
 
-    count, tables = len(first.network.replicates), []
-    for entry in entries:
-        if entry.measure.scale != "barrier":
-            continue
-        assert isinstance(entry.compared, DistanceBlocks)
-        places = np.array([first.network.replicates.index(unit) for unit in entry.compared.units], dtype=int)
-        table = np.full((2 * count, 2 * count), np.nan)
-        table[np.ix_(places, count + places)] = entry.compared.ab
-        table[places, count + places] = np.nan
-        tables.append(table)
-    margin = _margins(first.network.protocol, {entry.measure for entry in entries})["barrier"]
-    return distances_scatter(np.stack(tables)[None], between=margin)
+    (measure,) = {entry.measure for entry in entries if entry.measure.scale == "barrier"}
+    across = _across(first, entries, measure)
+    arms, replicates = len(first.network.arms), len(first.network.replicates)
+    unknown = np.full((1, arms, replicates, replicates), np.nan)
+    return distances_scatter(unknown, across[None], between=_margins(first.network.protocol, [measure])["barrier"])
 
 
 def _within(first: Examined, entries: Sequence[Entry], measure: Measure) -> NDArray[np.float64]:
@@ -215,11 +209,42 @@ def _within(first: Examined, entries: Sequence[Entry], measure: Measure) -> NDAr
     network = first.network
     count = len(network.replicates)
     within = np.full((len(network.arms), count, count), np.nan)
+    for compared, one, other, places in _compared(first, entries, measure):
+        for arm, block in ((one, compared.aa), (other, compared.bb)):
+            within[arm][places] = block
+    return within
+
+
+def _across(first: Examined, entries: Sequence[Entry], measure: Measure) -> NDArray[np.float64]:
+    """Return the distances between the arms of every pair [P, R, R] by one measure; NaN where they were not measured."""
+    import numpy as np
+
+    arms, count = len(first.network.arms), len(first.network.replicates)
+    pairs = list(combinations(range(arms), 2))
+    across = np.full((len(pairs), count, count), np.nan)
+    for compared, one, other, places in _compared(first, entries, measure):
+        ordered = one < other
+        across[pairs.index((one, other) if ordered else (other, one))][places] = (
+            compared.ab if ordered else compared.ab.T
+        )
+    return across
+
+
+def _compared(
+    first: Examined, entries: Sequence[Entry], measure: Measure
+) -> Iterator[tuple[DistanceBlocks, int, int, tuple[NDArray[np.int_], ...]]]:
+    """Yield the distances of every pair of arms by one measure, the places of both arms, and those of the replicates."""
+    import numpy as np
+
+    network = first.network
     for entry in entries:
         if entry.measure != measure:
             continue
         assert isinstance(entry.compared, DistanceBlocks)
-        places = np.ix_(*[[network.replicates.index(unit) for unit in entry.compared.units]] * 2)
-        for arm, block in ((entry.pair.one, entry.compared.aa), (entry.pair.other, entry.compared.bb)):
-            within[network.arms.index(arm)][places] = block
-    return within
+        units = np.array([network.replicates.index(unit) for unit in entry.compared.units], dtype=int)
+        yield (
+            entry.compared,
+            network.arms.index(entry.pair.one),
+            network.arms.index(entry.pair.other),
+            np.ix_(units, units),
+        )

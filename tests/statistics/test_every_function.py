@@ -149,7 +149,8 @@ EXAMPLES: Mapping[str, Example] = {
         {"numbers": distances(3, 5, 2), "margins": [0.1, 0.2]}, ("numbers",), True, also=("floors",)
     ),
     "scatter.distances_scatter": Example(
-        {"within": np.stack([[square(), square()], [square(), square()]])}, ("within",), True,
+        {"within": np.stack([[square(), square()], [square(), square()]]), "across": np.stack([[square()], [square()]])},
+        ("within", "across"), True,
         also=("floors", "log_rho", "log_scatter", "excess", "between", "apart"),
     ),
     "scatter.cloud_parts": Example({"spread": 0.2}, scaled=("spread",), degree=1, also=("spread",)),

@@ -79,11 +79,24 @@ def test_more_looks_more_arms_and_more_measures_cost_power():
     assert probability["two"] + 0.03 < probability["alike"] == pytest.approx(probability["plain"], abs=0.04)
 
 
-def judged_one_by_one(worlds, arms, looks, d, seed):
+def cloud(random, arms, replicates, d, shared=0.0):
+    """Return points [k, R, d] of which the arms of one replicate share a part of the variance."""
+    common, own = (random.standard_normal((count, replicates, d)) for count in (1, arms))
+    return math.sqrt(shared) * common + math.sqrt(1 - shared) * own
+
+
+def distances_of(points):
+    """Return the distances [k, R, R] within the arms, and those [P, R, R] between the arms of every pair."""
+    far = np.linalg.norm(points[:, :, None, None] - points[None, None], axis=-1)
+    pairs = combinations(range(len(points)), 2)
+    return np.stack([far[a, :, a] for a in range(len(points))]), np.stack([far[a, :, b] for a, b in pairs])
+
+
+def judged_one_by_one(worlds, arms, looks, d, seed, shared=0.0):
     """Return the share of worlds whose function is similar, by the functions that the verdict calls."""
     random, similar = np.random.default_rng(seed), 0
     for _ in range(worlds):
-        points = random.standard_normal((arms, looks[-1], d))
+        points = cloud(random, arms, looks[-1], d, shared)
         far = np.linalg.norm(points[:, :, None, None] - points[None, None], axis=-1)
         for replicates, level in zip(looks, levels(looks), strict=True):
             same, different = [], []
@@ -107,12 +120,39 @@ def test_clouds_have_the_power_that_the_verdict_gives_them(arms, looks, d):
     assert found == pytest.approx(expected, abs=0.05 + 2 * math.sqrt(expected * (1 - expected) / 150))
 
 
-def test_the_scatter_of_a_look_gives_the_power_of_the_truth():
-    points = np.random.default_rng(0).standard_normal((3, 100, 40))
-    within = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
-    measured = distances_scatter(np.stack([within, 2 * within]), log_rho=LOG_RHO, log_scatter=LOG_SCATTER)
-    expected = supported({"function": cloud_scatter(40)}, 3, [9]).supported
-    assert supported({"function": measured}, 3, [9]).supported == pytest.approx(expected, abs=0.05)
+@pytest.mark.parametrize("shared", [0.0, 0.3, 0.7])
+def test_the_scatter_of_a_look_gives_the_power_of_the_truth(shared):
+    """What the arms share narrows B / W, so much of it gives much more power than the scatter within an arm alone."""
+    within, across = distances_of(cloud(np.random.default_rng(0), 8, 80, 50, shared))
+    margins = {"log_rho": LOG_RHO, "log_scatter": LOG_SCATTER}
+    measured = distances_scatter(np.stack([within, 2 * within]), np.stack([across, 2 * across]), **margins)
+    expected = judged_one_by_one(150, 3, [6], 50, seed=1, shared=shared)
+    error = math.sqrt(expected * (1 - expected) / 150)
+    assert supported({"function": measured}, 3, [6]).supported == pytest.approx(expected, abs=0.05 + 2 * error)
+    blind = replace(measured, network_correlation=0.0, point_correlation=0.0)
+    assert (supported({"function": blind}, 3, [6]).supported < expected - 0.15) == (shared > 0.5)
+
+
+@pytest.mark.parametrize("arms", [2, 3])
+def test_arms_that_share_all_of_a_replicate_are_always_similar(arms):
+    """Their distances are then equal, so B = W and W_a = W_b to the last bit, however widely the networks scatter."""
+    same = replace(cloud_scatter(2), network_correlation=1.0, point_correlation=1.0)
+    assert supported({"function": same}, arms, [6]).supported == 1.0
+    assert supported({"function": cloud_scatter(2)}, arms, [6]).supported < 0.1
+
+
+def test_what_the_arms_share_has_a_part_in_the_barrier_between_them():
+    """B is then the mean over networks that are alike: its variance is that of 2 R networks at 0, and of R at 1."""
+    barrier = DistancesScatter((0.05,), (0.01,), (0.0,), between=0.065)
+    shares = [
+        supported({"c": replace(barrier, network_correlation=a)}, 2, [6]).supported for a in (-1.0, 0.0, 0.5, 1.0)
+    ]
+    assert shares[0] == 1.0
+    assert shares == sorted(shares, reverse=True)
+    parts = 0.01 * np.random.default_rng(0).standard_normal((400, 6))
+    barriers = [0.05 + part[:, None] + part for part in parts]
+    low = [pairwise.jackknife(table, table, table, pairwise.between).high < 0.065 for table in barriers]
+    assert shares[3] == pytest.approx(np.mean(low), abs=0.08)
 
 
 def test_fewer_pairs_show_less():
@@ -120,10 +160,17 @@ def test_fewer_pairs_show_less():
     assert shown[0] < shown[1] < shown[2] == shown[3]
 
 
-def test_independent_measures_are_similar_together_less_often():
-    scatters = [replace(cloud_scatter(20, 2, r), log_scatter=math.inf) for r in (1.0, 0.0)]
-    alike, apart = (supported({"function": scatter}, 2, [6]).supported for scatter in scatters)
-    assert apart < alike - 0.1
+@pytest.mark.parametrize("shared", [0.0, 0.4])
+@pytest.mark.parametrize("measures", [2, 3])
+def test_measures_that_say_the_same_have_the_power_of_one_and_independent_ones_the_product(measures, shared):
+    def power(count, correlation):
+        scatter = replace(cloud_scatter(12, count, correlation), log_scatter=math.inf, point_correlation=shared)
+        return supported({"function": scatter}, 2, [6], worlds=3000).supported
+
+    one = power(1, 1.0)
+    assert 0.3 < one < 0.9
+    assert power(measures, 1.0) == pytest.approx(one, abs=0.03)
+    assert power(measures, 0.0) == pytest.approx(one**measures, abs=0.03)
 
 
 def test_barriers_below_their_floor_are_similar_and_high_ones_are_not_connected():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -68,6 +69,54 @@ def test_parts_that_were_put_in_come_out_unbiased_also_of_few_replicates():
     assert np.mean(squares, axis=0) == pytest.approx([0.09, 0.16], rel=0.1)  # a negative estimate counts as 0
 
 
+def between(points):
+    """Return distances [P, R, R] between the points of every pair of arms."""
+    return np.stack([np.linalg.norm(a[:, None] - b, axis=-1) for a, b in combinations(points, 2)])
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.2, 0.6, 1.0])
+def test_what_arms_share_in_a_cloud_is_found(shared):
+    """The networks' parts follow from the squares of their places, so they are as alike as the square of the points' part."""
+    random = np.random.default_rng(8)
+    common, own = (random.standard_normal((count, 80, 20)) for count in (1, 8))
+    points = np.sqrt(shared) * common + np.sqrt(1 - shared) * own
+    within = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
+    found = distances_scatter(within[None], between(points)[None])
+    assert found.point_correlation == pytest.approx(shared, abs=0.03)
+    assert found.network_correlation == pytest.approx(shared**2, abs=0.1)
+    alone = distances_scatter(within[None])
+    assert (alone.network_correlation, alone.point_correlation) == (found.network_correlation, 0.0)
+
+
+def test_parts_of_networks_that_arms_share_come_out_unbiased_of_few_replicates():
+    random, products = np.random.default_rng(9), []
+    for _ in range(400):
+        common, own, rest = (random.normal(0, 0.3, shape) for shape in ((1, 6), (3, 6), (3, 6, 6)))
+        parts = common + own
+        distances = 5 + parts[:, :, None] + parts[:, None, :] + (rest + rest.swapaxes(1, 2)) / np.sqrt(2)
+        distances[1, 2] = distances[1, :, 2] = np.nan  # a network that was lost
+        found = distances_scatter(distances[None])
+        products.append([found.networks[0] ** 2, found.network_correlation * found.networks[0] ** 2])
+    assert np.mean(products, axis=0) == pytest.approx([0.18, 0.09], rel=0.1)
+
+
+@pytest.mark.parametrize("replicates", [6, 100])
+def test_where_only_distances_between_arms_are_known_they_are_split(replicates):
+    """As of barriers along bent paths. The parts of both arms' networks are half alike."""
+    random, found = np.random.default_rng(10), []
+    for _ in range(600 // replicates):
+        common, own = (random.normal(0, 0.3, (count, replicates)) for count in (1, 2))
+        one, other = common + own
+        rest = random.normal(0, 0.4, (replicates, replicates))
+        across = (5 + one[:, None] + other + rest)[None, None]
+        scatter = distances_scatter(np.full((1, 2, replicates, replicates), np.nan), across, between=1.0)
+        networks = scatter.networks[0] ** 2
+        found.append(
+            [networks, scatter.pairs[0] ** 2, scatter.network_correlation * networks, scatter.point_correlation]
+        )
+    assert np.mean(found, axis=0) == pytest.approx([0.18, 0.16, 0.09, 0.0], rel=0.2)
+
+
 def test_measures_that_say_the_same_are_fully_correlated_and_others_are_not():
     one, other = (cloud(np.random.default_rng(seed)) for seed in (6, 7))
     assert distances_scatter(np.stack([one, 1.2 * one])).correlation == pytest.approx(1.0)
@@ -91,6 +140,10 @@ def test_what_was_hardly_measured_is_not_known():
         (
             lambda: distances_scatter(np.ones((1, 2, 3, 3))),
             "within: must be [M, k, R, R] of 4 replicates or more, got [1, 2, 3, 3]",
+        ),
+        (
+            lambda: distances_scatter(np.ones((1, 3, 4, 4)), np.ones((1, 2, 4, 4))),
+            "across: must be [1, 3, 4, 4], of all pairs of arms, got [1, 2, 4, 4]",
         ),
         (
             lambda: distances_scatter(np.ones((2, 2, 4, 4)), floors=[1.0]),

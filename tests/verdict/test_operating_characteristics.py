@@ -120,6 +120,18 @@ def test_one_optimizer_as_three_arms_is_nowhere_different_and_as_often_supported
     assert announced == pytest.approx(share, abs=0.05 + 2 * np.sqrt(share * (1 - share) / worlds))
 
 
+def test_what_the_arms_of_one_replicate_share_is_in_the_announced_power(science):
+    """A start is a sixth of where a network ends, and all arms have the same starts. What is measured follows from places."""
+    drawn = science.Everything(replicates=24).draw(np.random.default_rng(1))
+    scatters = measured_scatters(science.course_of(drawn, science.Rules((24,))).last)
+    found = [scatters[facet].point_correlation for facet in ("function", "representation", "connectivity")]
+    assert found == pytest.approx([1 / 6] * 3, abs=0.08)
+    function = scatters["function"]
+    kinds = (function, replace(function, point_correlation=0.0))
+    announced, less = (supported({"function": scatter}, 3, [6]).supported for scatter in kinds)
+    assert less < announced - 0.04
+
+
 @pytest.mark.parametrize("facet", ["function", "representation"])
 def test_an_arm_that_scatters_twice_as_widely_is_not_similar(science, facet_words, facet):
     found = facet_words(3, science.Everything(wider={facet: 2.0}))
