@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -53,8 +54,16 @@ def _complaint(error: ErrorDetails, model: type[BaseModel], source: Source, abov
     hint = did_you_mean(value, choices) if isinstance(value, str) and choices else ""
     hint = hint if "did you mean" in hint else ""
     if isinstance(value, str) and not hint and any(kind.type == "list" for kind in kinds):
-        hint = f"write it in brackets: {shown([value])}"
+        hint = _as_list(value, (*above, *key), source)
     return source.refusal((*above, *key), f"be {words(kinds)}", shown(value), hint)
+
+
+def _as_list(text: str, key: tuple[str, ...], source: Source) -> str:
+    """Return how to write a list whose entries were given without quotes or without brackets."""
+    entries = [entry.strip(" \"'") for entry in text.strip("[] ").split(",")]
+    written = json.dumps([entry for entry in entries if entry], ensure_ascii=False)
+    typed = source.places.get(key) == "--set"
+    return f"write --set '{'.'.join(key)}={written}'" if typed else f"write it in brackets: {written}"
 
 
 def _meant_key(name: str, model: type[BaseModel], place: Sequence[str | int]) -> str:

@@ -11,6 +11,8 @@ from harness.errors import nearest
 def explain_usage_error(error: Any) -> str:
     """Return a line on the wrong argument, with the nearest name that exists; ``error`` is click's UsageError."""
     text, context = error.format_message().rstrip("."), error.ctx
+    if context and (more := re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)$", text)):
+        return _explain_extra(more[1], context)
     unknown = re.match(r"(No such (command|option):? '?-*)([^'.(]*[^'.( ])", text)
     if unknown and context and unknown[2] == "command":
         if known := nearest(unknown[3], getattr(context.command, "commands", ())):
@@ -18,6 +20,14 @@ def explain_usage_error(error: Any) -> str:
     elif unknown and context and (known := nearest(unknown[3], _long_options(context.command))):
         return f"{unknown[0]}; did you mean '--{known}'?"
     return f"{text}; try '{context.command_path if context else 'harness'} --help'"
+
+
+def _explain_extra(words: str, context: Any) -> str:
+    """Return a line on words that stand for nothing; often they are the rest of a value that has blanks in it."""
+    must = f"{context.command_path}: must be given nothing more, got '{words}'"
+    if "set" in _long_options(context.command):
+        return f'{must}; a value with blanks needs quotes: --set \'train.optimizers=["sgd", "adam"]\''
+    return f"{must}; a name with blanks needs quotes; see '{context.command_path} --help'"
 
 
 def _long_options(command: Any) -> list[str]:

@@ -56,6 +56,8 @@ def in_python(line: str, words: Mapping[str, str] | None = None) -> str:
     "arm: must be an arm of the run, got 'x'"
     >>> in_python("name their file with --set train.pretrained=FILE")
     'name their file with set={"train.pretrained": FILE}'
+    >>> in_python("write --set 'search.epochs=[4, 8]'")
+    'write set={"search.epochs": [4, 8]}'
     >>> in_python("name its file with --plugin FILE, or --data DIR; --retry tries it again")
     'name its file with plugins=[FILE], or data=DIR; retry=True tries it again'
     >>> in_python("'harness run FILE.toml --refit' trains one; 'harness report' writes it")
@@ -93,7 +95,7 @@ def _argument(match: re.Match[str]) -> str:
     if value is None:
         return f"{name}=..." if match.string[: match.start()].endswith("with ") else name
     if option == "set":
-        key, _, content = value.partition("=")
+        key, _, content = value.strip("'").partition("=")
         return f'set={{"{key}": {content}}}' if content else f"set={value}"
     name_of_value = value.strip("'")
     is_name = name_of_value != value or value.islower()  # what is in capitals stands for a name

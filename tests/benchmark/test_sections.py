@@ -23,7 +23,7 @@ from harness.errors import BenchmarkError
         ("epochs = [1, 2]", "epochs = [2, 1]", r"tiny\.toml:14: search\.epochs: must be \[from, to\] .*got \[2, 1\]"),
         ("epochs = [1, 2]", "epochs = []", r"search\.epochs: must be a list of 1 to 2 entries, got \[\]"),
         ('"sgd", "adam"', '"sgd", "sgd"', r"train\.optimizers: must name each only once, got 'sgd' twice"),
-        ('["sgd", "adam"]', '"sgd"', r"tiny\.toml:7: train\.optimizers: must be a list of 1 to 100 entries, got 'sgd'; write it in brackets: \['sgd'\]"),
+        ('["sgd", "adam"]', '"sgd"', r"tiny\.toml:7: train\.optimizers: must be a list of 1 to 100 entries, got 'sgd'; write it in brackets: \[\"sgd\"\]"),
         ('precision = "fp32"', 'precision = "fp16"', r"train\.precision: must be 'auto', 'fp32' or 'bf16', got 'fp16'"),
         ('name = "tiny"', 'name = "../x"', r"tiny\.toml:2: name: must be up to 64 letters, digits, .* got '\.\./x'"),
         ('name = "tiny"', f'name = "{"a" * 65}"', r"name: must be up to 64 letters, .* got 'a{65}'$"),

@@ -127,6 +127,21 @@ def test_wrong_arguments_are_one_line_and_2(harness, benchmark_file, tmp_path):
 
 
 @pytest.mark.usefixtures("nothing_written")
+def test_a_value_that_the_shell_took_apart_is_answered_with_quotes(harness, benchmark_file):
+    file, quoted = benchmark_file(), """--set 'train.optimizers=["sgd", "adam"]'"""
+    beginning = "command line: harness run: must be given nothing more, got "
+    refused(harness("run", file, "--set", "train.optimizers=[sgd,", "adam]"), f"{beginning}'adam]'", quoted)
+    refused(
+        harness("run", file, "--set", "search.trials", "=", "3"),
+        f"{beginning}'= 3'",
+        "a value with blanks needs quotes",
+    )
+    refused(harness("run", file, "--set", "train.optimizers=[sgd,adam]"), "got '[sgd,adam]'", f"; write {quoted}")
+    refused(harness("run", file, "--set", "train.optimizers=adam"), """; write --set 'train.optimizers=["adam"]'""")
+    refused(harness("show", "my", "runs"), "harness show: must be given nothing more, got 'runs'; a name with blanks")
+
+
+@pytest.mark.usefixtures("nothing_written")
 def test_a_wrong_environment_variable_is_named(harness, benchmark_file, monkeypatch):
     monkeypatch.setenv("HARNESS_DATA", "/nowhere/at/all")
     refused(harness("run", benchmark_file()), "HARNESS_DATA: must be a folder with the data")

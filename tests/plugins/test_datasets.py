@@ -62,7 +62,7 @@ def test_a_test_folder_with_other_classes_is_refused(open_, photos, change):
         (root / "test" / "dgos" / "a.jpg").write_bytes((dogs / "dogs.0.jpg").read_bytes())
     lonely = "dogs" if change == "empty" else "dgos"
     with pytest.raises(
-        DataError, match=f"test: must have photos of the same classes as train, got '{lonely}' in only .*; name"
+        DataError, match=f"test: must have photos of the same classes as train, got '{lonely}' in .* alone; name"
     ):
         open_("folder", root)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -82,6 +83,51 @@ def test_dogscats_takes_classes_without_a_split_only_from_a_folder_that_was_name
     few = {"train": 4, "tune": 2, "test": 2}
     assert "DRAWINGS" in open_("dogscats", flat, required=False, options=few).notice
     assert open_("folder", flat, required=False).classes == ("cats", "dogs")
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (
+            ("train/cats", "train/dogs", "cats", "dogs"),
+            r"must have one layout, got 'cats', 'dogs' both in train and beside it; .* the folder train alone with --data .*/train$",
+        ),
+        (
+            ("train/cats", "train/dogs", "valid/cats", "valid/dogs", "dogs"),
+            r"must have one layout, got 'dogs' both in train and beside it;",
+        ),
+        (
+            ("train/cats", "train/dogs", "valid/cats"),
+            r"must have the same classes in train and valid, got 'dogs' in train alone; put photos of it into valid/dogs, or take",
+        ),
+        (
+            ("train/cats", "valid/cats", "valid/dogs"),
+            r"must have the same classes in train and valid, got 'dogs' in valid alone; put photos of it into train/dogs, or take",
+        ),
+        (
+            (".",),
+            r"got photos that lie in no folder of a class; give each of two or more classes a folder, or set data\.labels to",
+        ),
+    ],
+)
+def test_a_layout_that_is_not_clear_is_refused_with_what_to_do(open_, photos, tmp_path, made, expected):
+    pictures = sorted(photos(train=6).rglob("*.jpg"))[:6]
+    root = tmp_path / "data"
+    for folder in made:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for picture in pictures:
+            shutil.copy(picture, root / folder)
+    with pytest.raises(DataError, match=expected) as refused:
+        open_("folder", root)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_path_without_its_folder_is_answered_with_the_folder(open_, tmp_path):
+    heap(tmp_path)
+    write(tmp_path, "path,label", "00.png,crow", "01.png,heron")
+    expected = r"labels\.csv:2: .*got '00\.png', which is not there .*; 'pictures/00\.png' is there, so name the folders on the way too$"
+    with pytest.raises(DataError, match=expected):
+        open_("folder", tmp_path, labels="labels.csv")
 
 
 def test_broken_photos_and_classes_that_are_too_small_are_named_as_in_other_layouts(open_, flat):

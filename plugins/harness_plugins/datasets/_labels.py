@@ -134,7 +134,7 @@ def _photos(root: Path, file: Path, rows: Sequence[_Row]) -> list[Photo]:
         got = "which is a folder" if _place(root, row.path).is_dir() else "which is not there"
         raise DataError(
             f"{file}:{row.line}: must be the path of a photo in {root}, got {row.path[:LONGEST]!r}, {got}{more}; "
-            "correct the path"
+            f"{_elsewhere(root, row.path) or 'correct the path'}"
         )
     return photos
 
@@ -148,3 +148,9 @@ def _place(root: Path, path: str) -> Path:
 def _absolute(path: Path) -> Path:
     """Return a path without ``..`` in it. Links are not followed, as photos may lie behind one."""
     return Path(os.path.normpath(path.absolute()))
+
+
+def _elsewhere(root: Path, path: str) -> str:
+    """Return where a file of this name lies in the folder, as advice; "" where there is none."""
+    places = sorted(found for found in root.rglob("*") if found.name == Path(path).name and found.is_file())
+    return f"'{places[0].relative_to(root).as_posix()}' is there, so name the folders on the way too" if places else ""

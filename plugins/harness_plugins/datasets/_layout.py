@@ -74,6 +74,8 @@ def what_is_there(root: Path) -> str:
     archives = sorted(path for path in root.iterdir() if path.suffix.lower() in (".zip", ".gz", ".tgz", ".tar"))
     if archives and not inside:
         return f"got {_named(archives)}; unpack it there"
+    if _has_photos(root):
+        return f"got photos that lie in no folder of a class; give each of two or more classes a folder, or {LABELS}"
     names = sorted(path for path in root.iterdir() if not is_rubbish(path.name))
     return f"got {_named(names) or 'nothing in it'}; name the folder that has them with --data DIR"
 

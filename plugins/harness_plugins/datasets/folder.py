@@ -46,6 +46,8 @@ def find_photos(root: Path, request: DataRequest) -> list[Photo]:
         raise DataError(f"{root}: must have {LAYOUT}, {what_is_there(root)}")
     classes = _classes(flat, request.skipped)
     _check_filled(flat, classes)
+    if flat != root:
+        _check_one_layout(root, flat.relative_to(root).as_posix(), classes)
     return _photos(root, classes, "train")
 
 
@@ -59,10 +61,15 @@ def _split_photos(root: Path, request: DataRequest) -> list[Photo]:
     names = {split: folder.relative_to(root).as_posix() for split, folder in folders.items()}
     _check_filled(folders["train"], train)
     _check_filled(folders[second], valid)
+    _check_one_layout(root, names["train"], train)
     if set(train) != set(valid):
         lonely = min(set(train) ^ set(valid))
-        two_folders = f"{names['train']} and {names[second]}"
-        raise DataError(f"{root}: must have the same classes in {two_folders}, got '{lonely}' in only one of them")
+        pair = (names["train"], names[second])
+        has, lacks = pair if lonely in train else pair[::-1]
+        raise DataError(
+            f"{root}: must have the same classes in {names['train']} and {names[second]}, got '{lonely}' in {has} alone; "
+            f"put photos of it into {lacks}/{lonely}, or take its folder out"
+        )
     if len(train) < 2:
         raise DataError(f"{folders['train']}: must have folders of two or more classes, got only '{min(train)}'")
     photos = _photos(root, train, "train") + _photos(root, valid, second)
@@ -80,12 +87,23 @@ def _labelled_test(root: Path, folder: Path, train: Classes, train_name: str, re
     if labelled != set(train):
         lonely = min(labelled ^ set(train))
         raise DataError(
-            f"{folder}: must have photos of the same classes as {train_name}, got '{lonely}' in only one of them; "
+            f"{folder}: must have photos of the same classes as {train_name}, got '{lonely}' in "
+            f"{train_name if lonely in train else folder.name} alone; "
             "name the folders alike, or move test elsewhere"
         )
     for file, reason in passed_over:
         request.skipped(file, reason)
     return _photos(root, test, "test")
+
+
+def _check_one_layout(root: Path, train: str, classes: Classes) -> None:
+    """Raise DataError where folders of the same classes lie beside the folder that is trained on: nobody knows which count."""
+    if beside := [path.name for path in folders_in(root) if path.name in classes]:
+        names = ", ".join(f"'{name}'" for name in beside[:4]) + (" ..." if len(beside) > 4 else "")
+        raise DataError(
+            f"{root}: must have one layout, got {names} both in {train} and beside it; move those beside it elsewhere, or "
+            f"name the folder {train} alone with --data {root / train}"
+        )
 
 
 def _check_filled(folder: Path, classes: Classes) -> None:
