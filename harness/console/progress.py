@@ -167,6 +167,11 @@ class Reporter:
             self._said_training = time.monotonic()
             self.say(words)
 
+    def training_ended(self) -> None:
+        """Take note that nothing more is trained, also where a time limit has left epochs out: their bar would stay."""
+        if self._phase == TRAINING:
+            self._phase = ""
+
     def preparing(self, what: str, done: int, total: int) -> None:
         """Say how far a phase (decoding, drawing, a probe) has come. Off a terminal the sign of life says it, and a line that it is over.
 

@@ -122,6 +122,7 @@ class Driver:
                 said=self._said,
             )
             loop.carry_out()
+            self.reporter.training_ended()
         if loop.taken:
             for line in outcome_lines.taken_over_lines(self.store.taken_over()):
                 self.reporter.say(line)

@@ -228,3 +228,12 @@ def test_on_a_terminal_what_is_not_counted_stands_beside_the_bar_and_the_trainin
     reporter.move("sgd", 4, 4)
     with reporter.during("making the reports"):
         assert (task.description, task.visible) == ("making the reports", True)
+
+
+def test_on_a_terminal_the_bar_of_a_training_that_a_limit_has_cut_short_does_not_stay(terminal):
+    reporter, _, task = terminal
+    reporter.move("sgd", 24, 384)
+    reporter.training_ended()
+    with reporter.during("making the reports"):
+        assert (task.description, task.total, task.visible) == ("making the reports", None, True)
+    assert not task.visible
