@@ -38,6 +38,7 @@ UNLIKE = "each arm may have an objective of its own (search.objective = free)"
 CHANGED = "what was registered has been changed since"
 ONE_SEARCH = "one search of each arm: no verdict about optimizers"
 NO_SENSITIVITY = "no assay sensitivity: the known-different arm was "
+MOST_NAMED = 3  # arms in a reason; further ones are counted
 LOST = 1  # replicates that an arm may have lost and still be called similar
 
 
@@ -183,9 +184,11 @@ def early_text(network: Network) -> str:
 
 
 def gate_text(examined: Examined, arms: Sequence[str]) -> str:
-    """Return which of these arms are not shown to be at a minimum: all of them."""
-    names = joined([examined.network.name_of(arm) for arm in arms])
-    return f"{names} {'is' if len(arms) == 1 else 'are'} not shown to be at a minimum"
+    """Return that these arms are not shown to be at a minimum; of many, how many further ones there are."""
+    named = [examined.network.name_of(arm) for arm in arms]
+    if len(named) > MOST_NAMED:
+        named = [*named[: MOST_NAMED - 1], f"{len(named) - MOST_NAMED + 1} other arms"]
+    return f"{joined(named)} {'is' if len(arms) == 1 else 'are'} not shown to be at a minimum"
 
 
 def _lost(examined: Examined, entry: Entry) -> dict[Label, str]:

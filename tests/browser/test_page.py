@@ -294,3 +294,29 @@ def test_nothing_is_wider_than_the_screen(plain: Path, hostile: Path, open_page:
     for path in (plain, hostile):
         page = open_page(path, width=width).page
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_head_of_a_long_board_is_repeated_on_paper(sixteen: Path, open_page: Any) -> None:
+    """Chromium leaves a button out, and any positioned box, where it paints a head again on the next page."""
+    page = open_page(sixteen).page
+    page.wait_for_selector("html[data-live]")
+    page.emulate_media(media="print")
+    found = page.evaluate(
+        """() => {
+          const style = (element) => getComputedStyle(element);
+          const board = document.querySelector("#leaderboard table.board");
+          const boxes = [...board.tHead.querySelectorAll("*")].filter((each) => each.closest("th") !== each);
+          const around = [];
+          for (let each = board; each !== document.body; each = each.parentElement) around.push(style(each).overflow);
+          return {
+            rows: board.tBodies[0].rows.length, head: style(board.tHead).display, around,
+            buttons: [...board.tHead.querySelectorAll("button")].map((each) => style(each).display),
+            positions: boxes.map((each) => style(each).display === "contents" ? "static" : style(each).position),
+          };
+        }"""
+    )
+    assert found["rows"] > 12
+    assert found["head"] == "table-header-group"
+    assert set(found["buttons"]) == {"contents"}
+    assert set(found["positions"]) <= {"static"}
+    assert set(found["around"]) == {"visible"}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 6  # of a confusion matrix; of more classes the worst confusions are listed
 MOST_CONFUSIONS = 8
+MOST_DISAGREED = 9  # photos in one row of the page; the table has more
 LEAST = 1e-12  # a probability below it counts as this, so that its loss has a number
 KINDS = {
     "correct": ("Most correct", "rightly predicted, the highest probability of the label"),
@@ -125,6 +126,8 @@ def _disagreed_photos(page: Page) -> list[dict[str, Any]]:
         return []
     tiles = []
     for _, rows in picks[picks["kind"] == "disagree"].groupby("rank", sort=True):
+        if len(tiles) == MOST_DISAGREED:
+            break
         dots: list[dict[str, Any]] = []
         for row in table_rows(rows):
             place, probability = f"{100 * row['given']:.1f}", numbers.percent(row["given"])

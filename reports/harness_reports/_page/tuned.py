@@ -12,11 +12,14 @@ from harness_reports._page._section import Page, Section
 from harness_reports._words.benchmark import comparison_length, first_search
 from harness_reports._words.ranges import Range, at_edge, read_range
 
+ONE_ROW = 3  # cards beside each other on the page; more of them begin folded
+
 
 def tuned(page: Page) -> dict[str, Any]:
     """Return a card per arm and the views of its search."""
     return {
         "arms": [_arm_card(page, arm) for arm in page.looks],
+        "folded": len(page.looks) > ONE_ROW,
         "searches": search_views(page.outcome, page.looks, page.views),
         "search_words": first_search(page.records),
         "epochs": comparison_length(page.records.meta.benchmark),
