@@ -298,10 +298,13 @@ def photos(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def set_by_latex() -> Callable[..., None]:
-    """Return a function that has LaTeX set a text in a folder; it skips the test where LaTeX or a package of it is missing."""
+def set_by_latex() -> Callable[..., str]:
+    """Return a function that has LaTeX set a text in a folder and returns its log.
 
-    def typeset(body: str, folder: Path, *packages: str, options: str = "") -> None:
+    It skips the test where LaTeX or a package of it is missing.
+    """
+
+    def typeset(body: str, folder: Path, *packages: str, options: str = "") -> str:
         if not shutil.which("pdflatex"):
             pytest.skip("pdflatex is not installed here; TeX Live has it")
         for package in packages:
@@ -314,5 +317,6 @@ def set_by_latex() -> Callable[..., None]:
         command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
         made = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
         assert made.returncode == 0, made.stdout[-2000:]
+        return (folder / "page.log").read_text(encoding="utf-8", errors="replace")
 
     return typeset

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import Blocked, PluginFiles, RunFolder
-from harness.console.escaping import say_lines
+from harness.console.escaping import say_begun, say_lines
 
 
 def command(
@@ -16,10 +16,19 @@ def command(
     format_: Annotated[
         str, typer.Option("--format", metavar="NAMES", help="pdf, pgf or svg; several with commas between.")
     ] = "pdf",
-    columns: Annotated[int, typer.Option(metavar="1|2", help="Columns of the paper that a figure is wide.")] = 1,
+    columns: Annotated[
+        int | None,
+        typer.Option(metavar="1|2", help="Columns of the paper that a figure is wide; 1 where nothing is said."),
+    ] = None,
+    width: Annotated[
+        str | None, typer.Option(metavar="WIDTH", help="How wide a figure is, such as 3.25in, 82mm or 234.9pt.")
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="NAME", help="Only this figure; may be given again.")
     ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Print the names of the figures and what they show, and write nothing.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="A folder of its own; by default RUN-figures in this one.")
     ] = None,
@@ -30,10 +39,14 @@ def command(
 
     They are vectors with their fonts in them, as wide as one column or as two. What each shows stands in captions.txt.
     """
+    say_begun(f"figures of {folder}")
     from harness.plugin.discovery import discover
-    from harness.results.paper import default_folder, write_figures
+    from harness.results.paper import FigureRequest, default_folder, list_figures, write_figures
 
-    formats = list(dict.fromkeys(name.strip() for name in format_.split(",") if name.strip()))
     registry = discover(plugin or [], block or [])
-    written = write_figures(folder, out or default_folder(folder), formats, columns, registry, only or ())
-    say_lines(map(str, written))
+    if listed:
+        say_lines(list_figures(folder, registry))
+        return
+    formats = tuple(dict.fromkeys(name.strip() for name in format_.split(",") if name.strip()))
+    request = FigureRequest(formats, columns, width, tuple(only or ()))
+    say_lines(map(str, write_figures(folder, out or default_folder(folder), request, registry)))

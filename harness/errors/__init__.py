@@ -205,11 +205,20 @@ def did_you_mean(name: str, known: Iterable[str], listed: bool = False) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known name that is most like a name, however they are capitalized; "" where none is."""
+    return next(iter(near_names(name, known)), "")
+
+
+def near_names(name: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """Return the known names that are most like a name, however they are capitalized, the nearest first.
+
+    >>> near_names("adm", ["sgd", "adam", "adamw"], most=3)
+    ['adam', 'adamw']
+    """
     by_letters: dict[str, str] = {}
     for candidate in known:
         by_letters.setdefault(candidate.casefold(), candidate)
-    near = difflib.get_close_matches(name[:LONGEST_VALUE].casefold(), by_letters, n=1, cutoff=0.6)
-    return by_letters[near[0]] if near else ""
+    near = difflib.get_close_matches(name[:LONGEST_VALUE].casefold(), by_letters, n=most, cutoff=0.6)
+    return [by_letters[letters] for letters in near]
 
 
 def message_of(error: BaseException) -> str:

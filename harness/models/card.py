@@ -8,6 +8,7 @@ Mitchell et al. 2019, Model Cards for Model Reporting, arXiv:1810.03993.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -102,8 +103,8 @@ def _data_text(model: Mapping[str, Any]) -> str:
 def _training_text(model: Mapping[str, Any]) -> str:
     train, search, recipe = model["benchmark"]["train"], model["benchmark"]["search"], model["recipe"]
     chosen = {**recipe["optimizer"], **{f"schedule.{key}": value for key, value in recipe["scheduler"].items()}}
-    tuned = ", ".join(f"{key} = {setting(value)}" for key, value in chosen.items() if key not in model["pinned"])
-    pinned = ", ".join(f"{key} = {setting(value)}" for key, value in chosen.items() if key in model["pinned"])
+    tuned = ", ".join(f"{key} = {_value_text(value)}" for key, value in chosen.items() if key not in model["pinned"])
+    pinned = ", ".join(f"{key} = {_value_text(value)}" for key, value in chosen.items() if key in model["pinned"])
     budget = counted(search["trials"], "trial")
     if search["unit"] != "trials":
         budget = f"{search['budget']:g} {search['unit']} of training"
@@ -117,11 +118,8 @@ def _training_text(model: Mapping[str, Any]) -> str:
         *([("set by the benchmark", pinned)] if pinned else []),
         ("found by", f"{budget}, sampler {search['sampler']}, on the tune split"),
         ("epochs", recipe["epochs"]),
-        ("batch size", f"{recipe['batch_size']} (at most all photos)"),
-        (
-            "L2",
-            f"{recipe['l2']} on {'all weights' if recipe['l2_on'] == 'all' else 'all weights that are not scale-free'}",
-        ),
+        ("batch size", _batch_text(model)),
+        ("L2", _l2_text(recipe)),
         (
             "weights of the classes in the loss",
             ", ".join(f"{weight:.4g}" for weight in recipe["class_weights"]) or "all 1",
@@ -134,6 +132,32 @@ def _training_text(model: Mapping[str, Any]) -> str:
     return _markdown_table(("", ""), rows)
 
 
+def _value_text(value: Any) -> str:
+    """Return the value of a hyperparameter as a person writes it: ``1e-7``, ``0.9, 0.999``, ``true``, ``none``.
+
+    >>> _value_text(1e-07), _value_text([0.9, 0.999]), _value_text(None)
+    ('1e-7', '0.9, 0.999', 'none')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value_text, value))
+    return re.sub(r"e([+-])0+(?=\d)", r"e\1", setting(value)) if isinstance(value, float) else setting(value)
+
+
+def _l2_text(recipe: Mapping[str, Any]) -> str:
+    """Return the L2 of the objective, and the weights that it is on."""
+    on = "all weights" if recipe["l2_on"] == "all" else "all weights that are not scale-free"
+    return f"{_value_text(recipe['l2'])} on {on}" if recipe["l2"] else "none"
+
+
+def _batch_text(model: Mapping[str, Any]) -> str:
+    """Return the number of photos in a step; where that is all of them, it says so."""
+    size, refit = int(model["recipe"]["batch_size"]), model["refit"]
+    examples = int(refit["examples"] if refit else model["data"]["counts"]["train"])
+    return f"full batch ({examples:,} examples)" if size >= examples else f"{size:,}"
+
+
 def _stage_rows(model: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return the rows that fine-tuning adds to a recipe; none in another regime."""
     recipe = model["recipe"]
@@ -141,7 +165,7 @@ def _stage_rows(model: Mapping[str, Any]) -> list[tuple[str, Any]]:
         return []
     return [
         ("epochs of the head alone, of these", recipe.get("head_epochs", 0)),
-        ("layer factor", setting(recipe.get("layer_factor", 1.0))),
+        ("layer factor", _value_text(recipe.get("layer_factor", 1.0))),
         ("batch norm", recipe.get("batch_norm", "train")),
     ]
 

@@ -86,6 +86,19 @@ answer = probabilities("photo.jpg")  # the path of your photo
 print(classes[answer.argmax()], f"{{answer.max():.1%}}")  # the most probable class, such as: {example} 97.3%
 """
 
+# timm imports torchvision, which fails where it was built for another torch. timm's models need none of its operators.
+TIMM = """\
+try:
+    import timm  # pip install timm
+except RuntimeError:  # torchvision was built for another torch: register none of its operators, which the model does not need
+    import sys
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("timm", "torchvision")]:
+        del sys.modules[name]
+    register, torch.library.register_fake = torch.library.register_fake, lambda *_, **__: lambda function: function
+    import timm
+    torch.library.register_fake = register
+"""
+
 ONNX_CODE = """\
 import onnxruntime
 
@@ -116,7 +129,7 @@ def _without_harness(model: Mapping[str, Any]) -> str:
             "backbone.eval()",
         ]
     if any("timm." in text for text in plain.values()):
-        build.insert(0, "import timm  # pip install timm\n")
+        build.insert(0, TIMM)
     code = CODE.format(
         build="\n".join(build),
         least=2 * looks["scaled"],

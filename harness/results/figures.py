@@ -47,7 +47,8 @@ class Figures(Mapping[str, "Figure"]):
         out: str | Path | None = None,
         names: Iterable[str] = (),
         formats: Iterable[str] = ("pdf",),
-        columns: int = 1,
+        columns: int | None = None,
+        width: str | None = None,
     ) -> list[Path]:
         """Write the figures as files for a paper, as ``harness figures`` does; return the files.
 
@@ -55,10 +56,11 @@ class Figures(Mapping[str, "Figure"]):
             out: A new folder, or one with figures that are written again; RUN-figures where it is None.
             names: Only these figures; all where none is named.
             formats: "pdf", "pgf" or "svg", or several of them.
-            columns: Of the paper, 1 or 2: how wide a figure is.
+            columns: Of the paper, 1 or 2: how wide a figure is; 1 where nothing is said.
+            width: How wide a figure is, such as "3.25in", "82mm" or "234.9pt", in the place of columns.
 
         Raises:
-            HarnessError: A name or a format is unknown, or ``out`` has other files in it.
+            HarnessError: A name, a format or a width is unknown, or ``out`` has other files in it.
         """
         folder = self._results.records.folder
         place = paper.default_folder(folder) if out is None else arguments.path("out", out)
@@ -66,9 +68,11 @@ class Figures(Mapping[str, "Figure"]):
         wanted = [
             arguments.text("formats", name) for name in arguments.items("formats", formats, "names of formats", 1)
         ]
-        columns = arguments.whole("columns", columns, 1, 2)
-        with for_python():
-            return paper.save_figures(self._drawn, folder, place, wanted, columns, chosen)
+        columns = None if columns is None else arguments.whole("columns", columns, 1, 2)
+        width = None if width is None else arguments.text("width", width)
+        request = paper.FigureRequest(wanted, columns, width, chosen)
+        with for_python({f"{paper.LISTING} names": "list(run.figures) names"}):
+            return paper.save_figures(self._drawn, folder, place, request)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._drawn)

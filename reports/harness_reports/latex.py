@@ -2,29 +2,31 @@ r"""The results as LaTeX tables for a paper: ``\input{report.tex}``, with ``\use
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import Records, Report, Results, hookimpl, latex_text, numbers
-from harness.verdict.protocol import FACETS
+from harness.verdict.protocol import FACETS, standing_protocol
 from harness_reports._words import alarms, constant
-from harness_reports._words.benchmark import search_budget, split_sizes
+from harness_reports._words.benchmark import comparison_length, first_search, search_budget, split_sizes
 from harness_reports._words.columns import shown_metrics
-from harness_reports._words.coverage import draws_of, sampled_examples
+from harness_reports._words.coverage import ends, sampled_examples
 from harness_reports._words.doubts import doubts, gravest
 from harness_reports._words.headline import headline
 from harness_reports._words.latex import escaped_number, floating_table
+from harness_reports._words.latex_layout import BREAK
 from harness_reports._words.names import capitalized, metric_title, shared_parts, title_with_unit
 from harness_reports._words.notices import fairness_notes
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.power import level_sentence
 from harness_reports._words.statements import statements
-from harness_reports._words.table_note import verdict_note
+from harness_reports._words.table_note import DIGITS, verdict_note
 from harness_reports._words.times import time_sentence
 from harness_reports._words.work import ABOUT, HEADS, work_rows
 
-MOST_METRICS = 4  # columns of the leaderboard, so that it fits on a page
+MOST_METRICS = 4  # columns of the leaderboard, so that its letters are not too small
 DOUBTS = "Why you might doubt this, the gravest first:"
 
 
@@ -106,21 +108,29 @@ def _leaderboard_caption(outcome: Outcome, metrics: Sequence[str], rows: Sequenc
     """Return what the leaderboard shows, how the arms were tuned and trained, and what its intervals cover."""
     records = outcome.records
     benchmark, shared = records.meta.benchmark, shared_parts(records)
-    epochs = numbers.counted(benchmark["compare"]["epochs"], "epoch")
+    epochs = comparison_length(benchmark)
     caption = (
-        f"{capitalized(metric_title(metrics[0]))} of {records.name}: mean [95 % interval] over {draws_of(rows)}, {epochs}, tuned by "
+        f"{capitalized(metric_title(metrics[0]))} of {records.name}: mean [95 % interval] over {_draws(records)}, {epochs} each, tuned by "
         f"{search_budget(benchmark['search'])} per arm and replicate; {split_sizes(records)} examples{f'; {shared}' if shared else ''}."
     )
     if examples := sorted({sampled_examples(row["covers"]) for row in rows} - {""}):
         caption += (
             f" Where all seeds are equal, the interval is that of a proportion of the {numbers.joined(examples)}."
         )
-    caption += f" {text}" if (text := level_sentence(outcome)) else ""
+    caption += f" {text}" if (text := level_sentence(outcome, named=False)) else ""
     if "seconds" in metrics:
         caption += f" {text}" if (text := time_sentence(outcome)) else ""
     if any(map(_equal_seeds, rows)):
         caption += " [--]: all seeds are equal, which gives no interval of a metric that is no proportion of examples."
-    return caption
+    registered = standing_protocol(records.meta)
+    return f"{caption} Protocol {registered.protocol.hash[:DIGITS]}." if registered else caption
+
+
+def _draws(records: Records) -> str:
+    """Return what the means are over: "6 replicates of 2 seeds", "8 seeds"."""
+    seeds = numbers.counted(int(records.meta.benchmark["compare"]["seeds"]), "seed")
+    replicates = records.meta.planned_replicates
+    return seeds if replicates == 1 else f"{numbers.counted(replicates, 'replicate')} of {seeds}"
 
 
 def _note_below(records: Records) -> str:
@@ -133,10 +143,13 @@ def _note_below(records: Records) -> str:
 def _mean_cell(row: Mapping[str, Any]) -> str:
     """Return ``97.97 [97.51, 98.43]``; ``80.56 [--]`` where equal seeds give no interval."""
     unit, width = row["unit"], row["high"] - row["low"]
-    mean = escaped_number(numbers.plain(row["mean"], unit, width))
     if width == width:
-        return f"{mean} {_interval_text(row['low'], row['high'], unit)}"
-    return rf"{mean} {{\footnotesize[--]}}" if _equal_seeds(row) else mean
+        if not ends(row["low"], row["high"], unit):
+            width = math.nan  # however many digits are written, the ends read alike
+        mean = escaped_number(numbers.plain(row["mean"], unit, width))
+        return f"{mean}{BREAK}{_interval_text(row['low'], row['high'], unit, width)}"
+    mean = escaped_number(numbers.plain(row["mean"], unit))
+    return rf"{mean}{BREAK}{{\footnotesize[--]}}" if _equal_seeds(row) else mean
 
 
 def _equal_seeds(row: Mapping[str, Any]) -> bool:
@@ -144,9 +157,10 @@ def _equal_seeds(row: Mapping[str, Any]) -> bool:
     return bool(row["n"] > 1 and row["low"] != row["low"] and row["sd"] == row["sd"])
 
 
-def _interval_text(low: float, high: float, unit: str) -> str:
-    ends = [escaped_number(numbers.plain(end, unit, high - low)) for end in (low, high)]
-    return rf"{{\footnotesize[{ends[0]}, {ends[1]}]}}"
+def _interval_text(low: float, high: float, unit: str, width: float) -> str:
+    """Return both ends of an interval, with the digits that its width asks for."""
+    first, last = (escaped_number(numbers.plain(end, unit, width)) for end in (low, high))
+    return rf"{{\footnotesize[{first}, {last}]}}"
 
 
 # --- the other tables ----------------------------------------------------------------------------------------
@@ -164,7 +178,7 @@ def _lead_table(outcome: Outcome) -> str:
         f"How far behind {outcome.labels[leads[0]['best']]}, the best, in {metric_title(leads[0]['metric'])}; "
         f"95 % intervals, each on its own, over {covers}. Detectable: found four times in five."
     )
-    heads = ["arm", title_with_unit("behind", unit), "95 % interval", "detectable"]
+    heads = ["arm", title_with_unit("behind", unit), "95 % interval", title_with_unit("detectable", unit)]
     return floating_table(
         latex_text(caption), _table_label(outcome.records, "leads"), list(map(latex_text, heads)), "lrrr", lines
     )
@@ -177,10 +191,10 @@ def _lead_line(outcome: Outcome, lead: Mapping[str, Any]) -> list[str]:
     return [
         f"{latex_text(outcome.labels[lead['arm']])}{f' ({alarms.LABEL})' if doubted else ''}",
         escaped_number(numbers.plain(lead["lead"], unit)),
-        _interval_text(lead["low"], lead["high"], unit)
+        _interval_text(lead["low"], lead["high"], unit, lead["high"] - lead["low"])
         if lead["low"] == lead["low"]
         else escaped_number(numbers.NOTHING),
-        escaped_number(numbers.difference(lead["detectable"], unit) if detectable else numbers.NOTHING),
+        escaped_number(numbers.plain(lead["detectable"], unit) if detectable else numbers.NOTHING),
     ]
 
 
@@ -189,16 +203,18 @@ def _tuned_table(outcome: Outcome) -> str:
     records, lines = outcome.records, []
     for row in records.arms.to_dict("records"):
         if row["tuned_params"]:
-            score = outcome.searched.text(float(row["tuned_value"]))
+            score = numbers.plain(float(row["tuned_value"]), outcome.searched.unit)
             label, params = latex_text(outcome.labels[row["arm"]]), _params_in_line(row["tuned_params"])
             lines.append([label, params, escaped_number(score)])
     if not lines:
         return ""
     caption = (
-        f"Tuned hyperparameters of {records.name}, and the {outcome.trial_title} of the trials that they come from."
+        f"Hyperparameters of {records.name} that {first_search(records)} chose, and the {outcome.trial_title} of the trials that "
+        "they come from."
     )
-    heads = [latex_text(head) for head in ("arm", "hyperparameters", outcome.trial_title)]
-    return floating_table(latex_text(caption), _table_label(records, "tuned"), heads, r"lp{0.55\linewidth}r", lines)
+    score_head = title_with_unit(outcome.trial_title, outcome.searched.unit)
+    heads = [latex_text(head) for head in ("arm", "hyperparameters", score_head)]
+    return floating_table(latex_text(caption), _table_label(records, "tuned"), heads, "lpr", lines)
 
 
 def _params_in_line(params: Mapping[str, Any]) -> str:
@@ -214,7 +230,7 @@ def _alarm_table(outcome: Outcome) -> str:
     lines = [[latex_text(outcome.labels[arm]), latex_text(numbers.joined(reasons))] for arm, reasons in doubts.items()]
     caption = latex_text(f"Arms of {outcome.records.name} that are {alarms.LABEL}, not worse.")
     label = _table_label(outcome.records, "alarms")
-    return floating_table(caption, label, ["arm", "because"], r"lp{0.7\linewidth}", lines)
+    return floating_table(caption, label, ["arm", "because"], "lp", lines)
 
 
 def _verdict_table(outcome: Outcome) -> str:
@@ -222,17 +238,18 @@ def _verdict_table(outcome: Outcome) -> str:
     verdict = statements(outcome.results)
     if not verdict:
         return ""
-    lines, comments = [], ["The verdict, and why no word is stronger:"]
-    for network in verdict:
-        cells = [network.network, network.with_regime, *network.facets, network.power]
-        lines.append([latex_text(cell) for cell in cells])
-        comments += [f"{network.network}: {line}" for line in network.reasons]
+    comments = ["The verdict, and why no word is stronger:"]
+    comments += [f"{network.network}: {line}" for network in verdict for line in network.reasons]
+    words = [("verdict", *(network.with_regime for network in verdict))]
+    words += zip(FACETS, *(network.facets for network in verdict), strict=True)
+    words += [("power", *(network.power for network in verdict))]
+    lines = [list(map(latex_text, row)) for row in words]
     caption = (
-        f"Do the arms of {outcome.records.name} reach almost the same minima? "
+        f"Do the arms of {outcome.records.name} reach almost the same minima? The verdict, and the word of each of its facets. "
         "Power: the probability that identical arms would have been found similar."
     )
-    heads = ["network", "verdict", *FACETS, "power"]
-    columns = f"{'l' * (len(heads) - 1)}r"
+    heads = ["", *(latex_text(network.network) for network in verdict)]
+    columns = "l" * len(heads)
     table = floating_table(
         latex_text(caption), _table_label(outcome.records, "verdict"), heads, columns, lines, latex_text(verdict_note(outcome))
     )  # fmt: skip

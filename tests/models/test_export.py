@@ -6,6 +6,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -238,6 +240,35 @@ def test_the_code_in_the_card_predicts_what_harness_predict_writes(
     assert np.ptp(expected) > 1e-4
 
 
+MISMATCH = """
+import torch
+register = torch.library.register_fake
+def refused(name, *rest, **more):  # as where torchvision was built for another torch
+    if str(name).startswith("torchvision::"):
+        raise RuntimeError(f"operator {name} does not exist")
+    return register(name, *rest, **more)
+torch.library.register_fake = refused
+"""
+
+
+@pytest.mark.parametrize("regime", ["features", "scratch"])
+def test_the_card_s_code_works_in_a_process_of_its_own_where_torchvision_does_not_fit_torch(
+    followed, finished, large, place, tmp_path, regime
+):
+    run_folder, photos = (finished(regime), place) if regime == "scratch" else (followed(regime), large)
+    out, _ = export(ExportRequest(run_folder, tmp_path / "model"), QUIET)
+    (dogs, *_) = predicted(out, photos / "photos", tmp_path / "a.csv")
+    (code,) = codes_of(out)
+    first = min((photos / "photos").iterdir(), key=lambda file: int(file.stem))
+    shutil.copy(first, out / "photo.jpg")
+    command = [sys.executable, "-I", "-W", "ignore", "-c", f"{MISMATCH}\n{code}"]
+    made = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    chosen, percent = made.stdout.split()
+    assert chosen == ("dogs" if dogs > 0.5 else "cats")
+    assert float(percent.removesuffix("%")) == pytest.approx(100 * max(dogs, 1 - dogs), abs=0.06)
+
+
 def test_the_sentence_in_the_card_is_enough_for_the_same_labels(followed, large, tmp_path):
     """Scaled as a whole and cut then, in timm's way, with the numbers of the card; only rounding differs."""
     import timm
@@ -271,10 +302,10 @@ def test_the_sentence_in_the_card_is_enough_for_the_same_labels(followed, large,
 def test_the_recipe_in_the_card_is_the_one_that_trained_the_model(followed, tmp_path):
     penalised = "on all weights that are not scale-free"
     for regime, values in {
-        "features": {"epochs": "7", "batch size": "1000 (at most all photos)", "L2": f"0.25 {penalised}"},
+        "features": {"epochs": "7", "batch size": "full batch (12 examples)", "L2": f"0.25 {penalised}"},
         "finetune": {
             "epochs": "2",
-            "batch size": "8 (at most all photos)",
+            "batch size": "8",
             "L2": f"0.0005 {penalised}",
             "batch norm": "train",
         },

@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 from harness_reports import latex
 from harness_reports._words.latex import escaped_number, floating_table
+from harness_reports._words.latex_layout import SIZES, width_of
 
 from harness import Results, latex_text
 from harness.benchmark.sections.verdict import VerdictSection
 
 HOSTILE = ["<script>", "a\\b{c}$d$", "x_y^z~%#&", '"quoted" [opt]', "*star", "x" * 300, "emoji \U0001f600 ü", "--"]
+MANY = ["pytorch_optimizer:ScheduleFreeAdamW", "sam(torch:Adam)", "lookahead(schedulefree)", "sgd"]
 VERDICT = {
     "hash": "ab", "registered": "before the comparison", "scope": "network", "regime": "scratch", "network": "lesson_cnn",
     "statement": "value only", "exploratory": True, "power": 0.43, "reasons": "few replicates",
@@ -46,10 +48,11 @@ def test_tables_have_the_numbers_of_the_leaderboard(make_records: Any, analysed:
     text = latex.render(results)
     board = results.tables["leaderboard"]
     best = board[board["metric"] == "test_accuracy"].iloc[0]
-    assert (
-        f"  sgd & 8 & {100 * best['mean']:.2f} {{\\footnotesize[{100 * best['low']:.2f}, {100 * best['high']:.2f}]}}"
-        in text
-    )
+    first = next(i for i, row in enumerate(rows(text)) if [cell.strip() for cell in row[:2]] == ["sgd", "8"])
+    mean, below = (rows(text)[i][2].strip() for i in (first, first + 1))
+    assert mean == f"{100 * best['mean']:.2f}"
+    assert below == f"{{\\footnotesize[{100 * best['low']:.2f}, {100 * best['high']:.2f}]}}"
+    assert "mean {[}95 \\% interval{]} over 8 seeds, 12 epochs each, tuned by 12 trials per arm" in text
     assert text.count(r"\begin{table") == text.count(r"\end{table") == 3  # leaderboard, leads, tuned
     assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 3
     assert r"\label{tab:made-up-leaderboard}" in text
@@ -80,7 +83,8 @@ def test_every_special_letter_is_escaped() -> None:
     assert latex_text("\\{}") == r"\textbackslash{}\{\}"
     assert latex_text("a\n\tb\x00c") == "a b c"
     assert escaped_number("-0.50") == "$-$0.50"
-    assert escaped_number("1e-05") == "1e{-}05"
+    assert escaped_number("1e-05") == "$10^{-5}$"
+    assert escaped_number("1.25e-10") == r"$1.25\times 10^{-10}$"
 
 
 @pytest.fixture
@@ -101,13 +105,17 @@ def judged(make_records: Any, analysed: Any) -> Any:
 
 def test_a_verdict_is_a_table_of_facets_and_its_doubts_are_not_set(judged: Any) -> None:
     text = latex.render(judged())
-    assert r"lesson\_cnn & value only (scratch) & similar & different & inconclusive" in text
+    words = [[cell.strip() for cell in row] for row in rows(text)]
+    assert words[:5] == [
+        ["", r"lesson\_cnn"], ["verdict", "value only (scratch)"], ["loss", "similar"],
+        ["function", "different"], ["representation", "inconclusive"],
+    ]  # fmt: skip
     assert r"43~\%" in text
-    comments, _, table = text[text.index("% The verdict,") :].partition(r"\begin{table*}")
+    comments, _, table = text[text.index("% The verdict,") :].partition(r"\begin{table}")
     assert comments.splitlines()[1:] == ["% lesson_cnn: few replicates"]
     head = text.partition("\n\n")[0].splitlines()
     assert "% - adam lost 1 of 3 replicates." in head[head.index(f"% {latex.DOUBTS}") :]
-    assert "lost 1 of 3" not in table.partition(r"\end{table*}")[0]
+    assert "lost 1 of 3" not in table.partition(r"\end{table}")[0]
 
 
 def test_the_note_below_a_verdict_says_what_was_compared_and_by_which_rules(judged: Any) -> None:
@@ -140,12 +148,55 @@ def test_without_analyses_there_are_still_the_tuned_parameters(make_records: Any
     assert "lr~" in text
 
 
-@pytest.mark.parametrize("options", ["", "twocolumn"])
-def test_latex_sets_it(
+@pytest.mark.parametrize("options", ["", "twocolumn", "twocolumn,a4paper"])
+def test_latex_sets_it_and_no_table_is_too_wide(
     judged: Any, make_records: Any, analysed: Any, tmp_path: Any, set_by_latex: Any, options: str
 ) -> None:
+    many = latex.render(analysed(make_records(MANY, seeds=2, networks=["mobilenetv2_100+linear", "mlp"])))
     hostile = latex.render(analysed(make_records(HOSTILE, seeds=2)))
-    set_by_latex(f"{latex.render(judged())}\n{hostile}", tmp_path, "booktabs", options=options)
+    log = set_by_latex(f"{latex.render(judged())}\n{many}\n{hostile}", tmp_path, "booktabs", options=options)
+    assert "Overfull" not in log
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 8])
+@pytest.mark.parametrize("names", [["sgd", "adam"], MANY, HOSTILE])
+def test_no_table_is_wider_than_a_paper_as_far_as_its_letters_tell(
+    names: list[str], seeds: int, make_records: Any, analysed: Any
+) -> None:
+    """Without LaTeX: the widths of Computer Modern's letters, the space between columns, and what may be folded."""
+    text = latex.render(analysed(make_records(names, seeds=seeds)))
+    tables = re.findall(
+        r"\\begin\{table(\*?)\}.*?\\centering(\S*)\n.*?\\begin\{tabular\}(.*?)\\end\{tabular\}", text, re.DOTALL
+    )
+    assert len(tables) >= 2
+    for star, command, tabular in tables:
+        (size,) = [
+            size
+            for size in SIZES
+            if (size.environment == f"table{star}") and size.command == command.partition(r"\setlength")[0]
+        ]
+        spec = re.findall(r"p\{[^}]*\}|[lr]", tabular.splitlines()[0].replace("@{}", ""))
+        cells = list(zip(*rows(rf"\toprule{tabular.partition('toprule')[2]}"), strict=True))
+        fixed = [
+            max(width_of(cell.strip()) for cell in column)
+            for kind, column in zip(spec, cells, strict=True)
+            if kind in "lr"
+        ]
+        folded = [float(em) for em in re.findall(r"p\{([\d.]+)em\}", "".join(spec))]
+        assert size.em * sum([*fixed, *folded]) + 2 * size.gap * (len(spec) - 1) <= size.width
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        ("abcdefghijklmnopqrstuvwxyz", 127.6),
+        ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 187.4),
+        ("0123456789", 50.0),
+        ("[97.51, 98.43]", 56.7),
+    ],
+)
+def test_widths_are_those_of_computer_modern_or_a_little_more(text: str, points: float) -> None:
+    assert points <= 10 * width_of(text) <= 1.12 * points
 
 
 def test_a_table_may_have_a_note() -> None:

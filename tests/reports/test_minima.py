@@ -445,3 +445,14 @@ def test_contours_stand_at_round_losses():
     assert all(1 < level < 2 for level in plane.levels(np.array([1.0, 2.0])))
     assert plane.levels(np.array([-1.0, 1.0]))
     assert plane.levels(np.array([1.0, 1.0])) == []
+
+
+def test_the_rows_of_a_figure_name_what_its_arms_differ_in():
+    def names(*labels):
+        looks = arm_looks({label: label for label in labels})
+        table = pd.DataFrame({"arm": list(labels), "kind": "arm", "of": list(labels)})
+        return [sign.short for sign in signs(table, looks).values()]
+
+    assert names("lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine") == ["sgd/cosine", "adam/cosine"]
+    assert names("sgd", "adam") == ["sgd", "adam"]
+    assert names("mlp/sgd") == ["mlp/sgd"]

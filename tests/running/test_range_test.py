@@ -370,7 +370,7 @@ def test_a_picture_of_the_same_tests_has_the_same_bytes(tmp_path, name, head):
     assert pictures[0].startswith(head)
 
 
-@pytest.mark.parametrize(("columns", "inches"), [(1, 3.35), (2, 6.9)])
+@pytest.mark.parametrize(("columns", "inches"), [(1, 3.05), (2, 6.25)])
 def test_a_picture_for_a_paper_is_as_wide_as_its_columns(tmp_path, columns, inches):
     losses = basin(-3, 0)
     curve = Curve(RATES, losses, smooth(RATES, losses), diverged=True)

@@ -14,13 +14,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.console.latex import latex_text
-from harness.errors import BenchmarkError
+from harness.errors import BenchmarkError, shown
 from harness.records import files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INCHES = {1: 3.35, 2: 6.9}  # by columns of a paper: 85 mm and 175 mm, as most journals and conferences have them
+# By columns of a paper. They fit the class article on A4 paper (221 and 452 points of TeX), and so also on letter paper (229.5 and 469),
+# and the classes of ICML (234.9 and 487.8) and IEEE (252 and 516).
+INCHES = {1: 3.05, 2: 6.25}
+UNITS = {
+    "in": 1.0,
+    "cm": 1 / 2.54,
+    "mm": 1 / 25.4,
+    "pt": 1 / 72.27,
+}  # inches; a point is one of TeX, as \columnwidth is given
+NARROWEST, WIDEST = 2.0, 20.0  # inches; in less there is no room for the letters
+_LENGTH = re.compile(rf"([0-9]{{1,6}}(?:\.[0-9]{{1,9}})?) ?({'|'.join(UNITS)})")
+
+
+def inches_of(width: str, option: str) -> float:
+    """Return a width such as "3.25in", "82mm" or "234.9pt" in inches; raises BenchmarkError for what is none.
+
+    >>> inches_of("7.62cm", "--width")
+    3.0
+    """
+    found = _LENGTH.fullmatch(width)
+    inches = float(found[1]) * UNITS[found[2]] if found else 0.0
+    if not NARROWEST <= inches <= WIDEST:
+        raise BenchmarkError(
+            f"{option}: must be a width from {NARROWEST:g}in to {WIDEST:g}in, such as 3.25in, 82mm or 234.9pt, got {shown(width)}; "
+            "\\the\\columnwidth in a paper prints it"
+        )
+    return inches
 
 
 def check_picture(file: Path, option: str) -> None:

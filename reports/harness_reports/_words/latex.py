@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness import latex_text
-
-NARROW = 3  # columns of a table that fits one column of a paper
+from harness_reports._words.latex_layout import USUAL_GAP, fitting
 
 
 def escaped_number(text: object) -> str:
-    """Return a number of a report with its minus sign as mathematics has it."""
+    """Return a number of a report with its minus sign and its power of ten as mathematics has them."""
+    if power := re.fullmatch(r"(\d+(?:\.\d+)?)e([+-])0*(\d+)", str(text)):
+        digits, sign, exponent = power.groups()
+        factor = "" if digits == "1" else rf"{digits}\times "
+        return f"${factor}10^{{{sign.strip('+')}{exponent}}}$"
     shown = latex_text(text)
     return f"$-${shown.removeprefix('{-}')}" if shown.startswith("{-}") else shown
 
@@ -18,27 +22,34 @@ def escaped_number(text: object) -> str:
 def floating_table(
     caption: str, label: str, heads: Sequence[str], columns: str, rows: Sequence[Sequence[str]], note: str = ""
 ) -> str:
-    """Return a floating table with booktabs rules; ``heads`` and cells are LaTeX, ``label`` is letters and hyphens.
+    """Return a floating table with booktabs rules that fits a column of a paper, or else its page.
 
-    A table of many columns goes over both columns of a paper that has two, in smaller letters.
+    Args:
+        caption: What the table shows, as LaTeX.
+        label: Letters and hyphens.
+        heads: The heads of the columns, as LaTeX.
+        columns: A letter for each column: "l", "r", or "p" for a text that takes the width that the others leave.
+        rows: The cells, as LaTeX. One with a ``BREAK`` of ``latex_layout`` may go on below.
+        note: What stands below the table.
     """
-    wide = len(heads) > NARROW
-    environment, size = ("table*", r"\small") if wide else ("table", "")
-    body = [f"  {' & '.join(row)} \\\\" for row in rows]
+    layout = fitting(heads, columns, rows)
+    size = layout.size
+    gap = "" if size.gap == USUAL_GAP else rf"\setlength{{\tabcolsep}}{{{size.gap:g}pt}}"
+    heads_above, body = ([f"  {' & '.join(row)} \\\\" for row in part] for part in (layout.heads, layout.rows))
     return "\n".join(
         [
-            rf"\begin{{{environment}}}[htbp]",
-            rf"\centering{size}",
+            rf"\begin{{{size.environment}}}[htbp]",
+            rf"\centering{size.command}{gap}",
             rf"\caption{{{caption}}}",
             rf"\label{{tab:{label}}}",
-            rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
+            rf"\begin{{tabular}}{{@{{}}{layout.columns}@{{}}}}",
             r"\toprule",
-            f"  {' & '.join(heads)} \\\\",
+            *heads_above,
             r"\midrule",
             *body,
             r"\bottomrule",
             r"\end{tabular}",
             *([rf"\par\smallskip{{\footnotesize {note}}}"] if note else []),
-            rf"\end{{{environment}}}",
+            rf"\end{{{size.environment}}}",
         ]
     )

@@ -34,17 +34,22 @@ def widest_tie(leads: Sequence[Row]) -> Row | None:
     return max(ties, key=farthest, default=None)
 
 
-def level_sentence(outcome: Outcome) -> str:
-    """Return which of the best arms are not told apart, to stand beside their ranks; "" where the best one leads."""
+def level_sentence(outcome: Outcome, named: bool = True) -> str:
+    """Return which of the best arms are not told apart, to stand beside their ranks; "" where the best one leads.
+
+    Where the arms are not ``named``, it says how many there are: a caption in LaTeX cannot break a long name.
+    """
     ties = [lead for lead in outcome.leads if not lead["low"] > 0]
     if not ties:
         return ""
-    best = outcome.labels[ties[0]["best"]]
-    arms = some_names([best, *(outcome.labels[lead["arm"]] for lead in ties)])
+    best = outcome.labels[ties[0]["best"]] if named else "the first one"
+    who = f"The best {len(ties) + 1} arms are {LEVEL}"
+    if named:
+        who = f"The best arms are {LEVEL} ({some_names([best, *(outcome.labels[lead['arm']] for lead in ties)])})"
     why = f"the 95 % interval of {'their difference' if len(ties) == 1 else f'the difference from {best} that each has'} contains zero"
     if any(lead["low"] != lead["low"] for lead in ties):
         why = "not every one of their differences has an interval"
-    return f"The best arms are {LEVEL} ({arms}): {why}, so their order says nothing."
+    return f"{who}: {why}, so their order says nothing."
 
 
 def power_sentence(outcome: Outcome) -> str:

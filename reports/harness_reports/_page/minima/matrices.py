@@ -65,7 +65,7 @@ def figure(
     low, high = _color_ends(shown)
     with house_style():
         drawing = Figure(figsize=(NARROW, NARROW - 0.05))
-        axes = drawing.add_axes((0.295, 0.18, 0.68, 0.7))  # the same in every matrix, so that they line up
+        axes = drawing.add_axes((0.33, 0.195, 0.645, 0.69))  # the same in every matrix, so that they line up
         axes.set(xlim=(0, many), ylim=(many, 0), aspect="equal", xticks=[])
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness_reports._draw.looks import ArmLook, swatch
@@ -28,6 +28,7 @@ class Sign:
     marker: str
     dashes: Any
     control: str = ""  # what kind of control it is, in words
+    own: str = ""  # the label without the first parts that all arms of the figure have; "" where it is the same
 
     @property
     def paint(self) -> str:
@@ -42,7 +43,7 @@ class Sign:
     @property
     def short(self) -> str:
         """The label, shortened for the edge of a figure; the kind alone for a control."""
-        text = self.control or self.label
+        text = self.control or self.own or self.label
         return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
@@ -59,7 +60,17 @@ def signs(solutions: DataFrame, looks: Mapping[str, ArmLook]) -> dict[str, Sign]
             by_arm[arm] = Sign(f"{look.label}, {words}", CONTROLS[kind][0], marker, DOTTED, words)
         else:
             by_arm[arm] = Sign(look.label, look.color, look.marker, look.dashes)
-    return by_arm
+    return _with_own_names(by_arm)
+
+
+def _with_own_names(signs: Mapping[str, Sign]) -> dict[str, Sign]:
+    """Return the signs with names that begin where the labels of the arms first differ: "sgd/cosine" of "mlp/sgd/cosine"."""
+    parts = [sign.label.split("/") for sign in signs.values() if not sign.control]
+    first = next((i for i, words in enumerate(zip(*parts, strict=False)) if len(set(words)) > 1), 0)
+    return {
+        arm: sign if sign.control else replace(sign, own="/".join(sign.label.split("/")[first:]))
+        for arm, sign in signs.items()
+    }
 
 
 def legend(signs: Mapping[str, Sign]) -> list[dict[str, Any]]:

@@ -1,0 +1,108 @@
+"""A figure at another width: legends and titles are folded and ticks left out, so that all words can be read and none is cut."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from itertools import pairwise
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.text import Text
+
+LOWEST = 0.8  # of the height: a figure that is made narrower becomes no lower
+SPACE = 2.0  # points between two ticks' words
+ROUNDS = 4  # of looking again after something was folded
+
+
+def at_width(figure: Figure, inches: float) -> Figure:
+    """Return a copy of a figure that is so wide. A narrower one is lower too, and a wider one is not higher."""
+    made = copy.deepcopy(figure)
+    width, height = made.get_size_inches()
+    made.set_size_inches(inches, height * min(1.0, max(inches / width, LOWEST)))
+    for legend in made.legends:
+        _fold_legend(legend, made.bbox.width)
+    for _ in range(ROUNDS):
+        made.draw_without_rendering()
+        if not _changed(made):
+            break
+    return made
+
+
+def _changed(figure: Figure) -> bool:
+    """Fold what leaves its place, and leave out ticks whose words meet; return whether there was any."""
+    changed = [_fold_text(text, figure.bbox.width) for text in _level_texts(figure)]
+    for axes in figure.axes:
+        if (legend := axes.get_legend()) is not None:
+            changed.append(_fold_legend(legend, axes.bbox.width))
+        changed += [_leave_out_ticks(axis) for axis in (axes.xaxis, axes.yaxis) if axis.get_visible()]
+    return any(changed)
+
+
+def _level_texts(figure: Figure) -> Iterator[Text]:
+    """Yield the titles of a figure's axes, and the names of their x axes."""
+    for axes in figure.axes:
+        anything: Any = axes
+        yield from (axes.title, anything._left_title, anything._right_title, axes.xaxis.label)
+
+
+def _fold_text(text: Text, width: float) -> bool:
+    """Put a text that leaves the figure into one line more; return whether it was."""
+    words, box = text.get_text(), text.get_window_extent()
+    lines = words.count("\n") + 1
+    if not words or (box.x0 >= 0 and box.x1 <= width) or " " not in words:
+        return False
+    joined = words.replace("\n", " ")
+    folded = wrap(joined, max(1, len(joined) // (lines + 1) + 2), break_long_words=False, break_on_hyphens=False)
+    text.set_text("\n".join(folded))
+    return len(folded) != lines
+
+
+def _fold_legend(legend: Legend, width: float) -> bool:
+    """Write a legend's names in as few rows as fit a width in pixels; return whether these are more than before."""
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    anything: Any = legend
+    figure: Any = legend.get_figure(root=True)
+    renderer: Any = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
+    before = anything._ncols
+    names, height = legend.get_texts(), legend.get_window_extent(renderer).height
+    outside = anything._outside_loc is not None
+    for columns in range(len(names) if outside else min(before, len(names)), 0, -1):
+        anything._ncols = columns
+        _lay_out(legend, names)
+        if legend.get_window_extent(renderer).width <= width:
+            break
+    if outside:  # the figure has room for it beside the axes
+        wide, high = figure.get_size_inches()
+        figure.set_size_inches(wide, high + (legend.get_window_extent(renderer).height - height) / figure.dpi)
+    return bool(columns < before)
+
+
+def _lay_out(legend: Legend, names: list[Text]) -> None:
+    """Place a legend's names anew, which matplotlib does only for a new legend; their looks stay."""
+    anything: Any = legend
+    anything._init_legend_box(legend.legend_handles, [name.get_text() for name in names])
+    anything._legend_box.set_offset(anything._findoffset)
+    for name, old in zip(legend.get_texts(), names, strict=True):
+        name.set(color=old.get_color(), parse_math=old.get_parse_math())
+
+
+def _leave_out_ticks(axis: Axis) -> bool:
+    """Keep every second tick of an axis where the words of two would meet; return whether they did."""
+    low, high = sorted(axis.get_view_interval())
+    places, labels = axis.get_majorticklocs(), axis.get_majorticklabels()
+    shown = [
+        (place, label)
+        for place, label in zip(places.tolist(), labels, strict=False)
+        if low <= place <= high and label.get_visible() and label.get_text()
+    ]
+    boxes = [label.get_window_extent().padded(SPACE / 2) for _, label in shown]
+    if len(shown) < 3 or not any(one.overlaps(other) for one, other in pairwise(boxes)):
+        return False
+    axis.set_ticks([place for place, _ in shown[::2]], [label.get_text() for _, label in shown[::2]])
+    return True
