@@ -183,7 +183,7 @@ def _load_plugin(source: _Source, manager: pluggy.PluginManager, registry: Regis
         sha256 = hashlib.sha256(source.content).hexdigest()
         registry.files[source.name] = (source.file.absolute(), source.content)
     else:
-        sha256 = sources.fingerprint(Path(module.__file__ or ""), module.__name__)
+        sha256 = sources.fingerprint_of(module)
     for kind, offer in offers:
         registry.add(kind, Offered(offer, source.name, source.origin, sha256, summary_of(module, offer.name)))
 

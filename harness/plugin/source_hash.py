@@ -10,9 +10,12 @@ import ast
 import hashlib
 import importlib.util
 import re
+import sys
 import unicodedata
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 
 class Sources:
@@ -26,6 +29,7 @@ class Sources:
 
     def __init__(self) -> None:
         self._folders: dict[str, list[str]] = {}  # by package
+        self._names: dict[Path, frozenset[str]] = {}  # by folder: what is in it
         self._files: dict[str, Path | None] = {}  # by module
         self._contents: dict[Path, bytes] = {}
         self._hashes: dict[Path, str] = {}
@@ -36,8 +40,26 @@ class Sources:
         The imports may stand anywhere, absolute or relative, and what is imported has imports too. A loose file has no
         package, and a file that is no source has no imports to be seen.
         """
+        return self._of_files(self._files_of(file, module), module)
+
+    def fingerprint_of(self, module: ModuleType) -> str:
+        """Return the fingerprint of an imported module, from its first call in a process on.
+
+        The process goes on with what it has imported, whatever becomes of the files. So the files are read again only where
+        the module or one that it imports was imported again, or for the first time.
+        """
+        name = module.__name__
+        imports, fingerprint = _OF_IMPORTED.get(name, ({}, ""))
+        if imports.get(name) is None or any(_import_of(each) is not before for each, before in imports.items()):
+            files = self._files_of(Path(module.__file__ or ""), name)
+            fingerprint = self._of_files(files, name)
+            _OF_IMPORTED[name] = ({each: _import_of(each) for each in files}, fingerprint)
+        return fingerprint
+
+    def _files_of(self, file: Path, module: str) -> dict[str, Path]:
+        """Return the files of a module and of those of its package that it imports, by their names."""
         if not file.is_file():
-            return ""
+            return {}
         files = {module: file}
         waiting = [module]
         while waiting:
@@ -47,9 +69,13 @@ class Sources:
                 if place:
                     files[imported] = place
                     waiting.append(imported)
+        return files
+
+    def _of_files(self, files: dict[str, Path], module: str) -> str:
+        """Return the fingerprint of a module whose files are these."""
         hashes = {name: self._hash(path) for name, path in files.items()}
-        if len(hashes) == 1:
-            return hashes[module]
+        if len(hashes) < 2:
+            return hashes.get(module, "")
         return hashlib.sha256("\n".join(f"{name} {path}" for name, path in sorted(hashes.items())).encode()).hexdigest()
 
     def _content(self, file: Path) -> bytes:
@@ -73,12 +99,30 @@ class Sources:
         if package not in self._folders:
             spec = importlib.util.find_spec(package)
             self._folders[package] = list(spec.submodule_search_locations or ()) if spec else []
+        *above, name = rest or [""]
         for folder in self._folders[package]:
-            place = Path(folder, *rest)
-            for file in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
-                if file.is_file():
-                    return file
+            place = Path(folder, *above)
+            for inside, file in ((place, f"{name}.py"), (place / name, "__init__.py")):
+                if file in self._in(inside) and (inside / file).is_file():
+                    return inside / file
         return None
+
+    def _in(self, folder: Path) -> frozenset[str]:
+        """Return the names of what is in a folder. To ask for each file by itself takes many times as long."""
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(place.name for place in folder.iterdir())
+            except OSError:
+                self._names[folder] = frozenset()
+        return self._names[folder]
+
+
+_OF_IMPORTED: dict[str, tuple[dict[str, ModuleSpec | None], str]] = {}  # by module: its imports, its fingerprint
+
+
+def _import_of(module: str) -> ModuleSpec | None:
+    """Return by what a module was imported, which is another object after each import; None for one that is not."""
+    return getattr(sys.modules.get(module), "__spec__", None)
 
 
 def fingerprint(file: Path, module: str) -> str:

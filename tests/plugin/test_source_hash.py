@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import sys
 
 import pytest
 
-from harness.plugin.source_hash import fingerprint
+from harness.plugin.source_hash import Sources, fingerprint
 
 
 @pytest.fixture
@@ -55,6 +56,27 @@ def test_whatever_it_imports_of_its_own_package_counts(package, line):
     before = fingerprint(file, "sources_of_a_test.plugin")
     package("other", "y = 2\n")
     assert fingerprint(file, "sources_of_a_test.plugin") != before
+
+
+def test_what_was_imported_counts_until_it_is_imported_again(package):
+    """A process goes on with the code that it has, so a file that is changed meanwhile must not change what its runs are."""
+    file = package("plugin", "def build():\n    from sources_of_a_test import _late\n    return _late.x\n")
+    late = package("_late", "x = 1\n")
+    package("_other", "y = 1\n")
+    plugin = importlib.import_module("sources_of_a_test.plugin")
+    before = Sources().fingerprint_of(plugin)
+    assert before == fingerprint(file, plugin.__name__)
+    file.write_text(file.read_text() + "# changed\n")
+    late.write_text("x = 20\n")
+    importlib.import_module("sources_of_a_test._other")
+    assert Sources().fingerprint_of(plugin) == before
+    plugin.build()  # which imports the changed helper
+    with_late = Sources().fingerprint_of(plugin)
+    assert with_late == fingerprint(file, plugin.__name__) != before
+    file.write_text(file.read_text() + "# again\n")
+    assert Sources().fingerprint_of(plugin) == with_late
+    importlib.reload(plugin)
+    assert Sources().fingerprint_of(plugin) == fingerprint(file, plugin.__name__) != with_late
 
 
 def test_a_file_that_is_no_source_has_its_own_hash(tmp_path):
