@@ -19,7 +19,18 @@ def explain_usage_error(error: Any) -> str:
             return f"{unknown[0]}'; did you mean '{known}'?"
     elif unknown and context and (known := nearest(unknown[3], _long_options(context.command))):
         return f"{unknown[0]}; did you mean '--{known}'?"
+    if unknown and context and "set" in _long_options(context.command) and (key := _key_called(unknown[3])):
+        return f"{unknown[0]}; it is a key of the benchmark file: --set {key}=VALUE"
     return f"{text}; try '{context.command_path if context else 'harness'} --help'"
+
+
+def _key_called(option: str) -> str:
+    """Return the first key of the benchmark file whose last part is called like an option; "" where there is none."""
+    from harness.benchmark.meaning import key_meanings
+    from harness.benchmark.sections import Benchmark
+
+    keys = (".".join(key) for key, *_ in key_meanings(Benchmark) if "*" not in key)
+    return next((key for key in keys if key.rpartition(".")[2] == option.replace("-", "_")), "")
 
 
 def _explain_extra(words: str, context: Any) -> str:

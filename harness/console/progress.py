@@ -163,7 +163,9 @@ class Reporter:
         ends = f", {self.ahead.text} left" if self.ahead.text else ""
         words = f"{done:,} of {total:,} epochs{beside}{ends}" if done else f"waiting for the first of {total:,} epochs"
         self._heart.under_way(*((TRAINING, words) if done < total else ("", "ending the last runs")))
-        if done and time.monotonic() - self._said_training > EVERY:
+        if not done:
+            self._said_training = time.monotonic()
+        elif time.monotonic() - self._said_training > EVERY:
             self._said_training = time.monotonic()
             self.say(words)
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from functools import cached_property
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,11 +120,11 @@ _STARTING = (
 
 
 def _run_folders_near(folder: Path) -> str:
-    """Return what to do about a folder that is no run folder: the run folders in it, or beside it, or a look at the path."""
-    for place in (folder, folder.parent):
+    """Return what to do about a folder that is no run folder: those in it, beside it, or of the benchmark that it names."""
+    for place, names in ((folder, "*"), (folder.parent, "*"), (Path("runs"), f"{escape(folder.name)}-*")):
         runs: list[str] = []
         with suppress(OSError):  # there is no such folder, or nobody may read it
-            runs = [str(each) for each in sorted(place.iterdir()) if schema.database(each).is_file()]
+            runs = [str(each) for each in sorted(place.glob(names)) if schema.database(each).is_file()]
         if runs:
             return f"there {'is' if len(runs) == 1 else 'are'} {first_of(runs, MOST_NAMED)}"
     return "check the path"

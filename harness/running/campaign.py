@@ -169,7 +169,7 @@ class Campaign:
         if little_room := warning(room_for(setting, replicates), store.folder):
             self._reporter.say(f"warning: {little_room}", style="yellow")
         if not self.driver.only_search and not self.driver.compared:
-            for line in foretell(setting, replicates, self._limit):
+            for line in foretell(setting, replicates, self._limit, self._reporter):
                 self._reporter.say(line)
 
     # --- at a look

@@ -53,6 +53,7 @@ def find_weights(backbone: Backbone, said: bool | str, beside: Path, where: str)
         file: Path | None = place if place.is_file() else _find_in_folder(place, backbone.name, where)
         if file is None:
             raise DataError(f"{where}: must be a folder with {backbone.name}*.safetensors, got none in '{place}'")
+        folder = None
     else:
         folder = os.environ.get(VARIABLE)
         if folder and not Path(folder).is_dir():
@@ -62,7 +63,8 @@ def find_weights(backbone: Backbone, said: bool | str, beside: Path, where: str)
         with Boundary("backbone", backbone.name, "have weights"):
             return backbone.weights(file)
     except DataError as error:
-        raise DataError(f"{where}: {error}") from error
+        looked = f"; {VARIABLE}, '{folder}', has no {backbone.name}*.safetensors" if folder and file is None else ""
+        raise DataError(f"{where}: {error}{looked}") from error
 
 
 def _find_in_folder(folder: Path, name: str, where: str) -> Path | None:

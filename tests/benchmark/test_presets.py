@@ -51,7 +51,7 @@ def test_a_budget_in_epochs_is_scaled(benchmark_file):
 
 
 def test_an_unknown_preset_is_refused(benchmark_file):
-    with pytest.raises(BenchmarkError, match="--preset: must be quick, good, best, got 'god'; did you mean 'good'"):
+    with pytest.raises(BenchmarkError, match="--preset: must be quick, good or best, got 'god'; did you mean 'good'"):
         load(benchmark_file(), preset="god")
-    with pytest.raises(BenchmarkError, match=r"--preset: must be quick, good, best, got 'fast'$"):
+    with pytest.raises(BenchmarkError, match=r"--preset: must be quick, good or best, got 'fast'$"):
         load(benchmark_file(), preset="fast")

@@ -138,6 +138,13 @@ def test_a_value_that_the_shell_took_apart_is_answered_with_quotes(harness, benc
     )
     refused(harness("run", file, "--set", "train.optimizers=[sgd,adam]"), "got '[sgd,adam]'", f"; write {quoted}")
     refused(harness("run", file, "--set", "train.optimizers=adam"), """; write --set 'train.optimizers=["adam"]'""")
+    refused(
+        harness("run", file, "--trials", "3"),
+        "No such option: --trials; it is a key of the benchmark file: --set search.trials=VALUE",
+    )
+    refused(
+        harness("run", file, "--batch-size", "3"), "it is a key of the benchmark file: --set train.batch_size=VALUE"
+    )
     refused(harness("show", "my", "runs"), "harness show: must be given nothing more, got 'runs'; a name with blanks")
 
 
@@ -404,7 +411,11 @@ def test_a_plugin_file_that_imports_torch_has_not_changed_it(tmp_path):
 
 @pytest.mark.parametrize("command", ["status", "show", "report"])
 def test_what_is_no_run_folder_is_refused(harness, tmp_path, command):
-    refused(harness(command, "none"), "none: must be a run folder, got nothing there")
+    refused(harness(command, "none"), "none: must be a run folder, got nothing there; check the path")
+    for name in ("tiny-0123abcd", "other-0123abcd"):
+        (Path("runs") / name).mkdir(parents=True)
+        (Path("runs") / name / "run.db").touch()
+    refused(harness(command, "tiny"), "tiny: must be a run folder, got nothing there; there is runs/tiny-0123abcd")
     (tmp_path / "empty").mkdir()
     refused(harness(command, tmp_path / "empty"), "got no run.db in it")
     (tmp_path / "empty" / "run.db").write_text("no database")

@@ -126,11 +126,11 @@ def test_what_a_size_leaves_out_is_said_before_anything_is_spent(planned, monkey
     assert (probe["possible"], probe["wanted"], probe["seconds"]) == (24, wanted, wanted)
     assert f"  probe pairs: {line}" in lines(found)
     setting = prepare(request, Reporter(quiet=True))
-    untimed = line.split(", at about")[0]
+    untimed, quiet = line.split(", at about")[0], Reporter(quiet=True)
     with Store(tmp_path / "run") as store:
-        assert foretell(setting, 4, TimeLimit(None, store)) == ([f"probe pairs: {untimed}"] if said else [])
+        assert foretell(setting, 4, TimeLimit(None, store), quiet) == ([f"probe pairs: {untimed}"] if said else [])
         limit = TimeLimit(1e6, store)
-        assert foretell(setting, 4, limit) == ([f"probe pairs: {line}"] if said else [])
+        assert foretell(setting, 4, limit, quiet) == ([f"probe pairs: {line}"] if said else [])
         assert limit.probes == {"pairs": 1.0}  # under a time limit it is known what a measurement takes
 
 

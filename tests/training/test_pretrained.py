@@ -118,6 +118,15 @@ def test_a_refused_connection_and_an_offline_switch_are_named(backbone, tmp_path
         find_weights(backbone, True, tmp_path, "here")
 
 
+def test_a_folder_without_the_file_is_named_where_the_hub_does_not_help(backbone, tmp_path, monkeypatch, no_hub):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    (tmp_path / "other.safetensors").touch()
+    expected = rf"^here: must get the weights of 'test_resnet' .*; HARNESS_WEIGHTS, '{tmp_path}', has no test_resnet\*\.safetensors$"
+    with pytest.raises(DataError, match=expected):
+        find_weights(backbone, True, tmp_path, "here")
+
+
 def test_a_model_without_published_weights_says_so(registry, tmp_path, no_hub):
     with pytest.raises(DataError, match="must be a model with published weights, got 'mobilenetv2_035'"):
         find_weights(registry.get("backbone", "mobilenetv2_035", Backbone), True, tmp_path, "here")

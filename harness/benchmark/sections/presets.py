@@ -58,7 +58,10 @@ PRESETS: Mapping[str, Preset] = {
 def preset_table(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a preset lays over a file's values; raises BenchmarkError for a name that is none."""
     if name not in PRESETS:
-        raise refusal(PRESET, f"be {', '.join(PRESETS)}", shown(name), did_you_mean(name, PRESETS, listed=True))
+        *others, last = PRESETS
+        raise refusal(
+            PRESET, f"be {', '.join(others)} or {last}", shown(name), did_you_mean(name, PRESETS, listed=True)
+        )
     preset, search = PRESETS[name], values.get("search", {})
     budget = search.get("budget") if isinstance(search, Mapping) else None
     if isinstance(search, Mapping) and search.get("unit", "trials") != "trials" and isinstance(budget, int | float):

@@ -9,6 +9,7 @@ from typing import Any
 from harness.benchmark.arms import middle
 from harness.benchmark.comparison import ComparisonRun, comparison_runs, restart_runs
 from harness.benchmark.plan import Setting
+from harness.console.progress import Reporter
 from harness.data.images import Progress
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
@@ -60,7 +61,7 @@ def wanted_of(
     return rows
 
 
-def foretell(setting: Setting, replicates: int, limit: TimeLimit) -> list[str]:
+def foretell(setting: Setting, replicates: int, limit: TimeLimit, reporter: Reporter) -> list[str]:
     """Return a line for each probe that will not measure everything; under a time limit each is timed, and noted there.
 
     The timing ends when it has taken a twentieth of the limit: the other probes count as nothing until they have measured.
@@ -71,7 +72,8 @@ def foretell(setting: Setting, replicates: int, limit: TimeLimit) -> list[str]:
         late = time.monotonic() - began > PART_FOR_TIMING * (limit.seconds or 0.0)
         timed = limit.is_set and probe.name not in limit.probes and not late
         if timed or work.part(work.asked):
-            row = _cost(probe, setting, planned, timed)
+            with reporter.during(f"timing the probe {probe.name}"):
+                row = _cost(probe, setting, planned, timed)
             lines += [probe_line(row)] if row["part"] or row["problem"] else []
             if row["timed"]:
                 limit.probes[probe.name] = row["seconds_each"]

@@ -129,6 +129,7 @@ class Probing:
             return None
         runs = self._waiting.popleft()
         self.handed_out[key_of(runs)] = time.monotonic()
+        self._show()
         return Measurement(self.probe.name, self.version, runs)
 
     def enter(self, measurement: Measurement, event: Measured | Failed) -> None:
