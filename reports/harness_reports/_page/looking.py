@@ -124,7 +124,7 @@ def _disagreed_photos(page: Page) -> list[dict[str, Any]]:
     picks = page.outcome.table("picks")
     if picks is None:
         return []
-    tiles = []
+    tiles: list[dict[str, Any]] = []
     for _, rows in picks[picks["kind"] == "disagree"].groupby("rank", sort=True):
         if len(tiles) == MOST_DISAGREED:
             break
