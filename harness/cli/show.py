@@ -293,8 +293,9 @@ def result_lines(document: Mapping[str, Any]) -> list[str]:
     hidden = len(document["arms"]) - len(scored[:BEST])
     if scored and hidden:
         lines.append(f"  and {counted(hidden, 'more arm')}")
-    for arm in document.get("against", {}).get("arms", ())[:BEST]:
-        lines += folded(arm["sentence"], WIDTH)
+    against = document.get("against", {})
+    for text in (*(arm["sentence"] for arm in against.get("arms", ())[:BEST]), *against.get("remarks", ())):
+        lines += folded(text, WIDTH)
     return lines
 
 

@@ -79,6 +79,8 @@ def test_a_run_ends_with_what_the_file_asks_for(results: Any) -> None:
     assert document["against"]["references"] == [OTHER]
     ending = " ".join(line.strip() for line in result_lines(document))
     assert all(arm["sentence"] in ending for arm in document["against"]["arms"])
+    assert document["against"]["remarks"]
+    assert all(remark in ending for remark in document["against"]["remarks"])
 
 
 def test_without_the_plugins_of_its_tables_it_is_the_same(folder: Any, results: Any) -> None:

@@ -30,10 +30,7 @@ BETTER, WORSE, NOT_APART = "better", "worse", "not told apart"
 LOST_RUNS = "inconclusive (lost runs)"
 NOT_TESTED = "not tested"
 ALIKE = 0.01  # of the work of a step: what differs by less is not told
-ONE_SEARCH = (
-    "Each arm had one search, so this holds for the settings that it chose: the intervals are over seeds and do not cover another "
-    "search."
-)
+ONE_SEARCH = "Each arm had one search, so this holds for the settings that it chose: no interval covers another search."
 
 Row = Mapping[Any, Any]
 
