@@ -7,6 +7,7 @@ score reads the same everywhere. A unit of "%" means that the value is a fractio
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -252,6 +253,16 @@ def setting(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def short_power(text: str) -> str:
+    """Return a number in Python's notation without the zeros before its power of ten.
+
+    Example:
+        >>> short_power("1e-07"), short_power("2.5e+10"), short_power("0.1")
+        ('1e-7', '2.5e+10', '0.1')
+    """
+    return re.sub(r"(?<=\d)e([+-])0+(?=\d)", r"e\1", text)
 
 
 def settings(params: Mapping[str, Any]) -> str:

@@ -8,11 +8,10 @@ Mitchell et al. 2019, Model Cards for Model Reporting, arXiv:1810.03993.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.console.numbers import counted, difference, measure, setting
+from harness.console.numbers import counted, difference, measure, setting, short_power
 from harness.console.safe_text import markdown_code, markdown_text
 from harness.models.how_to_predict import how_text
 
@@ -142,7 +141,7 @@ def _value_text(value: Any) -> str:
         return "none"
     if isinstance(value, list | tuple):
         return ", ".join(map(_value_text, value))
-    return re.sub(r"e([+-])0+(?=\d)", r"e\1", setting(value)) if isinstance(value, float) else setting(value)
+    return short_power(setting(value)) if isinstance(value, float) else setting(value)
 
 
 def _l2_text(recipe: Mapping[str, Any]) -> str:
@@ -178,21 +177,28 @@ def _scores_text(model: Mapping[str, Any]) -> str:
         expected = score_text(scores, metric, best["expected"])
         rows.append(
             (
-                Markdown(f"**expected** test {markdown_text(metric)} of the choice"),
+                Markdown(f"**expected** test {markdown_text(_in_words(metric))} of the choice"),
                 expected,
                 interval_text(scores, best) or "unknown",
             )
         )
     rows += [
-        (f"test {name} of this model", score_text(scores, name, value), "") for name, value in scores["own"].items()
+        (f"test {_in_words(name)} of this model", score_text(scores, name, value), "")
+        for name, value in scores["own"].items()
     ]
-    rows += [(f"test {name} of this model", "undefined on the test split", "") for name in scores["undefined"]]
+    rows += [
+        (f"test {_in_words(name)} of this model", "undefined on the test split", "") for name in scores["undefined"]
+    ]
     parts = [_markdown_table(("score", "value", "95 % interval"), rows), _meaning_text(model, best)]
     arms = [_arm_row(scores, row) for row in scores["arms"]]
     parts.append(
-        f"All arms, by their mean tune {markdown_text(metric)}:\n\n{_markdown_table(('arm', 'tune', 'test', 'seeds'), arms)}"
+        f"All arms, by their mean tune {markdown_text(_in_words(metric))}:\n\n{_markdown_table(('arm', 'tune', 'test', 'seeds'), arms)}"
     )
     return "\n\n".join(parts)
+
+
+def _in_words(metric: str) -> str:
+    return metric.replace("_", " ")
 
 
 def _arm_row(scores: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[Any, ...]:

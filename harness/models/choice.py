@@ -136,7 +136,9 @@ def build_model(records: Records, choice: Choice, pretrained: bool | str | None 
 
     folder, data = records.folder, records.meta.data
     if not _is_of_photos(records):
-        raise RunFolderError(f"{folder}: must be a run on photos of two or more classes, got one on other data")
+        raise RunFolderError(
+            f"{folder}: must be a run on photos of two or more classes, got one on other data; its networks are in solutions/"
+        )
     cut, weights_info = _recorded_cut(records), records.meta.weights.get(choice.backbone)
     files: list[Path] = []
     for run_id in choice.run_ids:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.console.numbers import short_power
 from harness.console.safe_text import markdown_code, markdown_text
 
 
@@ -50,7 +51,7 @@ def _format_texts(model: Mapping[str, Any]) -> Iterator[str]:
         if difference is not None:
             checked = (
                 f" On squares of noise {written['read_by']} gave the probabilities of `harness predict` in float32 to "
-                f"{max(difference, 1e-9):.1g}."
+                f"{short_power(f'{max(difference, 1e-9):.1g}')}."
             )
         yield f"{markdown_code(written['file'])} {text}.{checked}"
 

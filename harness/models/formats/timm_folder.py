@@ -65,7 +65,8 @@ def _joined_state(
     linear = (torch.nn.Linear,)
     if not (isinstance(classifier, linear) and len(layers) == 1 and isinstance(layers[0], linear)):
         raise HarnessError(
-            f"--format timm: must have a linear head, got '{model.head}' on {name}; use onnx or torchscript"
+            f"--format timm: must have a linear head, got '{model.head}' on {name}; name an arm that has one "
+            "with --arm, or use onnx or torchscript"
         )
     classifier.load_state_dict(layers[0].state_dict())
     own = {key for key, tensor in network.state_dict().items() if tensor.data_ptr() in _places(classifier)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from harness.console.numbers import short_power
 from harness.errors import BenchmarkError, HarnessError, did_you_mean, one_line, shown
 from harness.models.formats import onnx_file, timm_folder, torchscript_file
 from harness.models.formats.whole import as_pixels, build_whole, squares_to_check
@@ -108,4 +109,5 @@ def format_line(written: dict[str, Any]) -> str:
     reader, difference = written["read_by"], written["largest_difference"]
     if difference is None:
         return f"{written['file']}: written, and not checked, because {reader} is not installed; {onnx_file.HINT}"
-    return f"{written['file']}: {reader} gives the probabilities of 'harness predict' to {max(difference, 1e-9):.1g}"
+    to = short_power(f"{max(difference, 1e-9):.1g}")
+    return f"{written['file']}: {reader} gives the probabilities of 'harness predict' to {to}"
