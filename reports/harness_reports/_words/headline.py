@@ -210,7 +210,7 @@ def _why_tied(arms: str, ties: Sequence[Row], best: Row) -> str:
     widest = widest_tie(ties)
     interval = f" (they may still differ by up to {numbers.difference(farthest(widest), unit)})" if widest else ""
     if all(_equal_means(row, best) for row in ties):
-        return f"{arms} have the same mean {title} and are {LEVEL}{interval}"
+        return f"{arms} have the same mean {title}{interval}"
     if any(row["low"] != row["low"] for row in ties):
         return f"every {draw_of(ties[0])} has the same difference, so nothing tells {arms} apart"
     largest_lead = numbers.difference(max(abs(row["lead"]) for row in ties), unit)
