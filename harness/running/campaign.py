@@ -93,9 +93,9 @@ class Campaign:
         self.driver.go_on_to(replicates)
         cells = self._cells()
         left = expect_measurements(self._setting, cells, self._store, self._reporter, ended=True)
-        what = f"{counted(left, 'measurement')} to make" if left else "nothing left to measure"
+        words = f"{counted(left, 'measurement')} to make" if left else "nothing left to measure"
         reason = "" if cells else ": no replicate is compared yet, and without --only-measure the same command goes on"
-        self._reporter.say(f"{what}, into {self._store.folder}{reason}")
+        self._reporter.say(f"{words}, into {self._store.folder}{reason}")
         if cells:
             self._note_work()
             self._failures += measure_solutions(
@@ -133,8 +133,8 @@ class Campaign:
         if replicates not in self._measuring:
             self._measuring[replicates] = wanted_measurements(self._setting, self._planned(replicates))
         notes, seconds = self._store.noted("probes") or {}, 0.0
-        for probe, wanted in self._measuring[replicates].items():
-            left = max(0, wanted - int(notes.get(probe, {}).get("done", 0)))
+        for probe, count in self._measuring[replicates].items():
+            left = max(0, count - int(notes.get(probe, {}).get("done", 0)))
             seconds += left * self._limit.probes.get(probe, 0.0)
         return seconds / self.driver.workers
 
@@ -190,8 +190,8 @@ class Campaign:
         if over:
             self._end(replicates, "no facet needs more replicates", "settled", records)
         elif most is not None and most < following:
-            why = f"the baseline has {counted(most, 'replicate')}, too few for the next look"
-            self._end(replicates, why, "baseline", records)
+            reason = f"the baseline has {counted(most, 'replicate')}, too few for the next look"
+            self._end(replicates, reason, "baseline", records)
         elif not self._limit.fits(self._seconds_to(following, replicates)):
             self._say_look(replicates, f"the time has no room for the next look, at {following} replicates", records)
             self._end_by_limit(replicates, following)

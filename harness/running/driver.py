@@ -164,9 +164,9 @@ class Driver:
         expected_of = [expected(arm, replicates) for arm in (*arms, *aa)]
         runs = count_comparison_runs(self.setting, replicates)
         epochs = sum(arm.benchmark.compare.epochs for arm in arms) / len(arms)
-        whole = sum(epochs for _, epochs in expected_of) + runs * epochs
-        left = max(0.0, whole - self.store.epochs_trained())
-        return Work(left, round((runs + sum(trials for trials, _ in expected_of)) * left / whole))
+        all_epochs = sum(epochs for _, epochs in expected_of) + runs * epochs
+        left = max(0.0, all_epochs - self.store.epochs_trained())
+        return Work(left, round((runs + sum(trials for trials, _ in expected_of)) * left / all_epochs))
 
     def work_left(self, replicates: int) -> Work:
         """Return about what is still to train up to so many replicates, with all that follows them."""
@@ -211,9 +211,9 @@ class Driver:
             """Return how many runs of all replicates ended there: those of later ones are told by their recipes alone."""
             replicates = self.setting.plan.benchmark.compare.looks[-1]
             recipes = foreseen_recipes(self.setting, self.earlier, replicates)
-            found = {run_id for run_id, recipe in recipes.items() if recipe["phase"] == "compare"}
-            found |= {entry.run.id for entry in entries if entry.run.id in self.earlier.folders}
-            return sum((self.store.run(run_id) or {}).get("state") not in schema.ENDED for run_id in found)
+            ended_elsewhere = {run_id for run_id, recipe in recipes.items() if recipe["phase"] == "compare"}
+            ended_elsewhere |= {entry.run.id for entry in entries if entry.run.id in self.earlier.folders}
+            return sum((self.store.run(run_id) or {}).get("state") not in schema.ENDED for run_id in ended_elsewhere)
 
         self.protocol = register_protocol(self.setting, self.store, self.reporter, ended_elsewhere)
 

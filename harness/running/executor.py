@@ -110,10 +110,10 @@ class GuardedExecutor:
             return event
         progress = self._progress.get(job_id, 0)
         self._attempts.died(of_job(job), label_of(job), event.reason, progress, event.alone)
-        if not (why := self._attempts.given_up(of_job(job))):
+        if not (reason := self._attempts.given_up(of_job(job))):
             return event
         self.stop(job_id)
-        return Failed("error", why, event.last_words)
+        return Failed("error", reason, event.last_words)
 
     def _note(self, job_id: str, event: Event) -> None:
         """Note in the journal how far a job is."""

@@ -146,7 +146,7 @@ def _own_penalty(setting: Setting, competitor: Competitor) -> _Penalty | None:
     """Return the weight decay that an optimizer has of its own; None where it has none."""
     optimizer = competitor.optimizer
     for name in filter(is_penalty, competitor.space):
-        low, high = (end_of(competitor.space[name], which) for which in (0, 1))
+        low, high = (end_of(competitor.space[name], side) for side in (0, 1))
         return _Penalty(f"{name} in its space, {low!r} to {high!r}", name)
     for name, value in optimizer.settings(competitor.fixed).items():
         if is_penalty(name, value):
@@ -231,15 +231,15 @@ def _try_pair(first: Competitor, second: Competitor, attempts: Attempts) -> Equa
 
 def _compare_steps(first: Competitor, second: Competitor) -> Equal | None:
     settings, second_settings = _equal_settings(first, second)
-    same = "not"
+    sameness = "not"
     pair = f"optimizer '{first.entered}' or '{second.entered}', tried out before the search,"
     with suppress(PluginFailed), _rehearsing(first.optimizer), kept(pair):
-        same = compare_steps(first.optimizer, settings, second.optimizer, second_settings)
-    if same == "not":
+        sameness = compare_steps(first.optimizer, settings, second.optimizer, second_settings)
+    if sameness == "not":
         return None
     decays = [_has_zero_penalty(settings), _has_zero_penalty(second_settings)]
     names = (first.entered, second.entered) if decays == [True, False] else (second.entered, first.entered)
-    return Equal(*names, STEPS, weight_decay=any(decays), exactly=same == "exactly")
+    return Equal(*names, STEPS, weight_decay=any(decays), exactly=sameness == "exactly")
 
 
 def _has_zero_penalty(settings: Mapping[str, Any]) -> bool:

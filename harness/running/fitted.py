@@ -131,9 +131,9 @@ class Fitted:
         Raises:
             DataError: The network was not trained on photos of classes, or the folder cannot be written.
         """
-        out, wanted = arguments.path("folder", folder), texts("formats", formats, "names of formats")
+        out, format_names = arguments.path("folder", folder), texts("formats", formats, "names of formats")
         with for_python({"--out:": "folder:"}):
-            self._save(out, wanted, arguments.flag("force", force))
+            self._save(out, format_names, arguments.flag("force", force))
         return out
 
     def _save(self, out: Path, formats: tuple[str, ...], force: bool) -> None:

@@ -226,7 +226,7 @@ def _open(plan: Plan, request: Request, reporter: Reporter) -> Data:
         reporter.say(f"data: {root.path}, where 'harness data get' put it")
     cut = cut_of(plan)
     skipped = Skipped(root.path)
-    wanted = data_request(
+    request_for_data = data_request(
         plan.dataset,
         plan.benchmark.data,
         root,
@@ -237,7 +237,7 @@ def _open(plan: Plan, request: Request, reporter: Reporter) -> Data:
     )
     with Boundary("dataset", plan.dataset.name, "open"):
         with kept(f"dataset '{plan.dataset.name}'"), reporter.during(f"opening the data of '{plan.dataset.name}'"):
-            data = plan.dataset.open(wanted)
+            data = plan.dataset.open(request_for_data)
         fault = _data_fault(data)
         if not fault:
             data = _printable(data)

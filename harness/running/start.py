@@ -144,12 +144,12 @@ def _executor_of(
 
     @cache
     def opened() -> GuardedExecutor:
-        what = f"opening the executor '{setting.plan.executor.name}'"
+        opening = f"opening the executor '{setting.plan.executor.name}'"
         with (
-            reporter.during(what),
+            reporter.during(opening),
             Watch(reporter, first=OPENING) as watch,
         ):  # a cluster may need long to answer, or to refuse
-            watch.happened(lambda: what)
+            watch.happened(lambda: opening)
             return closing.enter_context(contextlib.closing(open_executor(setting, store, setting.registry)))
 
     if store.has_work():

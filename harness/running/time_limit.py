@@ -66,8 +66,8 @@ class TimeLimit:
     @property
     def words(self) -> str:
         """The limit as a text: "90 min"."""
-        whole = duration((self.seconds or 0.0) * self._share)
-        return f"{whole} for {self._share} workloads" if self._share > 1 else whole
+        limit = duration((self.seconds or 0.0) * self._share)
+        return f"{limit} for {self._share} workloads" if self._share > 1 else limit
 
     # --- what is measured
 
@@ -103,7 +103,7 @@ class TimeLimit:
         """
         if self.seconds is None:
             return True
-        reserved = sum(kept for what, kept in self._reserved.items() if what != of)
+        reserved = sum(seconds_kept for purpose, seconds_kept in self._reserved.items() if purpose != of)
         return seconds + reserved + self._ending() <= self.left + (TOLERANCE * self.seconds if late else 0.0)
 
     def fits_alone(self, seconds: float) -> bool:

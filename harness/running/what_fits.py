@@ -128,9 +128,9 @@ class Fitting:
 
     def _begin(self, tune: Searches) -> None:
         """Grant what was asked in an earlier call, and one step at the least, unless no time is left at all."""
-        asked = self._limit.units or max(search.spent_so_far for search in tune.searches)
+        granted_before = self._limit.units or max(search.spent_so_far for search in tune.searches)
         least = self._step if self._limit.fits(0.0) else 0.0
-        self._set(tune, max(asked, least))
+        self._set(tune, max(granted_before, least))
         self._settled = not least
 
     def _may_go_on(self, tune: Searches) -> bool:

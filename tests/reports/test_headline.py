@@ -91,8 +91,7 @@ def test_equal_arms_are_said_to_be_equal(make_records: Any, scored: Any, analyse
     same = scored(records, tmp_path, dict.fromkeys(records.runs["run_id"], np.eye(1, 8)[0]))
     found = headline_of(analysed(same))
     assert found.answer == (
-        "No arm leads: the 2 arms have the same mean test accuracy (they may still differ by up to "
-        "36.94 points)"
+        "No arm leads: the 2 arms have the same mean test accuracy (they may still differ by up to 36.94 points)"
     )
     assert found.power.startswith(
         "sgd and adam may still differ by up to 36.94 points: the 95 % interval of their difference"

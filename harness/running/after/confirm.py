@@ -115,11 +115,11 @@ def _confirm(
         (head,) = load_trained(origin, competitor.arm.head, [file], registry, device, shape, outputs)
         with torch.no_grad():
             predictions = [plan.task.predict(head(batch).float()) for batch in torch.split(features, 512)]
-            whole = torch.cat(predictions).cpu().numpy()
+            predicted = torch.cat(predictions).cpu().numpy()
         cached = records.predictions(run_id)[rows]
-        comparison = _compare(whole, cached, TOLERANCE[device.precision])
+        comparison = _compare(predicted, cached, TOLERANCE[device.precision])
         scores = {
-            "whole": float(plan.goal.compute(whole, targets)),
+            "whole": float(plan.goal.compute(predicted, targets)),
             "cached": float(plan.goal.compute(cached, targets)),
         }
         run = {"run_id": run_id, "examples": len(rows), "all": len(test), "precision": device.precision}
@@ -132,5 +132,5 @@ def _compare(whole: NDArray[np.float32], cached: NDArray[np.float32], tolerance:
     largest = float(abs(whole - cached).max())
     tolerance *= max(1.0, float(abs(cached).max()))  # predictions need not be probabilities
     classes = whole.ndim == 2 and whole.shape[1] > 1
-    same = int((whole.argmax(axis=1) == cached.argmax(axis=1)).sum()) if classes else None
-    return {"largest": largest, "same": same, "agrees": bool(largest <= tolerance), "tolerance": tolerance}
+    same_classes = int((whole.argmax(axis=1) == cached.argmax(axis=1)).sum()) if classes else None
+    return {"largest": largest, "same": same_classes, "agrees": bool(largest <= tolerance), "tolerance": tolerance}

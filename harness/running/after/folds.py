@@ -72,7 +72,7 @@ def _assembled(folds: list[Fold], store: Store, count: int) -> NDArray[np.float3
     import numpy as np
 
     parts = [load_arrays(schema.prediction(store.folder, fold.run.id))["predictions"] for fold in folds]
-    whole = np.empty((count, *parts[0].shape[1:]), np.float32)
+    joined = np.empty((count, *parts[0].shape[1:]), np.float32)
     for fold, predictions in zip(folds, parts, strict=True):
-        whole[fold.rows] = predictions
-    return whole
+        joined[fold.rows] = predictions
+    return joined

@@ -57,8 +57,8 @@ def _expect(probings: Sequence[Probing]) -> int:
     for probing in probings:
         probing.expect()
     if probings:
-        wanted = {probing.probe.name: len(probing.work.wanted) for probing in probings}
-        probings[0].store.note("measurements", wanted)
+        counts = {probing.probe.name: len(probing.work.wanted) for probing in probings}
+        probings[0].store.note("measurements", counts)
     return sum(probing.left for probing in probings)
 
 

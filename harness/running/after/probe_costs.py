@@ -56,8 +56,8 @@ def wanted_of(
     """Return rows of probes that were ``timed``, for other networks."""
     rows = []
     for probe, row in zip(setting.plan.probes, timed, strict=True):
-        wanted = len(work_of(probe, setting, planned).wanted)
-        rows.append({**row, "wanted": wanted, "seconds": wanted * row["seconds_each"]})
+        count = len(work_of(probe, setting, planned).wanted)
+        rows.append({**row, "wanted": count, "seconds": count * row["seconds_each"]})
     return rows
 
 
@@ -90,17 +90,17 @@ def _cost(
 ) -> dict[str, Any]:  # fmt: skip
     work = work_of(probe, setting, planned)
     seconds_each, problem = _price(probe, setting, work.wanted) if timed else (0.0, "")
-    wanted = len(work.wanted)
+    count = len(work.wanted)
     return {
         "probe": probe.name,
         "unit": work.unit,
         "possible": len(work.all),
-        "wanted": wanted,
-        "counted": work.count(wanted),
+        "wanted": count,
+        "counted": work.count(count),
         "part": work.part(work.asked),
         "timed": timed and not problem,
         "seconds_each": seconds_each,
-        "seconds": wanted * seconds_each,
+        "seconds": count * seconds_each,
         "problem": problem,
     }
 
@@ -133,12 +133,12 @@ def _timed(probe: Probe, setting: Setting, runs: Runs) -> float:
     """Return the seconds of one measurement on new networks, the second where the first was quick."""
     bench = Bench(setting, lambda _: None)
     parts = [bench.parts(run) for run in runs]
-    for one in parts:
-        one.model.eval()
+    for network in parts:
+        network.model.eval()
     spent = 0.0
     for _ in range(2):
-        for one in parts if probe.networks == 1 else ():
-            one.probe_cache.clear()  # of pairs, what a probe keeps of a network serves many measurements; else only one
+        for network in parts if probe.networks == 1 else ():
+            network.probe_cache.clear()  # of pairs, what a probe keeps of a network serves many measurements; else only one
         start = time.perf_counter()
         probe.measure(*parts, **probe.options)
         spent = time.perf_counter() - start

@@ -83,8 +83,8 @@ def work_of(probe: Probe, setting: Setting, cells: Sequence[ComparisonRun]) -> W
     that every arm of a network has; a control that lost some takes nothing from the arms.
     """
     if not probe.costly:
-        every = _every_solution(cells)
-        return Work(every, 1, len(every))
+        solutions = _every_solution(cells)
+        return Work(solutions, 1, len(solutions))
     runs = _by_arm(cells)
     # A step is the seed of single networks, and of a pair how far apart its replicates are.
     groups: dict[int, list[Runs]] = {}
@@ -95,8 +95,8 @@ def work_of(probe: Probe, setting: Setting, cells: Sequence[ComparisonRun]) -> W
             groups.setdefault(step, []).extend(group)
     steps = [step for step in sorted(groups) if groups[step]]
     last = _last_step(probe, setting)
-    asked = len(steps) if last is None else sum(step <= last for step in steps)
-    return Work([groups[step] for step in steps], probe.networks, asked)
+    groups_asked = len(steps) if last is None else sum(step <= last for step in steps)
+    return Work([groups[step] for step in steps], probe.networks, groups_asked)
 
 
 def _every_solution(cells: Sequence[ComparisonRun]) -> list[list[Runs]]:
@@ -130,9 +130,9 @@ def _by_arm(cells: Sequence[ComparisonRun]) -> dict[str, dict[int, Run]]:
 def _of_one_network(setting: Setting, names: Sequence[str]) -> Iterator[list[str]]:
     """Yield the arms and controls of these names, those of one network together."""
     plan = setting.plan
-    every = [c for c in (*plan.competitors, *plan.imported, *plan.controls) if c.name in names]
-    for network in dict.fromkeys(c.arm.network for c in every):
-        yield [c.name for c in every if c.arm.network == network]
+    measured_arms = [c for c in (*plan.competitors, *plan.imported, *plan.controls) if c.name in names]
+    for network in dict.fromkeys(c.arm.network for c in measured_arms):
+        yield [c.name for c in measured_arms if c.arm.network == network]
 
 
 def _groups(
@@ -158,18 +158,18 @@ def _groups_of_pairs(
 ) -> Iterator[tuple[int, list[Runs]]]:
     """Yield pairs of networks by how far apart their replicates are; ``firsts`` has the seed of each replicate."""
     compared = _compared(setting, arms)
-    for apart in range(1, max(firsts, default=0) + 1):
+    for gap in range(1, max(firsts, default=0) + 1):
         group: list[Runs] = []
         for replicate, later in firsts.items():
-            if replicate - apart not in firsts:
+            if replicate - gap not in firsts:
                 continue
-            s, t = firsts[replicate - apart], later
+            s, t = firsts[replicate - gap], later
             ends = [((arm, s), (arm, t)) for arm in arms]
             ends += [((a, s), (b, t)) for a, b in compared] + [((a, t), (b, s)) for a, b in compared]
             for (a, seed_of_a), (b, seed_of_b) in ends:
                 if seed_of_a in runs[a] and seed_of_b in runs[b]:
                     group.append((runs[a][seed_of_a], runs[b][seed_of_b]))
-        yield apart, group
+        yield gap, group
 
 
 def _triple(competitors: Sequence[str], runs: dict[str, dict[int, Run]], seeds: Sequence[int]) -> list[Runs]:

@@ -66,16 +66,19 @@ class Probing:
         networks = digest([[run.id for run in runs] for runs in self.work.all])
         first = digest([run.id for run in self.work.all[0]] if self.work.all else [])
         former = (self.store.noted("probes") or {}).get(self.probe.name, {})
-        same = (former.get("version"), former.get("first")) == (self.version, first)  # with more replicates perhaps
-        asked = (former.get("of"), former.get("asked"), former.get("budget"))
-        if same and asked == (networks, self.work.asked, self.limit):
+        unchanged = (former.get("version"), former.get("first")) == (
+            self.version,
+            first,
+        )  # with more replicates perhaps
+        former_request = (former.get("of"), former.get("asked"), former.get("budget"))
+        if unchanged and former_request == (networks, self.work.asked, self.limit):
             return dict(former)
         return {
             "version": self.version, "of": networks, "first": first, "asked": self.work.asked, "budget": self.limit,
             "costly": self.probe.costly, "networks": self.probe.networks, "unit": self.work.unit,
             "possible": len(self.work.all), "groups": 0, "planned": 0, "done": 0,
-            "timed": former["timed"] if same and not former["groups"] else [],
-            "seconds": former["seconds"] if same else 0.0, "seconds_each": former["seconds_each"] if same else 0.0,
+            "timed": former["timed"] if unchanged and not former["groups"] else [],
+            "seconds": former["seconds"] if unchanged else 0.0, "seconds_each": former["seconds_each"] if unchanged else 0.0,
             "over": False, "subset": "", "left_out": "", "problems": [],
         }  # fmt: skip
 
@@ -198,8 +201,8 @@ class Probing:
 
     def _missing(self, measurements: Sequence[Runs]) -> list[Runs]:
         """Return those measurements that are neither made nor under way, nor have failed in this call."""
-        known = self._known | self.failed | self.handed_out.keys()
-        return [runs for runs in measurements if key_of(runs) not in known]
+        taken = self._known | self.failed | self.handed_out.keys()
+        return [runs for runs in measurements if key_of(runs) not in taken]
 
     @property
     def _phase(self) -> str:
@@ -227,8 +230,8 @@ class Probing:
 
     def _say_cost(self) -> None:
         """Say what all measurements take."""
-        each, left = self.note["seconds_each"], self._left_at_first
-        self.reporter.say(_cost_line(self.probe, self.work.count(left), left, each, self.limit, self._workers))
+        seconds_each, left = self.note["seconds_each"], self._left_at_first
+        self.reporter.say(_cost_line(self.probe, self.work.count(left), left, seconds_each, self.limit, self._workers))
 
     def _begin_group(self) -> bool:
         """Begin the next group that has something to measure; False where there is none, or a limit has no room for it."""
@@ -261,9 +264,9 @@ class Probing:
         return self.limit is None or self.time_limit.fits(each * many / self._workers, of=self._purpose)
 
     def _note_problem(self, runs: Runs, reason: str) -> None:
-        why = reason.removeprefix(f"probe '{self.probe.name}': must measure, got ")
+        reason_alone = reason.removeprefix(f"probe '{self.probe.name}': must measure, got ")
         self.failed.add(key_of(runs))
-        self.note["problems"][MOST_PROBLEMS - 1 :] = [f"{networks_in_words(runs)}: {why}"]
+        self.note["problems"][MOST_PROBLEMS - 1 :] = [f"{networks_in_words(runs)}: {reason_alone}"]
 
     def _write_end(self) -> None:
         """Write down how much was measured, and take out measurements that were only made to be timed.
@@ -273,7 +276,7 @@ class Probing:
         planned = {key_of(runs) for runs in self.work.first(self.note["groups"])}
         measured = self.store.measured(self.probe.name, self.version)
         if not self.note["groups"]:
-            timed = {(str(one), str(other), str(third)) for one, other, third in self.note["timed"]}
+            timed = {(str(first), str(second), str(third)) for first, second, third in self.note["timed"]}
             self.store.drop_measured(self.probe.name, self.version, measured & timed)
             planned = {key_of(runs) for runs in self.work.wanted} & measured - timed
             self._write(planned=len(planned))

@@ -26,8 +26,8 @@ def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis])
 
     Those of an earlier comparison go. An analysis that fails is left to the report, which names it.
     """
-    wanted = _wanted(records, analyses)
-    places = {schema.thumbnail(records.folder, split, row): (split, row) for split, row in wanted[:MOST]}
+    needed_rows = _wanted(records, analyses)
+    places = {schema.thumbnail(records.folder, split, row): (split, row) for split, row in needed_rows[:MOST]}
     folder = schema.thumbnail(records.folder, "test", 0).parent
     with disk.writing(folder):
         folder.mkdir(exist_ok=True)

@@ -126,8 +126,10 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
 def read_baseline(file: Path, where: str = "baseline") -> Baseline:
     """Return a baseline; raises DataError, naming ``where``, for a file that is none, of another version, or damaged."""
     if not file.is_file():
-        got = "a folder" if file.is_dir() else "nothing there"
-        raise DataError(f"{where}: must be a file of 'harness baseline export', got {got}: '{file}'; check the path")
+        obstacle = "a folder" if file.is_dir() else "nothing there"
+        raise DataError(
+            f"{where}: must be a file of 'harness baseline export', got {obstacle}: '{file}'; check the path"
+        )
     try:
         with zipfile.ZipFile(file) as archive:
             content = json.loads(_member(file, archive, "baseline.json", MOST_TEXT, MOST_RATIO))
@@ -171,9 +173,9 @@ def _wrong(notes: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str
             return f"run {row['run_id']} with another recipe"
         if Arm(**recipe["arm"]).name != row["arm"]:
             return f"run {row['run_id']} with the recipe of another arm"
-    known = {row["run_id"] for row in tables["runs"]}
+    run_ids = {row["run_id"] for row in tables["runs"]}
     for row in tables["measured"]:
-        if row["one"] not in known or row["other"] or row["third"]:
+        if row["one"] not in run_ids or row["other"] or row["third"]:
             return f"a measurement of {row['one']!r:.80}, which is no run of it alone"
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(schema.TABLES)
@@ -201,22 +203,22 @@ def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str
     searches = [row for row in recorded["searches"] if row["arm"] in arms]
     studies = {row["study"] for row in searches}
     asks = [row for row in recorded["asks"] if row["study"] in studies]
-    wanted = {row["run_id"] for row in (*asks, *cells)} | {row["confirmation"] for row in asks}
-    kept = {
+    run_ids = {row["run_id"] for row in (*asks, *cells)} | {row["confirmation"] for row in asks}
+    rows_kept = {
         "searches": searches,
         "asks": asks,
-        "runs": [{**row, "reason": impersonal(row["reason"])} for row in recorded["runs"] if row["run_id"] in wanted],
-        "epochs": [row for row in recorded["epochs"] if row["run_id"] in wanted],
-        "measured": [row for row in recorded["measured"] if row["one"] in wanted and not row["other"] and row["name"]],
+        "runs": [{**row, "reason": impersonal(row["reason"])} for row in recorded["runs"] if row["run_id"] in run_ids],
+        "epochs": [row for row in recorded["epochs"] if row["run_id"] in run_ids],
+        "measured": [row for row in recorded["measured"] if row["one"] in run_ids and not row["other"] and row["name"]],
     }
-    return {name: sorted(rows, key=lambda row: [row[key] for key in KEYS[name]]) for name, rows in kept.items()}
+    return {name: sorted(rows, key=lambda row: [row[key] for key in KEYS[name]]) for name, rows in rows_kept.items()}
 
 
 def _rows(db: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
     cursor = db.execute(f"SELECT * FROM {table}")
     columns = [name for name, *_ in cursor.description]
-    kept = [column not in LEFT_OUT for column in columns]
-    return [dict(compress(zip(columns, row, strict=True), kept)) for row in cursor.fetchall()]
+    is_kept = [column not in LEFT_OUT for column in columns]
+    return [dict(compress(zip(columns, row, strict=True), is_kept)) for row in cursor.fetchall()]
 
 
 def _packed(rows: Sequence[Row]) -> dict[str, Any]:
@@ -227,8 +229,8 @@ def _unpacked(table: str, packed: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a table; raises ValueError for a column that this release does not know."""
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(schema.TABLES)
-        known = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
-    if strange := set(packed["columns"]) - known:
+        table_columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+    if strange := set(packed["columns"]) - table_columns:
         raise ValueError(f"a column '{min(strange)}' of {table} that this release does not know")
     return [dict(zip(packed["columns"], row, strict=True)) for row in packed["rows"]]
 
@@ -243,9 +245,9 @@ def _with_results(
     states = {row["run_id"]: row["state"] for row in tables["runs"]}
     left = sum(states.get(cell["run_id"]) not in schema.ENDED for cell in cells)
     if left or not over:
-        got = f"{left} runs of it left" if left else "one that goes on" if cells else "none"
+        state = f"{left} runs of it left" if left else "one that goes on" if cells else "none"
         raise RunFolderError(
-            f"{folder}: must be a run whose comparison is over, got {got}; the same 'harness run' goes on"
+            f"{folder}: must be a run whose comparison is over, got {state}; the same 'harness run' goes on"
         )
     ended = {cell["of"] for cell in cells if cell["role"] == "fresh" and states[cell["run_id"]] != schema.FAILED}
     with_result = [arm for arm in arms if arm in ended]

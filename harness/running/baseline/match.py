@@ -40,15 +40,15 @@ def matched(setting: Setting, source: Source, beside: Path) -> Imported | None:
     section = setting.plan.benchmark.baseline
     if not section.file:
         return None
-    where = source.where("baseline", "file")
-    baseline = read_baseline(beside / section.file, where)
+    place = source.where("baseline", "file")
+    baseline = read_baseline(beside / section.file, place)
     try:
-        return _matched(setting, source, baseline, where)
+        return _matched(setting, source, baseline, place)
     except HarnessError:
         raise
     except Exception as error:  # anything may stand in a stranger's file
         raise DataError(
-            f"{where}: must be a whole baseline, got {one_line(error)} in '{section.file}'; export it again"
+            f"{place}: must be a whole baseline, got {one_line(error)} in '{section.file}'; export it again"
         ) from error
 
 

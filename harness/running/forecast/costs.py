@@ -55,8 +55,8 @@ class ArmCost:
     @property
     def range_test(self) -> float:
         """The seconds of its range test; 0 without one."""
-        asked = self.competitor.benchmark.search.lr_range_test
-        return self.timing.step * range_test_steps(self.competitor) if asked else 0.0
+        rates = self.competitor.benchmark.search.lr_range_test
+        return self.timing.step * range_test_steps(self.competitor) if rates else 0.0
 
     def planned_searches(self, taken: int, confirmed: int) -> list[PlannedSearch]:
         """Return its searches, where the runs of so many trials and so many confirmations exist already."""
@@ -67,14 +67,14 @@ class ArmCost:
             self.timing.building + SECONDS_PER_ASK + epochs * self.epoch
             for epochs in spread_epochs(low, high, trials_each)
         ]
-        again = self.timing.building + self.competitor.benchmark.compare.epochs * self.epoch
+        confirmation = self.timing.building + self.competitor.benchmark.compare.epochs * self.epoch
         planned = []
         for number in range(self.searches):
             done, confirmed_here = (self._share(many, number) for many in (taken // search.seeds, confirmed))
             trials = [[seconds] * search.seeds for seconds in runs]
             left = max(0, min(search.confirm, trials_each) - confirmed_here)
             trials = [[0.0]] * min(done, trials_each) + trials[done:]
-            planned.append(PlannedSearch(trials, search.together, [again] * left))
+            planned.append(PlannedSearch(trials, search.together, [confirmation] * left))
         return planned
 
     def _share(self, many: int, number: int) -> int:
@@ -94,8 +94,8 @@ class Timed:
 def cost_of_arm(timed: Timed, planned: Sequence[ComparisonRun], replicates: int) -> ArmCost:
     """Return what an arm costs in so many replicates."""
     competitor, timing = timed.competitor, timed.timing
-    again = any(one.role == "aa" and one.of == competitor.name for one in planned)
-    searches = (1 + again) * replicates
+    searches_again = any(cell.role == "aa" and cell.of == competitor.name for cell in planned)
+    searches = (1 + searches_again) * replicates
     if timed.problem:
         return ArmCost(competitor, timing, timed.problem, 0, 0.0, searches)
     trials, epochs = expected(competitor, searches, timing.step * timing.batches)
@@ -105,9 +105,9 @@ def cost_of_arm(timed: Timed, planned: Sequence[ComparisonRun], replicates: int)
 def arm_row(cost: ArmCost, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
     """Return an arm's costs as plain values."""
     benchmark, timing = cost.competitor.benchmark, cost.timing
-    comparison = [] if cost.problem else [one for one in planned if one.of == cost.competitor.name]
-    roles = Counter(one.role for one in planned if one.of == cost.competitor.name)
-    epochs = cost.epochs + sum(one.run.epochs for one in comparison)
+    comparison = [] if cost.problem else [cell for cell in planned if cell.of == cost.competitor.name]
+    roles = Counter(cell.role for cell in planned if cell.of == cost.competitor.name)
+    epochs = cost.epochs + sum(cell.run.epochs for cell in comparison)
     building = (cost.trials * benchmark.search.seeds + cost.confirmations) * timing.building
     searched = cost.trials * SECONDS_PER_ASK + building + cost.epochs * cost.epoch
     return {
@@ -121,7 +121,7 @@ def arm_row(cost: ArmCost, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
         "first_trial": first_trial(cost.competitor),
         "drawn_first": drawn_first(cost.competitor),
         "read_defaults": {name: read.source for name, read in cost.competitor.read_defaults.items()},
-        "moved_defaults": {name: list(both) for name, both in moved_defaults(cost.competitor).items()},
+        "moved_defaults": {name: list(values) for name, values in moved_defaults(cost.competitor).items()},
         "seeds": benchmark.compare.seeds,
         "comparison": dict(roles),
         "runs": cost.trials * benchmark.search.seeds + cost.confirmations + len(comparison),
@@ -129,7 +129,7 @@ def arm_row(cost: ArmCost, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
         "parameters": timing.parameters,
         "examples_per_second": timing.batch_size / timing.step if timing.step else 0.0,
         "seconds_per_seed": benchmark.compare.epochs * cost.epoch,
-        "seconds": cost.range_test + searched + sum(cost.run_seconds(one.run) for one in comparison),
+        "seconds": cost.range_test + searched + sum(cost.run_seconds(cell.run) for cell in comparison),
         "weights": timing.weights,
     }
 
@@ -149,7 +149,7 @@ def phases(
     folds = [setting.plan.benchmark.compare.epochs * max((cost.epoch for cost in by_arm.values()), default=0.0)]
     slow = pace.slowdown
     measured = [list_seconds([slow * probe["seconds_each"]] * probe["wanted"], pace.workers) for probe in probes]
-    events = sum(cost.epochs for cost in by_arm.values()) + sum(one.run.epochs for one in planned)
+    events = sum(cost.epochs for cost in by_arm.values()) + sum(cell.run.epochs for cell in planned)
     formats = setting.plan.benchmark.report.formats
     return {
         "range tests": sum(cost.range_test for cost in by_arm.values()),
@@ -170,14 +170,14 @@ def _left_of(
     """Yield the seconds of the runs of a kind that are still to be carried out, in their order."""
     left_to_take = Counter({arm: number for (arm, of_kind), number in taken.items() if of_kind == kind})
     done: set[str] = set()
-    for one in planned:
-        if one.of not in by_arm or (one.role == "restart") != (kind == "restart") or one.run.id in done:
+    for cell in planned:
+        if cell.of not in by_arm or (cell.role == "restart") != (kind == "restart") or cell.run.id in done:
             continue
-        done.add(one.run.id)
-        if left_to_take[one.run.arm.name]:
-            left_to_take[one.run.arm.name] -= 1
+        done.add(cell.run.id)
+        if left_to_take[cell.run.arm.name]:
+            left_to_take[cell.run.arm.name] -= 1
             continue
-        yield by_arm[one.of].run_seconds(one.run)
+        yield by_arm[cell.of].run_seconds(cell.run)
 
 
 def kinds(recipes: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -186,18 +186,18 @@ def _fitting(
     setting: Setting, timed: Sequence[Timed], first: Work, pace: Pace, opening: float, folder: Path
 ) -> dict[str, Any]:
     """Return about how many replicates fit into the time limit, if nothing is there yet, and what the first one takes."""
-    asked, replicates, least = limit_of(setting.plan.benchmark), 0, 0.0
-    for number in range(1, setting.plan.benchmark.compare.looks[-1] + 1) if asked is not None else ():
+    limit, replicates, least = limit_of(setting.plan.benchmark), 0, 0.0
+    for number in range(1, setting.plan.benchmark.compare.looks[-1] + 1) if limit is not None else ():
         work = _work_of(setting, timed, first, number)
         seconds = opening + pace.opening + sum(_phases(work, pace, {}).values())
         least = least or seconds
-        if seconds > (asked or 0.0):
+        if seconds > (limit or 0.0):
             break
         replicates = number
     used = 0.0
     with suppress(HarnessError):
         used = float(open_records(folder).meta.budget.get("used", 0.0))
-    return {"asked": asked, "used": used, "replicates": replicates, "first_replicate": least}
+    return {"asked": limit, "used": used, "replicates": replicates, "first_replicate": least}
 
 
 def _phases(work: Work, pace: Pace, taken: Mapping[tuple[str, str], int]) -> dict[str, float]:

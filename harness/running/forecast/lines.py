@@ -113,19 +113,19 @@ def _most_line(document: Mapping[str, Any]) -> str:
 def _budget_line(document: Mapping[str, Any]) -> str:
     """Return in words what of the benchmark fits into its time limit."""
     budget, looks = document["budget"], document["looks"]
-    asked = duration(budget["asked"])
+    limit = duration(budget["asked"])
     used = f", of which {duration(budget['used'])} is used," if budget["used"] else ""
     if not budget["replicates"]:
         return (
-            f"budget, {asked}{used}: one whole replicate takes about {duration(budget['first_replicate'])} with its "
+            f"budget, {limit}{used}: one whole replicate takes about {duration(budget['first_replicate'])} with its "
             "measurements, so each search gets fewer trials"
         )
     fit = counted(budget["replicates"], "replicate")
     reached = [look for look in looks if look <= budget["replicates"]]
     if budget["replicates"] == looks[-1]:
-        return f"budget, {asked}{used}: all {fit} fit"
-    where = f"look {len(reached)} of {len(looks)} is reached" if reached else "the first look is not reached"
-    return f"budget, {asked}{used}: about {fit} of {looks[-1]} fit; {where}"
+        return f"budget, {limit}{used}: all {fit} fit"
+    reached_look = f"look {len(reached)} of {len(looks)} is reached" if reached else "the first look is not reached"
+    return f"budget, {limit}{used}: about {fit} of {looks[-1]} fit; {reached_look}"
 
 
 def _total_line(document: Mapping[str, Any]) -> str:

@@ -178,9 +178,9 @@ class _Seat:
                     self._changed.notify_all()
         code = process.wait()
         if failed or (code and not self._killed):
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            ending = f"signal {-code}" if code < 0 else f"exit code {code}"
             log = f"; listeners/{self.name}.log has what it printed"
-            self._leave(self.name, failed or f"listener '{self.name}': must hear until the end, got {how}{log}")
+            self._leave(self.name, failed or f"listener '{self.name}': must hear until the end, got {ending}{log}")
         with self._changed:
             self.over = True
             self._changed.notify_all()

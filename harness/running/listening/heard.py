@@ -27,10 +27,10 @@ class Heard:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o644)
             with open(self._file, "rb", closefd=False) as lines:
-                whole, _, cut = lines.read().rpartition(b"\n")
+                whole_lines, _, cut = lines.read().rpartition(b"\n")
             if cut:  # a process was killed while it wrote this line
-                os.ftruncate(self._file, len(whole) + 1 if whole else 0)
-        self._keys = set(whole.decode("utf-8", "replace").splitlines())
+                os.ftruncate(self._file, len(whole_lines) + 1 if whole_lines else 0)
+        self._keys = set(whole_lines.decode("utf-8", "replace").splitlines())
 
     def __len__(self) -> int:
         return len(self._keys)

@@ -40,8 +40,8 @@ def expected(competitor: Competitor, searches: int, epoch_seconds: float = 0.0) 
     epochs = search.seeds * expected_epochs(competitor)  # of a trial
     per_trial = {"trials": 1.0, "epochs": epochs, "seconds": epochs * epoch_seconds}[search.unit]
     trials = searches * math.ceil(amount(search, competitor) / per_trial - 1e-9) if per_trial else 0
-    again = confirmations(competitor, searches, trials) * competitor.benchmark.compare.epochs
-    return trials, trials * epochs + again
+    confirmed_epochs = confirmations(competitor, searches, trials) * competitor.benchmark.compare.epochs
+    return trials, trials * epochs + confirmed_epochs
 
 
 def confirmations(competitor: Competitor, searches: int, trials: int) -> int:

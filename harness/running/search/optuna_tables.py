@@ -32,14 +32,16 @@ def write_trials(
     """
     study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     written = [compared(trial) for trial in study.get_trials(deepcopy=False)]
-    wanted = [compared(trial) for trial in trials]
-    if written == wanted:
+    rows_wanted = [compared(trial) for trial in trials]
+    if written == rows_wanted:
         return
-    changed = {number: trial for number, trial in enumerate(trials) if written[number : number + 1] != [wanted[number]]}
+    changed = {
+        number: trial for number, trial in enumerate(trials) if written[number : number + 1] != [rows_wanted[number]]
+    }
     try:
         _replace(storage, name, changed, range(len(trials), len(written)))
         read = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
-        are_equal = [compared(trial) for trial in read] == wanted
+        are_equal = [compared(trial) for trial in read] == rows_wanted
     except Exception as error:  # Optuna and SQLAlchemy raise many types on tables that they do not know
         if database.is_passing(error):
             raise

@@ -68,14 +68,14 @@ def _ended(ask: Ask, plan: Plan, space: Mapping[str, Any], reported: Mapping[int
     """Return a trial of ours that has ended as one of Optuna's, with what its pruner has seen and noted."""
     values = {"score": ask["value"], "seconds": ask["seconds"]}
     state = OPTUNA_STATE[ask["state"]]
-    told = [values[name] for name in plan.benchmark.search.objectives] if ask["value"] is not None else None
+    scores = [values[name] for name in plan.benchmark.search.objectives] if ask["value"] is not None else None
     if state == TrialState.PRUNED and reported and not math.isnan(reported[max(reported)]):
-        told = [reported[max(reported)]]  # as Optuna does where a trial is told that was stopped
+        scores = [reported[max(reported)]]  # as Optuna does where a trial is told that was stopped
     return optuna.trial.create_trial(
         state=state,
         params=ask["params"],
         distributions={name: space[name] for name in ask["params"]},
-        values=told,
+        values=scores,
         intermediate_values=dict(reported),
         system_attrs={**ask["trial_attrs"], **ask["pruner_notes"]},
     )

@@ -79,19 +79,19 @@ def fixed_params(plan: Plan, competitor: Competitor, number: int, replicate: int
     combination has all of them from here, because Optuna's own walk through those that no rule allows.
     """
     if competitor.rules and short_name(plan.benchmark.search.sampler) in EXHAUSTIVE:
-        every = walk(competitor, digest([plan.benchmark.search.seed, study_name(competitor.name, replicate)]))
-        return every[number % len(every)]
+        settings = walk(competitor, digest([plan.benchmark.search.seed, study_name(competitor.name, replicate)]))
+        return settings[number % len(settings)]
     has_own = number > 0 or short_name(plan.benchmark.search.sampler) == GRID
     return {} if has_own else first_trial(competitor)
 
 
 def walk(competitor: Competitor, seed: str) -> list[dict[str, Any]]:
     """Return every combination of a finite space that the arm's rules allow, its first trial first, the others shuffled."""
-    every = every_setting(_every_value(competitor), competitor.rules)
-    random.Random(seed).shuffle(every)
+    settings = every_setting(_every_value(competitor), competitor.rules)
+    random.Random(seed).shuffle(settings)
     first = competitor.rules.in_force(first_trial(competitor))
-    place = next((number for number, setting in enumerate(every) if setting == first), 0)
-    return [every[place], *every[:place], *every[place + 1 :]] if every else []
+    place = next((number for number, setting in enumerate(settings) if setting == first), 0)
+    return [settings[place], *settings[:place], *settings[place + 1 :]] if settings else []
 
 
 def _every_value(competitor: Competitor) -> dict[str, list[Any]]:
@@ -108,8 +108,8 @@ def _grid(competitor: Competitor, options: Mapping[str, Any], where: str) -> dic
     values = _every_value(competitor)
     study = optuna.create_study(sampler=_make(samplers(), GRID, {**options, "search_space": values}, where))
     leading = study.ask(dict(competitor.space)).params
-    for name, wanted in first_trial(competitor).items():
-        place, first = (_index(values[name], value) for value in (wanted, leading[name]))
+    for name, default in first_trial(competitor).items():
+        place, first = (_index(values[name], value) for value in (default, leading[name]))
         values[name][place], values[name][first] = values[name][first], values[name][place]
     return values
 
@@ -128,8 +128,8 @@ def check_finite(sampler: str, competitor: Competitor, where: str) -> None:
     for name, space in competitor.space.items():
         if not _count(space):
             hint = f"give {{choices = [...]}} in [search.space.{competitor.entered}]"
-            got = f"a range for '{name}' of {competitor.name}"
-            raise refusal(where, f"have finite spaces for {shown(sampler)}", got, hint)
+            space_text = f"a range for '{name}' of {competitor.name}"
+            raise refusal(where, f"have finite spaces for {shown(sampler)}", space_text, hint)
 
 
 def combinations(space: Mapping[str, Any], rules: Rules = NO_RULES) -> int:
@@ -161,7 +161,7 @@ class Tried:
     def note(self, params: Mapping[str, Any]) -> None:
         """Note the parameters of one more trial."""
         if self._many:
-            places = {name: _place(params.get(name), one) for name, one in self._space.items()}
+            places = {name: _place(params.get(name), parameter) for name, parameter in self._space.items()}
             in_force = [place for name, place in places.items() if self._rules.is_in_force(name, params)]
             if None not in in_force:
                 self._combinations.add(tuple(places.values()))

@@ -60,9 +60,9 @@ class Search(Trials):
         if self.finished:
             return 0
         trainings = max(0, self.left - sum(run_id in self._numbers_by_run for run_id in under_way))
-        again = self.confirmations_left - sum(run_id in self._confirmations for run_id in under_way)
-        whole = self.competitor.benchmark.compare.epochs
-        return round(trainings * budget.expected_epochs(self.competitor)) + again * whole
+        confirmations = self.confirmations_left - sum(run_id in self._confirmations for run_id in under_way)
+        full_length = self.competitor.benchmark.compare.epochs
+        return round(trainings * budget.expected_epochs(self.competitor)) + confirmations * full_length
 
     def label(self, trial: Mapping[str, Any]) -> str:
         """Return what a trial, or its confirmation, is called on the console."""

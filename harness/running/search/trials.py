@@ -325,11 +325,11 @@ class Trials(Budgeted):
         for number in range(self._told, self._whole_generations()):
             ask = self._asks[number]
             values = {"score": ask["value"], "seconds": ask["seconds"]}
-            told = [values[name] for name in self._options.objectives] if ask["value"] is not None else None
+            scores = [values[name] for name in self._options.objectives] if ask["value"] is not None else None
             notes = self._notes.pop(number, {})
             self._steps.pop(number, None)
             with self._translated("sampler"):
-                self._study.end(number, self._reported(ask), notes, told, OPTUNA_STATE[ask["state"]])
+                self._study.end(number, self._reported(ask), notes, scores, OPTUNA_STATE[ask["state"]])
             self._told = number + 1
 
     def write_for_optuna(self) -> None:

@@ -157,10 +157,10 @@ class Rehearsal:
         (2, '2 give 1.9 times the steps of 1')
         """
         rates, chosen = self._choice.rates, self._choice.chosen
-        other = chosen if chosen > 1 else min((number for number in rates if number > 1), default=1)
-        if other == 1 or other not in rates or rates.get(1, 0.0) <= 0:
+        larger = chosen if chosen > 1 else min((number for number in rates if number > 1), default=1)
+        if larger == 1 or larger not in rates or rates.get(1, 0.0) <= 0:
             return ""
-        return f"{other} give {rates[other] / rates[1]:.1f} times the steps of 1"
+        return f"{larger} give {rates[larger] / rates[1]:.1f} times the steps of 1"
 
 
 def staff_line(workers: int, places: int, staffing: Staffing, why: str) -> str:

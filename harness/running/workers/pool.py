@@ -303,7 +303,7 @@ class WorkerPool:
             return False
         if work.alone:
             return not member.jobs
-        return len(member.jobs) < self._places and not any(one.alone for one in member.jobs.values() if one)
+        return len(member.jobs) < self._places and not any(job.alone for job in member.jobs.values() if job)
 
     def _assignment(self, job: Job) -> Assignment:
         """Return a job with what it needs from the run folder."""

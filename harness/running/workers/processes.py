@@ -110,23 +110,23 @@ class Processes:
     def receive(self, timeout: float) -> Sequence[tuple[int, FromWorker]]:
         """Return the next messages of any workers; pass on what they print, to the standard error."""
         sources: list[Any] = []
-        for one in self._processes.values():
-            sources += [one.connection, one.errors]
+        for process in self._processes.values():
+            sources += [process.connection, process.errors]
         wait(sources, timeout)
         messages: list[tuple[int, FromWorker]] = []
-        for worker, one in list(self._processes.items()):
-            has_ended = _has_ended(one.process)  # looked at first, so that nothing it said before is missed
-            messages += [(worker, message) for message in _messages_of(one)]
-            _pass_on(one)  # looked at last, so that what was printed before a message is not left behind
+        for worker, process in list(self._processes.items()):
+            has_ended = _has_ended(process.process)  # looked at first, so that nothing it said before is missed
+            messages += [(worker, message) for message in _messages_of(process)]
+            _pass_on(process)  # looked at last, so that what was printed before a message is not left behind
             if has_ended:
                 messages.append((worker, self._buried(worker)))
         return messages
 
     def memory(self, worker: int) -> int:
         """Return the bytes of memory that a worker uses, without what it shares with the others."""
-        one = self._processes.get(worker)
+        process = self._processes.get(worker)
         with suppress(OSError, ValueError, IndexError):
-            status = Path(f"/proc/{one.process.pid}/status").read_text(encoding="utf-8") if one else ""
+            status = Path(f"/proc/{process.process.pid}/status").read_text(encoding="utf-8") if process else ""
             return int(status.partition("RssAnon:")[2].split()[0]) * 1024
         return 0
 
@@ -137,8 +137,8 @@ class Processes:
 
     def close(self) -> None:
         """End all workers."""
-        for one in self._processes.values():
-            _kill(one.process)
+        for process in self._processes.values():
+            _kill(process.process)
         for worker in list(self._processes):
             self._buried(worker)
         self._spool.close()
@@ -148,13 +148,13 @@ class Processes:
 
     def _buried(self, worker: int) -> Left:
         """Take leave of a worker that has ended or is about to; whatever it has started ends too."""
-        one = self._processes.pop(worker)
-        _kill(one.process)  # its session
-        code = one.process.wait()
-        _pass_on(one)
-        one.connection.close()
-        os.close(one.errors)
-        return Left(f"signal {-code}" if code < 0 else f"exit code {code}", "\n".join(one.last_lines))
+        process = self._processes.pop(worker)
+        _kill(process.process)  # its session
+        code = process.process.wait()
+        _pass_on(process)
+        process.connection.close()
+        os.close(process.errors)
+        return Left(f"signal {-code}" if code < 0 else f"exit code {code}", "\n".join(process.last_lines))
 
 
 def names_of_gpus(count: int, environ: Mapping[str, str]) -> list[str]:
@@ -214,13 +214,13 @@ def _pass_on(one: _Process) -> None:
 
 def _without_modules(one: _Process, text: str) -> str:
     """Return what a worker has printed without Python's list of all its extension modules, which helps nobody."""
-    kept = []
+    lines_kept = []
     for line in text.splitlines(keepends=True):
         if one.lists_modules or line.startswith(MODULES):
             one.lists_modules = not line.endswith("\n")
         else:
-            kept.append(line)
-    return "".join(kept)
+            lines_kept.append(line)
+    return "".join(lines_kept)
 
 
 # --- inside a worker

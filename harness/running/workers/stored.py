@@ -82,5 +82,5 @@ def in_file(array: Any) -> StoredArray | None:
         top = top.base
     if not isinstance(top, np.memmap) or not top.filename or not array.flags.c_contiguous:
         return None
-    apart = array.__array_interface__["data"][0] - top.__array_interface__["data"][0]
-    return StoredArray(str(top.filename), array.dtype.str, tuple(array.shape), int(top.offset) + apart)
+    offset = array.__array_interface__["data"][0] - top.__array_interface__["data"][0]
+    return StoredArray(str(top.filename), array.dtype.str, tuple(array.shape), int(top.offset) + offset)

@@ -78,8 +78,8 @@ class Worker:
 
         Yields None at the end of a turn that brings no event.
         """
-        if why := self._refusal(job):
-            yield Failed("error", why)
+        if reason := self._refusal(job):
+            yield Failed("error", reason)
             return
         self._solutions |= solutions
         if state is not None:
