@@ -26,8 +26,8 @@ def analyse(records: Records, analyses: Iterable[Analysis], attempts: Attempts |
     attempts = attempts or Attempts()
     for analysis in analyses:
         work = f"analysis {analysis.name}"
-        if why := attempts.given_up(work):
-            problems.append(f"analysis '{analysis.name}' failed: {why}")
+        if reason := attempts.given_up(work):
+            problems.append(f"analysis '{analysis.name}' failed: {reason}")
             continue
         try:
             with attempts.during(work, f"the analysis '{analysis.name}'"):
@@ -44,9 +44,9 @@ def own_tables(results: Results, analyses: Iterable[Analysis], registry: Registr
     """
     offers = registry.all("analysis")
     owned = list(analyses)
-    offered = [own for own in owned if any(offer is own for offer in offers)]
-    missing = [own for own in owned if own not in offered]
-    tables = {own.name: results.tables[own.name] for own in offered if own.name in results.tables}
+    offered = [analysis for analysis in owned if any(offer is analysis for offer in offers)]
+    missing = [analysis for analysis in owned if analysis not in offered]
+    tables = {analysis.name: results.tables[analysis.name] for analysis in offered if analysis.name in results.tables}
     computed_now = analyse(results.records, missing)
     problems = (*results.problems, *computed_now.problems)
     return replace(results, tables={**tables, **computed_now.tables}, problems=problems)

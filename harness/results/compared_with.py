@@ -38,8 +38,8 @@ def compared_with(results: Results, registry: Registry, name: str | None = None)
         )
     rows = rows_against(table, references, arms_in_doubt(records.meta, core.tables))
     names, column = short_arm_names(records.meta.arms), records.deciding.column
-    said = [sentence(row, names) if row["measure"] == column else "" for row in rows.to_dict("records")]
-    return rows.assign(sentence=said)
+    sentences_of_rows = [sentence(row, names) if row["measure"] == column else "" for row in rows.to_dict("records")]
+    return rows.assign(sentence=sentences_of_rows)
 
 
 def describe_against(results: Results, registry: Registry, name: str | None = None) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def describe_against(results: Results, registry: Registry, name: str | None = No
     of_metric = rows["measure"] == records.deciding.column
     arms = []
     for row in rows[of_metric].to_dict("records"):
-        others = rows[~of_metric & (rows["arm"] == row["arm"])].to_dict("records")
-        arms.append({"arm": row["arm"], "sentence": row["sentence"], "beside": beside(others)})
+        other_measures = rows[~of_metric & (rows["arm"] == row["arm"])].to_dict("records")
+        arms.append({"arm": row["arm"], "sentence": row["sentence"], "beside": beside(other_measures)})
     return {
         "references": reference_arms(records, name),
         "arms": arms,

@@ -65,12 +65,12 @@ class Figures(Mapping[str, "Figure"]):
         folder = self._results.records.folder
         place = paper.default_folder(folder) if out is None else arguments.path("out", out)
         chosen = [arguments.text("names", name) for name in arguments.items("names", names, "names of figures")]
-        wanted = [
+        chosen_figures = [
             arguments.text("formats", name) for name in arguments.items("formats", formats, "names of formats", 1)
         ]
         columns = None if columns is None else arguments.whole("columns", columns, 1, 2)
         width = None if width is None else arguments.text("width", width)
-        request = paper.FigureRequest(wanted, columns, width, chosen)
+        request = paper.FigureRequest(chosen_figures, columns, width, chosen)
         with for_python({f"{paper.LISTING} names": "list(run.figures) names"}):
             return paper.save_figures(self._drawn, folder, place, request)
 
@@ -96,8 +96,8 @@ class Figures(Mapping[str, "Figure"]):
 
 def shown_in_notebook(figure: Figure) -> Figure:
     """Return the figure, which a notebook shows as SVG from now on, whatever backend of matplotlib is in use."""
-    anything: Any = figure
-    anything._repr_svg_ = lambda: svg_of(figure)
+    drawing: Any = figure
+    drawing._repr_svg_ = lambda: svg_of(figure)
     return figure
 
 

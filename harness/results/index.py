@@ -118,10 +118,10 @@ def render_index(folder: Path, entries: list[Entry], place: Path) -> str:
 def _row(entry: Entry, place: Path) -> Any:
     from markupsafe import Markup
 
-    where = quote(Path(os.path.relpath(entry.folder.resolve(), place.resolve())).as_posix())
+    address = quote(Path(os.path.relpath(entry.folder.resolve(), place.resolve())).as_posix())
     link = Markup("{}").format(entry.name)
     if (entry.folder / REPORT).is_file():
-        link = Markup('<a href="{}/{}">{}</a>').format(where, REPORT, entry.name)
+        link = Markup('<a href="{}/{}">{}</a>').format(address, REPORT, entry.name)
     before = Markup("<small>workload </small>") if entry.workload else Markup("")
     name = Markup("{}{}<br><small>{}</small>").format(before, link, entry.folder.name)
     cells = (name, entry.date, entry.problem or entry.state, entry.verdict, entry.answer)

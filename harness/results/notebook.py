@@ -106,17 +106,17 @@ class Tables(Mapping[str, "DataFrame"]):
     def _meaning(self, name: str, column: str) -> str:
         if name in TABLES:
             return meaning_of(name, column)
-        own = self._analyses[name].columns.get(column, "")
-        return own or (COMMON[column].meaning if column in COMMON else metric_meaning(column))
+        meaning = self._analyses[name].columns.get(column, "")
+        return meaning or (COMMON[column].meaning if column in COMMON else metric_meaning(column))
 
     def _repr_html_(self) -> str:
         from markupsafe import Markup
 
         parts = []
         for name in (*TABLES, *self.names):
-            known = {**{key: self._meaning(name, key) for key in TABLES.get(name, ())}}
-            known |= dict(self._analyses[name].columns) if name in self._analyses else {}
-            parts.append(Markup("<details><summary>{}</summary>{}</details>").format(name, _listed(known)))
+            meanings = {**{key: self._meaning(name, key) for key in TABLES.get(name, ())}}
+            meanings |= dict(self._analyses[name].columns) if name in self._analyses else {}
+            parts.append(Markup("<details><summary>{}</summary>{}</details>").format(name, _listed(meanings)))
         return str(Markup("").join(parts))
 
 

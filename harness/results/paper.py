@@ -107,7 +107,7 @@ def _chosen(figures: Mapping[str, Figure], names: Sequence[str]) -> dict[str, Fi
     """Return the figures of these names, or all of them; raises HarnessError for a name that none has."""
     for name in names:
         if name not in figures:
-            parts = [each for each in figures if name and name.casefold() in each.casefold()]
+            parts = [figure_name for figure_name in figures if name and name.casefold() in figure_name.casefold()]
             near = list(dict.fromkeys([*parts, *near_names(name, figures, NEAR)]))[:NEAR]
             meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
             raise BenchmarkError(

@@ -104,10 +104,10 @@ def _check_elsewhere(out: Path, reports: Iterable[Report]) -> None:
     files.check_out_folder(out, "report --out")
     ours = [*(out / f"report.{report.extension}" for report in reports), out / "tables"]
     existing = next((path for path in ours if os.path.lexists(path)), None)
-    got = f"'{out}', a run folder" if (out / "run.db").exists() else f"'{existing}', which is another's"
+    obstacle = f"'{out}', a run folder" if (out / "run.db").exists() else f"'{existing}', which is another's"
     if (out / "run.db").exists() or (existing and not (out / WRITTEN).is_file()):
         raise DataError(
-            f"report --out: must be a folder without reports, or one that this command wrote, got {got}; name another"
+            f"report --out: must be a folder without reports, or one that this command wrote, got {obstacle}; name another"
         )
     with disk.writing(out, HINT):
         out.mkdir(parents=True, exist_ok=True)

@@ -93,16 +93,16 @@ def losses_table(
 
     arguments.whole("n", n, 1)
     everyone = np.arange(len(targets))
-    given, predicted = probabilities[everyone, targets], probabilities.argmax(axis=1)
-    first = np.argsort(given, kind="stable")[:n]
+    label_probability, predicted = probabilities[everyone, targets], probabilities.argmax(axis=1)
+    first = np.argsort(label_probability, kind="stable")[:n]
     return pd.DataFrame(
         {
             "file": [files[i] if i < len(files) else f"test {i}" for i in first],
             "label": [classes[k] for k in targets[first]],
             "predicted": [classes[k] for k in predicted[first]],
-            "given": given[first],
+            "given": label_probability[first],
             "probability": probabilities[first, predicted[first]],
-            "loss": -np.log(np.maximum(given[first], LEAST)),
+            "loss": -np.log(np.maximum(label_probability[first], LEAST)),
             "split": "test",
             "row": first,
         },

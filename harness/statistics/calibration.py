@@ -109,8 +109,8 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> Temperature:
         return Temperature(float("nan"), "a probability is not finite")
     logs = _logs(numbers)
     of_label = logs[np.arange(len(classes)), classes]
-    others = np.where(np.arange(logs.shape[1]) == classes[:, None], -np.inf, logs)
-    if (of_label > others.max(axis=1)).all():
+    other_logs = np.where(np.arange(logs.shape[1]) == classes[:, None], -np.inf, logs)
+    if (of_label > other_logs.max(axis=1)).all():
         return Temperature(1.0, "every example is right")
     if np.ptp(logs, axis=1).max() <= UNIFORM:
         return Temperature(1.0, "all classes are as probable")
@@ -207,9 +207,9 @@ def _checked(given: tuple[str, ArrayLike], labelled: tuple[str, ArrayLike]) -> t
 def _distributions(name: str, numbers: Numbers) -> Numbers:
     """Return rows [N, C] that are distributions, or not finite."""
     finite: Any = np.isfinite(numbers)
-    whole = finite.all(axis=1)
+    is_finite = finite.all(axis=1)
     sums = np.where(finite, numbers, 0.0).sum(axis=1)
-    if (finite & (numbers < 0)).any() or (np.abs(sums[whole] - 1) > SUMS).any():
+    if (finite & (numbers < 0)).any() or (np.abs(sums[is_finite] - 1) > SUMS).any():
         raise ValueError(
             f"{name}: must be probabilities, which add up to 1 over the classes, got {arguments.describe(numbers)} with others"
         )

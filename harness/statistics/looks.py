@@ -58,8 +58,8 @@ def rising(name: str, looks: Sequence[int]) -> list[int]:
     >>> rising("looks", (6, 9))
     [6, 9]
     """
-    given = arguments.items(name, looks, "numbers of replicates", least=1)
-    counts = [arguments.whole(name, count, 1, MOST) for count in given]
+    looks_given = arguments.items(name, looks, "numbers of replicates", least=1)
+    counts = [arguments.whole(name, count, 1, MOST) for count in looks_given]
     if any(later <= earlier for earlier, later in pairwise(counts)):
         raise ValueError(f"{name}: must be numbers of replicates that rise, got {arguments.describe(counts)}")
     return counts

@@ -57,10 +57,10 @@ def names_p(aa: Matrix, bb: Matrix, ab: Matrix, seed: int = 0) -> float:
     seed, replicates = arguments.whole("seed", seed), arguments.whole("replicates", len(ab), 0, MOST)
     if replicates < 2:
         return 1.0
-    whole = np.block([[aa, ab], [ab.T, bb]])
+    square = np.block([[aa, ab], [ab.T, bb]])
     other_replicate = ~np.tile(np.eye(replicates, dtype=bool), (2, 2))
-    measured = np.isfinite(whole) & other_replicate
-    distances = np.where(measured, whole, 0.0)
+    measured = np.isfinite(square) & other_replicate
+    distances = np.where(measured, square, 0.0)
     named = _arrangements(replicates, seed)
     energies = np.concatenate(
         [
@@ -79,8 +79,8 @@ def _energies(distances: Matrix, measured: NDArray[np.bool_], named: Matrix) -> 
     first, second, means = named, 1.0 - named, []
     to_first = [named @ matrix for matrix in (distances, measured.astype(float))]
     to_second = [matrix.sum(axis=0) - near for matrix, near in zip((distances, measured), to_first, strict=True)]
-    for sums, other in ((to_first, second), (to_first, first), (to_second, second)):
-        total, count = (np.einsum("an,an->a", sum_of_arm, other) for sum_of_arm in sums)
+    for sums, opposite in ((to_first, second), (to_first, first), (to_second, second)):
+        total, count = (np.einsum("an,an->a", sum_of_arm, opposite) for sum_of_arm in sums)
         means.append(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0.5))
     between, within, within_other = means
     energy: Matrix = 2 * between - within - within_other

@@ -93,17 +93,17 @@ def numbers_scatter(numbers: ArrayLike, margins: ArrayLike, floors: ArrayLike = 
     ((2.0,),)
     """
     table, sizes = arguments.arrays(("numbers", numbers, "k R M"), ("margins", margins, "M"))
-    known = table[:, np.isfinite(table).all(axis=(0, 2))]
-    arms, replicates, measures = known.shape
+    measured = table[:, np.isfinite(table).all(axis=(0, 2))]
+    arms, replicates, measures = measured.shape
     if min(arms, replicates) < 2:
         raise ValueError(
-            f"numbers: must be [k, R, M] of 2 arms and 2 replicates or more, got {arguments.describe(known)}"
+            f"numbers: must be [k, R, M] of 2 arms and 2 replicates or more, got {arguments.describe(measured)}"
         )
-    rest = known - known.mean(axis=0) - known.mean(axis=1, keepdims=True) + known.mean(axis=(0, 1))
+    rest = measured - measured.mean(axis=0) - measured.mean(axis=1, keepdims=True) + measured.mean(axis=(0, 1))
     flat = rest.reshape(-1, measures)
     covariance = flat.T @ flat / ((arms - 1) * (replicates - 1))
     rows = tuple(tuple(map(float, row)) for row in covariance)
-    return NumbersScatter(rows, _row(sizes), _row(known.mean(axis=(0, 1))), _floors(floors, measures))
+    return NumbersScatter(rows, _row(sizes), _row(measured.mean(axis=(0, 1))), _floors(floors, measures))
 
 
 def distances_scatter(
@@ -149,10 +149,10 @@ def distances_scatter(
     measures, count, replicates = arms.shape[:3]
     if replicates < FEWEST:
         raise ValueError(f"within: must be [M, k, R, R] of {FEWEST} replicates or more, got {arguments.describe(arms)}")
-    others = None if across is None else _blocks(across, measures, count, replicates)
+    across_blocks = None if across is None else _blocks(across, measures, count, replicates)
     arms = np.where(np.isfinite(arms), arms, np.nan)
-    between_alone = others is not None and not np.isfinite(arms).any() and bool(np.isfinite(others).any())
-    tables = _side_by_side(others) if others is not None and between_alone else arms
+    between_alone = across_blocks is not None and not np.isfinite(arms).any() and bool(np.isfinite(across_blocks).any())
+    tables = _side_by_side(across_blocks) if across_blocks is not None and between_alone else arms
     parts = [[_parts(distances) for distances in of_measure] for of_measure in tables]
     means, networks, pairs = (
         np.array([[getattr(split, name) for split in row] for row in parts]).mean(axis=1)
@@ -170,7 +170,9 @@ def distances_scatter(
         between=arguments.number("between", between, 0),
         apart=None if apart is None else arguments.whole("apart", apart, 1),
         network_correlation=_network_correlation(parts, networks, pairs, between_alone),
-        point_correlation=0.0 if others is None or between_alone else _point_correlation(arms, others, networks, pairs),
+        point_correlation=0.0
+        if across_blocks is None or between_alone
+        else _point_correlation(arms, across_blocks, networks, pairs),
     )
 
 
@@ -219,18 +221,18 @@ def _parts(distances: Array) -> _Parts:
     rows, columns = np.triu_indices(len(distances), 1)
     measured = np.isfinite(distances[rows, columns])
     rows, columns = rows[measured], columns[measured]
-    values, known = distances[rows, columns], np.union1d(rows, columns)
-    design = (rows[:, None] == known).astype(float) + (columns[:, None] == known)
+    values, places = distances[rows, columns], np.union1d(rows, columns)
+    design = (rows[:, None] == places).astype(float) + (columns[:, None] == places)
     rank = int(np.linalg.matrix_rank(design)) if len(values) else 0
     of_networks = np.full(len(distances), np.nan)
     if len(values) <= rank:
         return _Parts(math.nan, math.nan, math.nan, of_networks)
     tolerance = max(design.shape) * np.finfo(float).eps  # that of the rank
     inverse = np.linalg.pinv(design, rcond=tolerance)  # the mean is part of the networks' parts: each has half of it
-    of_networks[known] = parts = inverse @ values
+    of_networks[places] = parts = inverse @ values
     pairs = float(np.square(values - design @ parts).sum()) / (len(values) - rank)
     error = inverse @ inverse.T  # the covariance of the parts, for pairs of variance 1
-    noise = pairs * (float(np.trace(error)) - float(error.sum()) / len(known)) / (len(known) - 1)
+    noise = pairs * (float(np.trace(error)) - float(error.sum()) / len(places)) / (len(places) - 1)
     return _Parts(float(values.mean()), float(parts.var(ddof=1)) - noise, pairs, of_networks)
 
 
@@ -240,8 +242,8 @@ def _blocks(across: ArrayLike, measures: int, arms: int, replicates: int) -> Arr
     expected = (measures, arms * (arms - 1) // 2, replicates, replicates)
     if blocks.shape != expected:
         raise ValueError(f"across: must be {list(expected)}, of all pairs of arms, got {arguments.describe(blocks)}")
-    kept: Array = np.where(np.isfinite(blocks) & ~np.eye(replicates, dtype=bool), blocks, np.nan)
-    return kept
+    off_diagonal: Array = np.where(np.isfinite(blocks) & ~np.eye(replicates, dtype=bool), blocks, np.nan)
+    return off_diagonal
 
 
 def _side_by_side(across: Array) -> Array:
@@ -249,11 +251,11 @@ def _side_by_side(across: Array) -> Array:
 
     Pairs of arms of which nothing is known are left out.
     """
-    known = across[:, np.isfinite(across).any(axis=(0, 2, 3))]
-    replicates = known.shape[-1]
-    tables = np.full((*known.shape[:2], 2 * replicates, 2 * replicates), np.nan)
-    tables[..., :replicates, replicates:] = known
-    tables[..., replicates:, :replicates] = known.swapaxes(-1, -2)
+    measured_across = across[:, np.isfinite(across).any(axis=(0, 2, 3))]
+    replicates = measured_across.shape[-1]
+    tables = np.full((*measured_across.shape[:2], 2 * replicates, 2 * replicates), np.nan)
+    tables[..., :replicates, replicates:] = measured_across
+    tables[..., replicates:, :replicates] = measured_across.swapaxes(-1, -2)
     return tables
 
 
@@ -269,11 +271,11 @@ def _network_correlation(parts: Sequence[Sequence[_Parts]], networks: Array, pai
 
 def _covariance(numbers: Array) -> float:
     """Return the mean covariance of two rows of numbers [k, R]; 0 where there are not two rows or columns."""
-    known = numbers[:, np.isfinite(numbers).all(axis=0)]
-    rows, columns = known.shape
+    measured = numbers[:, np.isfinite(numbers).all(axis=0)]
+    rows, columns = measured.shape
     if min(rows, columns) < 2:
         return 0.0
-    rest = known - known.mean(axis=1, keepdims=True)
+    rest = measured - measured.mean(axis=1, keepdims=True)
     products = float(np.square(rest.sum(axis=0)).sum() - np.square(rest).sum())
     return products / float(rows * (rows - 1) * (columns - 1))
 
@@ -291,9 +293,9 @@ def _point_correlation(arms: Array, across: Array, networks: Array, pairs: Array
 
 def _pooled(part: Array, whole: Array, scales: Array) -> float:
     """Return the sum over measures of a part over that of the whole, each in its scale; 0 where nothing is known, in [-1, 1]."""
-    known = np.isfinite(part) & (scales > 0)
-    total = float((whole[known] / scales[known]).sum())
-    return float(np.clip((part[known] / scales[known]).sum() / total, -1.0, 1.0)) if total > 0 else 0.0
+    usable = np.isfinite(part) & (scales > 0)
+    total = float((whole[usable] / scales[usable]).sum())
+    return float(np.clip((part[usable] / scales[usable]).sum() / total, -1.0, 1.0)) if total > 0 else 0.0
 
 
 def _correlation(table: Array) -> float:
@@ -301,7 +303,7 @@ def _correlation(table: Array) -> float:
     rows, columns = np.triu_indices(table.shape[-1], 1)
     values = table[:, :, rows, columns]
     measured: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=0))  # [k, pairs], by every measure
-    centred = [values[:, arm, known] for arm, known in enumerate(measured)]
+    centred = [values[:, arm, measured_places] for arm, measured_places in enumerate(measured)]
     centred = [arm - arm.mean(axis=1, keepdims=True) for arm in centred if arm.shape[1] > 1]
     if len(table) == 1 or not centred:
         return 1.0

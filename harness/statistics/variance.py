@@ -49,16 +49,16 @@ def components(numbers: ArrayLike) -> Components:
         return Components(math.nan, math.nan)
     unit, exponent = scaled(table[~np.isnan(table).all(axis=1)])
     counts = (~np.isnan(unit)).sum(axis=1)
-    known = int(counts.sum())
-    if known == len(counts):  # no search has two seeds
+    total = int(counts.sum())
+    if total == len(counts):  # no search has two seeds
         return Components(math.nan, math.nan)
     means = np.nanmean(unit, axis=1)
-    within = float(np.nansum(np.square(unit - means[:, None]))) / (known - len(counts))
+    within = float(np.nansum(np.square(unit - means[:, None]))) / (total - len(counts))
     seeds = float(np.ldexp(math.sqrt(within), exponent))
     if len(counts) < 2:
         return Components(math.nan, seeds)
-    middle = float((counts * means).sum()) / known
+    middle = float((counts * means).sum()) / total
     between = float((counts * np.square(means - middle)).sum()) / (len(counts) - 1)
-    seeds_each = (known - float(np.square(counts).sum()) / known) / (len(counts) - 1)
+    seeds_each = (total - float(np.square(counts).sum()) / total) / (len(counts) - 1)
     searches = math.sqrt(max(0.0, between - within) / seeds_each)
     return Components(float(np.ldexp(searches, exponent)), seeds)

@@ -25,5 +25,5 @@ def alarm_texts(name: str, alarms: Sequence[str]) -> dict[str, str]:
     'sgd may be badly tuned: its learning rate is at the edge of the searched range and too many of its trials diverged'
     """
     texts = {alarm: f"{name} {outcome}" for alarm, outcome in OUTCOMES.items() if alarm in alarms}
-    others = [TUNING.get(alarm, alarm) for alarm in alarms if alarm not in OUTCOMES]
-    return texts | ({"tuning": f"{name} may be badly tuned: {' and '.join(others)}"} if others else {})
+    tuning_words = [TUNING.get(alarm, alarm) for alarm in alarms if alarm not in OUTCOMES]
+    return texts | ({"tuning": f"{name} may be badly tuned: {' and '.join(tuning_words)}"} if tuning_words else {})

@@ -50,6 +50,6 @@ def _ingredients(records: Records) -> dict[str, tuple[str, str, str]]:
     columns = (records.arms[column].astype(str) for column in ("arm", "optimizer", "scheduler"))
     aliases = records.meta.optimizers
     return {
-        arm: (str(aliases.get(arm) or own), schedule, network_of(arm))
-        for arm, own, schedule in zip(*columns, strict=True)
+        arm: (str(aliases.get(arm) or optimizer_part), schedule, network_of(arm))
+        for arm, optimizer_part, schedule in zip(*columns, strict=True)
     }

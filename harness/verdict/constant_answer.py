@@ -26,5 +26,5 @@ class ConstantScore:
 def constant_score(records: Records, split: str, metric: str) -> ConstantScore | None:
     """Return what the constant answer scores in a metric of the task on a split; None where that is not known."""
     scores = records.meta.constant.get("scores", {})
-    known = scores.get(split, {}).get(metric)
-    return ConstantScore(float(known["score"]), float(known["se"])) if known else None
+    score = scores.get(split, {}).get(metric)
+    return ConstantScore(float(score["score"]), float(score["se"])) if score else None

@@ -65,7 +65,7 @@ class Network:
     @property
     def pairs(self) -> list[Pair]:
         """Every pair of arms, then each control with its arm."""
-        arms = [Pair(one, other, ARMS) for one, other in combinations(self.arms, 2)]
+        arms = [Pair(first, second, ARMS) for first, second in combinations(self.arms, 2)]
         return arms + [Pair(name, arm, role) for name, (role, arm) in self.controls.items()]
 
     @property
@@ -153,7 +153,7 @@ def _network(records: Records, protocol: Protocol, name: str, comparison: list[R
     arms = tuple(arm for arm in protocol.arms if network_of(arm) == name)
     fresh = [row for row in rows if row["role"] == FRESH and row["arm"] in arms]
     controls = [row for row in rows if row["role"] in CONTROLS]
-    asked = {str(control["role"]) for control in records.meta.roles.values() if control["of"] in arms}
+    roles = {str(control["role"]) for control in records.meta.roles.values() if control["of"] in arms}
     look = look_after(ended, protocol)
     return Network(
         name=name,
@@ -168,7 +168,7 @@ def _network(records: Records, protocol: Protocol, name: str, comparison: list[R
         runs=_by_replicate([*fresh, *controls], protocol.seeds),
         twins=_by_seed([row for row in rows if row["role"] == "twin"], "of"),
         restarts=_by_seed([row for row in rows if row["role"] == "restart"], "of"),
-        promised=frozenset(CONTROLS) & (asked | {str(row["role"]) for row in controls}),
+        promised=frozenset(CONTROLS) & (roles | {str(row["role"]) for row in controls}),
     )
 
 

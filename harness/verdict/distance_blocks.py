@@ -91,8 +91,8 @@ class DistanceBlocks:
         """Return the statistic over these replicates; of scatter, its size."""
         import numpy as np
 
-        kept = [self.units.index(unit) for unit in units]
-        value = self.statistic(*(block[np.ix_(kept, kept)] for block in (self.aa, self.bb, self.ab)))
+        places = [self.units.index(unit) for unit in units]
+        value = self.statistic(*(block[np.ix_(places, places)] for block in (self.aa, self.bb, self.ab)))
         return abs(value) if self.scale == "log scatter" else value
 
     def _jackknife(self, statistic: Statistic, level: float) -> Estimate:
@@ -112,11 +112,11 @@ def measured_blocks(
     import numpy as np
 
     across = ~np.eye(len(units), dtype=bool)
-    known = [np.isfinite(block) & across for block in (*within, between)]
-    kept = [s for s in range(len(units)) if all(block[s].any() or block[:, s].any() for block in known)]
-    measured, pairs = int(known[2].sum()), len(units) * (len(units) - 1)
+    is_measured = [np.isfinite(block) & across for block in (*within, between)]
+    places = [s for s in range(len(units)) if all(block[s].any() or block[:, s].any() for block in is_measured)]
+    measured, pairs = int(is_measured[2].sum()), len(units) * (len(units) - 1)
     covers = (
         f"{'all' if measured == pairs else f'{measured} of'} {pairs} pairs of different replicates between the arms"
     )
-    aa, bb, ab = (block[np.ix_(kept, kept)] for block in (*within, between))
-    return DistanceBlocks(tuple(units[s] for s in kept), aa, bb, ab, scale, covers)
+    aa, bb, ab = (block[np.ix_(places, places)] for block in (*within, between))
+    return DistanceBlocks(tuple(units[s] for s in places), aa, bb, ab, scale, covers)

@@ -89,9 +89,9 @@ class NetworkDistances:
             matrices[KAPPA] = self._error_kappa(as_classes(stacked))
         distances = {}
         for name, matrix in matrices.items():
-            whole = np.full((len(self.run_places), len(self.run_places)), np.nan)
-            whole[np.ix_(places, places)] = matrix
-            distances[name] = Distances(whole)
+            square = np.full((len(self.run_places), len(self.run_places)), np.nan)
+            square[np.ix_(places, places)] = matrix
+            distances[name] = Distances(square)
         return distances
 
     def _error_kappa(self, predictions: NDArray[np.float32]) -> Matrix:
@@ -144,8 +144,8 @@ class NetworkDistances:
 
     def _apart(self, probe: str) -> float:
         """Return how far apart the replicates of a pair may be; infinite where the protocol asks for all pairs."""
-        asked = apart_asked(self.network.protocol, self.records.meta, probe)
-        return math.inf if asked is None else asked
+        gap = apart_asked(self.network.protocol, self.records.meta, probe)
+        return math.inf if gap is None else gap
 
     @cached_property
     def _replicates(self) -> Mapping[str, int]:
@@ -163,11 +163,11 @@ class NetworkDistances:
         rows = table[(table["probe"] == probe) & (table["other"] != "") & (table["third"] == "")]
         rows = rows[rows["one"].isin(list(self.run_places)) & rows["other"].isin(list(self.run_places))]
         numbers: dict[tuple[str, str], dict[str, float]] = {}
-        apart, replicates = self._apart(probe), self._replicates
+        gap, replicates = self._apart(probe), self._replicates
         columns = (map(str, rows["one"]), map(str, rows["other"]), map(str, rows["name"]), map(float, rows["value"]))
-        for one, other, name, value in zip(*columns, strict=True):
-            if abs(replicates[one] - replicates[other]) <= apart:
-                numbers.setdefault((one, other), {})[name] = value
+        for first, second, name, value in zip(*columns, strict=True):
+            if abs(replicates[first] - replicates[second]) <= gap:
+                numbers.setdefault((first, second), {})[name] = value
         return numbers
 
 

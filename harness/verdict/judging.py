@@ -64,7 +64,7 @@ class Examined:
     def why_not_applicable(self, facet: str) -> str:
         """Return why a facet means nothing for this network; "" where it means something."""
         missing = (e.compared for e in self.entries if e.measure.facet == facet and not e.applicable)
-        return next((one.reason for one in missing if isinstance(one, Missing)), "")
+        return next((entry.reason for entry in missing if isinstance(entry, Missing)), "")
 
     @property
     def facets(self) -> list[str]:
@@ -231,17 +231,17 @@ def _further_apart(entry: Entry, control: Entry) -> bool:
     """Return whether a pair is further apart than a control, by the jackknife of the difference over their replicates."""
     assert not isinstance(entry.compared, Missing)
     assert not isinstance(control.compared, Missing)
-    one, other = entry.compared, control.compared
-    units = [unit for unit in one.units if unit in other.units]
+    examined_pair, control_pair = entry.compared, control.compared
+    units = [unit for unit in examined_pair.units if unit in control_pair.units]
     if len(units) < FEWEST:
         return False
     differences = []
     for left_out in units:
         rest = [unit for unit in units if unit != left_out]
-        differences.append(one.size_over(rest) - other.size_over(rest))
+        differences.append(examined_pair.size_over(rest) - control_pair.size_over(rest))
     se = float(jackknife_se(differences))
     reach = float(half_width(se, len(units) - 1, 1 - 2 * entry.network.level))
-    return bool(one.size_over(units) - other.size_over(units) - reach > 0)
+    return bool(examined_pair.size_over(units) - control_pair.size_over(units) - reach > 0)
 
 
 def needed(examined: Examined, entry: Entry) -> int | None:
@@ -252,5 +252,5 @@ def needed(examined: Examined, entry: Entry) -> int | None:
     judged = entry.judge_in_facet()
     if judged.label != "inconclusive" or not entry.measured or judged.detail in entry.demotions.values():
         return None
-    rivals = sum(other.measured for other in examined.entries_of(entry.measure.facet))
+    rivals = sum(rival.measured for rival in examined.entries_of(entry.measure.facet))
     return replicates_needed(entry.estimate, entry.margin(), max(rivals, 1), level=entry.network.protocol.levels[-1])

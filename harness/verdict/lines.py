@@ -139,32 +139,32 @@ def _negligible(entry: Entry) -> str:
 
 def size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], str]]:
     """Return how far two arms are apart, in words, and a function that writes the margin in the same unit."""
-    one, other = (network.name_of(arm) for arm in (entry.pair.one, entry.pair.other))
+    first, second = (network.name_of(arm) for arm in (entry.pair.one, entry.pair.other))
     measure, estimate = entry.measure, entry.estimate
     name = NAMES.get(measure.name, measure.name)
     in_unit = _written(measure)
     if _is_level(estimate, in_unit):
         exact = estimate.low == estimate.high == 0
-        return _level_text(measure, one, other, exact), in_unit
+        return _level_text(measure, first, second, exact), in_unit
     if measure.scale == "difference" or (measure.is_log and entry.margin().two_sided):
         first_leads = (estimate.value >= 0) == (measure.name == "accuracy" or measure.facet != "loss")
-        one, other = (one, other) if first_leads else (other, one)
+        first, second = (first, second) if first_leads else (second, first)
         estimate = estimate if estimate.value >= 0 else _turned(estimate)
     if measure.name == "accuracy":
-        return f"{one} ahead of {other} by {_points(estimate)}", in_unit
+        return f"{first} ahead of {second} by {_points(estimate)}", in_unit
     if measure.scale == "difference":
-        return f"{one} ahead of {other} by {_nats(estimate)} of {name}", in_unit
+        return f"{first} ahead of {second} by {_nats(estimate)} of {name}", in_unit
     if measure.facet == "loss":
-        return f"{one} ahead of {other} by a factor of {_ratio(estimate)} in {name}", in_unit
+        return f"{first} ahead of {second} by a factor of {_ratio(estimate)} in {name}", in_unit
     if measure.facet == "geometry":
         at_rho = compact(RHO[measure.name])
-        return f"{one} sharper than {other} by a factor of {_ratio(estimate)} at rho {at_rho}", in_unit
+        return f"{first} sharper than {second} by a factor of {_ratio(estimate)} at rho {at_rho}", in_unit
     if measure.is_scatter:
-        return f"{name} of {one} scatter {_ratio(estimate)} times as widely as of {other}", in_unit
+        return f"{name} of {first} scatter {_ratio(estimate)} times as widely as of {second}", in_unit
     if measure.scale == "log rho":
-        return f"{name} between {one} and {other} {_ratio(estimate)} times that within them", in_unit
+        return f"{name} between {first} and {second} {_ratio(estimate)} times that within them", in_unit
     above = " above those within them" if measure.scale == "excess" else ""
-    return f"barriers between {one} and {other} {_points(estimate)}{above}", in_unit
+    return f"barriers between {first} and {second} {_points(estimate)}{above}", in_unit
 
 
 def _written(measure: Measure) -> Callable[[float], str]:

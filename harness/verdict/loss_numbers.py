@@ -57,8 +57,8 @@ class RunNumbers:
             return "no run has class probabilities of the tune split and of the test split"
         column = COLUMNS[measure.name]
         metric = column.partition("_")[2]
-        known = column in self.records.comparison or metric in self.records.meta.metrics
-        return f"no run has a finite {column}" if known else f"the task has no metric '{metric}'"
+        is_metric = column in self.records.comparison or metric in self.records.meta.metrics
+        return f"no run has a finite {column}" if is_metric else f"the task has no metric '{metric}'"
 
     def _value(self, row: Row, measure: Measure) -> float:
         """Return a run's number, NaN where it has none."""

@@ -76,17 +76,17 @@ class Measurements:
 
     def _compare_numbers(self, measure: Measure, pair: Pair) -> PairedNumbers | Missing:
         numbers = RunNumbers(self.records)
-        one, other = (numbers.of_arm(self.network, arm, measure) for arm in (pair.one, pair.other))
-        if not one and not other:
+        first, second = (numbers.of_arm(self.network, arm, measure) for arm in (pair.one, pair.other))
+        if not first and not second:
             if not any(self.network.whole_replicates(arm) for arm in (pair.one, pair.other)):
                 return Missing("no replicate of these arms has ended well so far")
             in_loss = measure.facet == "loss"
             return Missing(numbers.why_none(measure) if in_loss else why_unprobed(self.records, measure.facet))
         if measure.scale != "log ratio":
-            paired = PairedNumbers(one, other)
+            paired = PairedNumbers(first, second)
         else:
-            paired = PairedNumbers(_logs(one), _logs(other), raw=(one, other) if measure.floor else None)
-        zeros = len(one.keys() & other.keys()) - len(paired.units)
+            paired = PairedNumbers(_logs(first), _logs(second), raw=(first, second) if measure.floor else None)
+        zeros = len(first.keys() & second.keys()) - len(paired.units)
         without = f"; {zeros} without, where an arm's is 0" if zeros else ""
         seeds = self.network.protocol.seeds
         averaged = f", each the mean over {seeds} seeds" if seeds > 1 else ""
@@ -132,9 +132,9 @@ class Measurements:
 
         if distances is None:
             return self._why_no_distances(measure)
-        one, other = self.network.first_runs(pair.one), self.network.first_runs(pair.other)
-        common = [unit for unit in one if unit in other]
-        run_ids = {unit: (str(one[unit]["run_id"]), str(other[unit]["run_id"])) for unit in common}
+        first, second = self.network.first_runs(pair.one), self.network.first_runs(pair.other)
+        common = [unit for unit in first if unit in second]
+        run_ids = {unit: (str(first[unit]["run_id"]), str(second[unit]["run_id"])) for unit in common}
         moved = {run for unit in common for run in run_ids[unit]} & distances.moved
         units = [unit for unit in common if not moved.intersection(run_ids[unit])]
         a, b = ([self.run_places[run_ids[unit][arm]] for unit in units] for arm in (0, 1))
@@ -182,8 +182,8 @@ def why_unprobed(records: Records, facet: str) -> str:
     name = PROBES[facet]
     probe = records.meta.probes.get(name)
     if probe is None:
-        asked = records.meta.benchmark["compare"].get("probes", ())
-        if name in asked:
+        probes = records.meta.benchmark["compare"].get("probes", ())
+        if name in probes:
             return f"probe '{name}' has not measured yet"
         return f"add '{name}' to compare.probes: {records.measuring(PROBES.values())}"
     if probe.get("problems"):

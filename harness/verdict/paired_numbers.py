@@ -64,8 +64,8 @@ class PairedNumbers:
 
     def within(self) -> tuple[float, float]:
         """Return the standard deviation of each arm's numbers over the replicates."""
-        one, other = (float(standard_deviation(_means(numbers, self.units))) for numbers in (self.a, self.b))
-        return one, other
+        first_sd, second_sd = (float(standard_deviation(_means(numbers, self.units))) for numbers in (self.a, self.b))
+        return first_sd, second_sd
 
     def influence(self) -> dict[Unit, float]:
         """Return the mean difference without each replicate."""

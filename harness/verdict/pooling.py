@@ -221,9 +221,9 @@ def agreed(words: Iterable[str]) -> str:
     ('similar', 'mixed')
     """
     distinct = dict.fromkeys(words)
-    if len(told := [word for word in distinct if word not in (NOT_MEASURED, NOT_APPLICABLE)]) > 1:
+    if len(decided_words := [word for word in distinct if word not in (NOT_MEASURED, NOT_APPLICABLE)]) > 1:
         return MIXED
-    return told[0] if told else NOT_APPLICABLE if [*distinct] == [NOT_APPLICABLE] else NOT_MEASURED
+    return decided_words[0] if decided_words else NOT_APPLICABLE if [*distinct] == [NOT_APPLICABLE] else NOT_MEASURED
 
 
 def _facet_word(entries: Sequence[Together], labels: Sequence[str]) -> tuple[str, str]:

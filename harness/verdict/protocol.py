@@ -257,11 +257,11 @@ def register(store: Notes, protocol: Protocol, ended: int, elsewhere: int = 0) -
 
 def _when(ended: int, elsewhere: int) -> str:
     """Return when a protocol is registered, by how many of its comparison runs have ended here and in other run folders."""
-    here = f"{counted(ended, 'comparison run')} had ended"
-    there = f"{counted(elsewhere, 'comparison run')} that can be taken over had ended in another run folder"
+    ended_here = f"{counted(ended, 'comparison run')} had ended"
+    ended_elsewhere = f"{counted(elsewhere, 'comparison run')} that can be taken over had ended in another run folder"
     if not ended:
-        return f"after {there}" if elsewhere else BEFORE
-    return f"after {here}, and {there}" if elsewhere else f"after {here}"
+        return f"after {ended_elsewhere}" if elsewhere else BEFORE
+    return f"after {ended_here}, and {ended_elsewhere}" if elsewhere else f"after {ended_here}"
 
 
 def registered_protocols(meta: Meta) -> list[Registered]:

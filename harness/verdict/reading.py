@@ -189,11 +189,11 @@ def _plain_network(network: NetworkVerdict) -> dict[str, Any]:
 def _plain_facet(network: NetworkVerdict, facet: str) -> dict[str, Any]:
     rows = [row for row in network.facets if row["facet"] == facet]
     primary = [row for row in rows if row["primary"]]
-    look, why = network.look_of(facet), network.why_of(facet)
+    look, reason = network.look_of(facet), network.why_of(facet)
     return {
         "label": network.row[facet],
         **({} if look is None else {"look": look}),
-        **({"why": why} if why else {}),
+        **({"why": reason} if reason else {}),
         "pairs": [_plain(row, PAIR) for row in primary if row["pair"] == "arms"],
         "controls": [_plain(row, PAIR) for row in primary if row["pair"] != "arms"],
         "secondary": [_plain(row, PAIR) for row in rows if not row["primary"]],
@@ -207,8 +207,8 @@ def _plain(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
         value = row[name].item() if hasattr(row[name], "item") else row[name]
         if isinstance(value, float) and not math.isfinite(value):
             continue
-        whole = name.startswith("replicates") or name in COUNTS
-        plain[name] = int(value) if whole and isinstance(value, float) else value
+        is_whole = name.startswith("replicates") or name in COUNTS
+        plain[name] = int(value) if is_whole and isinstance(value, float) else value
     return plain
 
 

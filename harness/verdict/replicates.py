@@ -19,8 +19,8 @@ def ended_replicates(records: Records, protocol: Protocol) -> int:
     rows = records.comparison
     if not len(rows):
         return 0
-    own = (rows["role"] == FRESH) & rows["arm"].isin(protocol.arms)
-    counted = rows[own | (rows["role"].isin(list(CONTROLS)) & rows["of"].isin(protocol.arms))]
+    is_fresh = (rows["role"] == FRESH) & rows["arm"].isin(protocol.arms)
+    counted = rows[is_fresh | (rows["role"].isin(list(CONTROLS)) & rows["of"].isin(protocol.arms))]
     ended = counted["state"].isin(ENDED).groupby(counted["replicate"].astype(int)).all()
     count = 0
     while ended.get(count, False):

@@ -127,8 +127,8 @@ def is_convex(records: Records, arm: str) -> bool:
 def special_cases(records: Records, arm: str) -> list[str]:
     """Return the arms of the same optimizer, schedule and network whose space is a special case of this one's."""
     spaces = records.meta.spaces
-    others = [other for other in arms_alike(records, arm) if other != arm]
-    return [other for other in others if is_special_case(spaces.get(arm, {}), spaces.get(other, {}))]
+    rivals = [rival for rival in arms_alike(records, arm) if rival != arm]
+    return [rival for rival in rivals if is_special_case(spaces.get(arm, {}), spaces.get(rival, {}))]
 
 
 def is_special_case(general: Mapping[str, Any], special: Mapping[str, Any]) -> bool:

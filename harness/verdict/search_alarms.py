@@ -170,16 +170,16 @@ def shortfall(spendings: Mapping[str, Spending], arm: str, noises: Mapping[str, 
     limit is the other arm's seed noise. A budget in epochs or seconds: the difference, and the limit is the other arm's
     dearest trial.
     """
-    own = spendings[arm]
-    others = {name: spending for name, spending in spendings.items() if name != arm}
-    if not math.isnan(own.cost):
-        return _shortfall_of_cost(own, others)
-    if not own.spent:
+    spending_of_arm = spendings[arm]
+    rivals = {name: spending for name, spending in spendings.items() if name != arm}
+    if not math.isnan(spending_of_arm.cost):
+        return _shortfall_of_cost(spending_of_arm, rivals)
+    if not spending_of_arm.spent:
         return Shortfall(math.nan, math.nan)
     shortfalls = []
-    for name, other in others.items():
-        if other.in_range > own.effective and len(other.scores):
-            shortfalls.append(Shortfall(_worth_of_trials(other, own.effective), noises[name], name))
+    for name, rival in rivals.items():
+        if rival.in_range > spending_of_arm.effective and len(rival.scores):
+            shortfalls.append(Shortfall(_worth_of_trials(rival, spending_of_arm.effective), noises[name], name))
     return max(shortfalls, key=_excess, default=Shortfall(0.0, noises[arm]))
 
 
@@ -191,7 +191,7 @@ def _worth_of_trials(spending: Spending, trials: int) -> float:
 
 
 def _shortfall_of_cost(own: Spending, others: Mapping[str, Spending]) -> Shortfall:
-    shortfalls = [Shortfall(other.cost_in_range - own.cost, other.dearest, name) for name, other in others.items()]
+    shortfalls = [Shortfall(rival.cost_in_range - own.cost, rival.dearest, name) for name, rival in others.items()]
     shortfalls = [shortfall for shortfall in shortfalls if not math.isnan(shortfall.limit)]
     worst = max(shortfalls, key=_excess, default=Shortfall(0.0, own.dearest))
     return worst if worst.value > worst.limit else Shortfall(max(0.0, worst.value), worst.limit)
@@ -204,7 +204,9 @@ def _excess(shortfall: Shortfall) -> float:
 def _trials_in_range(records: Records, arm: str, trials: DataFrame) -> DataFrame:
     """Return the trials that were asked since the arm's range was last widened: those before looked elsewhere."""
     extensions = records.meta.extensions
-    widened = [one["after"] for one in extensions if one["arm"] == arm and "lr" in one["ranges"]]
+    widened = [
+        extension["after"] for extension in extensions if extension["arm"] == arm and "lr" in extension["ranges"]
+    ]
     before = dict(enumerate(widened[-1])) if widened else {}  # trials of each search that was asked then
     in_range: DataFrame = trials[trials["number"] >= trials["replicate"].map(before).fillna(0)]
     return in_range

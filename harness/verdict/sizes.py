@@ -30,7 +30,7 @@ class Measured:
         """Return these arms with their controls, out of the role of every control and the arm ``of`` it."""
         arms = tuple(arms)
         controls = {name: str(role["of"]) for name, role in roles.items() if role["role"] in CONTROLS}
-        return cls(arms, {name: of for name, of in controls.items() if of in arms})
+        return cls(arms, {name: arm for name, arm in controls.items() if arm in arms})
 
     def last_seed(self, size: int) -> int:
         """Return the last seed whose networks are measured, where all measure so many; seeds count from 0."""
@@ -39,11 +39,11 @@ class Measured:
     def last_apart(self, size: int, replicates: int) -> int:
         """Return how far apart the replicates of a pair may be, where so many pairs are measured; at least 1."""
         pairs = self._pairs_of_two_replicates()
-        total, apart = 0, 0
-        while apart < replicates - 1 and total + (replicates - apart - 1) * pairs <= size:
-            apart += 1
-            total += (replicates - apart) * pairs
-        return max(1, apart)
+        total, pairs_apart = 0, 0
+        while pairs_apart < replicates - 1 and total + (replicates - pairs_apart - 1) * pairs <= size:
+            pairs_apart += 1
+            total += (replicates - pairs_apart) * pairs
+        return max(1, pairs_apart)
 
     def _pairs_of_two_replicates(self) -> int:
         """Return how many pairs two replicates have: of every arm and control with itself, of two arms, of a control and its arm."""

@@ -50,7 +50,7 @@ def state(course: Course) -> Stated:
     """Return the statement on a network, and why it is no other."""
     facets = tuple(course.network.protocol.primaries)
     words = {facet: facet_word(course, facet) for facet in facets}
-    why = {facet: _why(course, facet, word) for facet, word in words.items()}
+    reasons = {facet: _why(course, facet, word) for facet, word in words.items()}
     power, controls = course_power(course), {role: control_text(course.last, role) for role in CONTROLS}
     exploratory = course.network.protocol.exploratory(power)
     statement = _statement(course, 1.0)
@@ -61,19 +61,19 @@ def state(course: Course) -> Stated:
         half=_statement(course, HALF),
         double=_statement(course, DOUBLE),
         words=words,
-        why=why,
+        why=reasons,
         looks={facet: _look_of(course, facet) for facet in facets},
         power=power,
         aa=controls["aa"],
         different=controls["different"],
         exploratory=exploratory,
-        lines=tuple(facet_line(course, facet, words[facet], why[facet]) for facet in facets),
+        lines=tuple(facet_line(course, facet, words[facet], reasons[facet]) for facet in facets),
         doubts=find_doubts(
             course,
             named,
             QUIET,
             _power_text(power) if too_small else "",
-            {facet: why[facet] for facet, word in words.items() if word == NOT_MEASURED},
+            {facet: reasons[facet] for facet, word in words.items() if word == NOT_MEASURED},
         ),
         reasons=tuple(_reasons(course, words)),
     )
@@ -196,8 +196,8 @@ def _about_facet(course: Course, facet: str, word: str) -> Iterator[str]:
     elif word == UPPER_BOUND:
         yield f"{facet}: {word}: {examined.movable:.0%} of the hidden units could be moved, fewer than {MOVABLE:.0%}"
     elif word == NOT_CONNECTED:
-        apart = [e for e in entries if e.measure.scale == "barrier" and e.judge_in_facet().label == "different"]
-        yield f"{facet}: {word}, and no further apart than two searches of one arm: {_first_pairs(apart)}"
+        barriers = [e for e in entries if e.measure.scale == "barrier" and e.judge_in_facet().label == "different"]
+        yield f"{facet}: {word}, and no further apart than two searches of one arm: {_first_pairs(barriers)}"
     elif word == "different":
         different = [entry for entry in entries if entry.judge_in_facet().label == "different"]
         yield f"{facet}: different: {_first_pairs(different)}"
@@ -242,5 +242,5 @@ def _sized(entry: Entry) -> str:
     """Return a pair with its size and interval in words; the measure and the arms alone where nothing is estimated."""
     if math.isfinite(entry.estimate.value) and math.isfinite(entry.estimate.low):
         return size_text(entry.network, entry)[0]
-    one, other = (entry.network.name_of(arm) for arm in (entry.pair.one, entry.pair.other))
-    return f"{NAMES.get(entry.measure.name, entry.measure.name.replace('_', ' '))} of {one} and {other}"
+    first, second = (entry.network.name_of(arm) for arm in (entry.pair.one, entry.pair.other))
+    return f"{NAMES.get(entry.measure.name, entry.measure.name.replace('_', ' '))} of {first} and {second}"

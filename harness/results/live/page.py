@@ -123,7 +123,7 @@ def _arms(run: RunProgress) -> Any:
 def _measurements(run: RunProgress) -> Any:
     from markupsafe import Markup
 
-    counts = [f"{_words(probe)} {made} of {total}" for probe, (made, total) in (run.measurements or {}).items()]
+    counts = [f"{_words(probe)} {done} of {total}" for probe, (done, total) in (run.measurements or {}).items()]
     return Markup("<p class=muted>measurements: {}</p>").format(", ".join(counts)) if counts else Markup("")
 
 

@@ -111,9 +111,9 @@ def _arm_progress(records: Records, arm: str, short: str) -> ArmProgress:
 def _measurements(records: Records) -> dict[str, tuple[int, int]]:
     """Return by probe how many measurements are made, and how many there are to make."""
     with database.reading(records.folder) as db:
-        made = count_measured(db, records.meta)
+        counts_done = count_measured(db, records.meta)
     return {
-        probe: (made.get(probe, 0), max(total, made.get(probe, 0)))
+        probe: (counts_done.get(probe, 0), max(total, counts_done.get(probe, 0)))
         for probe, total in records.meta.measurements.items()
     }
 
@@ -150,15 +150,15 @@ def _time_left(records: Records) -> str:
     """Return in words how long what is left takes: epochs by the pace of those so far, and measurements as a number."""
     ahead = Ahead()
     ahead.expect("epoch", round(epochs_left(records)), seconds_an_epoch(records))
-    for probe, (made, total) in _measurements(records).items():
-        ahead.expect("measurement", total - made, of=probe)
+    for probe, (done, total) in _measurements(records).items():
+        ahead.expect("measurement", total - done, of=probe)
     return ahead.text
 
 
 def epochs_left(records: Records) -> float:
     """Return about how many epochs are still to train up to the look that the run goes to."""
     search, compare = records.meta.benchmark["search"], records.meta.benchmark["compare"]
-    whole, replicates = float(compare["epochs"]), records.meta.planned_replicates
+    epochs, replicates = float(compare["epochs"]), records.meta.planned_replicates
     expected = float(search.get("seeds", 1)) * sum(search["epochs"]) / len(search["epochs"])
     left, compared = 0.0, records.compared()
     for arm in records.meta.arms:
@@ -170,8 +170,8 @@ def epochs_left(records: Records) -> float:
         to_compare = max(records.meta.planned_seeds - seeds, 0)
         share = to_try / max(records.trials_wanted(arm) * replicates, 1)
         confirmations = share * float(search.get("confirm", 0)) * replicates
-        left += to_try * epochs_each + (to_compare + confirmations) * whole
-        left += float(compare.get("untuned", 0)) * whole * (to_compare > 0)
+        left += to_try * epochs_each + (to_compare + confirmations) * epochs
+        left += float(compare.get("untuned", 0)) * epochs * (to_compare > 0)
     return max(left - _epochs_under_way(records), 0.0)
 
 
@@ -193,9 +193,10 @@ def seconds_an_epoch(records: Records) -> float | None:
 
 def _seconds_covered(runs: DataFrame) -> float:
     """Return the seconds in which at least one of these runs was under way, so that a pause between two calls is none."""
-    known = runs[["started", "ended"]].dropna()
+    times_known = runs[["started", "ended"]].dropna()
     spans = sorted(
-        (_time(str(start)), _time(str(end))) for start, end in zip(known["started"], known["ended"], strict=True)
+        (_time(str(start)), _time(str(end)))
+        for start, end in zip(times_known["started"], times_known["ended"], strict=True)
     )
     covered, until = 0.0, float("-inf")
     for start, end in spans:

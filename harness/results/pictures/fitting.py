@@ -21,16 +21,16 @@ ROUNDS = 4  # of looking again after something was folded
 
 def at_width(figure: Figure, inches: float) -> Figure:
     """Return a copy of a figure that is so wide. A narrower one is lower too, and a wider one is not higher."""
-    made = copy.deepcopy(figure)
-    width, height = made.get_size_inches()
-    made.set_size_inches(inches, height * min(1.0, max(inches / width, LOWEST)))
-    for legend in made.legends:
-        _fold_legend(legend, made.bbox.width)
+    fitted = copy.deepcopy(figure)
+    width, height = fitted.get_size_inches()
+    fitted.set_size_inches(inches, height * min(1.0, max(inches / width, LOWEST)))
+    for legend in fitted.legends:
+        _fold_legend(legend, fitted.bbox.width)
     for _ in range(ROUNDS):
-        made.draw_without_rendering()
-        if not _changed(made):
+        fitted.draw_without_rendering()
+        if not _changed(fitted):
             break
-    return made
+    return fitted
 
 
 def _changed(figure: Figure) -> bool:
@@ -46,8 +46,8 @@ def _changed(figure: Figure) -> bool:
 def _level_texts(figure: Figure) -> Iterator[Text]:
     """Yield the titles of a figure's axes, and the names of their x axes."""
     for axes in figure.axes:
-        anything: Any = axes
-        yield from (axes.title, anything._left_title, anything._right_title, axes.xaxis.label)
+        untyped_axes: Any = axes
+        yield from (axes.title, untyped_axes._left_title, untyped_axes._right_title, axes.xaxis.label)
 
 
 def _fold_text(text: Text, width: float) -> bool:
@@ -66,14 +66,14 @@ def _fold_legend(legend: Legend, width: float) -> bool:
     """Write a legend's names in as few rows as fit a width in pixels; return whether these are more than before."""
     from matplotlib.backends.backend_agg import RendererAgg
 
-    anything: Any = legend
+    untyped_legend: Any = legend
     figure: Any = legend.get_figure(root=True)
     renderer: Any = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
-    before = anything._ncols
+    before = untyped_legend._ncols
     names, height = legend.get_texts(), legend.get_window_extent(renderer).height
-    outside = anything._outside_loc is not None
+    outside = untyped_legend._outside_loc is not None
     for columns in range(len(names) if outside else min(before, len(names)), 0, -1):
-        anything._ncols = columns
+        untyped_legend._ncols = columns
         _lay_out(legend, names)
         if legend.get_window_extent(renderer).width <= width:
             break
@@ -85,9 +85,9 @@ def _fold_legend(legend: Legend, width: float) -> bool:
 
 def _lay_out(legend: Legend, names: list[Text]) -> None:
     """Place a legend's names anew, which matplotlib does only for a new legend; their looks stay."""
-    anything: Any = legend
-    anything._init_legend_box(legend.legend_handles, [name.get_text() for name in names])
-    anything._legend_box.set_offset(anything._findoffset)
+    untyped_legend: Any = legend
+    untyped_legend._init_legend_box(legend.legend_handles, [name.get_text() for name in names])
+    untyped_legend._legend_box.set_offset(untyped_legend._findoffset)
     for name, old in zip(legend.get_texts(), names, strict=True):
         name.set(color=old.get_color(), parse_math=old.get_parse_math())
 
@@ -102,7 +102,7 @@ def _leave_out_ticks(axis: Axis) -> bool:
         if low <= place <= high and label.get_visible() and label.get_text()
     ]
     boxes = [label.get_window_extent().padded(SPACE / 2) for _, label in shown]
-    if len(shown) < 3 or not any(one.overlaps(other) for one, other in pairwise(boxes)):
+    if len(shown) < 3 or not any(first.overlaps(second) for first, second in pairwise(boxes)):
         return False
     axis.set_ticks([place for place, _ in shown[::2]], [label.get_text() for _, label in shown[::2]])
     return True

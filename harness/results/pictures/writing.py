@@ -39,8 +39,8 @@ def inches_of(width: str, option: str) -> float:
     >>> inches_of("7.62cm", "--width")
     3.0
     """
-    found = _LENGTH.fullmatch(width)
-    inches = float(found[1]) * UNITS[found[2]] if found else 0.0
+    length = _LENGTH.fullmatch(width)
+    inches = float(length[1]) * UNITS[length[2]] if length else 0.0
     if not NARROWEST <= inches <= WIDEST:
         raise BenchmarkError(
             f"{option}: must be a width from {NARROWEST:g}in to {WIDEST:g}in, such as 3.25in, 82mm or 234.9pt, got {shown(width)}; "
@@ -63,13 +63,13 @@ def write_picture(figure: Figure, file: Path, hint: str) -> list[Path]:
 
     Raises DiskError with the ``hint`` for a file that cannot be written.
     """
-    with files.temporary_folder() as made:
-        picture = made / file.name
+    with files.temporary_folder() as folder_made:
+        picture = folder_made / file.name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a glyph that the font lacks is drawn as a box
             WRITERS[file.suffix.lower()](figure, picture)
         written = []
-        for part in sorted(made.iterdir(), key=lambda part: part != picture):
+        for part in sorted(folder_made.iterdir(), key=lambda part: part != picture):
             files.write(file.parent / part.name, part.read_bytes(), durable=False, hint=hint)
             written.append(file.parent / part.name)
     return written
@@ -124,9 +124,9 @@ def _measured_without_latex() -> Iterator[None]:
             self._measuring: Any = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
 
         def draw_text(self, gc: Any, x: float, y: float, s: str, prop: Any, *more: Any, **named: Any) -> None:
-            own = prop.copy()
-            own.set_family(["the paper's own"])  # a name that matplotlib does not know, so it names no font at all
-            super().draw_text(gc, x, y, latex_text(s), own, *more, **named)  # type: ignore[no-untyped-call]
+            font = prop.copy()
+            font.set_family(["the paper's own"])  # a name that matplotlib does not know, so it names no font at all
+            super().draw_text(gc, x, y, latex_text(s), font, *more, **named)  # type: ignore[no-untyped-call]
 
         def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:
             size: tuple[float, float, float] = self._measuring.get_text_width_height_descent(s, prop, False)

@@ -51,11 +51,11 @@ def reference_arms(records: Records, name: str | None = None, where: str = "--ag
 
 def checked_reference(name: str, arms: Sequence[str], where: str) -> list[str]:
     """Return the arms that a name is of; raises BenchmarkError where there are none."""
-    found = named_arms(name, arms)
-    if not found:
+    references = named_arms(name, arms)
+    if not references:
         hint = did_you_mean(name, short_arm_names(arms).values())
         raise refusal(where, "be an arm of the run", shown(name), hint)
-    return found
+    return references
 
 
 def rows_against(differences: DataFrame, references: Sequence[str], doubted: Collection[str]) -> DataFrame:
@@ -123,19 +123,19 @@ def sentence(row: Row, names: Mapping[str, str]) -> str:
     size, word = numbers.difference(abs(row["difference"]), row["unit"]), row["word"]
     if word in (BETTER, WORSE):
         return f"{arm} is {size} {word} than {reference} in {title} ({_evidence(row)}).{_lost(row, names)}"
-    known = f"{title} is {size} {'higher' if row['difference'] > 0 else 'lower'}"
-    known = known if row["difference"] else f"{title} is the same"
+    clause = f"{title} is {size} {'higher' if row['difference'] > 0 else 'lower'}"
+    clause = clause if row["difference"] else f"{title} is the same"
     if word == NOT_TESTED:
         draws = numbers.counted(row["draws"], row["draw"])
-        return f"{arm} is compared with {reference} in {draws}: its {known}, without an interval: {row['detail']}.{_lost(row, names)}"
+        return f"{arm} is compared with {reference} in {draws}: its {clause}, without an interval: {row['detail']}.{_lost(row, names)}"
     if word == NOT_APART:
-        return f"{arm} cannot be told apart from {reference}: its {known} ({_evidence(row)}).{_missed(row)}{_lost(row, names)}"
-    known = f"the {known} with {arm} ({_evidence(row)})"
+        return f"{arm} cannot be told apart from {reference}: its {clause} ({_evidence(row)}).{_missed(row)}{_lost(row, names)}"
+    clause = f"the {clause} with {arm} ({_evidence(row)})"
     is_better = sign_of(row["goal"]) * row["difference"] > 0
     best, worst = (arm, reference) if is_better else (reference, arm)
     if word == LABEL:
-        return f"{worst} is {LABEL}, not worse than {best}: {known}, but the search of {worst} is in doubt.{_lost(row, names)}"
-    return f"{best} is not called better than {worst}, because it lost runs: {known}.{_lost(row, names)}"
+        return f"{worst} is {LABEL}, not worse than {best}: {clause}, but the search of {worst} is in doubt.{_lost(row, names)}"
+    return f"{best} is not called better than {worst}, because it lost runs: {clause}.{_lost(row, names)}"
 
 
 def _title(row: Row) -> str:
@@ -186,10 +186,10 @@ def _beside(row: Row) -> str:
     title, difference = _title(row), row["difference"]
     if math.isnan(difference):
         return f"{title}: {row['detail']}" if row["measure"] == "steps_to_target" else ""
-    both = f"{numbers.number(row['mean'])} instead of {numbers.number(row['mean_reference'])}"
+    means = f"{numbers.number(row['mean'])} instead of {numbers.number(row['mean_reference'])}"
     if not row["goal"]:
-        return f"{title}: {both}" if abs(difference) > ALIKE * row["mean_reference"] else ""
+        return f"{title}: {means}" if abs(difference) > ALIKE * row["mean_reference"] else ""
     if row["measure"] == "seconds_to_target":
         return ""  # it hangs on the machine, and on what else ran there
     ends = numbers.difference_interval(row["low"], row["high"], row["unit"])
-    return f"{title}: {both}" + (f" (95 % interval of the difference {ends})" if ends else "")
+    return f"{title}: {means}" + (f" (95 % interval of the difference {ends})" if ends else "")

@@ -45,9 +45,9 @@ def arm_probabilities(records: Records, split: str = "test") -> dict[str, NDArra
     by_arm = {}
     for arm in records.arms["arm"]:
         runs = [_run_probabilities(records, str(run), split) for run in done.loc[done["arm"] == arm, "run_id"]]
-        known = [probabilities for probabilities in runs if probabilities is not None]
-        if known:
-            by_arm[str(arm)] = np.stack(known)
+        recorded = [probabilities for probabilities in runs if probabilities is not None]
+        if recorded:
+            by_arm[str(arm)] = np.stack(recorded)
     return by_arm
 
 

@@ -66,14 +66,19 @@ def compute(records: Records) -> DataFrame:
     lost = {arm: _lost_draws(records, arm) for arm in arms}
     measures, works = list(_measures(records, arms)), _work_by_arm(records)
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for one, other in combinations(arms, 2):
-        of_pair = [(measure, _compared(records, measure, one, other)) for measure in measures]
-        for arm, reference in ((one, other), (other, one)):
-            about = {
+    for first, second in combinations(arms, 2):
+        of_pair = [(measure, _compared(records, measure, first, second)) for measure in measures]
+        for arm, reference in ((first, second), (second, first)):
+            numbers_of_measure = {
                 "arm": arm, "reference": reference, "draw": draw_word(records), "lost": lost[arm], "lost_reference": lost[reference],
             }  # fmt: skip
-            found = [_row(measure, both if arm == one else both.reversed, arm, reference) for measure, both in of_pair]
-            rows[reference, arm] = [about | row for row in (*found, *_work_rows(works, arm, reference))]
+            rows_of_pair = [
+                _row(measure, pair_numbers if arm == first else pair_numbers.reversed, arm, reference)
+                for measure, pair_numbers in of_pair
+            ]
+            rows[reference, arm] = [
+                numbers_of_measure | row for row in (*rows_of_pair, *_work_rows(works, arm, reference))
+            ]
     ordered = [row for reference in arms for arm in arms for row in rows.get((reference, arm), ())]
     return pd.DataFrame(ordered, columns=list(COLUMNS))
 
@@ -124,12 +129,12 @@ def _compared(records: Records, measure: _Measure, one: str, other: str) -> TwoA
 
 def _row(measure: _Measure, both: TwoArms, arm: str, reference: str) -> dict[str, Any]:
     """Return the columns of one measure."""
-    mean, known = both.mean, both.certainty
+    mean, certainty = both.mean, both.certainty
     return {
-        "measure": measure.name, "mean": both.one, "mean_reference": both.other, "difference": mean.mean, "low": known.low,
-        "high": known.high, "p": known.p, "detectable": known.detectable, "se": mean.se, "se_seeds": mean.se_seeds,
+        "measure": measure.name, "mean": both.one, "mean_reference": both.other, "difference": mean.mean, "low": certainty.low,
+        "high": certainty.high, "p": certainty.p, "detectable": certainty.detectable, "se": mean.se, "se_seeds": mean.se_seeds,
         "se_examples": mean.se_examples, "draws": both.draws, "seeds": both.seeds, "examples": both.examples,
-        "covers": known.covers, "goal": measure.goal, "unit": measure.unit,
+        "covers": certainty.covers, "goal": measure.goal, "unit": measure.unit,
         "detail": _why_unsure(measure, both, arm, reference),
     }  # fmt: skip
 

@@ -104,18 +104,18 @@ def _goal_and_unit(records: Records, name: str) -> dict[str, str]:
         return {"goal": "min", "unit": "s"}
     splits = [split for split in (*SPLITS, MIRRORED) if name.startswith(f"{split}_")]
     split = splits[0] if splits else ""
-    known: Mapping[str, str] = records.meta.metrics.get(name.removeprefix(f"{split}_"), {}) if split else {}
-    return {"goal": known.get("goal", ""), "unit": known.get("unit", "")}
+    metric_facts: Mapping[str, str] = records.meta.metrics.get(name.removeprefix(f"{split}_"), {}) if split else {}
+    return {"goal": metric_facts.get("goal", ""), "unit": metric_facts.get("unit", "")}
 
 
 def _against_constant(records: Records, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a constant answer scores in a row's metric, and whether the row's mean is no better."""
     split, _, metric = str(row["metric"]).partition("_")
-    known = constant_score(records, split, metric) if split in SPLITS else None
-    if known is None:
+    constant = constant_score(records, split, metric) if split in SPLITS else None
+    if constant is None:
         return {"constant": float("nan"), "no_better": False}
-    better = records.meta.sign(metric) * (row["mean"] - known.score)
-    return {"constant": known.score, "no_better": bool(better <= known.allowance)}
+    better = records.meta.sign(metric) * (row["mean"] - constant.score)
+    return {"constant": constant.score, "no_better": bool(better <= constant.allowance)}
 
 
 def _summary(records: Records, runs: DataFrame, name: str) -> dict[str, Any]:

@@ -85,9 +85,9 @@ def doubts(
     import numpy as np
 
     rows = np.arange(len(truth))
-    given, against = mean[rows, truth], (models.argmax(axis=2) != truth).all(axis=0)
-    for n in np.flatnonzero(against & (given < UNLIKELY)):
-        yield int(n), "wrong label", float(1 - given[n]), int(mean[n].argmax())
+    label_probability, against = mean[rows, truth], (models.argmax(axis=2) != truth).all(axis=0)
+    for n in np.flatnonzero(against & (label_probability < UNLIKELY)):
+        yield int(n), "wrong label", float(1 - label_probability[n]), int(mean[n].argmax())
     unsure, doubt = np.all(entropy(models) > UNSURE, axis=0), entropy(mean)
     for n in rows[np.argsort(-doubt, kind="stable")][: max(1, round(LEAST_SURE * len(rows)))]:
         if unsure[n]:
@@ -132,8 +132,8 @@ class _Likeness:
         """Return the photo that this one is like: the one that is kept, or for that one itself the one most like it."""
         if name != kept:
             return kept
-        others = [other for other in group if other != name]
-        return max(others, key=lambda other: self.nearness.get(frozenset((name, other)), 1.0))
+        copies = [photo for photo in group if photo != name]
+        return max(copies, key=lambda photo: self.nearness.get(frozenset((name, photo)), 1.0))
 
 
 def _alike(records: Records) -> Iterator[tuple[Any, ...]]:
@@ -151,12 +151,12 @@ def _alike(records: Records) -> Iterator[tuple[Any, ...]]:
     seen: set[str] = set()
     for reason, members in groups:
         group = _names(members)
-        kept, *others = sorted((name for name in group if name in photos), key=likeness.rank)
+        first_photo, *copies = sorted((name for name in group if name in photos), key=likeness.rank)
         if reason == "conflicting labels":  # which of them is wrong is not known
-            others = [kept, *others]
-        for name in others:
+            copies = [first_photo, *copies]
+        for name in copies:
             if name not in seen:
-                yield likeness.row(name, reason, likeness.partner(name, kept, group))
+                yield likeness.row(name, reason, likeness.partner(name, first_photo, group))
                 seen.add(name)
 
 

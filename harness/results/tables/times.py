@@ -61,9 +61,9 @@ def compute(records: Records) -> DataFrame:
 def network_targets(records: Records) -> tuple[str, dict[str, tuple[float, str]]]:
     """Return the metric, and its target in each network with the rule that gave it."""
     networks = dict.fromkeys(network_of(str(arm)) for arm in records.arms["arm"])
-    given = records.meta.benchmark.get("report", {}).get("target", {})
-    if given:
-        return str(given["metric"]), dict.fromkeys(networks, (float(given["value"]), GIVEN))
+    target_given = records.meta.benchmark.get("report", {}).get("target", {})
+    if target_given:
+        return str(target_given["metric"]), dict.fromkeys(networks, (float(target_given["value"]), GIVEN))
     metric, column = records.deciding.name, records.deciding.tune_column
     runs = records.compared()
     done = runs[runs["state"] == "done"]

@@ -65,10 +65,10 @@ class TwoArms:
     @property
     def reversed(self) -> TwoArms:
         """The same with the arms exchanged."""
-        known = self.certainty
+        certainty = self.certainty
         return replace(
             self, one=self.other, other=self.one, mean=replace(self.mean, mean=0.0 - self.mean.mean),
-            certainty=replace(known, low=0.0 - known.high, high=0.0 - known.low),
+            certainty=replace(certainty, low=0.0 - certainty.high, high=0.0 - certainty.low),
         )  # fmt: skip
 
 
@@ -180,4 +180,4 @@ def _score_differences(records: Records, pairs: Sequence[tuple[Finite, Finite]])
     scores = records.scores
     if not pairs or any(run not in scores for pair in pairs for run, _ in pair):
         return None
-    return np.stack([scores[one].astype(np.float64) - scores[other] for (one, _), (other, _) in pairs])
+    return np.stack([scores[first].astype(np.float64) - scores[second] for (first, _), (second, _) in pairs])

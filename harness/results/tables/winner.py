@@ -92,8 +92,8 @@ def _nested(records: Records, runs: Runs, seeds: list[int], sign: int) -> dict[s
         return counts
     expected = over_seeds([run["test"] for run in scored])
     by_seeds, by_examples, df = max(expected.se, _jackknife(runs, seeds, sign)), 0.0, expected.df
-    known = len(scored) > 1 and all(run_id in records.scores for run in scored for run_id in run["run_ids"])
-    if known:
+    has_scores = len(scored) > 1 and all(run_id in records.scores for run in scored for run_id in run["run_ids"])
+    if has_scores:
         means = [
             np.stack([records.scores[run_id] for run_id in run["run_ids"]]).mean(axis=0, dtype=float) for run in scored
         ]
@@ -103,7 +103,7 @@ def _nested(records: Records, runs: Runs, seeds: list[int], sign: int) -> dict[s
         df = (by_seeds**2 + by_examples**2) ** 2 / spread if spread > 0 else df
     se = math.hypot(by_seeds, by_examples)
     draws = f"{draw_word(records)}s"
-    covers = (f"{draws} and test examples" if known else draws) if math.isfinite(se) else ""
+    covers = (f"{draws} and test examples" if has_scores else draws) if math.isfinite(se) else ""
     low, high, covers = _interval(records, expected.mean, se, df, covers)
     return counts | {
         "expected": expected.mean, "low": low, "high": high, "se": se or math.nan,

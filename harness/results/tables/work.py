@@ -64,12 +64,12 @@ def _row(records: Records, arm: Mapping[Any, Any], ends: DataFrame) -> dict[str,
     batch = batch_of(records, arm, arm["tuned_params"])
     steps, evaluations = float(runs["steps"].mean()), float(runs["gradients"].mean())
     a_step = evaluations / steps
-    network, own = operations_of_gradient(records, name, batch)
+    network, of_optimizer = operations_of_gradient(records, name, batch)
     counted = {
         "gradients": a_step,
         "examples": a_step * batch,
         "network": a_step * network,
-        "own": a_step * own,
+        "own": a_step * of_optimizer,
     }
     total = steps * (counted["network"] + counted["own"])
     if not work and not row["problem"]:
@@ -80,16 +80,16 @@ def _row(records: Records, arm: Mapping[Any, Any], ends: DataFrame) -> dict[str,
 def operations_of_gradient(records: Records, arm: str, batch: int) -> tuple[float, float]:
     """Return the operations of one gradient evaluation: the network's, and the optimizer's own; NaN where not counted."""
     work = records.meta.work.get(arm, {})
-    network, own = (work.get(part) for part in ("network", "own"))
-    return math.nan if network is None else batch * network, math.nan if own is None else own
+    network, of_optimizer = (work.get(part) for part in ("network", "own"))
+    return math.nan if network is None else batch * network, math.nan if of_optimizer is None else of_optimizer
 
 
 def batch_of(records: Records, arm: Mapping[Any, Any], params: Mapping[str, Any]) -> int:
     """Return the number of examples in a batch of an arm: that of these parameters, or of its head, or of the file."""
     benchmark = records.meta.benchmark
     of_head = benchmark.get("heads", {}).get(arm.get("head", ""), {}).get("train", {}).get("batch_size")
-    wanted = params.get("batch_size") or of_head or benchmark["train"]["batch_size"]
-    return min(int(wanted), int(records.meta.data["counts"]["train"]))
+    batch = params.get("batch_size") or of_head or benchmark["train"]["batch_size"]
+    return min(int(batch), int(records.meta.data["counts"]["train"]))
 
 
 MEANINGS = {  # of the columns that are not the same in every table

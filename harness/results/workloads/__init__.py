@@ -36,7 +36,7 @@ def open_workloads(folder: Path, registry: Registry) -> Workloads:
     """
     workbook = read_workbook(folder)
     runs, unread = _read_runs(folder)
-    problems = [f"{name}: {why}" for name, why in unread.items()]
+    problems = [f"{name}: {reason}" for name, reason in unread.items()]
     results = {}
     with quiet_libraries():
         for name, records in runs.items():

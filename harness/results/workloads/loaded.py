@@ -78,8 +78,8 @@ class WorkloadRuns(Mapping[str, Loaded]):
         if workload in self._runs:
             return self._runs[workload]
         if workload in self._members:
-            why = self._why.get(workload, "it has not begun; the same call of harness.run goes on")
-            raise NotThere(f"workload {workload}: must have a run, got none: {why}")
+            reason = self._why.get(workload, "it has not begun; the same call of harness.run goes on")
+            raise NotThere(f"workload {workload}: must have a run, got none: {reason}")
         raise missing("runs", "a workload", workload, self._members)
 
     def __iter__(self) -> Iterator[str]:

@@ -130,17 +130,17 @@ def fill_same_replicates(square: NDArray[np.float64]) -> tuple[NDArray[np.float6
     """
     import numpy as np
 
-    whole, filled = square.copy(), False
+    full, filled = square.copy(), False
     arms, replicates = square.shape[:2]
-    same = np.eye(replicates, dtype=bool)
+    diagonal = np.eye(replicates, dtype=bool)
     for i in range(arms):
         for j in range(arms):
-            block = whole[i, :, j]
-            missing, known = np.isnan(block) & same, block[~same]
-            if missing.any() and np.isfinite(known).all() and len(known):
-                block[missing] = float(np.sqrt((known**2).mean()))
+            block = full[i, :, j]
+            missing, measured = np.isnan(block) & diagonal, block[~diagonal]
+            if missing.any() and np.isfinite(measured).all() and len(measured):
+                block[missing] = float(np.sqrt((measured**2).mean()))
                 filled = True
-    return whole, filled
+    return full, filled
 
 
 MEANINGS = {  # of the columns that are not the same in every table

@@ -88,7 +88,7 @@ def _network_row(records: Records, course: Course) -> dict[str, Any]:
         "statement": stated.statement,
         **stated.words,
         **{f"{LOOK_OF}{facet}": look or math.nan for facet, look in stated.looks.items()},
-        **{f"{WHY_OF}{facet}": why for facet, why in stated.why.items()},
+        **{f"{WHY_OF}{facet}": reason for facet, reason in stated.why.items()},
         "statement_half_margins": stated.half,
         "statement_double_margins": stated.double,
         "exploratory": stated.exploratory,
