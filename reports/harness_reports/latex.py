@@ -189,7 +189,7 @@ def _lead_line(outcome: Outcome, lead: Mapping[str, Any]) -> list[str]:
     unit, doubted = lead["unit"], lead["arm"] in alarms.arms_in_doubt(outcome)
     detectable = lead["detectable"] == lead["detectable"]
     return [
-        f"{latex_text(outcome.labels[lead['arm']])}{f' ({alarms.LABEL})' if doubted else ''}",
+        f"{latex_text(outcome.labels[lead['arm']])}{f', {alarms.LABEL}' if doubted else ''}",
         escaped_number(numbers.plain(lead["lead"], unit)),
         _interval_text(lead["low"], lead["high"], unit, lead["high"] - lead["low"])
         if lead["low"] == lead["low"]

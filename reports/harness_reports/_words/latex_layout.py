@@ -24,7 +24,7 @@ _LETTERS = {
 }  # em; all other small letters and digits are narrower than 0.556  # fmt: skip
 _SMALL, _CAPITAL, _DIGIT = 0.556, 0.78, 0.5
 _PLACES = re.compile(  # where a name may be broken: behind its signs, and in a word that is longer than any; [1] is a command
-    r"(\\(?!ldots)[A-Za-z]+(?:\{\})?)|\\ldots\{\}|\.{3}|(?<=[\w}])(?:[/+:.(]|\\_|\{-\})(?=[A-Za-z])|[A-Za-z0-9]{8}(?=[A-Za-z0-9]{4})"
+    r"(\\(?!ldots)[A-Za-z]+(?:\{\})?)|\\ldots\{\}|\.{3}|(?<=[\w}])(?:[/+:.(]|\\_|\{-\})(?=[A-Za-z])|[A-Za-z0-9]{8}(?=[A-Za-z0-9]{8})"
 )
 _RAGGED = r"\rightskip=0pt plus 1fil\hspace{0pt}"  # no space is stretched, and the first word may be hyphenated
 
