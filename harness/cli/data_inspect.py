@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.options import AsJson, DataFolder, Overrides, PluginFiles, Profile, WorkloadName, print_result
+from harness.console.numbers import counted
 from harness.data.splits import count_aside
 from harness.errors import PluginError, UnknownName, printable, shown
 from harness.plugin.boundary import Boundary
@@ -287,7 +288,7 @@ def _passed_over_counts(document: Mapping[str, Any]) -> str:
 
 
 def _near_line(pair: Mapping[str, Any]) -> str:
-    return f"{_joined_names(pair['photos'], ' ~ ')} ({pair['bits']} bits, {pair['correlation']:.3f})"
+    return f"{_joined_names(pair['photos'], ' ~ ')} ({counted(pair['bits'], 'bit')}, {pair['correlation']:.3f})"
 
 
 def _joined_names(photos: Iterable[Mapping[str, str]], sign: str) -> str:
