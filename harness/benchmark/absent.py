@@ -61,14 +61,14 @@ def names_in(source: Source, defaults: Table, *key: str) -> set[str]:
 
 def _drop_spaces(cut: _Cut) -> None:
     """Leave out the search spaces, and the constraints, of optimizers and schedules that take no part."""
-    known = cut.written_names("optimizers", "schedulers", "aliases")
+    written = cut.written_names("optimizers", "schedulers", "aliases")
     for part in cut.table_keys("search", "constraints"):
         if part not in cut.chosen_names("optimizers", "schedulers"):
-            cut.drop_key(known, part, "search", "constraints", part)
+            cut.drop_key(written, part, "search", "constraints", part)
     for above in ((), *(("heads", head) for head in cut.table_keys("heads"))):
         for part in cut.table_keys(*above, "search", "space"):
             if part not in cut.chosen_names("optimizers", "schedulers"):
-                cut.drop_key(known, part, *above, "search", "space", part)
+                cut.drop_key(written, part, *above, "search", "space", part)
 
 
 def _drop_aliases(cut: _Cut) -> None:

@@ -44,9 +44,9 @@ def hint_for(file: Path) -> str:
         if inside := sorted(file.glob("*.toml")):
             return f"name a file in it, such as {inside[0]}"
         return f"a folder of photos is named with --data: harness run dogscats --data {shlex.quote(str(file))}"
-    known = installed_benchmarks()
-    if nearest(file.stem, known) or not file.suffix:
-        return did_you_mean(file.stem, known).removeprefix("; ")
+    installed = installed_benchmarks()
+    if nearest(file.stem, installed) or not file.suffix:
+        return did_you_mean(file.stem, installed).removeprefix("; ")
     return "check the path"
 
 

@@ -34,9 +34,9 @@ def name_with_data(name: str, folder: Path) -> str:
     if Path(impersonal(str(folder.absolute()))).name != called:
         return name
     plain = unicodedata.normalize("NFKD", called).encode("ascii", "ignore").decode()
-    own = re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-._")
-    if not own or own.lower() in name.lower():
+    cleaned = re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-._")
+    if not cleaned or cleaned.lower() in name.lower():
         return name
-    if own.lower().startswith(name.lower()):
-        return own[:MOST]
-    return f"{name}-{own}"[:MOST]
+    if cleaned.lower().startswith(name.lower()):
+        return cleaned[:MOST]
+    return f"{name}-{cleaned}"[:MOST]

@@ -18,8 +18,8 @@ def overrides_of(values: object) -> tuple[str, ...]:
     """
     if values is None:
         return ()
-    given = arguments.mapping("set", values, "a mapping from keys to values, such as {'search.trials': 4}")
-    return tuple(f"{arguments.text('set', key)}={to_toml(_plain(value))}" for key, value in given.items())
+    values_given = arguments.mapping("set", values, "a mapping from keys to values, such as {'search.trials': 4}")
+    return tuple(f"{arguments.text('set', key)}={to_toml(_plain(value))}" for key, value in values_given.items())
 
 
 def _plain(value: Any) -> Any:

@@ -78,8 +78,8 @@ class Plan:
     def searched(self) -> Deciding:
         """The metric that scores the trials of every search, on the tune split."""
         name = self.benchmark.search.metric
-        known = self.task.metrics.get(name)
-        return Deciding(name, known.goal, known.unit) if known else Deciding(name, "min", "")
+        metric = self.task.metrics.get(name)
+        return Deciding(name, metric.goal, metric.unit) if metric else Deciding(name, "min", "")
 
     @property
     def metric_by_phase(self) -> Mapping[str, str]:
@@ -131,8 +131,8 @@ class Setting:
     @cached_property
     def class_weights(self) -> tuple[float, ...]:
         """The weight of each class in the loss; () where all examples count alike."""
-        wanted = self.plan.benchmark.train.class_weights
-        return resolve_class_weights(wanted, self.data.train.targets, len(self.data.classes))
+        class_weights = self.plan.benchmark.train.class_weights
+        return resolve_class_weights(class_weights, self.data.train.targets, len(self.data.classes))
 
     @property
     def folder_name(self) -> str:

@@ -91,8 +91,10 @@ def _conditions(
             if isinstance(entry, dict) and entry.get("when") is not None:
                 declared[name] = entry["when"]
                 key = (*above, "search", "space", part, name, "when")
-                if unknown := [other for other in entry["when"] if f"{prefix}{other}" not in known or other == name]:
-                    hint = did_you_mean(unknown[0], [each.removeprefix(prefix) for each in known])
+                if unknown := [
+                    parameter for parameter in entry["when"] if f"{prefix}{parameter}" not in known or parameter == name
+                ]:
+                    hint = did_you_mean(unknown[0], [name_known.removeprefix(prefix) for name_known in known])
                     must = f"be for other hyperparameters of '{part}'"
                     raise source.refusal(key, must, shown(unknown[0]), hint)
         if circle := circle_of(declared):
@@ -100,7 +102,7 @@ def _conditions(
             raise source.refusal(key, "have conditions that end somewhere", f"a circle through {circle!r}")
         for name, others in declared.items():
             if others:
-                values = {f"{prefix}{other}": as_values(value) for other, value in others.items()}
+                values = {f"{prefix}{parameter}": as_values(value) for parameter, value in others.items()}
                 conditions[f"{prefix}{name}"] = values
     return conditions
 
@@ -115,7 +117,9 @@ def _is_never(
         if above not in space:
             if not is_among(others.get(above), values):
                 return True
-        elif (choices := getattr(space[above], "choices", None)) and not any(is_among(one, values) for one in choices):
+        elif (choices := getattr(space[above], "choices", None)) and not any(
+            is_among(choice, values) for choice in choices
+        ):
             return True
     return False
 
@@ -124,12 +128,12 @@ def _still_open(
     when: Mapping[str, Condition], space: Mapping[str, Any], others: Mapping[str, Any]
 ) -> dict[str, Condition]:  # fmt: skip
     """Return the conditions that the search decides; those that always hold are left out."""
-    kept: dict[str, Condition] = {}
+    conditions: dict[str, Condition] = {}
     for name, condition in when.items():
         deciding = {above: values for above, values in condition.items() if above in space}
         if deciding and (name in space or name in others):
-            kept[name] = deciding
-    return kept
+            conditions[name] = deciding
+    return conditions
 
 
 def _constraints(
@@ -144,9 +148,9 @@ def _constraints(
             constraint, key = Constraint(text, prefix), ("search", "constraints", part)
             if texts is not None and (wrong := constraint_fault(text)):
                 raise BenchmarkError(f"{source.where(*key)}:{wrong}")
-            known = {*space, *others, *_prefixed(prefix, plugin.limits), *_prefixed(prefix, plugin.space)}
-            if texts is not None and (unknown := [name for name in constraint.names if name not in known]):
-                names = [name.removeprefix(prefix) for name in known]
+            names_known = {*space, *others, *_prefixed(prefix, plugin.limits), *_prefixed(prefix, plugin.space)}
+            if texts is not None and (unknown := [name for name in constraint.names if name not in names_known]):
+                names = [name.removeprefix(prefix) for name in names_known]
                 hint = did_you_mean(unknown[0].removeprefix(prefix), names)
                 must = f"name hyperparameters of '{part}'"
                 raise source.refusal(key, must, f"{shown(unknown[0].removeprefix(prefix))} in {shown(text)}", hint)

@@ -45,9 +45,9 @@ class OptionValue(str):
     @classmethod
     def of(cls, option: str, override: str) -> OptionValue:
         """Return the override ``KEY=VALUE`` of an option, whose name stands in every error about it."""
-        made = cls(override)
-        made.option = OptionName(option)
-        return made
+        error = cls(override)
+        error.option = OptionName(option)
+        return error
 
 
 @dataclass(frozen=True)

@@ -68,13 +68,13 @@ def _as_list(text: str, key: tuple[str, ...], source: Source) -> str:
 
 def _meant_key(name: str, model: type[BaseModel], place: Sequence[str | int]) -> str:
     """Return what to do about an unknown key: the nearest one there, the same one of another section, or all that there are."""
-    known = _known_keys(model, place[:-1])
+    keys = _known_keys(model, place[:-1])
     elsewhere: list[str] = []
     with suppress(TypeError):  # tables that stand open have keys without a meaning
         elsewhere = [".".join(key) for key, *_ in key_meanings(model) if key[-1] == name]
-    if elsewhere and not nearest(name, known):
+    if elsewhere and not nearest(name, keys):
         return f"did you mean '{elsewhere[0]}'?"
-    return did_you_mean(name, known)
+    return did_you_mean(name, keys)
 
 
 def _known_keys(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:

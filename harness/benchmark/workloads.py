@@ -64,8 +64,10 @@ def _checked(table: Mapping[str, Any], number: int, places: Mapping[KeyPath, str
             raise refusal(_place((*key, inner), places, where), "be a key that a workload may have", shown(inner), hint)
     name, optional = table.get("name"), table.get("optional", False)
     if not isinstance(name, str) or not name:
-        got = "none" if name is None else shown(name)
-        raise refusal(_place((*key, "name"), places, where), "be the name of the workload", got, 'add name = "..."')
+        name_text = "none" if name is None else shown(name)
+        raise refusal(
+            _place((*key, "name"), places, where), "be the name of the workload", name_text, 'add name = "..."'
+        )
     if not isinstance(optional, bool):
         raise refusal(_place((*key, "optional"), places, where), "be true or false", shown(optional))
     return Workload(name, number, {section: table[section] for section in SECTIONS if section in table}, optional)

@@ -238,7 +238,7 @@ def _open_store(
 
     def read() -> ImageStore:
         noted = json.loads(notes.read_text(encoding="utf-8"))
-        broken = {int(i): why for i, why in noted["broken"].items()}
+        broken = {int(i): reason for i, reason in noted["broken"].items()}
         check_whole(pixels, noted["sha256"])
         array = np.load(pixels, mmap_mode="c")  # "c": torch wants to be able to write
         return ImageStore(array, keys, broken, noted["sha256"])
@@ -258,7 +258,7 @@ def _open_store(
     held = io.BytesIO()
     noted = _fill_store(held, len(keys), size, image, progress, what)
     held.seek(0)
-    return ImageStore(np.load(held), keys, {int(i): why for i, why in noted["broken"].items()}, noted["sha256"])
+    return ImageStore(np.load(held), keys, {int(i): reason for i, reason in noted["broken"].items()}, noted["sha256"])
 
 
 def _fill_store(
@@ -283,7 +283,7 @@ def _fill_store(
         out.write(pixels.data)
         sha256.update(pixels.data)
         done += len(pixels)
-        broken |= {str(i): why for i, why in failed.items()}
+        broken |= {str(i): reason for i, reason in failed.items()}
         progress(what, done, count)
     return {"broken": dict(sorted(broken.items(), key=lambda item: int(item[0]))), "sha256": sha256.hexdigest()}
 

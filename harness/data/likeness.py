@@ -92,8 +92,8 @@ def findings(photos: Sequence[Photo], looks: Sequence[Look]) -> dict[str, Any]:
 
 def _edges(groups: Iterable[Sequence[int]]) -> Iterator[tuple[int, int]]:
     """Yield edges that connect the members of every group."""
-    for first, *others in groups:
-        yield from ((first, member) for member in others)
+    for first, *rest in groups:
+        yield from ((first, member) for member in rest)
 
 
 def _near_pairs_of_different(looks: Sequence[Look], equal: Iterable[Sequence[int]]) -> list[Pair]:

@@ -73,17 +73,17 @@ def photo_dataset(
 
     @contextmanager
     def listed(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
-        given = photos(request)
-        if isinstance(given, AbstractContextManager):
-            with given as (where, inside):
-                yield where, _split(where, list(inside), request)
+        photos_given = photos(request)
+        if isinstance(photos_given, AbstractContextManager):
+            with photos_given as (root, inside):
+                yield root, _split(root, list(inside), request)
             return
-        where = request.root if takes_folder and request.root else Path(name)
-        yield where, _split(where, list(given), request)
+        root = request.root if takes_folder and request.root else Path(name)
+        yield root, _split(root, list(photos_given), request)
 
     def open_split(request: DataRequest) -> Data:
-        with listed(request) as (where, split):
-            return open_photos(name, where, split, request)
+        with listed(request) as (root, split):
+            return open_photos(name, root, split, request)
 
     return Dataset(
         name,
@@ -123,8 +123,8 @@ def _check(where: Path, photos: Sequence[Photo]) -> None:
         of_label[photo.split] = of_label.get(photo.split, 0) + 1
     if len(counts) < 2:
         label = next(iter(counts), "")
-        got = f"only {shown(label)}; add photos of another class" if counts else "no photo"
-        raise DataError(f"{listed.get(label) or where}: must have photos of two or more classes, got {got}")
+        photos_text = f"only {shown(label)}; add photos of another class" if counts else "no photo"
+        raise DataError(f"{listed.get(label) or where}: must have photos of two or more classes, got {photos_text}")
     if fault := class_fault(counts):
         label, text = fault
         raise DataError(

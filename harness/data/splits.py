@@ -51,9 +51,9 @@ def assigned(parts: Sequence[str], labels: Sequence[Any] | None, request: DataRe
     for number, split in enumerate(parts_to_cut(list(becomes))):
         share = request.valid if split == "test" else request.tune
         seed = request.seed + number  # the second draw is another one
-        kept, aside = _drawn([labels[i] for i in rows["train"]] if labels else len(rows["train"]), share, seed)
+        remaining, aside = _drawn([labels[i] for i in rows["train"]] if labels else len(rows["train"]), share, seed)
         before = rows["train"]
-        rows["train"], rows[split] = [before[i] for i in kept], [before[i] for i in aside]
+        rows["train"], rows[split] = [before[i] for i in remaining], [before[i] for i in aside]
     return rows
 
 

@@ -39,8 +39,8 @@ class Cut:
 
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
-            known = ", ".join(INTERPOLATIONS)
-            raise DataError(f"data.interpolation: must be one of {known}, got {shown(self.interpolation)}")
+            interpolations = ", ".join(INTERPOLATIONS)
+            raise DataError(f"data.interpolation: must be one of {interpolations}, got {shown(self.interpolation)}")
         if not (0 < self.crop <= 1 and self.size / self.crop <= LARGEST):
             raise DataError(f"data.crop: must be a number above 0 and at most 1, got {shown(self.crop)}")
 

@@ -78,8 +78,8 @@ def table_data(
     if standardise == "all":
         targets, center, scale = _standardised(targets, train)
         remarks.append(f"a target of 0 is {center[0]:.4g}, of 1 is {scale[0]:.4g} more")
-    kept = targets.astype("int64" if classes else "float32")
-    splits = {split: _split(inputs, kept, names, rows[split]) for split in SPLITS}
+    converted = targets.astype("int64" if classes else "float32")
+    splits = {split: _split(inputs, converted, names, rows[split]) for split in SPLITS}
     return Data(
         name=name,
         train=splits["train"],

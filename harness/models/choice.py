@@ -111,8 +111,8 @@ def _refitted(records: Records, typed: str, several: bool) -> Choice:
         raise BenchmarkError(f"--arm {typed}: must be one network, got --ensemble or --snapshots; leave it out")
     refit = refits[arm]
     backbone, head = _split_network(records, arm)
-    why = f"{arm}, seed {refit['seed']}, trained again on {refit['examples']:,} examples of train and tune"
-    return Choice(arm, backbone, head, (str(refit["run_id"]),), why)
+    reason = f"{arm}, seed {refit['seed']}, trained again on {refit['examples']:,} examples of train and tune"
+    return Choice(arm, backbone, head, (str(refit["run_id"]),), reason)
 
 
 def _split_network(records: Records, arm: str) -> tuple[str, str]:

@@ -106,7 +106,7 @@ def _describe_training(records: Records, choice: Choice, request: ExportRequest,
     meta, arm = records.meta, records.arms.set_index("arm").loc[choice.arm]
     data, benchmark = meta.data, as_plain(Benchmark.model_validate(meta.benchmark).of_head(choice.head))
     recipe = records.recipes[choice.run_ids[0]]
-    refit = next((one for one in meta.refits.values() if choice.run_ids == (one["run_id"],)), None)
+    refit = next((note for note in meta.refits.values() if choice.run_ids == (note["run_id"],)), None)
     return {
         "settings": {"precision": benchmark["train"]["precision"]},
         "name": benchmark["name"],
@@ -175,9 +175,9 @@ def _collect_scores(records: Records, choice: Choice, registry: Registry) -> dic
         scores = {name: float(metric.compute(predictions, records.targets)) for name, metric in task.metrics.items()}
     table = computed(winner_table.ANALYSIS, records)
     arms = [_plain_row(row) for row in table.to_dict("records")]
-    own = {name: score for name, score in scores.items() if math.isfinite(score)}
-    undefined = [name for name in scores if name not in own]
-    return {"metric": meta.metric, "metrics": meta.metrics, "own": own, "undefined": undefined, "arms": arms}
+    own_scores = {name: score for name, score in scores.items() if math.isfinite(score)}
+    undefined = [name for name in scores if name not in own_scores]
+    return {"metric": meta.metric, "metrics": meta.metrics, "own": own_scores, "undefined": undefined, "arms": arms}
 
 
 def _plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -74,8 +74,8 @@ def load_only(modules: Mapping[str, str], files: Mapping[Path, bytes]) -> Regist
         _load_plugin(_Source(name, origin), manager, registry, sources)
     for file, content in files.items():
         _load_plugin(_Source(file.stem, str(file), file, content), manager, registry, sources)
-    for name, why in registry.broken.items():
-        raise PluginError(f"plugin {name}: {why}")
+    for name, reason in registry.broken.items():
+        raise PluginError(f"plugin {name}: {reason}")
     return registry
 
 
@@ -311,8 +311,8 @@ def _find_hooks(module: ModuleType, manager: pluggy.PluginManager) -> Iterator[t
                 hint = did_you_mean(hook, _HOOKS)
                 raise _Refused(f"must implement a hook that there is, got {hook}(){hint}", _line_of_function(function))
             if options["wrapper"] or options["hookwrapper"]:
-                why = f"{hook}() must be a plain hook, got a wrapper of other hooks; take wrapper=True out"
-                raise _Refused(why, _line_of_function(function))
+                reason = f"{hook}() must be a plain hook, got a wrapper of other hooks; take wrapper=True out"
+                raise _Refused(reason, _line_of_function(function))
             _check_signature(hook, function)
             yield hook, function
 

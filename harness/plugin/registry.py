@@ -120,7 +120,7 @@ class Registry:
 
     def hint(self, kinds: Collection[Kind], name: str) -> str:
         """Return the names of these kinds that may be meant: the same name in a library, whatever its case, or the nearest one."""
-        names = {known for kind in kinds for known in self.offers[kind]}
+        names = {name_known for kind in kinds for name_known in self.offers[kind]}
         for catalogue, _ in self.catalogues:
             if catalogue.kind in kinds:
                 prefix = f"{catalogue.name}:" if catalogue.qualified else ""

@@ -267,19 +267,21 @@ def declared_fault(
     space: Mapping[str, Any], defaults: Mapping[str, Any], when: When, constraints: Sequence[str]
 ) -> str:
     """Return what is wrong with the rules that a plugin declares for its space, or ``""``."""
-    for name, others in when.items():
+    for name, conditions in when.items():
         if name not in space:
             return f"when[{name!r}] must be for a hyperparameter of its space, got {name!r}"
-        for above, values in others.items():
+        for above, values in conditions.items():
             if fault := _condition_fault(name, above, values, space, defaults):
                 return f"when[{name!r}]{fault}"
     if circle := circle_of(when):
         return f"when must not go in a circle, got one through {circle!r}"
-    known = {*space, *defaults}
+    names_known = {*space, *defaults}
     for text in constraints:
-        if unknown := [name for name in Constraint(text).names if name not in known]:
+        if unknown := [name for name in Constraint(text).names if name not in names_known]:
             return f"constraints must name what is in its space or its defaults, got {unknown[0]!r} in {text!r}"
-    rules = Rules({name: _all_values(others) for name, others in when.items()}, tuple(map(Constraint, constraints)))
+    rules = Rules(
+        {name: _all_values(conditions) for name, conditions in when.items()}, tuple(map(Constraint, constraints))
+    )
     if set(space) <= set(defaults) and (broken := rules.broken(defaults)):
         return f"defaults must keep its constraints, got ones that break {broken!r}"
     return ""
@@ -304,10 +306,10 @@ def circle_of(when: When) -> str:
     for name in when:
         seen, below = set[str](), list(when[name])
         while below:
-            other = below.pop()
-            if other == name:
+            parameter = below.pop()
+            if parameter == name:
                 return name
-            if other not in seen:
-                seen.add(other)
-                below += when.get(other, {})
+            if parameter not in seen:
+                seen.add(parameter)
+                below += when.get(parameter, {})
     return ""

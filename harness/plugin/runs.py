@@ -60,8 +60,8 @@ def short_arm_names(arms: Iterable[str]) -> dict[str, str]:
     """
     parts = {arm: split_arm_name(arm) for arm in arms}
     columns = list(zip(*parts.values(), strict=True))
-    kept = [position for position, column in enumerate(columns) if position == 1 or len(set(column)) > 1]
-    return {arm: "/".join(names[position] for position in kept) for arm, names in parts.items()}
+    positions = [position for position, column in enumerate(columns) if position == 1 or len(set(column)) > 1]
+    return {arm: "/".join(names[position] for position in positions) for arm, names in parts.items()}
 
 
 def full_arm_name(name: str, arms: Sequence[str]) -> str:

@@ -50,10 +50,10 @@ class Sources:
         """
         name = module.__name__
         imports, fingerprint = _OF_IMPORTED.get(name, ({}, ""))
-        if imports.get(name) is None or any(_import_of(each) is not before for each, before in imports.items()):
+        if imports.get(name) is None or any(_import_of(file) is not before for file, before in imports.items()):
             files = self._files_of(Path(module.__file__ or ""), name)
             fingerprint = self._of_files(files, name)
-            _OF_IMPORTED[name] = ({each: _import_of(each) for each in files}, fingerprint)
+            _OF_IMPORTED[name] = ({file: _import_of(file) for file in files}, fingerprint)
         return fingerprint
 
     def _files_of(self, file: Path, module: str) -> dict[str, Path]:

@@ -180,7 +180,9 @@ def _named(value: Any) -> str:
 
 
 def _when(value: Any) -> str:
-    ok = isinstance(value, Mapping) and all(isinstance(others, Mapping) and others for others in value.values())
+    ok = isinstance(value, Mapping) and all(
+        isinstance(conditions, Mapping) and conditions for conditions in value.values()
+    )
     return _named(value) or _must_be(ok, "a mapping of mappings, {'x': {'amsgrad': True}}", value)
 
 

@@ -115,9 +115,9 @@ def read_run(folder: Path, run_id: str) -> EarlierRun | None:
         return None
     epochs = [_plain(epoch) for epoch in epoch_rows]
     recipe = json.loads(row["recipe"])
-    whole = [epoch["epoch"] for epoch in epochs] == list(range(1, len(epochs) + 1))
-    whole = whole and (row["state"] != schema.DONE or len(epochs) == recipe.get("epochs"))
-    if lacking or not whole or digest(recipe)[:16] != run_id or (row["state"] != schema.DIVERGED and row["reason"]):
+    is_whole = [epoch["epoch"] for epoch in epochs] == list(range(1, len(epochs) + 1))
+    is_whole = is_whole and (row["state"] != schema.DONE or len(epochs) == recipe.get("epochs"))
+    if lacking or not is_whole or digest(recipe)[:16] != run_id or (row["state"] != schema.DIVERGED and row["reason"]):
         return None
     if row["state"] != schema.DONE:
         files = {}  # none of them is promised

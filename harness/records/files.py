@@ -142,9 +142,9 @@ def check_out_file(
         kind = "a table with other columns" if is_table else "which is another"
         raise DataError(f"{option}: must be a new file, or one that this command wrote, got '{out}', {kind}; {hint}")
     folder = out.absolute().parent
-    why = "it is a folder" if out.is_dir() else "" if folder.is_dir() else "its folder is not there"
-    if why := why or _unwritable(folder):
-        raise DataError(f"{option}: must be a file that can be written, got '{out}': {why}")
+    reason = "it is a folder" if out.is_dir() else "" if folder.is_dir() else "its folder is not there"
+    if reason := reason or _unwritable(folder):
+        raise DataError(f"{option}: must be a file that can be written, got '{out}': {reason}")
 
 
 def check_out_folder(out: Path, option: str = "--out", new: bool = False) -> None:
@@ -153,8 +153,8 @@ def check_out_folder(out: Path, option: str = "--out", new: bool = False) -> Non
     if new and os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
         raise DataError(f"{option}: must be a new folder, got '{out}', which is there; name another or remove it")
     nearest = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
-    if why := _unwritable(nearest) if nearest.is_dir() else f"'{nearest}' is a file":
-        raise DataError(f"{option}: must be a folder that can be written to, got '{out}': {why}")
+    if reason := _unwritable(nearest) if nearest.is_dir() else f"'{nearest}' is a file":
+        raise DataError(f"{option}: must be a folder that can be written to, got '{out}': {reason}")
 
 
 def _is_own(out: Path, header: str) -> bool:

@@ -17,8 +17,8 @@ def with_imported(notes: Mapping[str, Any]) -> dict[str, Any]:
     baseline = notes.get("baseline")
     if not baseline:
         return dict(notes)
-    if own := {entry["replicate"] for entry in notes.get("comparison") or ()}:
-        entries = [entry for entry in baseline["comparison"] if entry["replicate"] in own]
+    if replicates := {entry["replicate"] for entry in notes.get("comparison") or ()}:
+        entries = [entry for entry in baseline["comparison"] if entry["replicate"] in replicates]
         fresh = [entry["run_id"] for entry in entries if entry["role"] == "fresh"]
         baseline = {**baseline, "comparison": entries, "compare_runs": fresh}
     lists = {key: [*notes.get(key, ()), *baseline[key]] for key in LISTS}

@@ -63,8 +63,8 @@ class NoteTables(OpenFolder):
         """Return whether a note, or this part of it, was made of just these things."""
         note = self.noted(key) or {}
         recorded = (note.get(part) or {}) if part else note
-        wanted = json.loads(json.dumps(of))  # as it is after having been written
-        return bool(recorded) and all(name in recorded and recorded[name] == value for name, value in wanted.items())
+        identity = json.loads(json.dumps(of))  # as it is after having been written
+        return bool(recorded) and all(name in recorded and recorded[name] == value for name, value in identity.items())
 
     def once(
         self, key: str, of: Mapping[str, Any], make: Callable[[], Mapping[str, Any]], part: str = ""
@@ -78,9 +78,9 @@ class NoteTables(OpenFolder):
         if self.is_recorded(key, of, part):
             recorded: dict[str, Any] = note[part] if part else note
             return recorded
-        made = {**of, **make()}
-        self.note(key, {**note, part: made} if part else made)
-        return made
+        entry = {**of, **make()}
+        self.note(key, {**note, part: entry} if part else entry)
+        return entry
 
     def note_changes(self, lines: Sequence[str], run_id: str = "") -> None:
         """Note which settings of the process a plugin has changed, a line each; without ``run_id``, outside a run."""

@@ -94,9 +94,9 @@ class OpenFolder:
         (damage,) = self.db.execute("PRAGMA integrity_check(1)").fetchone()
         lost = self.db.execute("PRAGMA foreign_key_check").fetchone()
         if damage != "ok" or lost:
-            what = f"rows of '{lost[0]}' that belong to none of '{lost[2]}'" if lost else " ".join(damage.split())
+            trouble = f"rows of '{lost[0]}' that belong to none of '{lost[2]}'" if lost else " ".join(damage.split())
             raise RunFolderError(
-                f"{schema.database(self.folder)}: must be the records of a run, got {what}; move the folder away"
+                f"{schema.database(self.folder)}: must be the records of a run, got {trouble}; move the folder away"
             )
 
     def drop_tables(self, names: Sequence[str]) -> None:
@@ -150,9 +150,9 @@ class OpenFolder:
             for file in self.folder.rglob("*.tmp"):
                 if file.is_file():
                     file.unlink()
-        known = promised.files_of(self.folder, self.db)  # restore looks after these
+        promised_files = promised.files_of(self.folder, self.db)  # restore looks after these
         for place in schema.own_files(self.folder):
-            if place.is_dir() and place not in known:
+            if place.is_dir() and place not in promised_files:
                 self._put_aside(place, "a file", "a folder")
         ended = self.db.execute(f"SELECT run_id FROM runs WHERE state IN {schema.ENDED}")
         for (run_id,) in ended.fetchall():

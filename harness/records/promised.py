@@ -42,15 +42,15 @@ def lacking(
             continue
         path = schema.inside(folder, file)
         try:
-            same = path.is_file() and path.stat().st_size == size and (not whole or checksum(path) == sha256)
+            is_same = path.is_file() and path.stat().st_size == size and (not whole or checksum(path) == sha256)
         except OSError as error:
             if error.errno not in (
                 errno.EIO,
                 errno.ENOENT,
             ):  # then it is lost; anything else says nothing of its contents
                 raise disk.refused(error, path, must="be readable") from error
-            same = False
-        if not same:
+            is_same = False
+        if not is_same:
             lacks.append(Lack(file, run_id, path.exists()))
     return lacks
 

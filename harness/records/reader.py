@@ -124,7 +124,9 @@ def _run_folders_near(folder: Path) -> str:
     for place, names in ((folder, "*"), (folder.parent, "*"), (Path("runs"), f"{escape(folder.name)}-*")):
         runs: list[str] = []
         with suppress(OSError):  # there is no such folder, or nobody may read it
-            runs = [str(each) for each in sorted(place.glob(names)) if schema.database(each).is_file()]
+            runs = [
+                str(run_folder) for run_folder in sorted(place.glob(names)) if schema.database(run_folder).is_file()
+            ]
         if runs:
             return f"there {'is' if len(runs) == 1 else 'are'} {first_of(runs, MOST_NAMED)}"
     return "check the path"
@@ -136,8 +138,8 @@ def open_records(folder: Path) -> FolderRecords:
         inner = ", ".join(f"'{run}'" for run in run_folders(folder).values()) or "no run yet"
         raise RunFolderError(f"{folder}: must be one run folder, got a folder of several workloads; it has {inner}")
     if not schema.database(folder).is_file():
-        got = "no run.db in it" if folder.is_dir() else "nothing there"
-        raise RunFolderError(f"{folder}: must be a run folder, got {got}; {_run_folders_near(folder)}")
+        state = "no run.db in it" if folder.is_dir() else "nothing there"
+        raise RunFolderError(f"{folder}: must be a run folder, got {state}; {_run_folders_near(folder)}")
     try:
         return _opened(folder)
     except RunFolderError:

@@ -81,7 +81,7 @@ class ResultTables(NoteTables):
         rows = self.db.execute(
             "SELECT DISTINCT one, other, third FROM measured WHERE probe = ? AND version = ?", (probe, version)
         )
-        return {(one, other, third) for one, other, third in rows.fetchall()}
+        return {(first, second, third) for first, second, third in rows.fetchall()}
 
     def add_measured(
         self, probe: str, version: str, runs: Sequence[str], numbers: Mapping[str, float],

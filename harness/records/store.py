@@ -39,7 +39,7 @@ class Store(SearchTables, ResultTables):
             named = first_of(gone, promised.SHOWN)
             self.warn(f"{self.folder}: must have {named}, got nothing there; what they come from is done again")
         imported = set((self.noted("baseline") or {}).get("names", ()))
-        again = []
+        begun_again = []
         with self._transaction():
             for lack in lacks:
                 if (measured := schema.probe_file(lack.file)) is not None:
@@ -49,8 +49,8 @@ class Store(SearchTables, ResultTables):
             for run_id in dict.fromkeys(lack.run_id for lack in lacks if lack.run_id):
                 if (self.run(run_id) or {}).get("arm") not in imported:
                     self._begin_again(run_id)
-                    again.append(run_id)
-        return again
+                    begun_again.append(run_id)
+        return begun_again
 
     def _begin_again(self, run_id: str) -> None:
         """Let a run be trained from its beginning. Its files stay promised, so that different ones are noticed."""
@@ -128,9 +128,9 @@ class Store(SearchTables, ResultTables):
             written.append(schema.solution(self.folder, run_id))
             save_tensors(written[-1], done.weights)
         if done.predictions is not None:
-            every = {"predictions": done.predictions, "tune": done.tune_predictions, "snapshots": done.snapshots}
+            arrays = {"predictions": done.predictions, "tune": done.tune_predictions, "snapshots": done.snapshots}
             written.append(schema.prediction(self.folder, run_id))
-            save_arrays(written[-1], {name: array for name, array in every.items() if array is not None})
+            save_arrays(written[-1], {name: array for name, array in arrays.items() if array is not None})
         return written
 
     def _append_epoch(self, run_id: str, epoch: Epoch, decision: PrunerDecision | None) -> None:

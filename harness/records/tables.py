@@ -88,8 +88,8 @@ def further_searches(trials: DataFrame, meta: Meta) -> DataFrame:
 def read_runs(db: sqlite3.Connection, meta: Meta, measured: DataFrame) -> DataFrame:
     """Return the runs of the searches, and the arms' own runs in the comparison as the benchmark stands now."""
     runs = _all_runs(db)
-    wanted = set(meta.compare_runs or ())
-    runs = _spread_metrics(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)])
+    run_ids = set(meta.compare_runs or ())
+    runs = _spread_metrics(runs[(runs["phase"] == "search") | runs["run_id"].isin(run_ids)])
     runs = _with_probes(runs, measured, meta)
     runs["precision"] = [json.loads(text)["precision"] for text in runs["recipe"]]
     return with_kinds("runs", runs.drop(columns=list(OF_ONE_PROCESS)))

@@ -146,8 +146,8 @@ def _open(offer: Dataset, request: DataRequest | None = None, seed: int = 0) -> 
     try:
         return offer.open(request)
     except DataError as error:
-        how = "" if "--data" in str(error) else "; name a folder with them: --data DIR"
-        raise NotApplicable(f"it needs data that are not here: {error}{how}") from error
+        remedy = "" if "--data" in str(error) else "; name a folder with them: --data DIR"
+        raise NotApplicable(f"it needs data that are not here: {error}{remedy}") from error
 
 
 QUICK = [opens, splits_are_apart, opens_alike, fingerprint_tells]

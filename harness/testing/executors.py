@@ -117,10 +117,12 @@ def measures(offer: Executor) -> str:
     unable = Measurement(UNABLE, "0", (_run(0),))
     events = _events(offer, [*jobs, unable, _run(6)])
     for job, of_networks in zip(jobs, seeds, strict=True):
-        got = [event for job_id, event in events if job_id == job.id]
+        events_of_job = [event for job_id, event in events if job_id == job.id]
         require(
-            len(got) == 1 and isinstance(got[0], Measured) and got[0].numbers == {"seeds": float(sum(of_networks))},
-            f"a measurement must end once, with Measured and its numbers, got {got}; use execute(job, workbench)",
+            len(events_of_job) == 1
+            and isinstance(events_of_job[0], Measured)
+            and events_of_job[0].numbers == {"seeds": float(sum(of_networks))},
+            f"a measurement must end once, with Measured and its numbers, got {events_of_job}; use execute(job, workbench)",
         )
     ends = [event for job_id, event in events if job_id == unable.id]
     require(
@@ -171,19 +173,19 @@ def stops(offer: Executor) -> str:
 @torch_check
 def survives(offer: Executor) -> str:
     """Where runs are carried out by other processes, one that ends its process is told by Interrupted, and tried again."""
-    ender, other = _run(ENDER), _run(0)
+    ender, bystander = _run(ENDER), _run(0)
     interrupted, ended = 0, set()
     with _running(offer) as executor:
         if not getattr(executor, "isolated", False):
             raise NotApplicable("it carries runs out in this process")
-        executor.submit([ender, other])
+        executor.submit([ender, bystander])
         for job_id, event in executor.events():
             ended |= {job_id} if event.ends_run else set()
             interrupted += job_id == ender.id and isinstance(event, Interrupted)
             if interrupted == TRIES:
                 executor.stop(ender.id)
     require(interrupted == TRIES, f"a run whose process ends must yield Interrupted each time, got {interrupted}")
-    require(ended == {ender.id, other.id}, f"both runs must end, got {len(ended)}")
+    require(ended == {ender.id, bystander.id}, f"both runs must end, got {len(ended)}")
     return f"after {TRIES} processes"
 
 

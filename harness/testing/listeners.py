@@ -28,17 +28,17 @@ def run_of(seed: int, phase: Any) -> Run:
 
 def occurrences() -> list[Occurrence]:
     """Return what a made-up run writes down: a training that ends well and one that diverges, a trial, a look and an end."""
-    told: list[Occurrence] = []
+    occurrences_told: list[Occurrence] = []
     for seed, phase, state in ((2_000_000, "search", "diverged"), (0, "compare", "done")):
         run = run_of(seed, phase)
         epochs = [_epoch(number) for number in (1, 2)]
         names = (run.id, run.arm.name)
-        told.append(Occurrence("began", f"began {run.id}", *names, run.recipe()))
-        told += [Occurrence("epoch", f"epoch {run.id} {epoch['epoch']}", *names, epoch) for epoch in epochs]
+        occurrences_told.append(Occurrence("began", f"began {run.id}", *names, run.recipe()))
+        occurrences_told += [Occurrence("epoch", f"epoch {run.id} {epoch['epoch']}", *names, epoch) for epoch in epochs]
         metrics = {"test_accuracy": 0.9, "test_f1": None} if state == "done" else {}
         reason = "" if state == "done" else "epoch 2: the training loss must be finite, got nan"
         end = {"state": state, "reason": reason, "seconds": 1.5, "taken_from": "", "metrics": metrics, "epochs": epochs}
-        told.append(Occurrence("ended", f"ended {run.id} {state}", *names, {**end, "recipe": run.recipe()}))
+        occurrences_told.append(Occurrence("ended", f"ended {run.id} {state}", *names, {**end, "recipe": run.recipe()}))
         if phase == "search":
             trial = {
                 "study": run.arm.name,
@@ -48,7 +48,7 @@ def occurrences() -> list[Occurrence]:
                 "reason": reason,
                 "params": {"lr": 0.01},
             }
-            told.append(Occurrence("trial", f"trial {run.arm.name} 0", *names, trial))
+            occurrences_told.append(Occurrence("trial", f"trial {run.arm.name} 0", *names, trial))
     look = {"replicates": 6, "number": 1, "of": 2, "ended": "settled"}
     network = {
         "network": "mlp",
@@ -56,10 +56,10 @@ def occurrences() -> list[Occurrence]:
         **dict.fromkeys(FACETS, "similar"),
         "lines": ["loss: similar"],
     }
-    told.append(Occurrence("look", "look 6 settled", values=look))
-    told.append(Occurrence("verdict", "verdict 0", values={"networks": [network]}))
-    told.append(Occurrence("report", "report 0", values={"files": ["/nowhere/report.html"]}))
-    return told
+    occurrences_told.append(Occurrence("look", "look 6 settled", values=look))
+    occurrences_told.append(Occurrence("verdict", "verdict 0", values={"networks": [network]}))
+    occurrences_told.append(Occurrence("report", "report 0", values={"files": ["/nowhere/report.html"]}))
+    return occurrences_told
 
 
 def _epoch(number: int) -> dict[str, Any]:
@@ -85,9 +85,9 @@ def hears_all(offer: Listener) -> str:
 def goes_on(offer: Listener) -> str:
     """Opened again in the same folder, it takes what follows of a training that began before."""
     with _opened_in() as (folder, run_folder):
-        everything = occurrences()
-        _tell(offer, folder, run_folder, everything[:2])
-        _tell(offer, folder, run_folder, everything[2:])
+        all_occurrences = occurrences()
+        _tell(offer, folder, run_folder, all_occurrences[:2])
+        _tell(offer, folder, run_folder, all_occurrences[2:])
     return ""
 
 

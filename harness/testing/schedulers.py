@@ -172,10 +172,10 @@ def _saved_and_restored(
     except PluginError as error:
         raise AssertionError(str(error)) from error
     fresh = _sgd(PEAK)
-    other: Any = offer.build(fresh, total, **offer.settings(settings))
+    schedule_after: Any = offer.build(fresh, total, **offer.settings(settings))
     fresh.load_state_dict(optimizer.state_dict())
-    other.load_state_dict(restore(plain, tensors))
-    return fresh, other
+    schedule_after.load_state_dict(restore(plain, tensors))
+    return fresh, schedule_after
 
 
 QUICK = [

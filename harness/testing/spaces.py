@@ -15,18 +15,18 @@ def ends(offer: Optimizer | Scheduler) -> dict[str, dict[str, Any]]:
     Where the offer's rules do not allow one of them, it is the setting near to it that they allow.
     """
     rules = rules_of(offer)
-    wanted = _ends(offer.space, offer.defaults)
-    allowed = {name: allowed_near(offer.space, rules, setting) for name, setting in wanted.items() if setting}
-    return {name: setting if not setting else allowed[name] or setting for name, setting in wanted.items()}
+    wanted_ends = _ends(offer.space, offer.defaults)
+    allowed = {name: allowed_near(offer.space, rules, setting) for name, setting in wanted_ends.items() if setting}
+    return {name: setting if not setting else allowed[name] or setting for name, setting in wanted_ends.items()}
 
 
 def rules_of(offer: Optimizer | Scheduler) -> Rules:
     """Return the rules that an offer declares for its space."""
-    when = {}
-    for name, others in offer.when.items():
-        when[name] = {above: as_values(values) for above, values in others.items() if above in offer.space}
-    others = {name: value for name, value in offer.defaults.items() if name not in offer.space}
-    return Rules(when, tuple(map(Constraint, offer.constraints)), others)
+    conditions = {}
+    for name, values_needed in offer.when.items():
+        conditions[name] = {above: as_values(values) for above, values in values_needed.items() if above in offer.space}
+    values_needed = {name: value for name, value in offer.defaults.items() if name not in offer.space}
+    return Rules(conditions, tuple(map(Constraint, offer.constraints)), values_needed)
 
 
 def _ends(space: Space, defaults: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -35,8 +35,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def replay(self) -> None:
         """Do all operations again, and put their results where those of the first time are."""
         for operation, args, kwargs, result in self._done:
-            again = operation(*args, **kwargs)
-            for place, value in zip(_tensors(result), _tensors(again), strict=True):
+            repeated = operation(*args, **kwargs)
+            for place, value in zip(_tensors(result), _tensors(repeated), strict=True):
                 if place is not value:
                     place.copy_(value)
 

@@ -132,7 +132,9 @@ class DeviceEvaluation:
         parts, expected = self._parts, [self._predictions, self._numbers]
         key = (type(self._recorder), *parts.decisive, len(parts.ingredients.tune))
         model = parts.model
-        kept = Kept([*model.parameters(), *model.buffers()], model, parts.device) if key not in _agreeing else None
+        tensors_kept = (
+            Kept([*model.parameters(), *model.buffers()], model, parts.device) if key not in _agreeing else None
+        )
         try:
             replay = self._recorder.record(self._predict)
             recorded = self._predictions, self._numbers
@@ -142,7 +144,7 @@ class DeviceEvaluation:
                 if self._recorder.static:
                     self._predictions, self._numbers = recorded
 
-            if kept is not None:
+            if tensors_kept is not None:
                 evaluate()
                 if not same_tensors([self._predictions, self._numbers], expected):
                     return
@@ -151,8 +153,8 @@ class DeviceEvaluation:
         except Exception:  # what a plugin raises of its own, it raises again when it is called eagerly
             return
         finally:
-            if kept is not None:
-                kept.put_back()
+            if tensors_kept is not None:
+                tensors_kept.put_back()
             self._predictions, self._numbers = expected
 
     @torch.no_grad()

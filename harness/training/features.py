@@ -113,8 +113,8 @@ def _compute_features(
     model = _call_backbone(backbone, lambda: backbone.build(splits[0].input_shape, 0, weights).to(device.name).eval())
     model = model.to(memory_format=torch.channels_last)  # nothing is trained here, so no optimizer flattens the weights
     batches_of_features = []
-    done, what = 0, f"extracting features of {backbone.name}"
-    progress(what, done, total)
+    done, phase = 0, f"extracting features of {backbone.name}"
+    progress(phase, done, total)
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):
         for split in splits:
             for start in range(0, len(split), BATCH):
@@ -122,7 +122,7 @@ def _compute_features(
                 features = _call_backbone(backbone, partial(model, inputs))
                 batches_of_features.append(features.float().cpu().numpy())
                 done += len(features)
-                progress(what, done, total)
+                progress(phase, done, total)
     return np.concatenate(batches_of_features).astype(np.float32, copy=False)
 
 

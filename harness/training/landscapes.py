@@ -31,7 +31,7 @@ class Landscape:
     def is_far(self, x: float, y: float) -> bool:
         """Return whether a point lies outside the window by more than three times its size, or is not finite."""
         sides = zip((x, y), self.window, strict=True)
-        return not all(low - 3 * (high - low) <= at <= high + 3 * (high - low) for at, (low, high) in sides)
+        return not all(low - 3 * (high - low) <= place <= high + 3 * (high - low) for place, (low, high) in sides)
 
 
 # Products, not powers: they serve numbers, arrays and tensors alike, and where they are too large they are infinite.
@@ -73,8 +73,8 @@ def _ravine_gradient(x: float, y: float) -> Point:
 
 
 LANDSCAPES: Mapping[str, Landscape] = {
-    one.name: one
-    for one in (
+    points.name: points
+    for points in (
         Landscape("Rosenbrock", _rosenbrock, _rosenbrock_gradient, (1.0, 1.0), (-1.2, 1.0), ((-2.0, 2.0), (-1.0, 2.6))),
         Landscape("Beale", _beale, _beale_gradient, (3.0, 0.5), (1.0, 1.5), ((-1.0, 4.2), (-1.9, 2.3))),
         Landscape("ravine", _ravine, _ravine_gradient, (0.0, 0.0), (-3.2, -1.2), ((-4.0, 1.4), (-3.2, 1.6))),

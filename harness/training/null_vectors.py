@@ -60,8 +60,8 @@ def connected(rows: Matrix, places: Sequence[int] | NDArray[np.int64]) -> list[l
     lists: list[set[int]] = []
     for vector in _reduced(null_basis(rows[:, places]).T) if places else ():
         members = {places[i] for i in np.flatnonzero(np.abs(vector) > PRESENT)}
-        apart = [other for other in lists if not other & members]
-        lists = [*apart, members.union(*(other for other in lists if other & members))]
+        separate = [members_listed for members_listed in lists if not members_listed & members]
+        lists = [*separate, members.union(*(members_listed for members_listed in lists if members_listed & members))]
     return sorted(sorted(members) for members in lists)
 
 

@@ -265,10 +265,10 @@ class Parts:
 
     def trained_again(self) -> Parts:
         """Return the same run at its end, trained once more from its beginning, with the state of its optimizer."""
-        again = assemble(self.run, self.ingredients, self.device)
-        deque(advance(self.run, again), maxlen=0)
-        again.switch("eval")
-        return again
+        fresh_parts = assemble(self.run, self.ingredients, self.device)
+        deque(advance(self.run, fresh_parts), maxlen=0)
+        fresh_parts.switch("eval")
+        return fresh_parts
 
     def objective_gradient(self, network: torch.nn.Module) -> dict[str, torch.Tensor]:
         """Return the gradient of the run's whole objective at a network's weights, by the name of the parameter."""

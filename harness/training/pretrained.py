@@ -197,8 +197,8 @@ def check_fit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], wher
 
 
 def _explain_missing(backbone: Backbone, weights: Weights, loaded: int, tensors: int, found: str) -> str:
-    got = f"{loaded} of them in '{weights.file}', {found}"
-    return f"must be all {tensors} tensors of '{backbone.name}', got {got}; {HELP}"
+    loaded_text = f"{loaded} of them in '{weights.file}', {found}"
+    return f"must be all {tensors} tensors of '{backbone.name}', got {loaded_text}; {HELP}"
 
 
 def _hint_similar(file: Path, names: Iterable[str], name: str) -> str:

@@ -33,14 +33,14 @@ def read_defaults(offer: Optimizer | Scheduler, names: Iterable[str]) -> dict[st
 
     An optimizer is built for it, with its declared defaults. What the plugin raises there means that nothing can be read.
     """
-    wanted = [name for name in names if name not in offer.defaults]
-    if not wanted:
+    missing = [name for name in names if name not in offer.defaults]
+    if not missing:
         return {}
     kind = "optimizer" if isinstance(offer, Optimizer) else "scheduler"
     read: dict[str, ReadDefault] = {}
     with suppress(PluginFailed), Boundary(kind, offer.name, "say its defaults", everything=True):
-        read = {name: ReadDefault(value, ARGUMENTS) for name, value in _of_arguments(offer, wanted).items()}
-    rest = [name for name in wanted if name not in read]
+        read = {name: ReadDefault(value, ARGUMENTS) for name, value in _of_arguments(offer, missing).items()}
+    rest = [name for name in missing if name not in read]
     if rest and isinstance(offer, Optimizer):
         with suppress(PluginFailed), Boundary(kind, offer.name, "be built with its defaults", everything=True):
             read |= {name: ReadDefault(value, BUILT) for name, value in _of_built(offer, rest).items()}

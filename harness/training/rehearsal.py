@@ -149,10 +149,12 @@ def _shrinks_between_opposites(offer: Optimizer, settings: Mapping[str, Any]) ->
         rehearsal = Rehearsal(offer, settings)
         before = rehearsal.step(no_loss)
         ends.append(rehearsal.step(_make_slope(sign)))
-    for start, one, other in zip(before, *ends, strict=True):
-        drift = (one - start) + (other - start)
-        rounding = ROUNDING * (start.abs() + one.abs() + other.abs())
-        if bool(((drift * start < 0) & (drift.abs() > rounding)).all()) and not _are_turned(start, one, other):
+    for start, first_end, second_end in zip(before, *ends, strict=True):
+        drift = (first_end - start) + (second_end - start)
+        rounding = ROUNDING * (start.abs() + first_end.abs() + second_end.abs())
+        if bool(((drift * start < 0) & (drift.abs() > rounding)).all()) and not _are_turned(
+            start, first_end, second_end
+        ):
             return True
     return False
 
@@ -240,7 +242,7 @@ def compare_steps(
     They do so exactly where all weights are equal to the last bit after every step. Two programs of one method may add
     their numbers in another order, and are then equal but for rounding.
     """
-    same: Sameness = "exactly"
+    sameness: Sameness = "exactly"
     with torch.random.fork_rng(devices=[]):
         pair = (Rehearsal(one, settings), Rehearsal(other, others))
         start = [weight.detach().clone() for weight in pair[0].weights]
@@ -254,11 +256,11 @@ def compare_steps(
             moved = [float((w - s).abs().max()) for w, s in zip(weights, start, strict=True)]
             if all(map(torch.equal, weights, others_weights)):
                 continue
-            same = "but for rounding"
+            sameness = "but for rounding"
             if not all(map(_are_near, weights, others_weights, moved)):
                 return "not"
     moved_enough = all(way > MOVED * float(s.abs().max()) for way, s in zip(moved, start, strict=True))
-    return same if same == "exactly" or moved_enough else "not"
+    return sameness if sameness == "exactly" or moved_enough else "not"
 
 
 def _are_near(one: torch.Tensor, other: torch.Tensor, moved: float) -> bool:

@@ -221,11 +221,11 @@ class _Test:
     @torch.no_grad()
     def _outputs(self, factors: Mapping[str, torch.Tensor] | None = None) -> torch.Tensor:
         """Return the outputs for the rows, with some tensors multiplied."""
-        kept = {name: self._weights[name].detach().clone() for name in factors or {}}
+        weights_kept = {name: self._weights[name].detach().clone() for name in factors or {}}
         for name, factor in (factors or {}).items():
             self._weights[name].mul_(factor)
         outputs = self._forward()
-        for name, weight in kept.items():
+        for name, weight in weights_kept.items():
             self._weights[name].copy_(weight)
         return outputs
 

@@ -226,13 +226,13 @@ class DeviceSteps:
         """Record the steps in a way; return why that cannot be, or "". Whatever happens, the training is where it was."""
         work = self._eager if name == "captured" else self._differentiate
         optimizer = self._parts.optimizer if name == "captured" else None
-        kept = Kept(self._tensors(), self._parts.model, self._parts.device, optimizer)
+        tensors_kept = Kept(self._tensors(), self._parts.model, self._parts.device, optimizer)
         expected: list[torch.Tensor] = []
         if compare:
             before = self._host_state()
             expected = self._after(work)
             changed = "" if self._host_state() == before else "it depends on numbers that Python keeps"
-            kept.put_back()
+            tensors_kept.put_back()
             if changed:
                 return changed
         try:
@@ -240,14 +240,14 @@ class DeviceSteps:
         except torch.OutOfMemoryError:  # no matter of the way: without the others of its crew there is room
             raise
         except Exception as error:
-            kept.put_back()
+            tensors_kept.put_back()
             return f"it cannot be captured ({str(error) if isinstance(error, HarnessError) else one_line(error)})"
-        kept.put_back()
+        tensors_kept.put_back()
         if name == "halves":
             replay = self._with_gradients(replay)
         if compare:
             equal = same_tensors(self._after(replay), expected)
-            kept.put_back()
+            tensors_kept.put_back()
             if not equal:
                 return f"a graph of {'the whole step' if name == 'captured' else 'forward and backward'} gives other numbers"
         if name == "captured":

@@ -57,8 +57,8 @@ def gradient_of(parts: AtWork, network: torch.nn.Module) -> dict[str, torch.Tens
     """
     trained = {id(parameter) for parameter in parts.parameters}
     penalised = {id(parameter) for parameter in parts.objective.penalised}
-    weights, own = dict(network.named_parameters()), dict(parts.model.named_parameters())
-    names = [name for name, parameter in own.items() if id(parameter) in trained]
+    weights, own_weights = dict(network.named_parameters()), dict(parts.model.named_parameters())
+    names = [name for name, parameter in own_weights.items() if id(parameter) in trained]
     tensors = [weights[name] for name in names]
     sums = [torch.zeros_like(tensor) for tensor in tensors]
     with _as_in_training(parts, network), torch.enable_grad():
@@ -73,7 +73,7 @@ def gradient_of(parts: AtWork, network: torch.nn.Module) -> dict[str, torch.Tens
                 if gradient is not None:
                     total.add_(gradient, alpha=part)
     for name, total, tensor in zip(names, sums, tensors, strict=True):
-        if id(own[name]) in penalised:
+        if id(own_weights[name]) in penalised:
             total.add_(tensor.detach(), alpha=parts.run.l2)
     return dict(zip(names, sums, strict=True))
 

@@ -200,8 +200,8 @@ def _own_on_small(run: Run, offer: Optimizer, shapes: Sequence[tuple[int, ...]])
     """Return the operations for each gradient and each weight, on small tensors that have numbers."""
     torch.default_generator.manual_seed(0)
     weights = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
-    own = _own_per_gradient(run, offer, weights, partial(_bowls, weights))
-    return own / sum(weight.numel() for weight in weights)
+    own_gradients = _own_per_gradient(run, offer, weights, partial(_bowls, weights))
+    return own_gradients / sum(weight.numel() for weight in weights)
 
 
 def _counted_shapes(weights: Sequence[torch.Tensor]) -> Counter[tuple[int, ...]]:

@@ -151,7 +151,7 @@ def test_figures_are_saved_as_the_command_saves_them_and_keep_their_size(folder:
     from harness.plugin.contracts import Report, Results
     from harness.plugin.registry import Offered, Registry
     from harness.results.figures import Figures
-    from harness.results.paper import write_figures
+    from harness.results.paper import FigureRequest, write_figures
 
     def figures(results: Any) -> dict[str, Figure]:
         figure = Figure(figsize=(3, 2), label="one line")
@@ -164,7 +164,7 @@ def test_figures_are_saved_as_the_command_saves_them_and_keep_their_size(folder:
     files = shown.save(tmp_path / "python", formats=["pdf", "svg"], columns=2)
     assert [file.name for file in files] == ["line.pdf", "line.svg"]
     assert shown["line"].get_size_inches().tolist() == [3, 2]
-    typed = write_figures(folder, tmp_path / "typed", ["pdf", "svg"], 2, registry)
+    typed = write_figures(folder, tmp_path / "typed", FigureRequest(["pdf", "svg"], 2), registry)
     assert [file.read_bytes() for file in files] == [file.read_bytes() for file in typed]
     with pytest.raises(HarnessError, match=r"^formats: must be pdf, pgf or svg, got 'png'"):
         shown.save(tmp_path / "other", formats=["png"])

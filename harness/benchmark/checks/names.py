@@ -53,13 +53,13 @@ def check_metrics(benchmark: Benchmark, task: Task, source: Source) -> None:
     Every task has a loss, by which trials may be scored, whether it is among the task's metrics or not.
     """
     target = benchmark.report.target
-    for key, name, known in (
+    for key, name, names_known in (
         (("search", "metric"), benchmark.search.metric, {*task.metrics, LOSS}),
         (("compare", "metric"), benchmark.compare.metric, set(task.metrics)),
         (("report", "target", "metric"), target.get("metric", ""), set(task.metrics)),
     ):
-        if name and name not in known:
-            hint = did_you_mean(name, known)
+        if name and name not in names_known:
+            hint = did_you_mean(name, names_known)
             raise source.refusal(key, f"be a metric of task '{task.name}'", shown(name), hint)
     if target:
         _check_target_value(target["metric"], task.metrics[target["metric"]], target["value"], source)

@@ -58,9 +58,9 @@ PRESETS: Mapping[str, Preset] = {
 def preset_table(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a preset lays over a file's values; raises BenchmarkError for a name that is none."""
     if name not in PRESETS:
-        *others, last = PRESETS
+        *first_presets, last = PRESETS
         raise refusal(
-            PRESET, f"be {', '.join(others)} or {last}", shown(name), did_you_mean(name, PRESETS, listed=True)
+            PRESET, f"be {', '.join(first_presets)} or {last}", shown(name), did_you_mean(name, PRESETS, listed=True)
         )
     preset, search = PRESETS[name], values.get("search", {})
     budget = search.get("budget") if isinstance(search, Mapping) else None

@@ -69,9 +69,9 @@ def _joined_state(
             "with --arm, or use onnx or torchscript"
         )
     classifier.load_state_dict(layers[0].state_dict())
-    own = {key for key, tensor in network.state_dict().items() if tensor.data_ptr() in _places(classifier)}
+    own_keys = {key for key, tensor in network.state_dict().items() if tensor.data_ptr() in _places(classifier)}
     missing, unexpected = network.load_state_dict(backbone.state_dict(), strict=False)
-    if unexpected or not own.issuperset(missing):
+    if unexpected or not own_keys.issuperset(missing):
         raise HarnessError(f"--format timm: must fit timm's {name}, got other tensors; use onnx or torchscript")
     state: dict[str, torch.Tensor] = network.state_dict()
     return state

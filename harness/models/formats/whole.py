@@ -51,10 +51,10 @@ def build_whole(model: Model, registry: Registry, chosen: Device) -> Whole:
     """Return the model as one module, in evaluation mode."""
     backbone, networks = load_networks(model, registry, chosen)
     task = registry.get("task", model.task, Task, str(model.origin.folder))
-    whole = Whole(model.mean, model.std, backbone, networks, task.predict)
-    contiguous: Any = whole  # torch's types lack the keyword
+    model_whole = Whole(model.mean, model.std, backbone, networks, task.predict)
+    contiguous: Any = model_whole  # torch's types lack the keyword
     contiguous.to(memory_format=torch.contiguous_format)
-    return whole.eval().requires_grad_(False)
+    return model_whole.eval().requires_grad_(False)
 
 
 def squares_to_check(size: int) -> NDArray[np.uint8]:

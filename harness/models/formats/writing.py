@@ -77,10 +77,12 @@ def _writer_and_reader(name: str, model: Model, registry: Registry, chosen: devi
     size = model.cut.size
     if name == "timm":
         return lambda folder: _write_timm(model, registry, chosen, folder), timm_folder.run_timm
-    whole = build_whole(model, registry, chosen)
+    model_whole = build_whole(model, registry, chosen)
     if name == "onnx":
-        return lambda folder: onnx_file.write_onnx(whole, size, folder), onnx_file.run_onnx
-    return lambda folder: torchscript_file.write_torchscript(whole, size, folder), torchscript_file.run_torchscript
+        return lambda folder: onnx_file.write_onnx(model_whole, size, folder), onnx_file.run_onnx
+    return lambda folder: torchscript_file.write_torchscript(
+        model_whole, size, folder
+    ), torchscript_file.run_torchscript
 
 
 def _write_timm(model: Model, registry: Registry, chosen: device.Device, folder: Path) -> str:

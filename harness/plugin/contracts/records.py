@@ -181,9 +181,9 @@ class Records(ABC):
         """Return the command that lets these probes measure too, as it is typed in a shell; it trains nothing."""
         from harness.console.continuing import continuing
 
-        asked = list(self.meta.benchmark["compare"].get("probes", ()))
-        wanted = list(dict.fromkeys([*asked, *probes]))
-        settings = {} if wanted == asked else {"compare.probes": wanted}
+        probes_asked = list(self.meta.benchmark["compare"].get("probes", ()))
+        probes_wanted = list(dict.fromkeys([*probes_asked, *probes]))
+        settings = {} if probes_wanted == probes_asked else {"compare.probes": probes_wanted}
         return continuing(self.meta.command, settings, only_measure=True)
 
     @property

@@ -209,9 +209,9 @@ def with_kinds(name: str, table: DataFrame) -> DataFrame:
 
 def meaning_of(table: str, column: str) -> str:
     """Return what a column of one of the records' tables means, in a line; "" where that is not known."""
-    known = {**COMMON, **TABLES[table]}
-    if column in known:
-        return known[column].meaning
+    meanings = {**COMMON, **TABLES[table]}
+    if column in meanings:
+        return meanings[column].meaning
     return metric_meaning(column) or parameter_meaning(column)
 
 
@@ -221,13 +221,13 @@ def metric_meaning(column: str) -> str:
         ways = {"tta": ", the mean over two views of each photo", "snapshots": ", the mean over all snapshots"}
         more = f", of {match[1]}" if match[1] and match[1] not in ways else ways.get(match[1] or "", "")
         return f"{match[3].replace('_', ' ')} on the {match[2]} split{more}"
-    known = {
+    meanings = {
         "running_loss": "the loss of the batches of the epoch, as the optimizer saw it",
         "train_objective": "the whole objective on the train split at the end, penalty included",
         "start_objective": "the whole objective on the train split at the initial weights",
     }
-    if column in known:
-        return known[column]
+    if column in meanings:
+        return meanings[column]
     probe, dot, name = column.partition(".")
     if probe == "group":
         return f"the entry '{name}' of the optimizer's parameter groups, which the schedule moves"

@@ -45,12 +45,12 @@ def _compare(place: str, one: Any, other: Any, seen: set[int], deep: int) -> Ite
         if not torch.equal(one.get_state(), other.get_state()):
             yield place, _shown(one), _shown(other)
     else:
-        parts, others = _parts(one), _parts(other)
-        if parts is None or others is None:
+        parts, other_parts = _parts(one), _parts(other)
+        if parts is None or other_parts is None:
             if not _is_equal(one, other):
                 yield place, _shown(one), _shown(other)
         else:
-            yield from _compare_parts(place, parts, others, seen, deep - 1)
+            yield from _compare_parts(place, parts, other_parts, seen, deep - 1)
 
 
 def _compare_parts(

@@ -98,8 +98,8 @@ def cost(offer: Optimizer) -> str:
     for parts in (candidate, sgd):
         step(parts, 2)  # the first ones make the state
     size = sum(tensor.nbytes for tensor in state_tensors(candidate)) / sum(p.nbytes for p in candidate.parameters)
-    own, plain = work_of(candidate, COUNTED), work_of(sgd, COUNTED)
-    return f"state {size:.1f} x the weights; a step: {_in_words(own, candidate)}; plain SGD's: {_in_words(plain, sgd)}"
+    work, plain = work_of(candidate, COUNTED), work_of(sgd, COUNTED)
+    return f"state {size:.1f} x the weights; a step: {_in_words(work, candidate)}; plain SGD's: {_in_words(plain, sgd)}"
 
 
 def _in_words(work: Work, parts: Parts) -> str:
@@ -109,4 +109,4 @@ def _in_words(work: Work, parts: Parts) -> str:
         (work.gradients, "gradient", "gradients"),
         (work.operations / count_of_weights, "operation a weight", "operations a weight"),
     )
-    return " and ".join(f"{count:.3g} {one if count == 1 else many}" for count, one, many in counts)
+    return " and ".join(f"{count:.3g} {singular if count == 1 else many}" for count, singular, many in counts)

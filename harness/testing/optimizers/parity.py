@@ -50,13 +50,13 @@ def parity(offer: Optimizer, like: Like) -> str:
     check_settings(offer, like)
     farthest, compared = 0.0, []
     for chosen in _chosen(offer, like):
-        own, others = _settings(offer, like.reference, chosen)
-        parted, apart = _compare(offer, own, like.reference, others)
-        farthest = max(farthest, apart)
-        compared.append(assignments(others))
+        settings, reference_settings = _settings(offer, like.reference, chosen)
+        parted, distance = _compare(offer, settings, like.reference, reference_settings)
+        farthest = max(farthest, distance)
+        compared.append(assignments(reference_settings))
         require(
             parted is None,
-            _explain(parted, offer, own, like.reference, others) if parted else "",
+            _explain(parted, offer, settings, like.reference, reference_settings) if parted else "",
         )
     return (
         f"the steps of {like.reference.name} to {farthest:.1g}, {STEPS} steps in float64 at {' and at '.join(compared)}"
@@ -65,18 +65,22 @@ def parity(offer: Optimizer, like: Like) -> str:
 
 def check_settings(offer: Optimizer, like: Like) -> None:
     """Raise HarnessError for a setting that neither the optimizer nor the reference has."""
-    known = [*_known(offer), *_known(like.reference)]
+    names = [*_known(offer), *_known(like.reference)]
     for name in like.settings:
-        if name not in known:
+        if name not in names:
             who = f"a hyperparameter of '{offer.name}' or '{like.reference.name}'"
-            raise HarnessError(f"--set: must be {who}, got {shown(name)}{did_you_mean(name, known)}")
+            raise HarnessError(f"--set: must be {who}, got {shown(name)}{did_you_mean(name, names)}")
 
 
 def _chosen(offer: Optimizer, like: Like) -> list[dict[str, Any]]:
     """Return the settings at which the two are compared: those that were chosen, and also with a weight decay."""
     chosen = dict(like.settings)
-    own, others = _settings(offer, like.reference, chosen)
-    decays = [name for name in own if is_penalty(name) and name in others and name not in chosen and own[name] == 0]
+    settings, reference_settings = _settings(offer, like.reference, chosen)
+    decays = [
+        name
+        for name in settings
+        if is_penalty(name) and name in reference_settings and name not in chosen and settings[name] == 0
+    ]
     return [chosen, {**chosen, **dict.fromkeys(decays, DECAY)}] if decays else [chosen]
 
 
@@ -84,16 +88,20 @@ def _settings(
     offer: Optimizer, reference: Optimizer, chosen: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what both are built with: the reference has the optimizer's values, wherever it knows their names."""
-    known, others = _known(offer), _known(reference)
-    own = {
-        name: value for name, value in known.items() if name in offer.defaults or (name in others and value is not None)
+    names, reference_names = _known(offer), _known(reference)
+    settings = {
+        name: value
+        for name, value in names.items()
+        if name in offer.defaults or (name in reference_names and value is not None)
     }
     for name, distribution in offer.space.items():
-        if name not in own:
-            own[name] = others.get(name) if others.get(name) is not None else _middle(distribution)
-    own |= {name: value for name, value in chosen.items() if name in known}
-    shared = {name: value for name, value in {**own, **chosen}.items() if name in others}
-    return own, reference.settings(shared)
+        if name not in settings:
+            settings[name] = (
+                reference_names.get(name) if reference_names.get(name) is not None else _middle(distribution)
+            )
+    settings |= {name: value for name, value in chosen.items() if name in names}
+    shared = {name: value for name, value in {**settings, **chosen}.items() if name in reference_names}
+    return settings, reference.settings(shared)
 
 
 def _known(offer: Optimizer) -> dict[str, Any]:
@@ -126,7 +134,7 @@ def _compare(
     pair = (Rehearsal(one, settings, torch.float64), Rehearsal(other, others, torch.float64))
     start = [weight.detach().clone() for weight in pair[0].weights]
     rates = [[group["lr"] for group in rehearsal.optimizer.param_groups] for rehearsal in pair]
-    apart = 0.0
+    distance = 0.0
     for number in range(STEPS):
         ends = []
         for rehearsal, built in zip(pair, rates, strict=True):
@@ -138,9 +146,9 @@ def _compare(
         off = max(float((a - b).abs().max()) for a, b in zip(*ends, strict=True))
         largest = max(float(w.abs().max()) for w in ends[1])
         if not off <= NEAR * way + ROUNDING * largest:
-            return Parted(number + 1, off / way if way else math.inf), apart
-        apart = max(apart, off / way if way else 0.0)
-    return None, apart
+            return Parted(number + 1, off / way if way else math.inf), distance
+        distance = max(distance, off / way if way else 0.0)
+    return None, distance
 
 
 def _explain(

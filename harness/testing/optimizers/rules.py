@@ -157,9 +157,9 @@ def changes(rule: Rule) -> Iterator[tuple[str, Rule]]:
     """Yield what may have been written instead of a rule, in words and as a rule: one change each, then two at a time."""
     single = list(_single_changes(rule))
     yield from ((words, replace(rule, **change)) for words, change in single)
-    for (words, change), (others, other) in combinations(single, 2):
-        if not change.keys() & other.keys():
-            yield f"{words}, and {others}", replace(rule, **change, **other)
+    for (words, change), (second_words, second_change) in combinations(single, 2):
+        if not change.keys() & second_change.keys():
+            yield f"{words}, and {second_words}", replace(rule, **change, **second_change)
 
 
 def changed_parts(rule: Rule) -> list[str]:

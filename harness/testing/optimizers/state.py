@@ -78,22 +78,22 @@ def keeps_attributes(offer: Optimizer) -> str:
     and what differs between two equal trainings (a time), is no state.
     """
     _needs_saved_state(offer)
-    trained, again, resumed = (start(offer, problems.NETWORK) for _ in range(3))
-    for parts in (trained, again):
+    trained, second, resumed = (start(offer, problems.NETWORK) for _ in range(3))
+    for parts in (trained, second):
         torch.manual_seed(0)
         step(parts, BEFORE)
     plain, tensors = _flat(trained)
     resumed.model.load_state_dict(trained.model.state_dict())
     resumed.optimizer.load_state_dict(restore(plain, tensors))
-    for parts in (trained, again, resumed):
+    for parts in (trained, second, resumed):
         torch.manual_seed(1)
         step(parts)
-    unsteady = {place for place, *_ in differences(trained.optimizer, again.optimizer)}
+    unsteady = {place for place, *_ in differences(trained.optimizer, second.optimizer)}
     lost = [entry for entry in differences(trained.optimizer, resumed.optimizer) if entry[0] not in unsteady]
     if lost:
-        place, kept, other = lost[0]
+        place, value_kept, value_lost = lost[0]
         raise AssertionError(
-            f"state_dict() and load_state_dict() must bring back everything it keeps, lost '{place}' ({kept}, and {other} "
+            f"state_dict() and load_state_dict() must bring back everything it keeps, lost '{place}' ({value_kept}, and {value_lost} "
             "after a stop); keep it in self.state or the groups, or return it from state_dict() too"
         )
     return ""

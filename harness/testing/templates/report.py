@@ -16,7 +16,7 @@ def render(results: Results) -> str:
             f"{row.mean:10.4f}  {row.arm}  ({row.n} of {row.planned} seeds)"
             for row in rows[["arm", "mean", "n", "planned"]].itertuples()
         ]
-    return "\n".join([*lines, *(f"problem: {each}" for each in results.problems)]) + "\n"
+    return "\n".join([*lines, *(f"problem: {problem}" for problem in results.problems)]) + "\n"
 
 
 @hookimpl

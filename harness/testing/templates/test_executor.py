@@ -30,8 +30,8 @@ class Broken:
 def test_the_shortest_run_comes_first_and_a_failure_stops_no_other() -> None:
     workbench: Any = Broken()
     executor = Newcomer(workbench)
-    about = {"arm": SimpleNamespace(name="any"), "task": "any"}
-    runs: list[Any] = [SimpleNamespace(id=f"{epochs} epochs", epochs=epochs, **about) for epochs in (3, 1, 2)]
+    labels = {"arm": SimpleNamespace(name="any"), "task": "any"}
+    runs: list[Any] = [SimpleNamespace(id=f"{epochs} epochs", epochs=epochs, **labels) for epochs in (3, 1, 2)]
     executor.submit(runs)
     seen = list(executor.events())
     assert [run_id for run_id, _ in seen] == ["1 epochs", "2 epochs", "3 epochs"]

@@ -27,5 +27,5 @@ def spent_by_trials(records: Records, arm: Mapping[Any, Any], trials: DataFrame)
     spent = pd.DataFrame({name: trials["run_id"].map(last[name]) for name in ("steps", "gradients")}, dtype=float)
     spent = spent.mul(trials["trained"] / epochs, axis=0)
     batches = [batch_of(records, arm, params) for params in trials["params"]]
-    each = [sum(operations_of_gradient(records, str(arm["arm"]), batch)) for batch in batches]
-    return spent.assign(operations=spent["gradients"] * each).reset_index(drop=True)
+    operations = [sum(operations_of_gradient(records, str(arm["arm"]), batch)) for batch in batches]
+    return spent.assign(operations=spent["gradients"] * operations).reset_index(drop=True)

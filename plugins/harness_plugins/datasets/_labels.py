@@ -41,9 +41,9 @@ def labelled_photos(root: Path, request: DataRequest) -> list[Photo]:
     assert file is not None
     rows = _read(file)
     photos = _photos(root, file, rows)
-    known = {_place(root, row.path) for row in rows}
+    listed = {_place(root, row.path) for row in rows}
     for path in photo_files(root):
-        if _absolute(path) not in known:
+        if _absolute(path) not in listed:
             request.skipped(path, f"not in {file.name}")
     return photos
 
@@ -78,14 +78,14 @@ def _columns(file: Path, header: str) -> tuple[str, dict[str, int]]:
     for delimiter in DELIMITERS:
         names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
         columns = {}
-        for meaning, known in COLUMNS.items():
-            if present := [name for name in known if name in names]:
+        for meaning, headers in COLUMNS.items():
+            if present := [name for name in headers if name in names]:
                 columns[meaning] = names.index(present[0])
         if {"path", "label"} <= set(columns):
             return delimiter, columns
-    got = header.strip()[:LONGEST] or "an empty line"
+    header_text = header.strip()[:LONGEST] or "an empty line"
     raise DataError(
-        f"{file}:1: must have the columns path and label, got {got!r}; name the columns so in the first line"
+        f"{file}:1: must have the columns path and label, got {header_text!r}; name the columns so in the first line"
     )
 
 
@@ -131,9 +131,9 @@ def _photos(root: Path, file: Path, rows: Sequence[_Row]) -> list[Photo]:
         photos.append(Photo(name, row.label, path.read_bytes, row.part, listed=f"{file}:{row.line}"))
     if missing:
         row, more = missing[0], f" ({len(missing):,} of {len(rows):,} lines are like this)" if len(missing) > 1 else ""
-        got = "which is a folder" if _place(root, row.path).is_dir() else "which is not there"
+        state = "which is a folder" if _place(root, row.path).is_dir() else "which is not there"
         raise DataError(
-            f"{file}:{row.line}: must be the path of a photo in {root}, got {row.path[:LONGEST]!r}, {got}{more}; "
+            f"{file}:{row.line}: must be the path of a photo in {root}, got {row.path[:LONGEST]!r}, {state}{more}; "
             f"{_elsewhere(root, row.path) or 'correct the path'}"
         )
     return photos
@@ -152,5 +152,7 @@ def _absolute(path: Path) -> Path:
 
 def _elsewhere(root: Path, path: str) -> str:
     """Return where a file of this name lies in the folder, as advice; "" where there is none."""
-    places = sorted(found for found in root.rglob("*") if found.name == Path(path).name and found.is_file())
+    places = sorted(
+        path_below for path_below in root.rglob("*") if path_below.name == Path(path).name and path_below.is_file()
+    )
     return f"'{places[0].relative_to(root).as_posix()}' is there, so name the folders on the way too" if places else ""

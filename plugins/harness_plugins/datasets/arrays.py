@@ -116,27 +116,27 @@ def _parts(dataset: str, request: DataRequest) -> dict[str, _Part]:
     if request.root is None:
         raise DataError(f"data.dataset: must be given a folder for '{dataset}', got none; name one with --data DIR")
     named: dict[tuple[str, str], tuple[str, NDArray[Any]]] = {}
-    others = []
+    unusable = []
     for name, array in _arrays(request.root):
         part, role = _meaning(name, request.options)
         if not role:
-            others.append(name)
+            unusable.append(name)
             continue
         first, _ = named.setdefault((part, role), (name, array))
         if first != name:
             raise DataError(f"{request.root}: must have one array of {role} for {part}, got '{first}' and '{name}'")
     if not named:
-        got = ", ".join(f"'{name}'" for name in others[:4]) or "no .npz and no .npy file"
+        file_names = ", ".join(f"'{name}'" for name in unusable[:4]) or "no .npz and no .npy file"
         raise DataError(
-            f"{request.root}: must have {LAYOUT}, got {got}; rename them, or name them in data.options.inputs and "
+            f"{request.root}: must have {LAYOUT}, got {file_names}; rename them, or name them in data.options.inputs and "
             "data.options.targets"
         )
     parts = {}
     for part in dict.fromkeys(part for part, _ in named):
         for role in ROLES:
             if (part, role) not in named:
-                other = next(iter(name for (of_part, _), (name, _) in named.items() if of_part == part))
-                raise DataError(f"{request.root}: must have {role} for {part}, got only '{other}'; add the array")
+                first_name = next(iter(name for (of_part, _), (name, _) in named.items() if of_part == part))
+                raise DataError(f"{request.root}: must have {role} for {part}, got only '{first_name}'; add the array")
         parts[part] = _fitted(*named[part, "inputs"], *named[part, "targets"])
     return parts
 
@@ -161,10 +161,10 @@ def _fitted(name: str, inputs: NDArray[Any], targets_name: str, targets: NDArray
 def _meaning(name: str, options: Mapping[str, Any]) -> tuple[str, str]:
     """Return of which part of the data an array is by its name, train without a word for it, and its role, or ""."""
     words = [word for word in re.split(r"[^A-Za-z0-9]+", name.lower()) if word]
-    part = next((part for part, known in NAMES.items() if set(words) & set(known)), "train")
-    for role, known in ROLES.items():
-        wanted = {str(options[role]).lower()} if options.get(role) else set(known)
-        if set(words) & wanted or name.lower() in wanted:
+    part = next((part for part, words_known in NAMES.items() if set(words) & set(words_known)), "train")
+    for role, words_known in ROLES.items():
+        role_words = {str(options[role]).lower()} if options.get(role) else set(words_known)
+        if set(words) & role_words or name.lower() in role_words:
             return part, role
     return part, ""
 

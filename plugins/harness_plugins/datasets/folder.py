@@ -98,8 +98,8 @@ def _labelled_test(root: Path, folder: Path, train: Classes, train_name: str, re
 
 def _check_one_layout(root: Path, train: str, classes: Classes) -> None:
     """Raise DataError where folders of the same classes lie beside the folder that is trained on: nobody knows which count."""
-    if beside := [path.name for path in folders_in(root) if path.name in classes]:
-        names = ", ".join(f"'{name}'" for name in beside[:4]) + (" ..." if len(beside) > 4 else "")
+    if classes_beside := [path.name for path in folders_in(root) if path.name in classes]:
+        names = ", ".join(f"'{name}'" for name in classes_beside[:4]) + (" ..." if len(classes_beside) > 4 else "")
         raise DataError(
             f"{root}: must have one layout, got {names} both in {train} and beside it; move those beside it elsewhere, or "
             f"name the folder {train} alone with --data {root / train}"

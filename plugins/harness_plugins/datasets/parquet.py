@@ -69,8 +69,8 @@ def _opened(path: Path, options: Mapping[str, Any]) -> _File:
     images = [column.name for column in schema if _holds_images(column.type)]
     image = str(options.get("image") or (images[0] if len(images) == 1 else ""))
     label = str(options.get("label") or next((name for name in LABELS if name in schema.names), ""))
-    for role, name, known in (("image", image, images), ("label", label, schema.names)):
-        if name not in known:
+    for role, name, column_names in (("image", image, images), ("label", label, schema.names)):
+        if name not in column_names:
             must = "one column of image files, bytes or structs with bytes" if role == "image" else "a column of labels"
             raise DataError(f"{path}: must have {must}, got {columns}; name it in data.options.{role}")
     words = re.split(r"[-_.]", path.stem.lower())

@@ -65,11 +65,11 @@ class Tracker:
     def _run(self, occurrence: Occurrence) -> str:
         """Return the run of a training, which an earlier call may have begun."""
         if occurrence.run not in self._runs:
-            known = self._client.search_runs(
+            runs_known = self._client.search_runs(
                 [self._experiment], f"tags.{TAG} = {json.dumps(occurrence.run)}", max_results=1
             )
-            if known:
-                self._runs[occurrence.run] = known[0].info.run_id
+            if runs_known:
+                self._runs[occurrence.run] = runs_known[0].info.run_id
             else:
                 run = self._client.create_run(self._experiment, tags={TAG: occurrence.run, "arm": occurrence.arm})
                 self._runs[occurrence.run] = run.info.run_id

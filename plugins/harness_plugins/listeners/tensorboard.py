@@ -61,8 +61,8 @@ class Board:
             names = (occurrence.values["phase"], *occurrence.arm.split("/"), occurrence.run)
             self._folders[occurrence.run] = self._folder / Path(*map(plain_name, names))
         if occurrence.run not in self._folders:
-            known = next(self._folder.glob(f"*/**/{occurrence.run}"), None)
-            self._folders[occurrence.run] = known or self._folder / "other" / occurrence.run
+            event_folder = next(self._folder.glob(f"*/**/{occurrence.run}"), None)
+            self._folders[occurrence.run] = event_folder or self._folder / "other" / occurrence.run
         return self._folders[occurrence.run]
 
     def _write(self, folder: Path, step: int, values: Iterable[bytes]) -> None:

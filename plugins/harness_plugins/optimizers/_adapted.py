@@ -117,8 +117,8 @@ def of_network(class_: Any) -> Any:
                 for weight in group["params"]
             }
             super().__init__(network, **hyperparameters)
-            made: Groups = self.param_groups
-            by_weight = {id(group["params"][0]): group for group in made}
+            groups_made: Groups = self.param_groups
+            by_weight = {id(group["params"][0]): group for group in groups_made}
             self.param_groups: Groups = [by_weight[number] | {"lr": rate} for number, rate in rates.items()]
 
     return OfNetwork
@@ -199,13 +199,13 @@ def averaged_later(class_: Any) -> Any:
 
     class AveragedLater(class_):  # type: ignore[misc]
         def eval(self) -> None:
-            kept = [group["params"] for group in self.param_groups]
+            parameters_kept = [group["params"] for group in self.param_groups]
             for group in self.param_groups:
                 group["params"] = [weight for weight in group["params"] if "ema" in self.state.get(weight, {})]
             try:
                 super().eval()
             finally:
-                for group, weights in zip(self.param_groups, kept, strict=True):
+                for group, weights in zip(self.param_groups, parameters_kept, strict=True):
                     group["params"] = weights
 
     return AveragedLater

@@ -22,13 +22,13 @@ def with_companion(class_: Any, **fixed: Any) -> Callable[..., Any]:
     """
 
     def build(parameters: Any, lr: float, weight_decay: float = 0.0, **hyperparameters: Any) -> torch.optim.Optimizer:
-        both: Any = muon.build(parameters, lr=lr, weight_decay=weight_decay)
-        of_muon, adamw = both.halves
+        combined: Any = muon.build(parameters, lr=lr, weight_decay=weight_decay)
+        of_muon, adamw = combined.halves
         groups = [{"params": group["params"], "lr": group["lr"]} for group in of_muon.param_groups]
         matrices = class_(groups, lr=lr, weight_decay=weight_decay, **fixed, **hyperparameters)
         matrices.register_step_pre_hook(_copy_gradients)
-        both.halves = (matrices, adamw)
-        return both  # type: ignore[no-any-return]
+        combined.halves = (matrices, adamw)
+        return combined  # type: ignore[no-any-return]
 
     return build
 

@@ -158,9 +158,9 @@ def _space(offer: Optimizer) -> tuple[float, float]:
 
 def _remarks(name: str, offer: Optimizer) -> Iterator[str]:
     """Yield what an arm of an optimizer should be known for."""
-    same = _row_of(name)
-    if same != name:
-        yield f"as `{same}` while nothing decays"
+    row_of_name = _row_of(name)
+    if row_of_name != name:
+        yield f"as `{row_of_name}` while nothing decays"
     elif method := _ranges.PLAIN.get(name):
         yield f"steps of {method}"
     if offer.closure:

@@ -85,8 +85,10 @@ def around(inner: Optimizer, name: str, class_: Any) -> Optimizer:
     wrapper = WRAPPERS[name]
     full = f"pytorch_optimizer:{name}"
     if inner.closure or inner.switches:
-        why = "calls a closure" if inner.closure else "evaluates other weights than it trains"
-        raise PluginError(f"{full} must go around one that takes a gradient as it is, got '{inner.name}', which {why}")
+        reason = "calls a closure" if inner.closure else "evaluates other weights than it trains"
+        raise PluginError(
+            f"{full} must go around one that takes a gradient as it is, got '{inner.name}', which {reason}"
+        )
     if "network" in inner.needs:
         raise PluginError(
             f"{full} must go around one that moves the groups it is given, got '{inner.name}', which makes others"
@@ -100,8 +102,11 @@ def around(inner: Optimizer, name: str, class_: Any) -> Optimizer:
         network = hyperparameters.get("network")
         passed = {*inner.needs, *hyperparameters.keys() - {*own_defaults, "network"}}
         settings = {name: value for name, value in hyperparameters.items() if name in passed}
-        own = {**wrapper.own, **{name: value for name, value in hyperparameters.items() if name in own_defaults}}
-        return wrapper.make(class_, inner.build, parameters, own, settings, network)
+        wrapper_values = {
+            **wrapper.own,
+            **{name: value for name, value in hyperparameters.items() if name in own_defaults},
+        }
+        return wrapper.make(class_, inner.build, parameters, wrapper_values, settings, network)
 
     declares = {**wrapper.declares, "needs": (*inner.needs, *wrapper.declares.get("needs", ()))}
     return replace(

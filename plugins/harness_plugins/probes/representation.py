@@ -96,11 +96,11 @@ def _represent(parts: Parts, images: int) -> dict[str, Representation]:
         for module, training in modes.items():
             module.training = training
     names = [*(f"block{number}" for number in range(1, len(outputs))), "penultimate"]
-    whole = {name: represent(output.numpy()) for name, output in zip(names, outputs, strict=True)}
+    by_layer = {name: represent(output.numpy()) for name, output in zip(names, outputs, strict=True)}
     labels = split.targets[rows].cpu()
     if not _are_classes(labels):
-        return whole
-    return whole | {f"within_{name}": within_classes(each, labels.numpy()) for name, each in whole.items()}
+        return by_layer
+    return by_layer | {f"within_{name}": within_classes(layer, labels.numpy()) for name, layer in by_layer.items()}
 
 
 def _are_classes(targets: torch.Tensor) -> bool:

@@ -62,8 +62,8 @@ def measure(parts: Parts, images: int = 512, lanczos: int = 30) -> Mapping[str, 
         return {}
     network, optimizer = parts.model, built
     if rule.divides:
-        again = parts.trained_again()
-        network, optimizer = again.model, again.optimizer
+        retrained = parts.trained_again()
+        network, optimizer = retrained.model, retrained.optimizer
     weights, divisors = flat(parts.model), rule.divisors(optimizer, network)
     rows = batches_of(parts)
     fewest = rows[: max(1, images // len(rows[0]))]

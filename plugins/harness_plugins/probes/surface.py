@@ -106,7 +106,7 @@ def scores_of(parts: Parts, images: int, points: Iterable[torch.Tensor]) -> list
     network, task = deepcopy(parts.model), parts.ingredients.task
     evaluated = chosen_batches(parts, images)
     many = len(parts.ingredients.train) >= 2 * images
-    others = chosen_batches(parts, images, skip=images) if many else evaluated
+    rest = chosen_batches(parts, images, skip=images) if many else evaluated
     targets = torch.cat([right for _, right in evaluated])
     losses: list[torch.Tensor] = []
     predictions: list[torch.Tensor] = []
@@ -114,7 +114,7 @@ def scores_of(parts: Parts, images: int, points: Iterable[torch.Tensor]) -> list
         for weights in points:
             network.load_state_dict(named(network, weights), strict=False)  # its buffers stay
             if parts.run.batch_norm == "train":
-                recalibrate(network, _whole(others.inputs()))
+                recalibrate(network, _whole(rest.inputs()))
             outputs = torch.cat([network(inputs) for inputs in evaluated.inputs()])
             losses.append(task.loss(outputs, targets))
             predictions.append(task.predict(outputs))

@@ -30,10 +30,10 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     test = records.examples[records.examples["split"] == "test"].sort_values("row")
-    kept = ~test["excluded"].to_numpy(dtype=bool)
+    is_kept = ~test["excluded"].to_numpy(dtype=bool)
     rows: list[tuple[Any, ...]] = []
-    if not kept.all() and kept.any():
-        splits = {"test": np.ones(len(kept), dtype=bool), "test without excluded": kept}
+    if not is_kept.all() and is_kept.any():
+        splits = {"test": np.ones(len(is_kept), dtype=bool), "test without excluded": is_kept}
         for arm in ranked(records):
             rows += [(arm, *_row(records, arm, split, inside)) for split, inside in splits.items()]
     rows = [row for row in rows if row[COLUMNS.index("seeds")]]

@@ -83,13 +83,17 @@ def _arm_rows(arm: str, mean: NDArray[np.float64], photos: _Photos) -> list[tupl
     import numpy as np
 
     everyone = np.arange(len(mean))
-    given, right = mean[everyone, photos.truth], mean.argmax(axis=1) == photos.truth
+    label_probability, right = mean[everyone, photos.truth], mean.argmax(axis=1) == photos.truth
     doubt = entropy(mean)
     few = len(photos.names) <= MOST_CLASSES
     groups = {name: photos.truth == k for k, name in enumerate(photos.names)} if few else {"": photos.truth >= 0}
     rows = []
-    for kind, inside, order in (("correct", right, -given), ("incorrect", ~right, given), ("uncertain", True, -doubt)):
-        values = doubt if kind == "uncertain" else given
+    for kind, inside, order in (
+        ("correct", right, -label_probability),
+        ("incorrect", ~right, label_probability),
+        ("uncertain", True, -doubt),
+    ):
+        values = doubt if kind == "uncertain" else label_probability
         for class_, members in groups.items():
             candidates = everyone[members & inside]
             first = candidates[np.argsort(order[candidates], kind="stable")][: PER_CLASS if few else TOGETHER]
@@ -104,11 +108,13 @@ def _disagreement_rows(means: dict[str, NDArray[np.float64]], photos: _Photos) -
 
     if len(means) < 2:
         return []
-    apart = disagreement(list(means.values()))
+    disagreements = disagreement(list(means.values()))
     rows = []
-    for rank, n in enumerate(np.argsort(-apart, kind="stable")[:DISAGREED], 1):
-        if apart[n] > DOUBT:
-            rows += [photos.row("disagree", arm, "", rank, int(n), mean[n], apart[n]) for arm, mean in means.items()]
+    for rank, n in enumerate(np.argsort(-disagreements, kind="stable")[:DISAGREED], 1):
+        if disagreements[n] > DOUBT:
+            rows += [
+                photos.row("disagree", arm, "", rank, int(n), mean[n], disagreements[n]) for arm, mean in means.items()
+            ]
     return rows
 
 

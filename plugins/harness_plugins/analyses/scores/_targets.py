@@ -66,15 +66,15 @@ def survival(
     """
     import numpy as np
 
-    at = np.unique(times)
-    events = reached & (times == at[:, None])
-    at_risk = times >= at[:, None]
+    moments = np.unique(times)
+    events = reached & (times == moments[:, None])
+    at_risk = times >= moments[:, None]
     left = np.cumprod(1 - events.sum(axis=1) / at_risk.sum(axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):  # where no run is left, or all are
         half = _half_width(_influence(events, at_risk), draws) / np.abs(np.log(left))
         low, high = left ** np.exp(half), left ** np.exp(-half)
     low, high = np.where(np.isfinite(low), low, left), np.where(np.isfinite(high), high, 1.0)
-    return Survival(at, left, low, np.minimum.accumulate(high))
+    return Survival(moments, left, low, np.minimum.accumulate(high))
 
 
 def _influence(events: NDArray[np.bool_], at_risk: NDArray[np.bool_]) -> NDArray[np.float64]:

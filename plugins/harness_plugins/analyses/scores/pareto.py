@@ -35,9 +35,9 @@ def compute(records: Records) -> DataFrame:
         }
     ).reset_index(drop=True)
     scores = records.searched.sign * table["score"].to_numpy()
-    for column, by in (("front", "arm"), ("front_of_all", "network")):
+    for column, grouping in (("front", "arm"), ("front_of_all", "network")):
         table[column] = False
-        for rows in table.groupby(by, sort=False).indices.values():
+        for rows in table.groupby(grouping, sort=False).indices.values():
             indices = np.asarray(rows)
             table.loc[indices, column] = front(scores[indices], table["seconds"].to_numpy()[indices])
     return table[list(COLUMNS)]

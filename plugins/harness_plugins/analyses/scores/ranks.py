@@ -85,11 +85,11 @@ def _pair_table(grid: DataFrame, left_out: int) -> DataFrame:
         mean_ranks = dict(zip(ranks["ranked"], ranks["mean_rank"], strict=True))
         pairs = list(combinations(ranks["ranked"], 2))
         scores = {name: grid[name].to_numpy(dtype=float) for name in ranks["ranked"]}
-        p_values = [wilcoxon(scores[one], scores[other]) for one, other in pairs]
+        p_values = [wilcoxon(scores[first], scores[second]) for first, second in pairs]
         distance = float(ranks["critical_difference"].iloc[0])
-        for (one, other), p, corrected in zip(pairs, p_values, holm(p_values), strict=True):
-            apart = mean_ranks[other] - mean_ranks[one]
-            rows.append((one, other, apart, apart > distance, p, corrected))
+        for (first, second), p, corrected in zip(pairs, p_values, holm(p_values), strict=True):
+            apart = mean_ranks[second] - mean_ranks[first]
+            rows.append((first, second, apart, apart > distance, p, corrected))
     return pd.DataFrame(rows, columns=list(PAIRS))
 
 

@@ -53,7 +53,7 @@ def _arm_rows(records: Records, arm: str, runs: DataFrame, ensemble: str) -> lis
     columns += [("final", epochs[-1], final), ("ensemble", np.nan, ensemble)]
     metric = (final, records.deciding.unit)
     draws = draw_numbers(records, runs).to_numpy()
-    rows = [(arm, what, epoch, *metric, *_mean(records, runs[column], draws)) for what, epoch, column in columns]
+    rows = [(arm, kind, epoch, *metric, *_mean(records, runs[column], draws)) for kind, epoch, column in columns]
     return [*rows, (arm, "gain", np.nan, *metric, *_gain(records, runs[ensemble], runs[final], draws))]
 
 
@@ -71,8 +71,12 @@ def _gain(
     """Return how many seeds there are, and the mean difference of their draws with its interval."""
     metric = records.deciding.column
     bounds, examples = records.bounds_of(metric), records.examples_of(metric)
-    one, other = (draw_means(scores.to_numpy(dtype=float), draws) for scores in (ensemble, final))
-    return len(final), float((one - other).mean()), *difference_interval(one, other, bounds, examples)
+    of_ensemble, of_final = (draw_means(scores.to_numpy(dtype=float), draws) for scores in (ensemble, final))
+    return (
+        len(final),
+        float((of_ensemble - of_final).mean()),
+        *difference_interval(of_ensemble, of_final, bounds, examples),
+    )
 
 
 MEANINGS = {  # of the columns that are not the same in every table

@@ -53,15 +53,19 @@ def _row(records: Records, tuned: DataFrame, controls: DataFrame) -> tuple[Any, 
     metric, sign = records.deciding.column, records.deciding.sign
     by_seed = [_by_seed(runs, metric) for runs in (tuned, controls[controls["state"] == "done"])]
     paired = draw_word(records) == SEED
-    one, other = _by_common_seed(*by_seed) if paired else _by_draw(records, *by_seed)
+    of_tuned, of_untuned = _by_common_seed(*by_seed) if paired else _by_draw(records, *by_seed)
     means = [float(np.mean(list(scores.values()))) if scores else math.nan for scores in by_seed]
-    gain = float(one.mean() - other.mean()) if len(one) and len(other) else math.nan
+    gain = float(of_tuned.mean() - of_untuned.mean()) if len(of_tuned) and len(of_untuned) else math.nan
     bounds, examples = records.bounds_of(metric), records.examples_of(metric)
-    ends = difference_interval(one, other, bounds, examples) if paired else _unpaired(one, other, bounds)
+    ends = (
+        difference_interval(of_tuned, of_untuned, bounds, examples)
+        if paired
+        else _unpaired(of_tuned, of_untuned, bounds)
+    )
     low, high = ends if sign > 0 else (-ends[1], -ends[0])
     sd = float(standard_deviation(np.array(list(by_seed[1].values()))))
     lost = int(controls["state"].isin(["failed", "diverged"]).sum())
-    return *means, sd, sign * gain, low, high, len(one), len(other), lost, records.deciding.unit
+    return *means, sd, sign * gain, low, high, len(of_tuned), len(of_untuned), lost, records.deciding.unit
 
 
 def _by_common_seed(
@@ -71,8 +75,8 @@ def _by_common_seed(
     import numpy as np
 
     common = sorted(tuned.keys() & untuned.keys())
-    one, other = (np.array([scores[seed] for seed in common], dtype=float) for scores in (tuned, untuned))
-    return one, other
+    of_tuned, of_untuned = (np.array([scores[seed] for seed in common], dtype=float) for scores in (tuned, untuned))
+    return of_tuned, of_untuned
 
 
 def _by_draw(

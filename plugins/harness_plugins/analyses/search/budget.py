@@ -51,12 +51,12 @@ def compute(records: Records) -> DataFrame:
     arms = records.arms.to_dict("records")
     searches = {str(arm["arm"]): spent_trials(records, str(arm["arm"])) for arm in arms}
     by_arm = {arm: [trial_scores(records, trials) for trials in of_arm] for arm, of_arm in searches.items()}
-    known = np.concatenate([np.zeros(0), *(v[np.isfinite(v)] for of_arm in by_arm.values() for v in of_arm)])
+    finite_values = np.concatenate([np.zeros(0), *(v[np.isfinite(v)] for of_arm in by_arm.values() for v in of_arm)])
     rows: list[tuple[object, ...]] = []
     for arm in arms:
         name = str(arm["arm"])
         if any(np.isfinite(values).any() for values in by_arm[name]):
-            table = _rows(records, name, by_arm[name], float(known.min()))
+            table = _rows(records, name, by_arm[name], float(finite_values.min()))
             spent = _spending(records, arm, searches[name])
             rows += [(*row, *taken) for row, taken in zip(table, spent, strict=True)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -69,8 +69,8 @@ def _spending(records: Records, arm: Mapping[Any, Any], searches: list[DataFrame
     least, taken = min(map(len, searches)), []
     for trials in searches:
         spent = spent_by_trials(records, arm, trials)[list(SPENDING)].to_numpy(dtype=float)
-        each = np.outer(np.arange(1, len(spent) + 1), spent.mean(axis=0))
-        taken.append((each if exchangeable(records) else spent.cumsum(axis=0))[:least])
+        spendings = np.outer(np.arange(1, len(spent) + 1), spent.mean(axis=0))
+        taken.append((spendings if exchangeable(records) else spent.cumsum(axis=0))[:least])
     return [tuple(map(float, row)) for row in np.mean(taken, axis=0)]
 
 

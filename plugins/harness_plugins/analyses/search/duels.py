@@ -47,16 +47,16 @@ def compute(records: Records) -> DataFrame:
     for arm in map(str, records.arms["arm"]):
         by_arm[arm] = [trial_scores(records, trials) for trials in spent_trials(records, arm)]
     rows: list[tuple[object, ...]] = []
-    for one, other in combinations([arm for arm, searches in by_arm.items() if searches], 2):
-        duels = list(zip(by_arm[one], by_arm[other], strict=False))
+    for first, second in combinations([arm for arm, searches in by_arm.items() if searches], 2):
+        duels = list(zip(by_arm[first], by_arm[second], strict=False))
         if len(duels) == 1 and not exchangeable(records):
             continue
         budgets = thinned(min(len(values) for pair in duels for values in pair))
         columns = (
-            _over_replicates(records, duels, budgets) if len(duels) > 1 else beats(*duels[0], digest([one, other]))
+            _over_replicates(records, duels, budgets) if len(duels) > 1 else beats(*duels[0], digest([first, second]))
         )
         table = zip(budgets, *columns, strict=True)
-        rows += [(one, other, int(k), *map(float, row), len(duels)) for k, *row in table]
+        rows += [(first, second, int(k), *map(float, row), len(duels)) for k, *row in table]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -81,8 +81,8 @@ def _outcome(a: NDArray[np.float64], b: NDArray[np.float64], budgets: NDArray[np
     """Return whether the best of a's first trials is better than that of b's [K]: 1, 0, or 1/2 where they are equal."""
     import numpy as np
 
-    one, other = incumbents(a)[budgets - 1], incumbents(b)[budgets - 1]
-    return np.where(one == other, 0.5, (one > other).astype(float))
+    first_best, second_best = incumbents(a)[budgets - 1], incumbents(b)[budgets - 1]
+    return np.where(first_best == second_best, 0.5, (first_best > second_best).astype(float))
 
 
 def _chance_to_win(a: NDArray[np.float64], b: NDArray[np.float64], budgets: NDArray[np.int64]) -> NDArray[np.float64]:

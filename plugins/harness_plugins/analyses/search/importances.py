@@ -45,10 +45,10 @@ def compute(records: Records) -> DataFrame:
             continue
         count = sum(map(len, searches))
         without = [_of_searches(records, arm, [*searches[:i], *searches[i + 1 :]]) for i in range(len(searches))]
-        known = [parts for parts in without if parts] if len(searches) > 1 else []
+        recorded = [parts for parts in without if parts] if len(searches) > 1 else []
         for name, importance in by_name.items():
-            others = [parts.get(name, math.nan) for parts in known] or [math.nan]
-            rows.append((arm, name, importance, min(others), max(others), _best_of(count), count, len(searches)))
+            shares = [parts.get(name, math.nan) for parts in recorded] or [math.nan]
+            rows.append((arm, name, importance, min(shares), max(shares), _best_of(count), count, len(searches)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -113,9 +113,9 @@ def _distribution(range_: Mapping[str, Any], values: list[Any]) -> BaseDistribut
         return CategoricalDistribution(range_["choices"]) if len(range_["choices"]) > 1 else None
     if not range_["low"] < range_["high"]:
         return None
-    whole = all(isinstance(value, int) for value in (range_["low"], range_["high"], *values))
+    is_whole = all(isinstance(value, int) for value in (range_["low"], range_["high"], *values))
     low, high = min(range_["low"], *values), max(range_["high"], *values)  # trials of a range that was wider before
-    kind = IntDistribution if whole else FloatDistribution
+    kind = IntDistribution if is_whole else FloatDistribution
     return kind(low, high, log=bool(range_["log"]))
 
 

@@ -60,8 +60,8 @@ class _Curves:
 def _curves_by_kind(measurements: Measurements) -> dict[tuple[str, str, str, str], _Curves]:
     """Return the curves by way, quantity, kind of pair and arm."""
     groups: dict[tuple[str, str, str, str], _Curves] = {}
-    for one, other, arrays in _lines(measurements):
-        kinds = [("within", POOLED), ("within", one)] if one == other else [("between", POOLED)]
+    for first, second, arrays in _lines(measurements):
+        kinds = [("within", POOLED), ("within", first)] if first == second else [("between", POOLED)]
         for way, quantity in product(WAYS, ("loss", "error")):
             curve = arrays.get(f"{way}_curve_{quantity}")
             if curve is None:
@@ -90,13 +90,13 @@ def _lines(measurements: Measurements) -> Iterator[tuple[str, str, dict[str, Any
         return
     measured = np.asarray(np.isfinite(np.stack(matrices)).any(axis=0))
     solutions = [(arm, seed, str(row["run_id"])) for arm, seed, row in solutions_of(network) if arm in network.arms]
-    for (arm, seed, run), (other, other_seed, other_run) in combinations(solutions, 2):
+    for (arm, seed, run), (other_arm, other_seed, other_run) in combinations(solutions, 2):
         if seed == other_seed or not measured[measurements.run_places[run], measurements.run_places[other_run]]:
             continue
         arrays = records.probed("connectivity", run, other_run)
         arrays = arrays or records.probed("connectivity", other_run, run)
         if arrays:
-            yield arm, other, arrays
+            yield arm, other_arm, arrays
 
 
 MEANINGS = {  # of the columns that are not the same in every table

@@ -29,7 +29,7 @@ LAYERS = ("block1", "block2", "block3", "penultimate")
 PROBED = {
     "representation": (*(f"cka_{layer}" for layer in LAYERS), "cka_within_penultimate"),
     "connectivity": tuple(
-        f"{way}_{what}" for way in ("naive", "aligned", "repaired") for what in ("loss", "error")
+        f"{way}_{metric}" for way in ("naive", "aligned", "repaired") for metric in ("loss", "error")
     ),
 }  # fmt: skip
 COLUMNS = ("network", "measure", "arm", "seed", "other", "other_seed", "distance")

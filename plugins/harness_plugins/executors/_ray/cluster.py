@@ -57,8 +57,8 @@ class Cluster:
 
     def workers(self) -> int:
         """Return how many workers there can be now: those asked for, or as many as the machines have room for."""
-        if wanted := self._workbench.staffing.workers:
-            return wanted
+        if workers := self._workbench.staffing.workers:
+            return workers
         counted, room = self._counted
         if time.monotonic() - counted > LOOK:
             room = sum(
@@ -98,8 +98,8 @@ class Cluster:
 
     def receive(self, timeout: float) -> Sequence[tuple[int, Any]]:
         """Return the next messages of any workers."""
-        first, others = self._ray.wait(list(self._asked), timeout=timeout) if self._asked else ([], [])
-        more = self._ray.wait(others, num_returns=len(others), timeout=0)[0] if first and others else []
+        first, pending = self._ray.wait(list(self._asked), timeout=timeout) if self._asked else ([], [])
+        more = self._ray.wait(pending, num_returns=len(pending), timeout=0)[0] if first and pending else []
         messages: list[tuple[int, Any]] = []
         for reference in (*first, *more):
             messages += self._answered(reference)
@@ -108,8 +108,8 @@ class Cluster:
     def memory(self, worker: int) -> int:
         """Return the bytes of memory that a worker uses; 0 where its machine does not answer."""
         with suppress(KeyError, self._ray.exceptions.RayError):
-            asked = self._seats[worker].memory.options(concurrency_group="in").remote(worker)
-            return int(self._ray.get(asked, timeout=ANSWER))
+            reference = self._seats[worker].memory.options(concurrency_group="in").remote(worker)
+            return int(self._ray.get(reference, timeout=ANSWER))
         return 0
 
     def kill(self, worker: int) -> None:
@@ -175,7 +175,7 @@ class Cluster:
     def _lost(self, worker: int, error: Exception) -> Sequence[tuple[int, Any]]:
         """Give a seat up, and say that its worker has left."""
         self._ray.kill(self._seats.pop(worker))
-        self._asked = {reference: asked for reference, asked in self._asked.items() if asked[0] != worker}
+        self._asked = {reference: question for reference, question in self._asked.items() if question[0] != worker}
         cause = getattr(error, "cause", None)
         reason = "an error in its seat" if cause else "its machine, or Ray's process there, has gone"
         words = f"{type(cause).__name__}: {cause}" if cause else str(error)

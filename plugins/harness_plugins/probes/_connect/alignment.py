@@ -55,11 +55,11 @@ def align(line: Line, first: Parts, second: Parts, orders: int, activations: int
     if units is None or not units.spaces:
         return Alignment(IDENTITY, units.part if units else 0.0, line.end)
     ours, theirs = (_features(parts, line.land, activations) for parts in (first, second))
-    alike = matching.by_activations(ours, theirs, units)
+    by_activations = matching.by_activations(ours, theirs, units)
     aligned = {
         IDENTITY: line.end,
-        BY_WEIGHTS: permuted(line.end, units, matching.by_weights(line.start, line.end, units, orders, alike)),
-        BY_ACTIVATIONS: permuted(line.end, units, alike),
+        BY_WEIGHTS: permuted(line.end, units, matching.by_weights(line.start, line.end, units, orders, by_activations)),
+        BY_ACTIVATIONS: permuted(line.end, units, by_activations),
     }
     middles = dict(zip(aligned, line.middles(aligned.values()), strict=True))
     best = min(middles, key=lambda method: (middles[method].error or 0.0, middles[method].loss))

@@ -134,8 +134,8 @@ def symmetry(network: torch.nn.Module, inputs: torch.Tensor) -> Symmetry | None:
     try:
         seen = watch(network, inputs)
         _fix_constants(network, seen)
-        for whole in (False, True):  # where what was seen of heads and pieces is wrong, the rest may be right
-            seen.spaces.settle(whole)
+        for is_whole in (False, True):  # where what was seen of heads and pieces is wrong, the rest may be right
+            seen.spaces.settle(is_whole)
             seen_symmetry = _seen_symmetry(network, seen)
             if holds(copy.deepcopy(network), inputs, seen_symmetry):
                 return seen_symmetry

@@ -30,12 +30,12 @@ def follow(
     """Return the axes of a result of which an argument has units along several axes, and note where they lie in it."""
     tensor = args[0] if args else None
     units = known.scattered(tensor) if isinstance(tensor, torch.Tensor) else None
-    others = [each for each in (*args[1:], *kwargs.values()) if isinstance(each, torch.Tensor)]
+    tensors = [argument for argument in (*args[1:], *kwargs.values()) if isinstance(argument, torch.Tensor)]
     if name in RULES:
         return rule(known, given, result)
     if units is None or not isinstance(tensor, torch.Tensor):
         return unknown(known, given, result)
-    if name in _VIEWS and not others:
+    if name in _VIEWS and not tensors:
         axes = rule(known, given, result)
         views = function(units.index, *args[1:], **kwargs)
         if isinstance(result, torch.Tensor):
@@ -44,11 +44,11 @@ def follow(
         return [_settled(known, part, units.moved(view), part_axes) for part, view, part_axes in parts]
     along = given.get("dim", given.get("2", 1))
     shape = given.get("1", given.get("normalized_shape", ()))
-    if (name in _ALIKE and not others) or (name == "normalize" and along in (-1, tensor.ndim - 1)):
+    if (name in _ALIKE and not tensors) or (name == "normalize" and along in (-1, tensor.ndim - 1)):
         known.scatter(result, units)
         return known.axes(tensor)
     if name in ("layer_norm", "rms_norm") and len(shape) == 1:
-        for other in others:  # its weights are shared by the heads
+        for other in tensors:  # its weights are shared by the heads
             unknown(known, {"0": other}, other)
         known.scatter(result, replace(units, rigid=True))
         return known.axes(tensor)
@@ -70,20 +70,20 @@ def _settled(known: Known, result: torch.Tensor, units: Scattered, axes: Axes) -
 
 
 def _matmul(known: Known, given: Arguments, result: Any) -> Any:
-    one, other = given.get("0"), given.get("1")
-    if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor) or min(one.ndim, other.ndim) < 2:
+    first, second = given.get("0"), given.get("1")
+    if not isinstance(first, torch.Tensor) or not isinstance(second, torch.Tensor) or min(first.ndim, second.ndim) < 2:
         return unknown(known, given, result)
-    ours, theirs = known.scattered(one), known.scattered(other)
+    ours, theirs = known.scattered(first), known.scattered(second)
     if ours is not None and theirs is not None:
         return _scores(known, (ours, -1), (theirs, -2), result.ndim) or unknown(known, given, result)
     if theirs is not None:
-        return _mixed(known, known.axes(one), (other, theirs), result) or unknown(known, given, result)
+        return _mixed(known, known.axes(first), (second, theirs), result) or unknown(known, given, result)
     if ours is not None:
         return unknown(known, given, result)
-    (*before, rows, inner), (*before_too, outer, columns) = known.axes(one), known.axes(other)
+    (*before, rows, inner), (*before_too, outer, columns) = known.axes(first), known.axes(second)
     known.spaces.join(inner, outer)
     batch: list[Axis | None] = [None] * (result.ndim - 2)
-    for axes, shape in ((before, one.shape), (before_too, other.shape)):
+    for axes, shape in ((before, first.shape), (before_too, second.shape)):
         for place, axis in enumerate(axes, start=len(batch) - len(axes)):
             if shape[place - len(batch) - 2] == result.shape[place]:
                 batch[place] = _met(known, batch[place], axis, first=axes is before)

@@ -63,11 +63,11 @@ class Line:
 
     def curve(self, end: Weights, middle: Height | None = None) -> Curve:
         """Return the loss and error of networks along the line to the second one's weights; the middle may be given."""
-        known = {0.5: middle} if middle else {}
-        unknown = [alpha for alpha in self.alphas[1:-1] if alpha not in known]
+        by_place = {0.5: middle} if middle else {}
+        unknown = [alpha for alpha in self.alphas[1:-1] if alpha not in by_place]
         heights = self.land.along(between(self.start, end, alpha) for alpha in unknown)
-        known |= dict(zip(unknown, heights, strict=True))
-        inside = [known[alpha] for alpha in self.alphas[1:-1]]
+        by_place |= dict(zip(unknown, heights, strict=True))
+        inside = [by_place[alpha] for alpha in self.alphas[1:-1]]
         return [self.heights[0], *inside, self.heights[1]]
 
     def repaired(self, end: Weights) -> Curve:

@@ -155,10 +155,10 @@ class Likeness:
         """Return the inner product of both networks' weights, or of some tensors of theirs, by name."""
         total = torch.zeros((), dtype=torch.float64)
         for name in sorted(self._axes if names is None else names):
-            other = self._other[name]
+            weights = self._other[name]
             for space, place in self._axes[name]:
-                other = moved(other, place, orders[space])
-            total = total.to(other.device) + (self._one[name] * other).sum(dtype=torch.float64)
+                weights = moved(weights, place, orders[space])
+            total = total.to(weights.device) + (self._one[name] * weights).sum(dtype=torch.float64)
         return float(total)
 
     def _of_units(self, space: int, orders: Orders) -> torch.Tensor:
@@ -181,11 +181,11 @@ class Likeness:
         """Return ``[n, n]``: the inner product of every unit's entries in a tensor with every other unit's."""
         if place not in self._rows:
             self._rows[place] = _rows(self._one[place.name], place, self._units[space])
-        other = self._other[place.name]
-        for another, axis in self._axes[place.name]:
+        weights = self._other[place.name]
+        for other_space, axis in self._axes[place.name]:
             if axis.dim != place.dim:
-                other = moved(other, axis, orders[another])
-        return self._rows[place] @ _rows(other, place, self._units[space]).T
+                weights = moved(weights, axis, orders[other_space])
+        return self._rows[place] @ _rows(weights, place, self._units[space]).T
 
     def _version_of(self, bundle: Bundle, orders: Orders) -> Version:
         """Return the orders that the best ones of a bundle depend on."""
@@ -193,7 +193,11 @@ class Likeness:
 
     def _version(self, place: Place, orders: Orders) -> list[bytes]:
         """Return the orders along the other axes of a tensor."""
-        return [orders[another].numpy().tobytes() for another, axis in self._axes[place.name] if axis.dim != place.dim]
+        return [
+            orders[other_space].numpy().tobytes()
+            for other_space, axis in self._axes[place.name]
+            if axis.dim != place.dim
+        ]
 
 
 def _of_weights(places: Sequence[Place]) -> list[Place]:
@@ -225,8 +229,8 @@ def _assign_bundle(bundle: Bundle, likeness: Sequence[torch.Tensor]) -> Orders:
     count = len(of_heads)
     inside: list[list[list[torch.Tensor]]] = []  # by space: for each pair of heads the order of the other one's units
     for of_units, rigid in zip(likeness[1:], bundle.rigid, strict=True):
-        each = len(of_units) // count
-        units, tiles = torch.arange(each), of_units.view(count, each, count, each).transpose(1, 2)
+        units_each = len(of_units) // count
+        units, tiles = torch.arange(units_each), of_units.view(count, units_each, count, units_each).transpose(1, 2)
         orders = [[units if rigid else _assign(tile) for tile in row] for row in tiles]
         inside.append(orders)
         for i, row in enumerate(orders):

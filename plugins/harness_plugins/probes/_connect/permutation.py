@@ -83,7 +83,7 @@ def moved(tensor: torch.Tensor, place: Place, order: torch.Tensor) -> torch.Tens
             order = (order[:, None] * place.block + torch.arange(place.block, device=order.device)).flatten()
         return tensor.index_select(place.dim, order)
     positions = place.positions(len(order))
-    new, old = (where.flatten().to(tensor.device) for where in (positions, positions[:, order.cpu()]))
+    new, old = (indices.flatten().to(tensor.device) for indices in (positions, positions[:, order.cpu()]))
     return tensor.index_copy(place.dim, new, tensor.index_select(place.dim, old))
 
 
@@ -93,8 +93,10 @@ def randomly(symmetry: Symmetry, random: torch.Generator) -> dict[int, torch.Ten
     for bundle in symmetry.nested:
         heads = orders[bundle.spaces[0]]
         for space, rigid in zip(bundle.spaces[1:], bundle.rigid, strict=True):
-            each = len(orders[space]) // len(heads)
-            inside = [torch.arange(each) if rigid else torch.randperm(each, generator=random) for _ in heads]
+            units_each = len(orders[space]) // len(heads)
+            inside = [
+                torch.arange(units_each) if rigid else torch.randperm(units_each, generator=random) for _ in heads
+            ]
             orders[space] = by_heads(heads, inside)
     return orders
 

@@ -146,19 +146,21 @@ class _Watch(TorchFunctionMode):
 
     def _note_norm(self, args: Sequence[Any], kwargs: Mapping[str, Any], result: torch.Tensor) -> None:
         names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        weight, bias, mean, variance = (given.get(name) for name in ("weight", "bias", "running_mean", "running_var"))
+        arguments = {**dict(zip(names, args, strict=False)), **kwargs}
+        weight, bias, mean, variance = (
+            arguments.get(name) for name in ("weight", "bias", "running_mean", "running_var")
+        )
         if weight is None or bias is None or mean is None or variance is None:
-            self.see([given["input"], weight, bias])
+            self.see([arguments["input"], weight, bias])
             return
         norm = self.norms.setdefault(id(weight), _Norm(id(weight), id(bias)))
         norm.uses += 1
         self._makers[id(result)] = norm
-        layer = self._makers.get(id(given["input"]))
+        layer = self._makers.get(id(arguments["input"]))
         if isinstance(layer, _Layer):
-            layer.norms[id(weight), id(mean), id(variance)] = float(given.get("eps", 1e-5))
+            layer.norms[id(weight), id(mean), id(variance)] = float(arguments.get("eps", 1e-5))
         else:
-            self.see([given["input"]])
+            self.see([arguments["input"]])
 
 
 @torch.no_grad()
@@ -192,8 +194,8 @@ def _steps(network: torch.nn.Module, seen: _Watch) -> tuple[Step, ...]:
             (((_, mean, variance), eps),) = layer.norms.items()
             bias = "" if layer.bias is None else names[layer.bias]
             steps.append(ScaleFree(names[layer.weight], bias, names[norm.weight], names[mean], names[variance], eps))
-        own = {norm.weight, norm.bias}
-        if norm.layers and norm.layers <= free and norm.uses == 1 and not norm.is_seen and not own & seen.used:
+        tensors = {norm.weight, norm.bias}
+        if norm.layers and norm.layers <= free and norm.uses == 1 and not norm.is_seen and not tensors & seen.used:
             after = tuple(names[weight] for weight in sorted(norm.layers, key=list(seen.layers).index))
             steps.append(Gain(names[norm.weight], names[norm.bias], after))
     return tuple(steps)
@@ -203,9 +205,9 @@ def _is_free(layer: _Layer, seen: _Watch, names: Mapping[int, str]) -> bool:
     """Return whether nothing but one batch normalisation sees the scale of a layer, and that one of no other layer."""
     if layer.is_seen or len(layer.norms) != 1:
         return False
-    own = {layer.weight, *([] if layer.bias is None else [layer.bias]), *next(iter(layer.norms))}
+    tensors = {layer.weight, *([] if layer.bias is None else [layer.bias]), *next(iter(layer.norms))}
     norm = seen.norms[next(iter(layer.norms))[0]]
-    return own <= names.keys() and norm.uses == 1 and not own & seen.used
+    return tensors <= names.keys() and norm.uses == 1 and not tensors & seen.used
 
 
 def normalised(state: Weights, steps: Sequence[Step]) -> dict[str, torch.Tensor]:

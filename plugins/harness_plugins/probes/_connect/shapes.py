@@ -129,11 +129,11 @@ def _concatenate(known: Known, given: Arguments, result: Any) -> Axes:
     along = given.get("dim", given.get("1", 0)) % result.ndim
     parts, axes = given["0"], list[Axis | None]()
     for place in range(result.ndim):
-        each = [known.axes(tensor)[place] for tensor in parts]
+        axes_of_parts = [known.axes(tensor)[place] for tensor in parts]
         if place == along:
-            axes.append(known.spaces.side_by_side(each, [tensor.shape[place] for tensor in parts]))
+            axes.append(known.spaces.side_by_side(axes_of_parts, [tensor.shape[place] for tensor in parts]))
             continue
-        joined, *rest = each
+        joined, *rest = axes_of_parts
         for axis in rest:
             joined = known.spaces.join(joined, axis)
         axes.append(joined)
@@ -174,13 +174,15 @@ def _piece(known: Known, axis: Axis | None, all_entries: range, entries: range) 
 def _is_plain(index: Sequence[Any]) -> bool:
     """Return whether a rule is known for an index: numbers, slices, new axes, and at most one tensor of numbers."""
     tensors = [item for item in index if isinstance(item, torch.Tensor)]
-    others = [item for item in index if not isinstance(item, torch.Tensor)]
+    plain_items = [item for item in index if not isinstance(item, torch.Tensor)]
     if any(isinstance(item, bool) or not (item is None or item is Ellipsis or isinstance(item, int | slice))
-           for item in others):  # fmt: skip
+           for item in plain_items):  # fmt: skip
         return False
     if not tensors:
         return True
-    return len(tensors) == 1 and tensors[0].dtype == torch.int64 and not any(isinstance(item, int) for item in others)
+    return (
+        len(tensors) == 1 and tensors[0].dtype == torch.int64 and not any(isinstance(item, int) for item in plain_items)
+    )
 
 
 def _unbind(known: Known, given: Arguments, result: Any) -> Any:

@@ -105,15 +105,15 @@ class Spaces:
 
     def piece(self, axis: Axis | None, entries: Entries) -> Axis | None:
         """Return an axis over the space of some units of an axis, in this order; None where they cannot be permuted."""
-        whole = self.free(axis)
-        if whole is None or whole.block > 1 or whole.outer > 1:
-            self.fix(whole)
+        space = self.free(axis)
+        if space is None or space.block > 1 or space.outer > 1:
+            self.fix(space)
             return axis if axis is SAME else None
-        if entries == tuple(range(self.sizes[whole.space])):
-            return whole
+        if entries == tuple(range(self.sizes[space.space])):
+            return space
         units = self.new(len(entries))
         if units is not None:
-            self._pieces.append((whole, units, entries))
+            self._pieces.append((space, units, entries))
         return units
 
     def side_by_side(self, axes: Sequence[Axis | None], lengths: Sequence[int]) -> Axis | None:
@@ -123,13 +123,13 @@ class Spaces:
         for root, used in zip(roots, usable, strict=True):
             if used is None:
                 self.fix(root)
-        whole = self.new(sum(lengths)) if any(usable) else None
+        space = self.new(sum(lengths)) if any(usable) else None
         start = 0
         for used, length in zip(usable, lengths, strict=True):
-            if whole is not None and used is not None:
-                self._pieces.append((whole, used, tuple(range(start, start + length))))
+            if space is not None and used is not None:
+                self._pieces.append((space, used, tuple(range(start, start + length))))
             start += length
-        return whole
+        return space
 
     def nest(self, units: Axis | None, heads: Axis | None, rigid: bool) -> None:
         """Let units stay with their heads. Where either cannot be permuted, neither can the other."""
@@ -174,8 +174,8 @@ class Spaces:
             if entries in pieces:
                 self.join(pieces[entries], units)
                 continue
-            for other, axis in pieces.items():
-                if not set(entries).isdisjoint(other):
+            for piece, axis in pieces.items():
+                if not set(entries).isdisjoint(piece):
                     self.fix(axis)
                     self.fix(units)
             pieces[entries] = units

@@ -45,7 +45,7 @@ def ascend(evaluate: Evaluate, middle: torch.Tensor, radius: torch.Tensor, steps
     """
     value, gradient = evaluate(middle)
     slope = gradient()
-    best, where, best_slope = value, middle, slope
+    best, best_point, best_slope = value, middle, slope
     ascent = Ascent(value, value, slope, middle)
     point, before, size = middle, middle, 2.0
     ups, checked, best_then, halved = 0, 0, value, False
@@ -62,14 +62,14 @@ def ascend(evaluate: Evaluate, middle: torch.Tensor, radius: torch.Tensor, steps
         if step < steps:
             slope = gradient()
         if value > best:
-            best, where, best_slope = value, point, slope
+            best, best_point, best_slope = value, point, slope
         if step in looks:
             poor = ups < ENOUGH * (step - checked) or (not halved and best_then == best)
             if poor:
                 size, value, slope = size / 2, best, best_slope
-                point = before = where
+                point = before = best_point
             ups, checked, best_then, halved = 0, step, best, poor
-    return Ascent(ascent.start, best, ascent.slope, where)
+    return Ascent(ascent.start, best, ascent.slope, best_point)
 
 
 def _inside(point: torch.Tensor, middle: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:

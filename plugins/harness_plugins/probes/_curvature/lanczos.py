@@ -50,7 +50,7 @@ def tridiagonalise(product: Product, start: torch.Tensor, steps: int) -> Tridiag
     basis = start.new_empty(steps, len(start))
     basis[0] = start / start.norm()
     diagonal: list[float] = []
-    beside: list[float] = []
+    off_diagonal: list[float] = []
     negligible = 10 * torch.finfo(start.dtype).eps
     for step in range(steps):
         vector = product(basis[step])
@@ -59,13 +59,13 @@ def tridiagonalise(product: Product, start: torch.Tensor, steps: int) -> Tridiag
         for _ in range(2):
             vector = vector - vectors.T @ (vectors @ vector)
         length = float(vector.norm())
-        if step + 1 == steps or length <= negligible * max(map(abs, diagonal + beside)):
+        if step + 1 == steps or length <= negligible * max(map(abs, diagonal + off_diagonal)):
             break
-        beside.append(length)
+        off_diagonal.append(length)
         basis[step + 1] = vector / length
     size = len(diagonal)
     return Tridiagonal(
-        torch.tensor(diagonal, dtype=torch.float64), torch.tensor(beside, dtype=torch.float64), basis[:size]
+        torch.tensor(diagonal, dtype=torch.float64), torch.tensor(off_diagonal, dtype=torch.float64), basis[:size]
     )
 
 

@@ -52,18 +52,18 @@ class Landscape:
 
         What the gradient needs is kept until it is asked for, unless that is too much.
         """
-        leaf, kept = point.detach().clone().requires_grad_(), _Kept(point.device)
+        leaf, recorder = point.detach().clone().requires_grad_(), _Kept(point.device)
         runs: list[torch.Tensor] = []
         outputs: list[torch.Tensor] = []
         for inputs, _ in self.batches:
-            if kept.is_too_much:
+            if recorder.is_too_much:
                 with torch.no_grad():
                     outputs.append(self._run(leaf, inputs))
                 continue
-            with kept:
+            with recorder:
                 runs.append(self._run(leaf, inputs))
             outputs.append(runs[-1].detach())
-            if kept.is_too_much:
+            if recorder.is_too_much:
                 runs.clear()
         return Visit(self, leaf, torch.cat(outputs).requires_grad_(), runs)
 
@@ -108,11 +108,11 @@ class Visit:
 
     def pull(self, value: torch.Tensor, again: bool = False) -> torch.Tensor:
         """Return the gradient ``[d]`` of a function of the outputs; ``again``, another one will be asked for."""
-        (by,) = torch.autograd.grad(value, self.outputs)
+        (gradient,) = torch.autograd.grad(value, self.outputs)
         total, done = torch.zeros_like(self.point), 0
         for number, inputs in enumerate(self._inputs()):
             run = self._runs[number] if self._runs else self.land._run(self.point, inputs)
-            part = by[done : done + len(run)]
+            part = gradient[done : done + len(run)]
             total += torch.autograd.grad(run, self.point, part, retain_graph=again, materialize_grads=True)[0]
             done += len(run)
         return total
