@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator
 from itertools import pairwise
 from textwrap import wrap
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 LOWEST = 0.8  # of the height: a figure that is made narrower becomes no lower
 SPACE = 2.0  # points between two ticks' words
+LINE = 1.2  # of the size of its letters, the height of a line
 ROUNDS = 4  # of looking again after something was folded
 
 
@@ -26,10 +28,12 @@ def at_width(figure: Figure, inches: float) -> Figure:
     made.set_size_inches(inches, height * min(1.0, max(inches / width, LOWEST)))
     for legend in made.legends:
         _fold_legend(legend, made.bbox.width)
-    for _ in range(ROUNDS):
-        made.draw_without_rendering()
-        if not _changed(made):
-            break
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # there may be too little room before anything is folded
+        for _ in range(ROUNDS):
+            made.draw_without_rendering()
+            if not _changed(made):
+                break
     return made
 
 
@@ -51,7 +55,7 @@ def _level_texts(figure: Figure) -> Iterator[Text]:
 
 
 def _fold_text(text: Text, width: float) -> bool:
-    """Put a text that leaves the figure into one line more; return whether it was."""
+    """Put a text that leaves the figure into one line more, for which the figure gets room; return whether it was."""
     words, box = text.get_text(), text.get_window_extent()
     lines = words.count("\n") + 1
     if not words or (box.x0 >= 0 and box.x1 <= width) or " " not in words:
@@ -59,6 +63,9 @@ def _fold_text(text: Text, width: float) -> bool:
     joined = words.replace("\n", " ")
     folded = wrap(joined, max(1, len(joined) // (lines + 1) + 2), break_long_words=False, break_on_hyphens=False)
     text.set_text("\n".join(folded))
+    figure: Any = text.get_figure(root=True)
+    wide, high = figure.get_size_inches()
+    figure.set_size_inches(wide, high + (len(folded) - lines) * LINE * text.get_fontsize() / 72)
     return len(folded) != lines
 
 
@@ -86,8 +93,10 @@ def _fold_legend(legend: Legend, width: float) -> bool:
 def _lay_out(legend: Legend, names: list[Text]) -> None:
     """Place a legend's names anew, which matplotlib does only for a new legend; their looks stay."""
     anything: Any = legend
+    title = legend.get_title().get_text()
     anything._init_legend_box(legend.legend_handles, [name.get_text() for name in names])
     anything._legend_box.set_offset(anything._findoffset)
+    legend.set_title(title)  # an empty one takes no room
     for name, old in zip(legend.get_texts(), names, strict=True):
         name.set(color=old.get_color(), parse_math=old.get_parse_math())
 
