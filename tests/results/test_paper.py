@@ -215,6 +215,9 @@ def test_no_word_leaves_a_figure_of_another_width_or_meets_another(inches):
     assert axes_of(made).get_window_extent().height > 0.2 * made.bbox.height
     assert made.get_figwidth() == inches
     assert {to_hex(text.get_color()) for text in axes_of(made).get_legend().get_texts()} == {"#112233"}
+    figure.draw_without_rendering()
+    names = figure.legends[0].get_window_extent().height  # of two rows
+    assert outer.height == pytest.approx(names * {2.0: 2, 3.05: 1, 8.0: 0.5}[inches], rel=0.15)
     assert tuple(figure.get_size_inches()) == (4.1, 2.0)  # the figure itself is as it was
     assert len(axes.get_xticks()) == 6
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator
 from itertools import pairwise
 from textwrap import wrap
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 LOWEST = 0.8  # of the height: a figure that is made narrower becomes no lower
 SPACE = 2.0  # points between two ticks' words
+LINE = 1.2  # of the size of its letters, the height of a line
 ROUNDS = 4  # of looking again after something was folded
 
 
@@ -26,10 +28,12 @@ def at_width(figure: Figure, inches: float) -> Figure:
     fitted.set_size_inches(inches, height * min(1.0, max(inches / width, LOWEST)))
     for legend in fitted.legends:
         _fold_legend(legend, fitted.bbox.width)
-    for _ in range(ROUNDS):
-        fitted.draw_without_rendering()
-        if not _changed(fitted):
-            break
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # there may be too little room before anything is folded
+        for _ in range(ROUNDS):
+            fitted.draw_without_rendering()
+            if not _changed(fitted):
+                break
     return fitted
 
 
@@ -46,12 +50,12 @@ def _changed(figure: Figure) -> bool:
 def _level_texts(figure: Figure) -> Iterator[Text]:
     """Yield the titles of a figure's axes, and the names of their x axes."""
     for axes in figure.axes:
-        untyped_axes: Any = axes
-        yield from (axes.title, untyped_axes._left_title, untyped_axes._right_title, axes.xaxis.label)
+        untyped: Any = axes
+        yield from (axes.title, untyped._left_title, untyped._right_title, axes.xaxis.label)
 
 
 def _fold_text(text: Text, width: float) -> bool:
-    """Put a text that leaves the figure into one line more; return whether it was."""
+    """Put a text that leaves the figure into one line more, for which the figure gets room; return whether it was."""
     words, box = text.get_text(), text.get_window_extent()
     lines = words.count("\n") + 1
     if not words or (box.x0 >= 0 and box.x1 <= width) or " " not in words:
@@ -59,6 +63,9 @@ def _fold_text(text: Text, width: float) -> bool:
     joined = words.replace("\n", " ")
     folded = wrap(joined, max(1, len(joined) // (lines + 1) + 2), break_long_words=False, break_on_hyphens=False)
     text.set_text("\n".join(folded))
+    figure: Any = text.get_figure(root=True)
+    wide, high = figure.get_size_inches()
+    figure.set_size_inches(wide, high + (len(folded) - lines) * LINE * text.get_fontsize() / 72)
     return len(folded) != lines
 
 
@@ -66,14 +73,14 @@ def _fold_legend(legend: Legend, width: float) -> bool:
     """Write a legend's names in as few rows as fit a width in pixels; return whether these are more than before."""
     from matplotlib.backends.backend_agg import RendererAgg
 
-    untyped_legend: Any = legend
+    untyped: Any = legend
     figure: Any = legend.get_figure(root=True)
     renderer: Any = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
-    before = untyped_legend._ncols
+    before = untyped._ncols
     names, height = legend.get_texts(), legend.get_window_extent(renderer).height
-    outside = untyped_legend._outside_loc is not None
+    outside = untyped._outside_loc is not None
     for columns in range(len(names) if outside else min(before, len(names)), 0, -1):
-        untyped_legend._ncols = columns
+        untyped._ncols = columns
         _lay_out(legend, names)
         if legend.get_window_extent(renderer).width <= width:
             break
@@ -85,9 +92,11 @@ def _fold_legend(legend: Legend, width: float) -> bool:
 
 def _lay_out(legend: Legend, names: list[Text]) -> None:
     """Place a legend's names anew, which matplotlib does only for a new legend; their looks stay."""
-    untyped_legend: Any = legend
-    untyped_legend._init_legend_box(legend.legend_handles, [name.get_text() for name in names])
-    untyped_legend._legend_box.set_offset(untyped_legend._findoffset)
+    untyped: Any = legend
+    title = legend.get_title().get_text()
+    untyped._init_legend_box(legend.legend_handles, [name.get_text() for name in names])
+    untyped._legend_box.set_offset(untyped._findoffset)
+    legend.set_title(title)  # an empty one takes no room
     for name, old in zip(legend.get_texts(), names, strict=True):
         name.set(color=old.get_color(), parse_math=old.get_parse_math())
 
