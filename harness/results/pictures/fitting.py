@@ -65,7 +65,7 @@ def _fold_text(text: Text, width: float) -> bool:
     text.set_text("\n".join(folded))
     figure: Any = text.get_figure(root=True)
     wide, high = figure.get_size_inches()
-    figure.set_size_inches(wide, high + (len(folded) - lines) * LINE * text.get_fontsize() / 72)
+    figure.set_size_inches(wide, high + (len(folded) - lines) * LINE * float(text.get_fontsize()) / 72)
     return len(folded) != lines
 
 
