@@ -40,7 +40,9 @@ def lasting_stdout() -> Iterator[Callable[[], str]]:
         yield lambda: ""
         return
     raw = _Raw(before.fileno(), "w", closefd=False)
-    stream = io.TextIOWrapper(io.BufferedWriter(raw), encoding=before.encoding, errors="backslashreplace")
+    stream = io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=before.encoding, errors="backslashreplace", line_buffering=True
+    )  # a line is seen when it is printed, also through a pipe
 
     def ending() -> str:
         stream.flush()

@@ -110,6 +110,10 @@ class TimeLimit:
         """Return whether so many more seconds fit if nothing follows them but the report; they may be late."""
         return self.seconds is None or seconds + self._ending() <= self.left + TOLERANCE * self.seconds
 
+    def fits_at_least(self, seconds: float) -> bool:
+        """Return whether so many more seconds fit, whatever the report takes: it is made in any case, with a result or without."""
+        return self.seconds is None or seconds <= self.left
+
     # --- what is written down
 
     @property

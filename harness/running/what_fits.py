@@ -1,6 +1,7 @@
 """What fits into the time limit of a benchmark: the smallest complete run first, then more trials and more replicates.
 
-The smallest complete run has one trial of every search and one seed of every arm. It needs nothing beside it but the report.
+The smallest complete run has one trial of every search and one seed of every arm. It begins as long as its training fits, even
+where the report will be late: the report is made in any case, and one with a result is worth more than one without.
 The first replicate takes further trials one by one, the same number for every arm, as long as its whole comparison, the
 measurements and the report still fit afterwards. Where its comparison does not fit as a whole, it goes seed by seed.
 A later replicate has as many trials, and begins only where all of it fits. One that turns out to be too slow is put off as a
@@ -77,7 +78,8 @@ class Fitting:
         Of the first replicate it is enough that the ``first`` runs fit, a seed of every arm.
         """
         if self._limit.is_set and not tune.put_off and not self._has_room(tune.replicate, late=True):
-            tune.put_off = tune.replicate > 0 or not self.may_train(first)
+            smallest = self._limit.throughput.seconds_of_round(Work(sum(run.epochs for run in first), len(first)))
+            tune.put_off = tune.replicate > 0 or not self._limit.fits_at_least(smallest)
         return not tune.put_off
 
     def may_train(self, runs: Sequence[Run], under_way: Work = NOTHING) -> bool:
@@ -105,7 +107,7 @@ class Fitting:
             return
         self._foretold = True
         needed = self._limit.throughput.seconds(tune.work_left) + self.smallest
-        if self._training(1).epochs and not tune.finished and not self._limit.fits_alone(needed):
+        if self._training(1).epochs and not tune.finished and not self._limit.fits_at_least(needed):
             self._too_short(needed)
 
     def _grant(self, tune: Searches) -> bool:
@@ -127,9 +129,9 @@ class Fitting:
         return True
 
     def _begin(self, tune: Searches) -> None:
-        """Grant what was asked in an earlier call, and one step at the least, unless no time is left at all."""
+        """Grant what was asked in an earlier call, and one step at the least, unless the limit is used up."""
         granted_before = self._limit.units or max(search.spent_so_far for search in tune.searches)
-        least = self._step if self._limit.fits(0.0) else 0.0
+        least = self._step if self._limit.fits_at_least(0.0) else 0.0
         self._set(tune, max(granted_before, least))
         self._settled = not least
 

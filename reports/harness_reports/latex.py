@@ -223,8 +223,9 @@ def _params_in_line(params: Mapping[str, Any]) -> str:
 
 
 def _alarm_table(outcome: Outcome) -> str:
-    """Return the arms whose tuning is in doubt, with the reasons."""
-    doubts = alarms.tuning_doubts(outcome)
+    """Return the arms whose tuning is in doubt, with the reasons; not those on whose alarms the verdict does not depend."""
+    in_doubt = alarms.arms_in_doubt(outcome)
+    doubts = {arm: reasons for arm, reasons in alarms.tuning_doubts(outcome).items() if arm in in_doubt}
     if not doubts:
         return ""
     lines = [[latex_text(outcome.labels[arm]), latex_text(numbers.joined(reasons))] for arm, reasons in doubts.items()]

@@ -11,12 +11,17 @@ from harness_reports._draw.scores import seed_dots
 from harness_reports._page._section import Page
 from harness_reports._words import constant
 from harness_reports._words.benchmark import comparison_length, search_budget, split_sizes
+from harness_reports._words.coverage import draws_of, sampled_examples
 from harness_reports._words.facets import facet_words
 from harness_reports._words.names import metric_title
 from harness_reports._words.outcome import Outcome
 
 CLAIM = "Different optimizers reach almost the same minima."
 OF_ONE_ARM = "of one arm; a difference of two has an interval of its own"
+TWO_KINDS = (
+    "where all seeds of an arm agree, its interval is over test examples, and the others' are over {draws}, so do not compare their "
+    "lengths"
+)
 UNTUNED = "untuned"  # the role of an optimizer with its defaults
 
 
@@ -41,7 +46,12 @@ def _basis(outcome: Outcome) -> str:
 
 
 def _networks(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return the facets of every network that has two arms or more, each with its word and its sentence."""
+    """Return the facets of every network that has two arms or more, each with its word and its sentence.
+
+    There are none where each arm has one search: that ranks the arms and asks nothing about their minima.
+    """
+    if outcome.records.meta.planned_replicates == 1:
+        return []
     verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
     networks = [network for network in (verdicts[0].networks if verdicts else ()) if int(network.row["arms"]) > 1]
     return [
@@ -82,6 +92,8 @@ def _dots(page: Page) -> dict[str, Any] | None:
         words.append("a hollow one is a seed of the same optimizer with its defaults, untuned")
     with_interval = any(math.isfinite(row["low"]) for row in rows)
     words.append(f"the diamond is the mean{f' with its 95 % interval ({OF_ONE_ARM})' if with_interval else ''}")
+    if len({bool(sampled_examples(row["covers"])) for row in rows if math.isfinite(row["low"])}) > 1:
+        words.append(TWO_KINDS.format(draws=draws_of(rows)))
     if chance is not None:
         words.append(f"the dashed line is {constant.answer(page.records)}")
     return {"figure": figure, "says": f"{'; '.join(words)}."}

@@ -173,7 +173,7 @@ def _question(outcome: Outcome) -> str:
     differing = differing_parts(outcome.records)
     parts = ["schedule" if part == "scheduler" else part for part in PARTS if part in differing]
     arms = numbers.joined(labels) if len(labels) <= 6 else f"{len(labels)} arms"
-    if outcome.table("verdict") is not None:
+    if outcome.table("verdict") is not None and outcome.records.meta.planned_replicates > 1:
         return f"Do {arms} reach almost the same minima when they are tuned alike?"
     return f"Does it matter which {numbers.joined(parts) or 'arm'} is used? {arms}, tuned alike and compared."
 
