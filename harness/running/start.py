@@ -64,7 +64,7 @@ def run(
     setting = prepare(request, reporter, journal=True)
     with contextlib.closing(setting.attempts):
         opened(setting.folder_name)
-        failures, written, audience = _run_in_folder(setting, replace(request, began=began), reporter, command)
+        failures, written, audience, limit = _run_in_folder(setting, replace(request, began=began), reporter, command)
     failures += [*written.failures, *take_notes()]  # a report may have changed settings too
     announced = set(audience.left_out.values())
     failures = [line for line in failures if line not in announced]
@@ -78,9 +78,9 @@ def run(
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")
     folder = written.results.records.folder
-    reporter.say(
-        f"took {duration(time.monotonic() - began)}; all details: {shlex.join(['harness', 'show', str(folder)])}"
-    )
+    seconds = time.monotonic() - began
+    in_all = f" ({duration(seconds + limit.before)} with earlier calls)" if limit.before > 1 else ""
+    reporter.say(f"took {duration(seconds)}{in_all}; all details: {shlex.join(['harness', 'show', str(folder)])}")
     for path in written.files:
         reporter.say(f"report: {path}")
     return 1 if failures or audience.failures else 0
@@ -88,8 +88,8 @@ def run(
 
 def _run_in_folder(
     setting: Prepared, request: Request, reporter: Reporter, command: Sequence[str]
-) -> tuple[list[str], Written, Audience]:
-    """Carry the benchmark out in its run folder; return a line for whatever went wrong, the reports, and the listeners."""
+) -> tuple[list[str], Written, Audience, TimeLimit]:
+    """Carry the benchmark out in its run folder; return a line for whatever went wrong, the reports, the listeners and the limit."""
     folder = request.place / setting.folder_name
     plan = setting.plan
     with contextlib.ExitStack() as seats:
@@ -104,7 +104,7 @@ def _run_in_folder(
     if limit.is_set:
         with Store(folder, attempts=setting.attempts) as store:
             limit.run_ended(store)
-    return failures, written, audience
+    return failures, written, audience, limit
 
 
 def _train_in_folder(

@@ -54,6 +54,11 @@ class TimeLimit:
         return self.seconds is not None
 
     @property
+    def before(self) -> float:
+        """The seconds that earlier calls in the run folder have taken."""
+        return self._before
+
+    @property
     def used(self) -> float:
         """The seconds that all calls together have taken so far."""
         return self._before + self._clock() - self._began

@@ -99,9 +99,11 @@ def _of_design(course: Course) -> Iterator[Doubt]:
     looks = network.protocol.looks
     if last.changed:
         yield Doubt("changed", f"{CHANGED}: {', '.join(last.changed)}; its measurements were replaced")
-    if not network.look:
+    if network.protocol.most_replicates == 1:
+        yield Doubt("replicates", ONE_SEARCH)
+    elif not network.look:
         ended = f"{network.ended} of the {looks[0]} replicates up to the first look have ended"
-        yield Doubt("replicates", f"no verdict yet: {ended if looks[0] > 1 else 'the comparison has not ended'}")
+        yield Doubt("replicates", f"no verdict yet: {ended if looks[0] > 1 else 'the first replicate has not ended'}")
     elif len(network.replicates) == 1:
         yield Doubt("replicates", ONE_SEARCH)
     elif len(network.replicates) < FEWEST:

@@ -244,6 +244,7 @@ def test_a_budget_that_is_used_up_begins_no_replicate_and_names_the_command_that
     assert made.records.meta.budget["used"] > 0
     more = carry_out(("looks = [1]", "looks = [2, 3]"), ('name = "tiny"', 'name = "tiny"\nbudget = "300h"'))
     assert (more.code, replicates_of(more)) == (0, [0, 1, 2]), more.lines
+    assert any(re.match(r"took .* \(.* with earlier calls\); all details: ", line) for line in more.lines), more.lines
     assert more.records.meta.looks["left_out"] == ""
     free = carry_out(("looks = [1]", "looks = [2, 3]"), out="free")
     kept = ("runs", "epochs", "asks", "measured")

@@ -83,7 +83,7 @@ def test_where_no_replicate_has_ended_the_only_doubt_is_that(world, stated):
     """A time limit may leave out seeds: what has been trained is not told as what is missing."""
     records = changed(world(replicates=1).records(), lambda rows: rows["init_seed"] == 1, state=lambda _: "waiting")
     found = stated(records)
-    assert found["doubts"].splitlines() == ["replicates: no verdict yet: the comparison has not ended"]
+    assert found["doubts"].splitlines() == ["replicates: one search of each arm: no verdict about optimizers"]
     assert found["lines"].splitlines()[0] == "loss: not measured: no replicate of these arms has ended well so far"
 
 

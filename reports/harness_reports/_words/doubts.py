@@ -118,7 +118,8 @@ def _of_verdict(outcome: Outcome, listed: Sequence[Notice]) -> Iterator[Remark]:
             about = f" ({network.network})" if len(networks) > 1 else ""
             begins = doubt.text if any(doubt.text.startswith(name) for name in names) else capitalized(doubt.text)
             text = f"{begins}{about}."
-            if doubt.kind == "replicates" and int(network.row["replicates"]) == 1:
+            one_search = outcome.records.meta.planned_replicates == 1 or int(network.row["replicates"]) == 1
+            if doubt.kind == "replicates" and one_search:
                 text = _one_search_text(outcome)
             level = LEVELS.get(doubt.kind, "bad" if doubt.kind in ("changed", "replicates", "lost") else "warn")
             yield Remark(doubt.kind, level, text, arm if doubt.kind in ("lost", "minimum") else "")
