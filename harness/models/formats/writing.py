@@ -112,4 +112,4 @@ def format_line(written: dict[str, Any]) -> str:
     if difference is None:
         return f"{written['file']}: written, and not checked, because {reader} is not installed; {onnx_file.HINT}"
     to = short_power(f"{max(difference, 1e-9):.1g}")
-    return f"{written['file']}: {reader} gives the probabilities of 'harness predict' to {to}"
+    return f"{written['file']}: {reader} gives the probabilities of 'harness predict' in float32 to {to}"
