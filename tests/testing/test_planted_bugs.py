@@ -58,6 +58,18 @@ class Honest(torch.optim.Optimizer):
         return square.sqrt() + eps
 
 
+class WrongBetaInTheSecondCorrection(Honest):
+    def take(self, p, moments, steps, group):
+        mean = moments["m"] / (1 - group["beta1"] ** steps)
+        p.sub_(group["lr"] * mean / self.root(moments["v"] / (1 - group["beta1"] ** steps), group["eps"]))
+
+
+class FirstCorrectionAStepLate(Honest):
+    def take(self, p, moments, steps, group):
+        mean = moments["m"] / (1 - group["beta1"] ** (steps + 1))
+        p.sub_(group["lr"] * mean / self.root(moments["v"] / (1 - group["beta2"] ** steps), group["eps"]))
+
+
 class FirstGroupsSettings(Honest):
     def settings_of(self, group):
         return self.param_groups[0]
@@ -149,6 +161,12 @@ STATE = ("state_round_trip", "continues_from_state", "keeps_attributes")
         ),
         (CoupledDecay, "parity", "likely cause: coupled weight decay, added to the gradient"),
         (EpsilonInTheRoot, "parity", "likely cause: epsilon inside the root (so changed"),
+        (WrongBetaInTheSecondCorrection, "parity", "likely cause: bias correction of the second moment with beta1 (so"),
+        (
+            FirstCorrectionAStepLate,
+            "parity",
+            "cause: bias correction of the first moment by a step too many (so changed",
+        ),
         (ActsEveryFiftiethStep, "keeps_attributes", "lost 'steps' (8, and 1 after a stop)"),
         (ActsEveryFiftiethStep, "parity", "parts from it at step 51 of 60"),
     ],

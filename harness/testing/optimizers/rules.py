@@ -41,7 +41,10 @@ class Rule:
     after: bool = False  # the first moment is one of normalised gradients (RMSprop with momentum)
     decay: float = 0.0
     decay_way: Literal["coupled", "decoupled", "without rate", "after"] = "coupled"
-    late: int = 0  # added to the number of the step in the corrections
+    first_late: int = 0  # added to the number of the step in the correction of the first moment
+    second_late: int = 0  # and of the second
+    first_by: float | None = None  # the decay rate that the first moment is corrected by; None for its own
+    second_by: float | None = None  # and the second
     sign: float = -1.0  # of the step
 
 
@@ -87,7 +90,8 @@ class Ruled(torch.optim.Optimizer):
         moment: torch.Tensor = state["first"]
         if rule.nesterov:
             moment = rule.beta1 * moment + (gradient if rule.first == "sum" else part * gradient)
-        return moment / (1 - rule.beta1 ** (self.steps + rule.late)) if rule.first_corrected else moment
+        beta = rule.beta1 if rule.first_by is None else rule.first_by
+        return moment / (1 - beta ** (self.steps + rule.first_late)) if rule.first_corrected else moment
 
     def _denominator(self, gradient: torch.Tensor, state: dict[str, Any]) -> torch.Tensor:
         rule = self.rule
@@ -98,7 +102,8 @@ class Ruled(torch.optim.Optimizer):
         moment: torch.Tensor = state["second"]
         if rule.largest:
             moment = state["largest"] = torch.maximum(moment, state.get("largest", moment))
-        correction = 1 - rule.beta2 ** (self.steps + rule.late) if rule.second_corrected else 1.0
+        beta = rule.beta2 if rule.second_by is None else rule.second_by
+        correction = 1 - beta ** (self.steps + rule.second_late) if rule.second_corrected else 1.0
         if rule.eps_place == "outside":
             return (moment / correction).sqrt() + rule.eps
         if rule.eps_place == "uncorrected":
@@ -204,8 +209,12 @@ def _single_changes(rule: Rule) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from _changes_of_second(rule)
     if rule.first_corrected and rule.second_corrected:
         yield "no bias correction", {"first_corrected": False, "second_corrected": False}
-        yield "bias correction by a step too many", {"late": 1}
+        yield "bias correction by a step too many", {"first_late": 1, "second_late": 1}
+        yield "bias correction of the first moment by a step too many", {"first_late": 1}
+        yield "bias correction of the second moment by a step too many", {"second_late": 1}
         if rule.beta1 != rule.beta2:
+            yield "bias correction of the first moment with beta2", {"first_by": rule.beta2}
+            yield "bias correction of the second moment with beta1", {"second_by": rule.beta1}
             yield "beta1 and beta2 exchanged", {"beta1": rule.beta2, "beta2": rule.beta1}
     if rule.decay:
         yield from _changes_of_decay(rule)
