@@ -35,7 +35,7 @@ def find_benchmark(file: Path) -> Path:
 
 
 def hint_for(file: Path) -> str:
-    """Return what to do about a path to no file: the installed file that may be meant, ``--data`` for a folder, or a look at the path.
+    """Return what to do about a path to no file: the file that may be meant, there or installed, ``--data`` for a folder, or a look.
 
     >>> hint_for(Path("dogcats.toml")), hint_for(Path("mine.toml"))
     ("did you mean 'dogscats'?", 'check the path')
@@ -44,6 +44,9 @@ def hint_for(file: Path) -> str:
         if inside := sorted(file.glob("*.toml")):
             return f"name a file in it, such as {inside[0]}"
         return f"a folder of photos is named with --data: harness run dogscats --data {shlex.quote(str(file))}"
+    files_near = {path.name: path for path in file.parent.glob("*.toml")} if file.parent.is_dir() else {}
+    if file.suffix and (name := nearest(file.name, files_near)):
+        return f"did you mean '{files_near[name]}'?"
     installed = installed_benchmarks()
     if nearest(file.stem, installed) or not file.suffix:
         return did_you_mean(file.stem, installed).removeprefix("; ")

@@ -80,3 +80,9 @@ def test_a_folder_in_the_place_of_a_file_is_a_folder_of_data(tmp_path):
     (folder / "mine.toml").write_text('name = "mine"\n')
     with pytest.raises(BenchmarkError, match=r"got a folder; name a file in it, such as .*mine\.toml$"):
         read(folder)
+
+
+def test_a_file_beside_the_one_that_is_not_there_may_be_meant(tmp_path):
+    (tmp_path / "mybirds.toml").write_text("")
+    assert hint_for(tmp_path / "mybird.toml") == f"did you mean '{tmp_path / 'mybirds.toml'}'?"
+    assert hint_for(tmp_path / "other.toml") == "check the path"
