@@ -25,7 +25,8 @@ def gate(results: Results, network: str, signs: Mapping[str, Sign]) -> dict[str,
     loss_unit = str(results.records.meta.metrics.get("loss", {}).get("unit", ""))
     rows = [_arm_row(row, signs[row["arm"]], loss_unit) for row in gates]
     columns = [column for column in TITLES if _any_has(rows, column)]
-    return {"rows": rows, "heads": [TITLES[column] for column in columns], "columns": columns}
+    reasons = any(row["reason"] for row in rows)
+    return {"rows": rows, "heads": [TITLES[column] for column in columns], "columns": columns, "reasons": reasons}
 
 
 def _any_has(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
@@ -52,4 +53,5 @@ def _with_limit(value: float, limit: float, unit: str) -> dict[str, str] | None:
         return None
     scale = 100 if unit == "%" else 1
     text = "" if math.isnan(limit) else f"limit {scale * limit:.3g} {unit}".rstrip()
-    return {"value": numbers.measure(float(value), unit), "limit": text}
+    shown = numbers.measure(value, unit) if unit == "%" else numbers.beside_margin(value, limit, unit)
+    return {"value": shown, "limit": text}
