@@ -113,7 +113,7 @@ def test_paper_shows_the_first_row_of_every_group_of_suspects(photographed: Path
     assert groups.count() > 0
     for place in range(groups.count()):
         photos = groups.nth(place).locator("figure:visible")
-        assert 0 < photos.count() <= 7
+        assert 0 < photos.count() <= 6
         tops = {photos.nth(i).bounding_box()["y"] for i in range(photos.count())}
         assert len(tops) == 1
 

@@ -507,7 +507,14 @@ def test_the_column_of_reasons_is_there_only_where_there_is_a_reason(monkeypatch
     monkeypatch.setattr(gate_table, "read_gate", lambda *_: [row])
     found = gate_table.gate(results, "net", {"a": object()})
     assert found["reasons"] == bool(reason)
-    assert found["rows"][0]["gain"]["value"] == "> \N{MINUS SIGN}0.001 nats"  # less than a hundredth of its limit
+
+
+@pytest.mark.parametrize(
+    ("gain", "limit", "text"),
+    [(-0.000205, 0.0003, "none"), (0.0, 0.02, "none"), (0.00002, 0.02, "< 0.001 nats"), (0.0123, 0.02, "0.0123 nats")],
+)
+def test_a_gain_reads_beside_its_limit(gain, limit, text):
+    assert gate_table._with_limit(gain, limit, "nats", of_gain=True)["value"] == text
 
 
 def test_the_rows_of_a_figure_name_what_its_arms_differ_in():
