@@ -94,30 +94,6 @@ def test_links_to_sections_stay_in_sight_and_the_first_stop_skips_them(everythin
     assert anchor.get_attribute("href") == "#minima"
 
 
-@pytest.mark.parametrize("width", [900, 1440])
-def test_no_link_to_a_section_is_cut(everything: Path, open_page: Any, width: int) -> None:
-    page = open_page(everything, width=width).page
-    page.wait_for_selector("nav #seed")
-    beyond = """() => [...document.querySelectorAll("nav > *")].filter((e) => {
-        const box = e.getBoundingClientRect(), bar = e.parentElement.getBoundingClientRect();
-        const above = document.elementFromPoint(box.right - 2, box.top + box.height / 2);
-        return box.right > bar.right || !e.contains(above);
-    }).map((e) => e.textContent)"""
-    assert page.evaluate(beyond) == []
-
-
-def test_paper_shows_the_first_row_of_every_group_of_suspects(photographed: Path, open_page: Any) -> None:
-    page = open_page(photographed, width=680).page
-    page.emulate_media(media="print")
-    groups = page.locator("#suspects details.row")
-    assert groups.count() > 0
-    for place in range(groups.count()):
-        photos = groups.nth(place).locator("figure:visible")
-        assert 0 < photos.count() <= 6
-        tops = {photos.nth(i).bounding_box()["y"] for i in range(photos.count())}
-        assert len(tops) == 1
-
-
 def test_the_boxes_of_the_first_page_are_not_cut_on_paper(everything: Path, open_page: Any) -> None:
     page = open_page(everything).page
     page.emulate_media(media="print")

@@ -172,7 +172,7 @@ def test_a_long_command_is_folded_on_the_screen_and_whole_on_paper(results: Resu
 
 def test_the_record_says_each_fact_once(results: Results) -> None:
     page = html.render(results)
-    (facts,) = re.findall(r'<dl class="facts">(.*?)</dl>', page, flags=re.DOTALL)
+    (facts,) = re.findall(r'<section id="run">.*?<dl class="facts">(.*?)</dl>', page, flags=re.DOTALL)
     heads = re.findall(r"<dt>(.*?)</dt>", facts)
     assert len(heads) == len(set(heads))
     assert {"Device", "Cores"} <= set(heads)

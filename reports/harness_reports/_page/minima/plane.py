@@ -110,10 +110,11 @@ def _place_names(axes: Axes, names: Sequence[Annotation]) -> list[Annotation]:
     taken: list[Bbox] = []
     for name, (x, _) in zip(names, centres, strict=True):
         towards_middle = ("right", "left") if x > (inside.x0 + inside.x1) / 2 else ("left", "right")
-        for side, above in product((*towards_middle, "center"), (True, False)):
-            _put(name, side, above)
-            box = name.get_window_extent().padded(2)
-            if _is_within(box, inside) and not any(box.overlaps(other) for other in (*marks, *taken)):
+        for shift, side, above in product((MARK / 2, 0), (*towards_middle, "center"), (True, False)):
+            _put(name, side, shift, above)
+            extent = name.get_window_extent()
+            box = extent.padded(2)
+            if _is_within(extent.padded(-0.5), inside) and not any(box.overlaps(other) for other in (*marks, *taken)):
                 placed.append(name)
                 taken.append(box)
                 break
@@ -122,11 +123,11 @@ def _place_names(axes: Axes, names: Sequence[Annotation]) -> list[Annotation]:
     return placed
 
 
-def _put(name: Annotation, side: str, above: bool) -> None:
-    """Put a name above or below its mark, with its ``side`` at the mark."""
-    shift = {"left": -MARK / 2, "right": MARK / 2, "center": 0}[side]
+def _put(name: Annotation, side: str, shift: float, above: bool) -> None:
+    """Put a name above or below its mark; its ``side`` lies ``shift`` points beyond the middle of the mark."""
     name.set(ha=side, va="bottom" if above else "top")
-    name.set_position((shift, MARK if above else -MARK))
+    beyond = {"left": -shift, "right": shift, "center": 0}[side]
+    name.set_position((beyond, MARK if above else -MARK))
 
 
 def _is_within(box: Bbox, outer: Bbox) -> bool:
