@@ -64,12 +64,14 @@ def _with_power(value: float) -> str:
 def beside_margin(value: float, margin: float, unit: str = "") -> str:
     """Return a value that is judged against a margin: what is below a hundredth of the margin is "< 0.001".
 
+    A small value below zero is "> −0.001". A margin that is not known (NaN) makes no value small.
+
     Example:
         >>> beside_margin(0.000036, 0.02, "nats"), beside_margin(0.0123, 0.02, "nats")
         ('< 0.001 nats', '0.0123 nats')
     """
     small = 0 < abs(value) < NEGLIGIBLE * margin and abs(value) < 0.001
-    text = "< 0.001" if small else number(float(value))
+    text = ("< 0.001" if value > 0 else f"> {MINUS}0.001") if small else number(float(value))
     return f"{text} {unit}".rstrip()
 
 

@@ -296,6 +296,13 @@ def test_nothing_is_wider_than_the_screen(plain: Path, hostile: Path, open_page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_the_table_of_trials_is_no_wider_than_its_frame(plain: Path, open_page: Any) -> None:
+    page = open_page(plain, width=1440).page
+    page.evaluate("document.querySelectorAll('#every-trial details').forEach((e) => { e.open = true; })")
+    frame = page.locator(".scroll:has(> #trials)")
+    assert frame.evaluate("(e) => e.scrollWidth - e.clientWidth") <= 0
+
+
 def test_a_head_of_a_long_board_is_repeated_on_paper(sixteen: Path, open_page: Any) -> None:
     """Chromium leaves a button out, and any positioned box, where it paints a head again on the next page."""
     page = open_page(sixteen).page

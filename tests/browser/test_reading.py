@@ -78,6 +78,9 @@ def test_without_scripts_nothing_is_an_empty_box(everything: Path, open_page: An
     page = open_page(everything, script=False).page
     assert page.locator("details.explore").count() > 5
     assert page.locator("details.explore:visible").count() == 0
+    page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+    assert page.locator("summary:visible", has_text="Explore").count() == 0
+    assert page.locator("details.views").count() > 2
 
 
 def test_links_to_sections_stay_in_sight_and_the_first_stop_skips_them(everything: Path, open_page: Any) -> None:
@@ -89,6 +92,13 @@ def test_links_to_sections_stay_in_sight_and_the_first_stop_skips_them(everythin
     assert page.locator("nav").bounding_box()["y"] == pytest.approx(0, abs=1)
     anchor = page.locator("#minima h2 .anchor")
     assert anchor.get_attribute("href") == "#minima"
+
+
+def test_the_boxes_of_the_first_page_are_not_cut_on_paper(everything: Path, open_page: Any) -> None:
+    page = open_page(everything).page
+    page.emulate_media(media="print")
+    for box in (".verdict", ".doubts"):
+        assert page.locator(box).first.evaluate("(e) => getComputedStyle(e).breakInside") == "avoid"
 
 
 def test_paper_has_the_colours_and_no_controls(everything: Path, open_page: Any) -> None:

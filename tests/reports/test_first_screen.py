@@ -114,6 +114,8 @@ def test_a_facet_without_a_word_says_why(found: Any, why: str, expected: str) ->
 
 def test_what_is_small_beside_its_margin_has_no_digits() -> None:
     assert beside_margin(0.00015, 0.02, "nats") == "< 0.001 nats"
+    assert beside_margin(-0.00015, 0.02, "nats") == "> \N{MINUS SIGN}0.001 nats"
+    assert beside_margin(0.00015, float("nan"), "nats") == "0.000150 nats"
     assert beside_margin(0.0003, 0.02, "nats") == "0.000300 nats"
     assert number(1e-19) == "< 0.0001"
     assert number(-1e-19) == "> −0.0001"

@@ -330,3 +330,12 @@ def test_many_classes_are_listed_by_their_worst_confusions(shown):
     looks = {"a": SimpleNamespace(label="a", color="#000000")}
     (card,) = _arm_cards(Page(Outcome(results), looks, Views(), Thumbs(results.records)))
     assert [(pair["true"], pair["predicted"], pair["count"]) for pair in card["pairs"]] == [("breed1", "breed2", "3")]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0.3, "0.3"), (3.0, "3"), (9.96, "10.0"), (12.4, "12"), (1898.7, "1,899"), (1200.0, "1,200")]
+)
+def test_a_mean_count_has_a_decimal_only_where_it_is_small(count, text):
+    from harness_reports._page.looking import _mean_count
+
+    assert _mean_count(count) == text

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ from harness_plugins.analyses.solutions import barriers, distances, solutions, s
 from harness_reports import html
 from harness_reports._draw.looks import arm_looks
 from harness_reports._page.minima import chart, lines, matrices, plane
+from harness_reports._page.minima import gate as gate_table
 from harness_reports._page.minima.signs import signs
+from markupsafe import escape
+from matplotlib.transforms import Bbox
 
 from harness import HarnessError
 from harness.records import FolderRecords
@@ -369,7 +373,9 @@ def test_what_is_missing_says_what_would_measure_it(make_records):
     text = section(html.render(analyse(only, OFFERS)))
     assert "How far apart the solutions are" in text
     assert "Barriers between solutions</h3>" not in text
-    assert "add “representation” to compare.probes" in text
+    command = escape(only.measuring(["representation", "sharpness", "hessian", "distance"]))
+    assert text.count(f"To measure: {command}") == 1
+    assert "Not measured: how alike the hidden layers are, sharpness, eigenvalues of the Hessian" in text
     assert text.count("left out; to measure: A") == 1
     assert "it &lt;b&gt;broke&lt;/b&gt;" in text
     assert "<metadata>{}</metadata>" not in text
@@ -445,6 +451,71 @@ def test_contours_stand_at_round_losses():
     assert all(1 < level < 2 for level in plane.levels(np.array([1.0, 2.0])))
     assert plane.levels(np.array([-1.0, 1.0]))
     assert plane.levels(np.array([1.0, 1.0])) == []
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [(0, 0), (0.05, 0.02), (2.9, 1.9)],  # two that all but coincide
+        [(0, 0), (2, 0.02), (1, 0.01)],  # three in a row
+        [(-1, 2), (3, 2), (3, -1)],  # in the corners
+        [(1, 1), (1.02, 1.01), (1.01, 1.03)],
+    ],
+)
+def test_no_name_of_the_plane_covers_a_mark_or_another_name(places):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.1, 3.6))
+    axes = figure.subplots()
+    axes.set(xlim=(-1, 3), ylim=(-1, 2), aspect="equal")
+    rows = [{"x": x, "y": y, "loss": 0.000153} for x, y in places]
+    sign = SimpleNamespace(short="rmsprop", marker="o", color="#000000")
+    names = [plane._draw_solution(axes, row, sign) for row in rows]
+    figure.draw_without_rendering()
+    kept = plane._place_names(axes, names)
+    assert kept  # not all are dropped
+    assert set(axes.texts) == set(kept)
+    boxes = [name.get_window_extent() for name in kept]
+    radius = plane.MARK / 2 * figure.dpi / 72
+    marks = [Bbox([centre - radius, centre + radius]) for centre in axes.transData.transform(places)]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    assert not any(box.overlaps(mark) for box in boxes for mark in marks)
+    inside = axes.get_window_extent().padded(0.5)
+    assert all(inside.x0 <= box.x0 and box.x1 <= inside.x1 for box in boxes)
+    assert all(inside.y0 <= box.y0 and box.y1 <= inside.y1 for box in boxes)
+
+
+@pytest.mark.parametrize("title", lines.WAYS.values(), ids=lines.WAYS)
+def test_the_title_of_a_barrier_lies_within_its_figure(title):
+    from harness_reports._draw.axes import name_y_axis
+    from harness_reports._draw.svg import NARROW, house_style, new_panel
+
+    with house_style():
+        figure, axes = new_panel(2.6, NARROW)
+        name_y_axis(axes, f"{title}: loss above the ends", "nats")
+        figure.draw_without_rendering()
+        assert axes._left_title.get_window_extent().x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("reason", ["", "its train error is above the limit"])
+def test_the_column_of_reasons_is_there_only_where_there_is_a_reason(monkeypatch, reason):
+    row = {
+        "arm": "a", "state": "not at a minimum" if reason else "at a minimum", "reason": reason, "train_error": 0.0, "fit": 0.01,
+        "gain": -0.00002, "gain_limit": 0.02, "gradient": 0.01, "gradient_limit": 0.1,
+    }  # fmt: skip
+    meta = SimpleNamespace(metrics={"loss": {"unit": "nats"}})
+    results = SimpleNamespace(records=SimpleNamespace(meta=meta), tables={})
+    monkeypatch.setattr(gate_table, "read_gate", lambda *_: [row])
+    found = gate_table.gate(results, "net", {"a": object()})
+    assert found["reasons"] == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("gain", "limit", "text"),
+    [(-0.000205, 0.0003, "none"), (0.0, 0.02, "none"), (0.00002, 0.02, "< 0.001 nats"), (0.0123, 0.02, "0.0123 nats")],
+)
+def test_a_gain_reads_beside_its_limit(gain, limit, text):
+    assert gate_table._with_limit(gain, limit, "nats", of_gain=True)["value"] == text
 
 
 def test_the_rows_of_a_figure_name_what_its_arms_differ_in():

@@ -168,3 +168,19 @@ def test_a_long_command_is_folded_on_the_screen_and_whole_on_paper(results: Resu
     assert folded.startswith("<summary><code>harness run dogscats.toml</code> and 11 options</summary><pre>")
     assert folded.count("--set") == 11
     assert "<pre>harness run benchmarks/dogscats.toml</pre>" in html.render(results)  # a short one is open
+
+
+def test_the_record_says_each_fact_once(results: Results) -> None:
+    page = html.render(results)
+    (facts,) = re.findall(r'<section id="run">.*?<dl class="facts">(.*?)</dl>', page, flags=re.DOTALL)
+    heads = re.findall(r"<dt>(.*?)</dt>", facts)
+    assert len(heads) == len(set(heads))
+    assert {"Device", "Cores"} <= set(heads)
+    assert not {"Threads", "Precision"} & set(heads)  # they stand beside the device
+
+
+def test_the_files_of_all_metrics_are_named_and_not_printed(results: Results) -> None:
+    page = html.render(results)
+    for name in ("leaderboard", "lead", "differences"):
+        assert (f"<code>tables/{name}.parquet</code>" in page) == (name in results.tables)
+    assert '<caption class="sr">lead</caption>' not in page

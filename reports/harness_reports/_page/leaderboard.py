@@ -12,7 +12,6 @@ from harness.results.tables.draws import draw_word
 from harness_reports._draw.scores import says_nothing, seed_dots
 from harness_reports._page._against import against
 from harness_reports._page._confirmations import confirmations
-from harness_reports._page._grid import grid
 from harness_reports._page._section import Page, Section
 from harness_reports._words import alarms, constant, coverage
 from harness_reports._words.benchmark import comparison_length
@@ -22,7 +21,7 @@ from harness_reports._words.outcome import table_rows
 from harness_reports._words.power import level_sentence
 from harness_reports._words.times import TAKEN_OVER, arms_timed_elsewhere, time_sentence
 
-WHOLE = ("leaderboard", "lead", "differences")  # tables that are shown in full as well
+WHOLE = ("leaderboard", "lead", "differences")  # tables whose files the section names
 
 
 def leaderboard(page: Page) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def leaderboard(page: Page) -> dict[str, Any]:
         "against": against(page),
         "cleaned": _cleaned_table(page),
         "dots": _dot_figures(page),
-        "whole_tables": [grid(name, tables[name]) for name in WHOLE if name in tables],
+        "whole_tables": [name for name in WHOLE if name in tables],
         "confirmed": confirmations(page),
         "epochs": comparison_length(records.meta.benchmark),
         "shared": shared_parts(records),

@@ -15,6 +15,7 @@ from harness_reports._words.outcome import table_rows
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+SMALL_COUNT = 10  # mean counts below this one have a decimal
 MOST_CLASSES = 6  # of a confusion matrix; of more classes the worst confusions are listed
 MOST_CONFUSIONS = 8
 MOST_DISAGREED = 9  # photos in one row of the page; the table has more
@@ -101,8 +102,8 @@ def _worst_confusions(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _mean_count(value: float) -> str:
-    """Return a mean count, with a decimal only where it has one."""
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
+    """Return a mean count: a whole number, with one decimal only where the count is small."""
+    return f"{value:,.0f}" if value == round(value) or value >= SMALL_COUNT else f"{value:,.1f}"
 
 
 def _calibration_card(bins: DataFrame, look: ArmLook, classes: int, floor: float, name: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 from harness import numbers, typed
 from harness_reports._page._section import Page, Section
 from harness_reports._page._tiles import tiles
-from harness_reports._words.benchmark import machines, training_precision
 
+IN_TILES = ("device", "precision", "threads")  # hardware that ``tiles`` already says
 LONGEST = 240  # signs of a command that is not folded
 
 
@@ -46,8 +46,7 @@ def _run_facts(page: Page) -> list[tuple[str, str]]:
     """Return names and values: times, folder, data and machine."""
     meta, runs = page.records.meta, page.records.runs
     data, environment = meta.data, meta.environment
-    of_runs = {"device": machines(page.records), "precision": training_precision(page.records)}
-    hardware = {**environment["hardware"], **of_runs}
+    hardware = {key: value for key, value in environment["hardware"].items() if key not in IN_TILES}
     ended = [time for time in runs["ended"] if isinstance(time, str)]
     started = [time for time in runs["started"] if isinstance(time, str)]
     trained, many = numbers.duration(float(runs["seconds"].sum())), numbers.counted(len(runs), "run")

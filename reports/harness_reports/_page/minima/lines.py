@@ -21,7 +21,7 @@ WAYS = {
     "naive": "As they are",
     "aligned": "Units aligned first",
     "repaired": "Aligned, and rescaled",
-    "path": "Straight or with a bend",
+    "path": "Straight or bent",
 }
 LAYERS = {"block1": "¼", "block2": "½", "block3": "¾", "penultimate": "last"}
 POOLED: dict[str, dict[str, Any]] = {

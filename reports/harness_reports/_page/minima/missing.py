@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness import Records
+from harness import Records, numbers
 
 PARTS = {  # by part of the section: the probe that measures it, and what it would show
     "between": ("connectivity", "Barriers between solutions"),
@@ -28,22 +28,31 @@ def missing(records: Records, network: str, parts: Mapping[str, Any]) -> list[st
     heads = " ".join(parts["alone"]["table"]["heads"]) if parts["alone"] else ""
     shown = {**parts, **{part: words in heads for part, words in COLUMNS.items()}}
     convex = records.meta.convex.get(network, False)
-    lines = []
+    lines, not_asked = [], {}
     for part, (probe, title) in PARTS.items():
         without_layers = convex and part == "depth"  # a convex network has no hidden layers
-        if not shown[part] and not without_layers:
+        if shown[part] or without_layers:
+            continue
+        if _was_asked(records, probe):
             lines.append(f"{title}: {_why_missing(records, probe)}")
+        else:
+            not_asked[title] = probe
+    if not_asked:
+        titles = numbers.joined([title[0].lower() + title[1:] for title in not_asked])
+        lines.append(f"Not measured: {titles}. To measure: {records.measuring(not_asked.values())}")
     return lines
+
+
+def _was_asked(records: Records, probe: str) -> bool:
+    """Return whether a probe has measured, or the benchmark names it."""
+    return probe in records.meta.probes or probe in records.meta.benchmark.get("compare", {}).get("probes", ())
 
 
 def _why_missing(records: Records, probe: str) -> str:
     """Return why a probe has measured nothing."""
     measured = records.meta.probes.get(probe)
     if measured is None:
-        requested = records.meta.benchmark.get("compare", {}).get("probes", ())
-        return (
-            f"not measured by “{probe}”." if probe in requested else f"not measured; add “{probe}” to compare.probes."
-        )
+        return f"not measured by “{probe}”."
     if measured.get("problems"):
         return f"“{probe}” failed: {measured['problems'][0]}"
     if not measured.get("planned") and measured.get("left_out"):

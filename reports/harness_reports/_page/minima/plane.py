@@ -21,13 +21,15 @@ from harness_reports._page.minima.signs import Sign
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.text import Text
+    from matplotlib.text import Annotation, Text
+    from matplotlib.transforms import Bbox
     from numpy.typing import NDArray
     from pandas import DataFrame
 
     Matrix = NDArray[np.float64]
 
+MARK = 9  # points across the mark of a solution
+POINTS_AN_INCH = 72
 LINES = 9  # contour lines, about
 SEVERAL_POWERS = 8  # ratio of the highest to the lowest loss beyond which levels are powers of ten
 SYMBOLS_3D = {"circle", "square", "diamond", "cross", "x"}
@@ -74,21 +76,63 @@ def contours(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
         axes.spines[:].set_visible(True)
         axes.set_xlabel("distance in weight space")
         solutions = table[table["what"] == "solution"].to_dict("records")
-        names = [_draw_solution(axes, row, signs[row["arm"]], row["x"] > (x[0] + x[-1]) / 2) for row in solutions]
-        _remove_overlapping(figure, axes, texts, names)
+        names = [_draw_solution(axes, row, signs[row["arm"]]) for row in solutions]
+        figure.draw_without_rendering()  # places the axes
+        names = _place_names(axes, names)
+        _remove_overlapping(axes, texts, names)
         data = named_arms(table[["what", "arm", "seed", "x", "y", "loss", "error"]], signs)
         return to_svg(figure, name, "train loss on the plane through three solutions", {}, data)
 
 
-def _draw_solution(axes: Axes, row: Mapping[Any, Any], sign: Sign, right: bool) -> Text:
-    """Draw a solution with its loss, which stands on its left where it lies on the ``right``; return that text."""
-    mark: dict[str, Any] = {"ms": 9, "color": sign.color, "mec": SURFACE, "mew": 1.2}
+def _draw_solution(axes: Axes, row: Mapping[Any, Any], sign: Sign) -> Annotation:
+    """Draw a solution and the name of its arm with its loss; return that text."""
+    mark: dict[str, Any] = {"ms": MARK, "color": sign.color, "mec": SURFACE, "mew": 1.2}
     axes.plot(row["x"], row["y"], sign.marker, zorder=6, clip_on=False, **mark)
     return axes.annotate(
-        f"{sign.short}: {numbers.number(float(row['loss']))}", (row["x"], row["y"]), xytext=(7 if right else -7, 8),
-        textcoords="offset points", ha="right" if right else "left", color=INK, zorder=7, fontsize=8.5,
+        f"{sign.short}: {numbers.number(float(row['loss']))}", (row["x"], row["y"]), xytext=(0, 0),
+        textcoords="offset points", color=INK, zorder=7, fontsize=8.5,
         bbox={"boxstyle": "round,pad=0.15", "fc": SURFACE, "ec": "none", "alpha": 0.8},
     )  # fmt: skip
+
+
+def _place_names(axes: Axes, names: Sequence[Annotation]) -> list[Annotation]:
+    """Put each name beside its mark, where it covers no mark and no other name; return those that have such a place.
+
+    A name without such a place is removed. The sign of its mark stands in the legend, and the loss in the data of the figure.
+    """
+    from matplotlib.transforms import Bbox
+
+    inside = axes.get_window_extent()
+    radius = 0.5 * MARK / POINTS_AN_INCH * axes.figure.dpi
+    centres = axes.transData.transform([name.xy for name in names])
+    marks = [Bbox.from_extents(x - radius, y - radius, x + radius, y + radius) for x, y in centres]
+    placed: list[Annotation] = []
+    taken: list[Bbox] = []
+    for name, (x, _) in zip(names, centres, strict=True):
+        towards_middle = ("right", "left") if x > (inside.x0 + inside.x1) / 2 else ("left", "right")
+        for shift, side, above in product((MARK / 2, 0), (*towards_middle, "center"), (True, False)):
+            _put(name, side, shift, above)
+            extent = name.get_window_extent()
+            box = extent.padded(2)
+            if _is_within(extent.padded(-0.5), inside) and not any(box.overlaps(other) for other in (*marks, *taken)):
+                placed.append(name)
+                taken.append(box)
+                break
+        else:
+            name.remove()
+    return placed
+
+
+def _put(name: Annotation, side: str, shift: float, above: bool) -> None:
+    """Put a name above or below its mark; its ``side`` lies ``shift`` points beyond the middle of the mark."""
+    name.set(ha=side, va="bottom" if above else "top")
+    beyond = {"left": -shift, "right": shift, "center": 0}[side]
+    name.set_position((beyond, MARK if above else -MARK))
+
+
+def _is_within(box: Bbox, outer: Bbox) -> bool:
+    """Return whether a box lies within another."""
+    return bool(box.x0 >= outer.x0 and box.x1 <= outer.x1 and box.y0 >= outer.y0 and box.y1 <= outer.y1)
 
 
 def _draw_levels(axes: Axes, x: Matrix, y: Matrix, loss: Matrix) -> list[Text]:
@@ -110,15 +154,13 @@ def _draw_levels(axes: Axes, x: Matrix, y: Matrix, loss: Matrix) -> list[Text]:
     return list(texts)
 
 
-def _remove_overlapping(figure: Figure, axes: Axes, texts: Sequence[Text], names: Sequence[Text]) -> None:
+def _remove_overlapping(axes: Axes, texts: Sequence[Text], names: Sequence[Text]) -> None:
     """Remove each text of a level that would lie over the name of a solution, over a text before it, or over the border."""
-    figure.draw_without_rendering()  # places the axes
     inside = axes.get_window_extent()
     taken = [name.get_window_extent().padded(2) for name in names]
     for text in texts:
         box = text.get_window_extent().padded(1)
-        cut = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
-        if cut or any(box.overlaps(other) for other in taken):
+        if not _is_within(box, inside) or any(box.overlaps(other) for other in taken):
             text.remove()
         else:
             taken.append(box)
