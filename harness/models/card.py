@@ -199,7 +199,11 @@ def _scores_text(model: Mapping[str, Any]) -> str:
     rows += [
         (f"test {_in_words(name)} of this model", "undefined on the test split", "") for name in scores["undefined"]
     ]
-    parts = [_markdown_table(("score", "value", "95 % interval"), rows), _coverage_text(scores), _meaning_text(model, best)]
+    parts = [
+        _markdown_table(("score", "value", "95 % interval"), rows),
+        _coverage_text(scores),
+        _meaning_text(model, best),
+    ]
     arms = [_arm_row(scores, row) for row in scores["arms"]]
     parts.append(
         f"All arms, by their mean tune {markdown_text(_in_words(metric))}:\n\n{_markdown_table(('arm', 'tune', 'test', 'seeds'), arms)}"
