@@ -65,7 +65,7 @@ class Reporter:
         self._said_training = time.monotonic()
         self._phase = ""  # what the bar counts now; "" after a phase that is over
         self._over = ""  # the phase that was over last; more than one piece of work may come to its end
-        self._around: list[str] = []  # what is under way and not counted, the outer work before the inner
+        self._around: list[tuple[str, float]] = []  # what is under way and not counted since when, the outer work first
         self._heart = Heart(self.say)  # off a terminal, where no bar shows that something is under way
         if self.console.is_terminal:
             self._bar = Progress(
@@ -121,11 +121,11 @@ class Reporter:
     @contextmanager
     def during(self, what: str) -> Iterator[None]:
         """Show what is under way while nothing of it is counted: beside the bar, or off a terminal in a line after two seconds."""
-        before = self._heart.current
+        before: tuple[str, str, float | None] = self._heart.current
         if before[0] != TRAINING and not self._around:  # the first seconds of a command are over
-            before = ("", "")
-        self._around.append(what)
+            before = ("", "", None)
         self._heart.under_way(what)
+        self._around.append((what, self._heart.current[2]))
         self._show_uncounted(what)
         try:
             yield
@@ -137,7 +137,7 @@ class Reporter:
     @property
     def _outer(self) -> str:
         """What is under way around the work that is counted; "" where nobody has said it."""
-        return self._around[-1] if self._around else ""
+        return self._around[-1][0] if self._around else ""
 
     def _show_uncounted(self, what: str) -> None:
         """Show beside the bar what is under way, without a number; "" hides the bar. That of a training that goes on stays."""
@@ -190,7 +190,7 @@ class Reporter:
             self._over = ""
             self._heart.under_way(what, f"{what}: {done:,} of {total:,}")
             return
-        self._heart.under_way(self._outer)
+        self._heart.under_way(self._outer, since=self._around[-1][1] if self._around else None)
         if self._over != what:
             self._over = what
             self.say(f"{what}: {done:,} of {total:,}")

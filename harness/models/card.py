@@ -44,6 +44,12 @@ def interval_text(scores: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     return " to ".join(score_text(scores, scores["metric"], best[key]) for key in ("low", "high"))
 
 
+def own_interval_text(scores: Mapping[str, Any], metric: str) -> str:
+    """Return the 95 % interval of the model's own score over test examples; empty where the score is no proportion of them."""
+    interval = scores["own_intervals"].get(metric)
+    return " to ".join(score_text(scores, metric, interval[end]) for end in ("low", "high")) if interval else ""
+
+
 def winner_row(model: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the row of the model's arm in the table of arms.
 
@@ -183,18 +189,37 @@ def _scores_text(model: Mapping[str, Any]) -> str:
             )
         )
     rows += [
-        (f"test {_in_words(name)} of this model", score_text(scores, name, value), "")
+        (
+            f"test {_in_words(name)} of this model",
+            score_text(scores, name, value),
+            own_interval_text(scores, name),
+        )
         for name, value in scores["own"].items()
     ]
     rows += [
         (f"test {_in_words(name)} of this model", "undefined on the test split", "") for name in scores["undefined"]
     ]
-    parts = [_markdown_table(("score", "value", "95 % interval"), rows), _meaning_text(model, best)]
+    parts = [
+        _markdown_table(("score", "value", "95 % interval"), rows),
+        _coverage_text(scores),
+        _meaning_text(model, best),
+    ]
     arms = [_arm_row(scores, row) for row in scores["arms"]]
     parts.append(
         f"All arms, by their mean tune {markdown_text(_in_words(metric))}:\n\n{_markdown_table(('arm', 'tune', 'test', 'seeds'), arms)}"
     )
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
+
+
+def _coverage_text(scores: Mapping[str, Any]) -> str:
+    """Return what the intervals of the model's own scores cover; empty where there is none."""
+    if not scores["own_intervals"]:
+        return ""
+    (examples,) = {interval["examples"] for interval in scores["own_intervals"].values()}
+    return (
+        f"The interval of a score of this model is exact for a proportion of {counted(examples, 'test example')} (binomial, "
+        "Clopper and Pearson). It covers other test examples from the same source. It does not cover another training."
+    )
 
 
 def _in_words(metric: str) -> str:
@@ -221,7 +246,7 @@ def _meaning_text(model: Mapping[str, Any], best: Mapping[str, Any]) -> str:
             "of its test score, that score is too good, and nobody can tell by how much."
         )
     if "expected" not in best:
-        return f"{own_text} With one seed per arm nothing can be said of what another training would give."
+        return f"{own_text} With one seed per arm the run does not tell how far the score of another training would be from it."
     naive = markdown_text(
         f"{score_text(scores, metric, best['naive'])}, {score_text(scores, metric, best['optimism'], points=True)} better"
     )

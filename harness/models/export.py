@@ -14,7 +14,7 @@ from harness.console.numbers import joined
 from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal
 from harness.errors import RunFolderError
-from harness.models.card import interval_text, model_card, score_text, winner_row
+from harness.models.card import interval_text, model_card, own_interval_text, score_text, winner_row
 from harness.models.choice import Choice, build_model, choose_model
 from harness.models.exported import check_place, describe_model, network_files, write_model
 from harness.models.formats.writing import check_formats, format_line, write_formats
@@ -27,6 +27,7 @@ from harness.records.checked import load_arrays
 from harness.records.files import new_folder
 from harness.results.analysis import computed
 from harness.results.tables import winner as winner_table
+from harness.statistics.proportions import clopper_pearson
 from harness.training import device
 
 if TYPE_CHECKING:
@@ -177,7 +178,20 @@ def _collect_scores(records: Records, choice: Choice, registry: Registry) -> dic
     arms = [_plain_row(row) for row in table.to_dict("records")]
     own_scores = {name: score for name, score in scores.items() if math.isfinite(score)}
     undefined = [name for name in scores if name not in own_scores]
-    return {"metric": meta.metric, "metrics": meta.metrics, "own": own_scores, "undefined": undefined, "arms": arms}
+    intervals = {name: interval for name, score in own_scores.items() if (interval := _interval(records, name, score))}
+    return {
+        "metric": meta.metric, "metrics": meta.metrics, "own": own_scores, "own_intervals": intervals,
+        "undefined": undefined, "arms": arms,
+    }  # fmt: skip
+
+
+def _interval(records: Records, metric: str, score: float) -> dict[str, float]:
+    """Return the exact 95 % interval of a model's test score over test examples; empty where it is no proportion of them."""
+    examples = records.examples_of(f"test_{metric}")
+    if not examples:
+        return {}
+    low, high = clopper_pearson(score, examples)
+    return {"low": float(low), "high": float(high), "examples": examples}
 
 
 def _plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -203,6 +217,8 @@ def lines(out: Path, description: Mapping[str, Any]) -> list[str]:
             f"expected test {metric} of the choice: {score_text(scores, metric, best['expected'])}{covers}; "
             f"the best test mean of any arm looks better by {score_text(scores, metric, best['optimism'], points=True)}"
         )
-    out_lines.append(f"test {metric} of this model: {score_text(scores, metric, scores['own'][metric])}")
+    own_interval = own_interval_text(scores, metric)
+    over = f", 95 % interval {own_interval} over test examples" if own_interval else ""
+    out_lines.append(f"test {metric} of this model: {score_text(scores, metric, scores['own'][metric])}{over}")
     out_lines += map(format_line, description["formats"])
     return [*out_lines, f"harness predict {out} FOLDER_OR_ZIP --out submission.csv"]

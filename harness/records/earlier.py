@@ -68,27 +68,39 @@ def ended_runs(folder: Path, fingerprint: str, metrics: Mapping[str, str], envir
     They ended in this environment, on these data, and with the metric of their phase in ``metrics``, which says when a run
     has diverged.
     """
+    found, _ = ended_anywhere(folder, fingerprint, metrics)
+    return {run_id: recipe for run_id, (recipe, its_own) in found.items() if its_own == environment}
+
+
+def ended_anywhere(
+    folder: Path, fingerprint: str, metrics: Mapping[str, str]
+) -> tuple[dict[str, tuple[str, str]], Mapping[str, Any]]:
+    """Return such runs of any environment, with recipe (as JSON) and environment, and what is noted of the environments."""
     try:
         if not _is_closed(folder):
-            return {}
+            return {}, {}
         with database.reading(folder) as db:
             if _noted(db, "schema_version") != schema.VERSION:
-                return {}
+                return {}, {}
             noted = {"search": _noted(db, "search_metric"), "compare": _noted(db, "metric")}
             phases = [phase for phase, metric in metrics.items() if noted[phase] == metric]
             if _noted(db, "data")["fingerprint"] != fingerprint:
-                return {}
+                return {}, {}
             changed = _noted(db, schema.CHANGES) or {}  # runs in which a plugin changed settings of the process
             marks = [", ".join("?" * len(values)) for values in (TAKEN, phases)]
             imported = (_noted(db, "baseline") or {}).get("names", [])  # trained on another machine
+            environments = _noted(db, "environments") or {}
             rows = db.execute(
-                "SELECT run_id, recipe, arm FROM runs "
-                f"WHERE environment = ? AND state IN ({marks[0]}) AND phase IN ({marks[1]}) ORDER BY run_id",
-                (environment, *TAKEN, *phases),
+                "SELECT run_id, recipe, arm, environment FROM runs "
+                f"WHERE state IN ({marks[0]}) AND phase IN ({marks[1]}) ORDER BY run_id",
+                (*TAKEN, *phases),
             ).fetchall()
     except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    return {run_id: recipe for run_id, recipe, arm in rows if run_id not in changed and arm not in imported}
+        return {}, {}
+    usable = {
+        run_id: (recipe, name) for run_id, recipe, arm, name in rows if run_id not in changed and arm not in imported
+    }
+    return usable, environments
 
 
 def is_sound(folder: Path) -> bool:

@@ -92,8 +92,6 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
     benchmark, source = loading.load(request.file, request.profile, request.overrides, request.workload, request.preset)
     if request.workload is None:  # a workload has the name that its common folder knows it by
         benchmark = called_after_data(benchmark, source, request.data)
-    for notice in source.notices:
-        reporter.say(f"note: {notice}")
     registry = plugins_of(request, benchmark, reporter)
     with reporter.during("checking the benchmark"):
         return _checked(request, benchmark, source, registry, reporter, journal)
@@ -104,6 +102,8 @@ def _checked(
 ) -> Prepared:
     """Return the request checked and opened, once its file is read and its plugins are loaded."""
     plan = resolve(benchmark, source, registry)
+    for notice in source.notices:  # not before the names are known to be right: a slip takes settings out too
+        reporter.say(f"note: {notice}")
     _check_other_profiles(request, benchmark, registry)
     search.check(plan, source.where)
     check_executor(plan.executor)

@@ -18,10 +18,11 @@ from typing import Any
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import OTHER_ORDER, Setting
 from harness.benchmark.spaces import COMMON, SCHEDULE
+from harness.console.numbers import counted, joined
 from harness.errors import RunFolderError
-from harness.plugin.runs import Arm, Run
+from harness.plugin.runs import Arm, Run, digest
 from harness.records import schema
-from harness.records.earlier import EarlierRun, ended_runs, is_sound, read_run
+from harness.records.earlier import EarlierRun, ended_anywhere, ended_runs, is_sound, read_run
 from harness.records.workloads import has_workloads
 from harness.training.device import environment
 
@@ -56,6 +57,74 @@ def earlier_runs(setting: Setting, own: Path, folders: Sequence[Path]) -> Earlie
             folders_of_run.setdefault(run_id, []).append(folder)
             recipes[run_id] = recipe
     return EarlierRuns(folders_of_run, recipes)
+
+
+def not_taken_over(setting: Setting, own: Path, folders: Sequence[Path], replicates: int) -> list[str]:
+    """Return a line for each folder and reason: how many equal runs of it must be trained again, and what differs.
+
+    A run that ended in this benchmark's own folder, or can be taken over from another one, is not trained again.
+    """
+    here = environment(setting.device)
+    data, metrics = setting.data.fingerprint, setting.plan.metric_by_phase
+    others = [folder for folder in folders if folder.resolve() != own.resolve()]
+    there = set(ended_anywhere(own, data, metrics)[0])
+    for folder in others:
+        there |= set(ended_runs(folder, data, metrics, str(here["hash"])))
+    found: Counter[tuple[str, str]] = Counter()
+    for folder in others:
+        ended, noted = ended_anywhere(folder, data, metrics)
+        for text, its_own in ended.values():
+            with suppress(ValueError, KeyError, TypeError):  # the recipe of another program, or a damaged one
+                recipe = json.loads(text)
+                if not (equal := _equal_id(setting, recipe, replicates)) or equal in there:
+                    continue
+                reasons = [_differing_plugins(setting, recipe)]
+                if its_own != here["hash"]:
+                    reasons.append(_differing_environment(noted.get(its_own, {}), here))
+                if reason := joined(list(filter(None, reasons))):
+                    found[folder.name, reason] += 1
+    return [
+        f"{counted(many, 'equal run')} in {name} {'is' if many == 1 else 'are'} not taken over: {reason}"
+        for (name, reason), many in found.items()
+    ]
+
+
+def _competitor_of(setting: Setting, recipe: Mapping[str, Any]) -> Competitor | None:
+    name = Arm(**recipe["arm"]).name
+    return next((each for each in (*setting.plan.competitors, *setting.plan.controls) if each.name == name), None)
+
+
+def _equal_id(setting: Setting, recipe: Mapping[str, Any], replicates: int) -> str:
+    """Return the id of a benchmark's run of this recipe, whatever the versions of its plugins; "" where it has none."""
+    competitor = _competitor_of(setting, recipe)
+    if competitor is None:
+        return ""
+    equal = digest({**recipe, "plugins": dict(competitor.plugins)})[:16]
+    return equal if equal in _possible_ids(setting, recipe, replicates) else ""
+
+
+def _differing_plugins(setting: Setting, recipe: Mapping[str, Any]) -> str:
+    """Return in words which plugins of a run have other sources here; "" where none has."""
+    competitor = _competitor_of(setting, recipe)
+    ours = dict(competitor.plugins) if competitor else {}
+    kinds = sorted(kind for kind in {*ours, *recipe["plugins"]} if ours.get(kind) != recipe["plugins"].get(kind))
+    if not kinds:
+        return ""
+    many = len(kinds) > 1
+    return f"the source{'s' if many else ''} of the {joined(kinds)} differ{'' if many else 's'}"
+
+
+def _differing_environment(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """Return in words what of an environment differs from this one."""
+    names = [
+        name
+        for part in ("versions", "hardware")
+        for name, value in ours[part].items()
+        if part in theirs and theirs[part].get(name) != value
+    ]
+    if not names:
+        return "the environment differs"
+    return f"the {joined(names)} differ{'s' if len(names) == 1 else ''}"
 
 
 def foreseen(setting: Setting, earlier: EarlierRuns, replicates: int) -> dict[str, int]:

@@ -35,7 +35,7 @@ from harness.running.forecast.ending import Ending
 from harness.running.listening.audience import Audience
 from harness.running.listening.last_words import last_occurrences
 from harness.running.prepare import Prepared, Request, prepare
-from harness.running.reuse import EarlierRuns, earlier_runs, reusable_folders
+from harness.running.reuse import EarlierRuns, earlier_runs, not_taken_over, reusable_folders
 from harness.running.search.centring import centre
 from harness.running.search.extension import ROUNDS, extend, extended
 from harness.running.time_limit import TimeLimit, limit_of
@@ -113,7 +113,11 @@ def _train_in_folder(
     """Do all that is written into the records; return a line for whatever went wrong, and the time limit."""
     folder = request.place / setting.folder_name
     with reporter.during("looking into run folders for runs that are done"):
-        earlier = earlier_runs(setting, folder, reusable_folders(request.out, request.reuse, request.no_reuse))
+        places = reusable_folders(request.out, request.reuse, request.no_reuse)
+        earlier = earlier_runs(setting, folder, places)
+        passed_over = not_taken_over(setting, folder, places, setting.plan.benchmark.compare.looks[-1])
+    for line in passed_over:
+        reporter.say(f"note: {line}")
     with (
         naming_need(setting, folder),
         Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), setting.attempts) as store,

@@ -7,7 +7,7 @@ import pytest
 from harness.benchmark.loading import load
 from harness.benchmark.sections import identity
 from harness.console.progress import Reporter
-from harness.errors import BenchmarkError
+from harness.errors import BenchmarkError, UnknownName
 from harness.running.prepare import Request, prepare
 
 
@@ -143,6 +143,13 @@ def test_it_is_said_in_one_line(benchmark_file, tmp_path, capsys):
     prepare(Request(benchmark_file(ADAMS), overrides=('train.optimizers=["sgd"]',), out=tmp_path), Reporter())
     notes = [line for line in capsys.readouterr().out.splitlines() if "takes no part" in line]
     assert notes == [f"note: {said('search.space.adam')}"]
+
+
+def test_a_name_that_nobody_knows_is_refused_before_anything_is_said_to_be_left_out(benchmark_file, tmp_path, capsys):
+    request = Request(benchmark_file(ADAMS), overrides=('train.optimizers=["sdg"]',), out=tmp_path)
+    with pytest.raises(UnknownName, match=r"train\.optimizers: must name an optimizer, got 'sdg'; did you mean 'sgd'"):
+        prepare(request, Reporter())
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_options_of_listeners_that_are_not_asked_for_are_left_out(benchmark_file):

@@ -143,8 +143,31 @@ def test_off_a_terminal_a_line_says_what_is_under_way_after_two_silent_seconds_a
     with reporter:
         reporter.start("run tiny", "1.2")
         assert capsys.readouterr().out == "harness 1.2: run tiny\n"
-        line = ["loading torch and the plugins ..."]
-        assert passing(120) == {2: line, 17: line, 47: line, 107: line}
+        line = "loading torch and the plugins"
+        assert passing(120) == {
+            2: [f"{line} ..."],
+            17: [f"{line}, 17 s so far ..."],
+            47: [f"{line}, 47 s so far ..."],
+            107: [f"{line}, 107 s so far ..."],
+        }
+
+
+def test_a_sign_that_repeats_counts_from_the_beginning_of_its_phase_also_after_inner_work(piped):
+    reporter, passing = piped()
+    with reporter:
+        passing(30)
+        for _ in range(2):  # the second one has a beginning of its own
+            with reporter.during("making the tables"):
+                first = [words for lines in passing(20).values() for words in lines]
+                with reporter.during("drawing"):
+                    passing(20)
+                reporter.preparing("counting", 1, 2)
+                reporter.preparing("counting", 2, 2)
+                passing(1)
+                later = [words for lines in passing(39).values() for words in lines]
+            assert first[0] == "making the tables ..."
+            assert all(words.startswith("making the tables, ") for words in later)
+            assert 40 < float(later[0].split()[3]) <= 60
 
 
 def test_signs_of_life_are_fifteen_seconds_apart_however_many_phases_begin_and_end(piped):

@@ -48,6 +48,15 @@ def contracts():
     return {name: value for name, value in vars(module).items() if is_dataclass(value) and isinstance(value, type)}
 
 
+def members(value):
+    """Return the public fields of a frozen value, or the public members of a protocol; none of anything else."""
+    if is_dataclass(value):
+        return {field.name for field in fields(value)}
+    if getattr(value, "_is_protocol", False):
+        return {name for name in vars(value) if not name.startswith("_")}
+    return set()
+
+
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("harness_"))
 
 
@@ -84,6 +93,24 @@ def test_a_section_names_every_field_of_the_contract_and_no_other(sections, hook
     assert known - general <= named
     listed = re.findall(r"^- `(\w+)", prose, re.MULTILINE)
     assert set(listed) <= known
+
+
+@pytest.mark.parametrize("name", [name for name in module.__all__ if members(getattr(module, name))])
+def test_the_page_names_every_public_member_of_every_value_that_plugins_receive(sections, name):
+    prose = BLOCK.sub("", "".join(sections.values()))
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", prose))))
+    assert members(getattr(module, name)) <= named
+
+
+def test_the_members_of_a_value_are_its_fields_and_those_of_a_protocol_its_properties_and_methods():
+    assert {"root", "required", "skipped"} <= members(module.DataRequest)
+    assert {"room", "submit"} <= members(module.RunningExecutor)
+    assert members(module.Space) == set()
+
+
+def test_the_request_of_a_dataset_has_a_line_in_the_table_for_each_attribute(sections):
+    listed = re.findall(r"^\| `(\w+)` \|", sections["harness_datasets"], re.MULTILINE)
+    assert sorted(listed) == sorted(members(module.DataRequest))
 
 
 def test_a_signature_on_the_page_is_the_contracts_own(sections):

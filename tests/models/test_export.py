@@ -110,6 +110,27 @@ def test_the_card_is_what_hubs_read_and_says_what_to_expect(finished, tmp_path):
     assert str(folder.parent) not in card + (out / "model.json").read_text()  # nothing of this machine
 
 
+def test_the_own_score_of_a_model_has_the_exact_interval_over_test_photos_also_with_one_seed(finished, tmp_path):
+    from scipy.stats import binomtest
+
+    out, about = export(ExportRequest(finished("scratch"), tmp_path / "model"), QUIET)
+    scores = about["scores"]
+    photos = 80  # the test split of ``place``
+    hits = round(scores["own"]["accuracy"] * photos)
+    low, high = binomtest(hits, photos).proportion_ci(0.95, method="exact")
+    assert scores["own_intervals"]["accuracy"] == pytest.approx({"low": low, "high": high, "examples": photos})
+    assert "loss" not in scores["own_intervals"]  # it is no proportion
+    expected = f"{100 * low:.2f} % to {100 * high:.2f} %"
+    for arm in scores["arms"]:  # as in a run of one seed
+        arm.pop("expected", None)
+    card = model_card(about)
+    (row,) = [line for line in card.splitlines() if line.startswith("| test accuracy of this model |")]
+    assert row.split("|")[3].strip() == expected
+    assert "a proportion of 80 test examples" in card
+    assert "It does not cover another training." in card
+    assert any(f"95 % interval {expected} over test examples" in line for line in lines(out, about))
+
+
 # --- the card, followed by somebody who has timm and torch alone
 
 FOLLOWED = """

@@ -545,3 +545,8 @@ def test_labels_are_for_datasets_that_read_them(registry, tmp_path):
         DataError, match=r"^data\.labels: must be a file in the folder with the data, .*name one with --data"
     ):
         data_request(registry.get("dataset", "folder", Dataset), section, Root(None))
+
+
+def test_no_two_datasets_are_described_in_the_same_words(registry):
+    summaries = [offered.summary for offered in registry.offers["dataset"].values()]
+    assert len(set(summaries)) == len(summaries)

@@ -23,7 +23,7 @@ from harness.running.event_loop import EventLoop
 from harness.running.forecast.estimate import estimate
 from harness.running.forecast.lines import lines
 from harness.running.prepare import Request, prepare
-from harness.running.reuse import earlier_runs
+from harness.running.reuse import earlier_runs, not_taken_over
 from harness.running.search import Search
 from harness.running.start import run
 from harness.verdict.protocol import registered_protocols
@@ -342,6 +342,30 @@ def test_what_is_not_the_same_or_not_sound_is_passed_over(copied, what):
     assert usable() == runs
     SPOILED[what](folder)
     assert usable() == set()
+
+
+def test_equal_runs_that_are_not_taken_over_are_counted_with_the_reason(copied, whole, tmp_path):
+    folder, runs, _ = copied
+    setting = whole[1]
+
+    def said():
+        return not_taken_over(setting, tmp_path / "own", [folder], setting.plan.benchmark.compare.looks[-1])
+
+    assert said() == []
+    here = open_records(folder).meta.environment
+    other = {**here, "versions": {**here["versions"], "training code": "other"}}
+    change(folder, f"INSERT OR REPLACE INTO meta VALUES ('environments', '{json.dumps({'other': other})}')")
+    change(folder, "UPDATE runs SET environment = 'other'")
+    (line,) = said()
+    count = int(line.split()[0])
+    assert line == f"{count} equal runs in {folder.name} are not taken over: the training code differs"
+    assert 0 < count <= len(runs)
+    change(folder, f"UPDATE runs SET environment = '{here['hash']}'")
+    assert said() == []
+    text = "UPDATE runs SET run_id = 'x' || substr(run_id, 2), recipe = json_set(recipe, '$.plugins.optimizer', 'x')"
+    change(folder, text)
+    assert said() == [f"{count} equal runs in {folder.name} are not taken over: the source of the optimizer differs"]
+    assert not_taken_over(setting, whole[0], [folder], 1) == []  # its own folder has them
 
 
 @pytest.mark.parametrize(("key", "phase"), [("metric", "compare"), ("search_metric", "search")])

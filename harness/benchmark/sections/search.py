@@ -60,7 +60,7 @@ class SearchSection(Section):
     together: Annotated[
         Count,
         Meaning(
-            "The number of trials of one search that are asked together: the sampler proposes the next ones when all of "
+            "The number of trials of one search that are suggested together: the sampler suggests the next ones when all of "
             "these have ended. More keep more workers busy where there are few searches, and the sampler then knows less "
             "at each trial. It is the same on every machine, and so are the trials.",
             4,

@@ -1,80 +1,34 @@
-"""Arrays in a folder, ``.npz`` or ``.npy`` files: images of classes (``arrays``), or a table of numbers (``table``).
+"""Images as arrays in a folder, ``.npz`` or ``.npy`` files, with a class for each (the files are those of ``_arrays``).
 
-    ROOT/anything.npz         with x and y, or x_train, y_train, x_test and y_test, or train_images, train_labels, ...
-    ROOT/train.npz  ROOT/test.npz     with x and y in each
-    ROOT/x.npy  ROOT/y.npy            or x_train.npy, y_train.npy, x_test.npy, y_test.npy
-
-A name consists of words: one says whether it is inputs or targets, another one of which part of the data (train, valid or
-test). Images are ``uint8 [N, H, W]`` or ``[N, H, W, C]``; they are treated as photos, each read as if it were a PNG file. An
-array ``[N, F]`` is a table. Targets that are whole numbers or texts are classes, and other numbers are values.
+Images are ``uint8 [N, H, W]`` or ``[N, H, W, C]``; they are treated as photos, each read as if it were a PNG file.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness import Data, DataError, DataRequest, Dataset, Photo, hookimpl, image_bytes, photo_dataset, table_data
-from harness_plugins.datasets._layout import NAMES
+from harness import DataError, DataRequest, Dataset, Photo, hookimpl, image_bytes, photo_dataset
+from harness_plugins.datasets._arrays import OPTIONS, Part, read_parts, texts_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ROLES: Mapping[str, tuple[str, ...]] = {  # the words of a name, in lower case
-    "inputs": ("x", "inputs", "images", "image", "data", "features"),
-    "targets": ("y", "targets", "target", "labels", "label"),
-}
-OPTIONS = {"inputs": "", "targets": ""}  # a word that a name has instead
-LAYOUT = "arrays of inputs and targets, such as x and y, in .npz or .npy files"
 CHANNELS = (1, 3, 4)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The arrays of one part of the data."""
-
-    name: str  # of the array of inputs
-    inputs: NDArray[Any]
-    targets: NDArray[Any]  # [N], or [N, K] of values
-
-
-def open_table(request: DataRequest) -> Data:
-    """Return a table: classes where the targets are whole numbers or texts, else values."""
-    parts = _parts("table", request)
-    for part in parts.values():
-        if part.inputs.ndim != 2 or part.inputs.dtype.kind not in "iufb":
-            raise DataError(
-                f"array '{part.name}': must be a table of numbers [N, F], got {part.inputs.dtype} "
-                f'{list(part.inputs.shape)}; data.dataset = "arrays" takes images'
-            )
-    classes = _class_names(part.targets for part in parts.values())
-    numbers = {label: number for number, label in enumerate(classes)}
-    tables = {}
-    for name, part in parts.items():
-        tables[name] = (part.inputs, _numbered(part.targets, numbers) if classes else part.targets)
-    assert request.root is not None
-    return table_data("table", tables, request, source=f"arrays in {request.root.resolve()}", classes=classes)
-
-
-def _numbered(targets: NDArray[Any], numbers: Mapping[str, int]) -> list[int]:
-    return [numbers[label] for label in _texts(targets)]
 
 
 def photos_of(request: DataRequest) -> Iterator[Photo]:
     """Yield every image with its class."""
-    for name, part in _parts("arrays", request).items():
+    for name, part in read_parts("arrays", request).items():
         if part.targets.dtype.kind == "f":
             raise DataError(
                 f"{request.root}: must have classes for its images, whole numbers or texts, got {part.targets.dtype} "
                 f"targets for '{part.name}'"
             )
         images = _images(part)
-        for row, label in enumerate(_texts(part.targets)):
+        for row, label in enumerate(texts_of(part.targets)):
             yield Photo(f"{part.name} {row}", label, partial(_bytes, images, row), name)
 
 
@@ -82,7 +36,7 @@ def _bytes(images: NDArray[np.uint8], row: int) -> bytes:
     return image_bytes(images[row])
 
 
-def _images(part: _Part) -> NDArray[np.uint8]:
+def _images(part: Part) -> NDArray[np.uint8]:
     """Return images with their channels last; raises DataError for what are none."""
     images = part.inputs
     if images.ndim == 4 and images.shape[3] not in CHANNELS and images.shape[1] in CHANNELS:
@@ -96,99 +50,7 @@ def _images(part: _Part) -> NDArray[np.uint8]:
     return images
 
 
-def _texts(targets: NDArray[Any]) -> list[str]:
-    """Return classes as texts."""
-    return [str(label) for label in targets.tolist()]
-
-
-def _class_names(targets: Iterable[NDArray[Any]]) -> list[str]:
-    """Return the names of the classes, in the order of their numbers; none where the targets are values."""
-    labels: set[Any] = set()
-    for of_part in targets:
-        if of_part.dtype.kind == "f":
-            return []
-        labels |= set(of_part.tolist())
-    return [str(label) for label in sorted(labels)]
-
-
-def _parts(dataset: str, request: DataRequest) -> dict[str, _Part]:
-    """Return the arrays of each part of the data; raises DataError where inputs or targets are missing or do not fit."""
-    if request.root is None:
-        raise DataError(f"data.dataset: must be given a folder for '{dataset}', got none; name one with --data DIR")
-    named: dict[tuple[str, str], tuple[str, NDArray[Any]]] = {}
-    unusable = []
-    for name, array in _arrays(request.root):
-        part, role = _meaning(name, request.options)
-        if not role:
-            unusable.append(name)
-            continue
-        first, _ = named.setdefault((part, role), (name, array))
-        if first != name:
-            raise DataError(f"{request.root}: must have one array of {role} for {part}, got '{first}' and '{name}'")
-    if not named:
-        file_names = ", ".join(f"'{name}'" for name in unusable[:4]) or "no .npz and no .npy file"
-        raise DataError(
-            f"{request.root}: must have {LAYOUT}, got {file_names}; rename them, or name them in data.options.inputs and "
-            "data.options.targets"
-        )
-    parts = {}
-    for part in dict.fromkeys(part for part, _ in named):
-        for role in ROLES:
-            if (part, role) not in named:
-                first_name = next(iter(name for (of_part, _), (name, _) in named.items() if of_part == part))
-                raise DataError(f"{request.root}: must have {role} for {part}, got only '{first_name}'; add the array")
-        parts[part] = _fitted(*named[part, "inputs"], *named[part, "targets"])
-    return parts
-
-
-def _fitted(name: str, inputs: NDArray[Any], targets_name: str, targets: NDArray[Any]) -> _Part:
-    """Return the arrays of a part; raises DataError where they are of different lengths, or no inputs and targets."""
-    if targets.ndim == 2 and targets.shape[1] == 1:
-        targets = targets[:, 0]
-    if inputs.ndim < 2 or not len(inputs) or inputs.shape[:1] != targets.shape[:1]:
-        raise DataError(
-            f"arrays '{name}' and '{targets_name}': must have as many rows, and at least one, got {list(inputs.shape)} and "
-            f"{list(targets.shape)}"
-        )
-    if targets.dtype.kind not in "iufUb" or (targets.ndim > 1 and targets.dtype.kind != "f"):
-        raise DataError(
-            f"array '{targets_name}': must be classes [N], whole numbers or texts, or values [N] or [N, K], got "
-            f"{targets.dtype} {list(targets.shape)}"
-        )
-    return _Part(name, inputs, targets)
-
-
-def _meaning(name: str, options: Mapping[str, Any]) -> tuple[str, str]:
-    """Return of which part of the data an array is by its name, train without a word for it, and its role, or ""."""
-    words = [word for word in re.split(r"[^A-Za-z0-9]+", name.lower()) if word]
-    part = next((part for part, words_known in NAMES.items() if set(words) & set(words_known)), "train")
-    for role, words_known in ROLES.items():
-        role_words = {str(options[role]).lower()} if options.get(role) else set(words_known)
-        if set(words) & role_words or name.lower() in role_words:
-            return part, role
-    return part, ""
-
-
-def _arrays(root: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield the arrays of a folder by name; raises DataError for a file that is none of arrays."""
-    import numpy as np
-
-    archives = sorted(path for path in root.iterdir() if path.suffix.lower() == ".npz")
-    for file in (*archives, *sorted(path for path in root.iterdir() if path.suffix.lower() == ".npy")):
-        try:
-            loaded = np.load(file, mmap_mode="r")  # which reads no pickles
-            arrays = {name: loaded[name] for name in loaded.files} if file in archives else {file.stem: loaded}
-        except Exception as error:  # NumPy and zipfile raise many types
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise DataError(
-                f"{file}: must be a file of arrays without Python objects, got {reason:.200}; write it with numpy.savez or "
-                "numpy.save"
-            ) from error
-        for name, array in arrays.items():
-            yield (f"{file.stem}/{name}" if len(archives) > 1 and file in archives else name), array
-
-
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """Offer arrays and table; their options are words that the names of inputs and targets have instead of x and y."""
-    return [photo_dataset("arrays", photos_of, options=OPTIONS), Dataset("table", open_table, options=OPTIONS)]
+    """Offer arrays; its options are words that the names of inputs and targets have instead of x and y."""
+    return [photo_dataset("arrays", photos_of, options=OPTIONS)]

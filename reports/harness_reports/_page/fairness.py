@@ -1,4 +1,4 @@
-"""What the searches came to: luck in tuning, the best pipeline, and score against seconds."""
+"""What the searches came to: chance in tuning, the best pipeline, and score against seconds."""
 
 from __future__ import annotations
 

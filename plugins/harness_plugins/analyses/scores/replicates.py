@@ -1,4 +1,4 @@
-"""How much of a result is luck in tuning: every arm's search again in every replicate, with other seeds.
+"""How much of a result is chance in tuning: every arm's search again in every replicate, with other seeds.
 
 The means of the replicates scatter for two reasons: each search chose other parameters, and each mean is of a few seeds. The
 second part is known from the seeds, and is subtracted (one-way random effects; Searle, Casella & McCulloch 1992, ch. 3).
