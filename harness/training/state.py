@@ -1,12 +1,13 @@
 """State as tensors and plain JSON: the same tree with every tensor taken out and named.
 
 JSON has no tuples and only string keys, and optimizers have both, so these are marked: ``{"$tuple": [...]}`` and
-``{"$dict": [[key, value], ...]}``; a tensor is ``{"$tensor": name}``.
+``{"$dict": [[key, value], ...]}``; a tensor is ``{"$tensor": name}``. One that does not lie row by row, as eigenvectors do, has the
+order of its dimensions beside it: ``{"$tensor": name, "$order": [1, 0]}``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,7 +29,8 @@ def flatten(tree: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
     """
     if isinstance(tree, torch.Tensor):
         tensors[name] = tree.detach().clone().contiguous()
-        return {"$tensor": name}
+        order = _order_of(tree)
+        return {"$tensor": name, "$order": order} if order else {"$tensor": name}
     if type(tree) in _PLAIN:
         return tree
     if isinstance(tree, Mapping):
@@ -48,19 +50,35 @@ def restore(tree: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
     """Return the tree that ``flatten`` was given.
 
     Tensors are copied: those that come from a file lie anywhere in memory, and on some processors the last bit of a dot
-    product depends on that. A copy lies where every new tensor does, so a run goes on bit-equal.
+    product depends on that. A copy lies where every new tensor does, and its dimensions in the order that they had. So a run
+    goes on bit-equal.
     """
     if isinstance(tree, list):
         return [restore(value, tensors) for value in tree]
     if not isinstance(tree, dict):
         return tree
     if "$tensor" in tree:
-        return tensors[tree["$tensor"]].clone()
+        return _laid_out(tensors[tree["$tensor"]], tree.get("$order", ()))
     if "$tuple" in tree:
         return tuple(restore(value, tensors) for value in tree["$tuple"])
     if "$dict" in tree:
         return {restore(key, tensors): restore(value, tensors) for key, value in tree["$dict"]}
     return {key: restore(value, tensors) for key, value in tree.items()}
+
+
+def _order_of(tensor: torch.Tensor) -> list[int]:
+    """Return the dimensions of a tensor as they lie in memory, the outermost first; nothing where that is row by row."""
+    strides = tensor.stride()
+    order = sorted(range(tensor.dim()), key=lambda dim: -strides[dim])
+    return [] if tensor.is_contiguous() or not tensor.permute(order).is_contiguous() else order
+
+
+def _laid_out(tensor: torch.Tensor, order: Sequence[int]) -> torch.Tensor:
+    """Return a copy of a tensor whose dimensions lie in this order in memory."""
+    if not order:
+        return tensor.clone()
+    places = [order.index(dim) for dim in range(len(order))]
+    return tensor.permute(*order).clone(memory_format=torch.contiguous_format).permute(places)
 
 
 def state_of(parts: AtWork, epoch: int) -> State:

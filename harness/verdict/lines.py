@@ -1,6 +1,7 @@
 """The line of a facet in the statement: its word, the look, one pair with its size and interval, and how probable it is.
 
-    loss: different (look 3 of 5, 12 searches x 2 seeds): rmsprop ahead of sgd by 1.4 points [.8, 2.0]; P(beyond .5) .99
+    loss: different (look 3 of 5, 12 searches x 2 seeds): rmsprop ahead of sgd by 1.40 points
+    (90 % interval 0.80 to 2.00); P(beyond 0.50) 0.99
 
 The pair is the one that the word rests on most: the largest difference in margins, or the pair that is nearest to its margin.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from harness.console.numbers import SMALLEST
+from harness.console import numbers
 from harness.statistics.pairwise import Estimate
 from harness.statistics.posterior import posterior
 from harness.verdict.course import Course
@@ -22,8 +23,6 @@ from harness.verdict.paired_numbers import FEWEST
 from harness.verdict.why import STRADDLES
 from harness.verdict.words import NO_WORD, NOT_CONNECTED
 
-POINTS = 100  # of a part of 1
-TINY = ("< .0001", "> -.0001")  # how numbers next to zero are written
 NAMES = {
     "objective": "the objective",
     "train_loss": "train loss",
@@ -63,31 +62,13 @@ def look_text(network: Network) -> str:
     return f"{look}, {searches} x {protocol.seeds} seed{'' if protocol.seeds == 1 else 's'}"
 
 
-def compact(value: float, digits: int = 2) -> str:
-    """Return a number without the zero before its point: .5, 1.4, -.08; with so many significant digits.
+def interval_name(level: float) -> str:
+    """Return what the interval is called that belongs to tests at a level.
 
-    >>> compact(0.5), compact(-0.083), compact(1.37), compact(2), compact(2e-7)
-    ('.5', '-.083', '1.4', '2', '< .0001')
+    >>> interval_name(0.05), interval_name(0.0125)
+    ('90 % interval', '97.5 % interval')
     """
-    if 0 < abs(value) < SMALLEST:
-        return TINY[0] if value > 0 else TINY[1]
-    text = f"{value + 0.0:.{digits}g}" if math.isfinite(value) else "?"
-    if "e" in text:
-        text = f"{value:.0f}" if abs(value) >= 1 else text
-    return _without_zero(text)
-
-
-def _fixed(value: float, decimals: int) -> str:
-    """Return a number with so many decimals, without the zero before its point and without a sign where it is 0: .8, 2.0."""
-    if not math.isfinite(value):
-        return "?"
-    return _without_zero(f"{round(value, decimals) + 0.0:.{decimals}f}")
-
-
-def _without_zero(text: str) -> str:
-    if text.startswith("0."):
-        return text[1:]
-    return f"-{text[2:]}" if text.startswith("-0.") else text
+    return f"{100 * (1 - 2 * level):.3g} % interval"
 
 
 # --- the pair that the word rests on
@@ -132,7 +113,7 @@ def _negligible(entry: Entry) -> str:
     protocol = entry.network.protocol
     unit = entry.measure.distances_in(protocol).unit
     most, floor = (
-        f"{compact(value)} {unit}".rstrip() for value in (entry.distance.high, entry.measure.floor_of(protocol))
+        f"{numbers.number(value)} {unit}".rstrip() for value in (entry.distance.high, entry.measure.floor_of(protocol))
     )
     return f"it is at most {most}, and below {floor} no ratio matters"
 
@@ -146,37 +127,51 @@ def size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], st
     if _is_level(estimate, in_unit):
         exact = estimate.low == estimate.high == 0
         return _level_text(measure, first, second, exact), in_unit
-    if measure.scale == "difference" or (measure.is_log and entry.margin().two_sided):
+    ordered = measure.scale == "difference" or (measure.is_log and entry.margin().two_sided)
+    if ordered:
         first_leads = (estimate.value >= 0) == (measure.name == "accuracy" or measure.facet != "loss")
         first, second = (first, second) if first_leads else (second, first)
         estimate = estimate if estimate.value >= 0 else _turned(estimate)
+    size, ends = in_unit(estimate.value), f"{in_unit(estimate.low)} to {in_unit(estimate.high)}"
+    turns = (
+        f"; below {1 if measure.is_log else 0}, {second} is {_ahead(measure)}" if ordered and estimate.low < 0 else ""
+    )
+    interval = f"({interval_name(network.level)} {ends}{turns})"
     if measure.name == "accuracy":
-        return f"{first} ahead of {second} by {_points(estimate)}", in_unit
+        return f"{first} ahead of {second} by {size} points of test accuracy {interval}", in_unit
     if measure.scale == "difference":
-        return f"{first} ahead of {second} by {_nats(estimate)} of {name}", in_unit
+        return f"{first} ahead of {second} by {size} nats of {name} {interval}", in_unit
     if measure.facet == "loss":
-        return f"{first} ahead of {second} by a factor of {_ratio(estimate)} in {name}", in_unit
+        return f"{first} ahead of {second} by a factor of {size} in {name} {interval}", in_unit
     if measure.facet == "geometry":
-        at_rho = compact(RHO[measure.name])
-        return f"{first} sharper than {second} by a factor of {_ratio(estimate)} at rho {at_rho}", in_unit
+        at_rho = numbers.setting(RHO[measure.name])
+        return f"{first} sharper than {second} by a factor of {size} at rho {at_rho} {interval}", in_unit
     if measure.is_scatter:
-        return f"{name} of {first} scatter {_ratio(estimate)} times as widely as of {second}", in_unit
+        return f"{name} of {first} scatter {size} times as widely as of {second} {interval}", in_unit
     if measure.scale == "log rho":
-        return f"{name} between {first} and {second} {_ratio(estimate)} times that within them", in_unit
+        return f"{name} between {first} and {second} {size} times that within them {interval}", in_unit
     above = " above those within them" if measure.scale == "excess" else ""
-    return f"barriers between {first} and {second} {_points(estimate)}{above}", in_unit
+    return f"barriers between {first} and {second} {size} points{above} {interval}", in_unit
+
+
+def _ahead(measure: Measure) -> str:
+    """Return what the other arm is where a difference lies on its side."""
+    if measure.facet == "loss":
+        return "ahead"
+    return "sharper" if measure.facet == "geometry" else "the wider one"
 
 
 def _written(measure: Measure) -> Callable[[float], str]:
     """Return the function that writes an estimate of a measure: as a ratio, in points, or as it is."""
     if measure.is_log:
         return _as_ratio
-    return compact if measure.scale == "difference" and measure.name != "accuracy" else _in_points
+    return numbers.number if measure.scale == "difference" and measure.name != "accuracy" else _in_points
 
 
 def _is_level(estimate: Estimate, in_unit: Callable[[float], str]) -> bool:
     """Return whether an estimate and both ends of its interval all read as no difference: a factor of 1 [1, 1] says nothing."""
-    return {in_unit(number) for number in (estimate.value, estimate.low, estimate.high)} <= {in_unit(0.0), *TINY}
+    shown = (estimate.value, estimate.low, estimate.high)
+    return all(in_unit(value) == in_unit(0.0) or in_unit(value)[0] in "<>" for value in shown)
 
 
 def _level_text(measure: Measure, one: str, other: str, exact: bool) -> str:
@@ -184,7 +179,7 @@ def _level_text(measure: Measure, one: str, other: str, exact: bool) -> str:
     name, arms = NAMES.get(measure.name, measure.name), f"{one} and {other}"
     digits = "" if exact else ", to three digits" if measure.is_log else ", to four decimals"
     if measure.facet == "geometry":
-        return f"{arms} equally sharp at rho {compact(RHO[measure.name])}{digits}"
+        return f"{arms} equally sharp at rho {numbers.setting(RHO[measure.name])}{digits}"
     if measure.is_scatter:
         return f"{name} of {arms} scatter equally widely{digits}"
     if measure.scale == "log rho":
@@ -198,29 +193,12 @@ def _turned(estimate: Estimate) -> Estimate:
     return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.se, estimate.replicates)
 
 
-def _points(estimate: Estimate) -> str:
-    width = POINTS * (estimate.high - estimate.low)
-    decimals = min(4, max(1, math.ceil(-math.log10(width / 2)))) if 0 < width < 1 else 1
-    value, low, high = (_fixed(POINTS * number, decimals) for number in (estimate.value, estimate.low, estimate.high))
-    return f"{value} points [{low}, {high}]"
-
-
-def _nats(estimate: Estimate) -> str:
-    value, low, high = map(compact, (estimate.value, estimate.low, estimate.high))
-    return f"{value} nats [{low}, {high}]"
-
-
-def _ratio(estimate: Estimate) -> str:
-    value, low, high = (_as_ratio(number) for number in (estimate.value, estimate.low, estimate.high))
-    return f"{value} [{low}, {high}]"
-
-
 def _as_ratio(logarithm: float) -> str:
-    return compact(math.exp(min(logarithm, 700.0)), 3) if math.isfinite(logarithm) else "?"
+    return numbers.number(math.exp(min(logarithm, 700.0)))
 
 
 def _in_points(part: float) -> str:
-    return compact(POINTS * part)
+    return numbers.plain(part, "%")
 
 
 def _probability(entry: Entry, word: str, unit: Callable[[float], str]) -> str:
@@ -228,5 +206,5 @@ def _probability(entry: Entry, word: str, unit: Callable[[float], str]) -> str:
     beliefs = posterior(entry.estimate, entry.margin())
     margin = unit(entry.margin().size)
     if word in ("similar", NO_WORD):
-        return f"P(within {margin}) {_fixed(beliefs.within, 2)}"
-    return f"P(beyond {margin}) {_fixed(beliefs.above if entry.estimate.value >= 0 else beliefs.below, 2)}"
+        return f"P(within {margin}) {beliefs.within:.2f}"
+    return f"P(beyond {margin}) {beliefs.above if entry.estimate.value >= 0 else beliefs.below:.2f}"

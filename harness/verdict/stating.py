@@ -219,7 +219,7 @@ def _with_pairs(examined: Examined, reason: str, entries: Sequence[Entry]) -> st
         return f"{reason}{pairs}"
     most = max(count or MOST_ADVISED + 1 for count in counts)
     return f"{reason}{pairs}; " + (
-        f"about {most} replicates would settle it"
+        f"about {most} replicates would settle it: set compare.looks = [{most}]"
         if most <= MOST_ADVISED
         else f"more than {MOST_ADVISED} replicates would be needed to settle it"
     )

@@ -82,7 +82,7 @@ def test_the_roles_of_the_comparison_are_listed(page, finished):
 
 
 def test_show_prints_the_keys_that_the_page_lists(page, finished, document):
-    printed = document("show", finished, "--json")
+    printed = document("show", finished, "--against", "sgd", "--json")
     table = rows(page, "### `harness show RUN --json`")
     assert {name for row in table for name in WORDS.findall(row[0])} == set(printed)
     section = page.partition("### `harness show RUN --json`")[2].partition("\n### ")[0]

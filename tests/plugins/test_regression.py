@@ -347,7 +347,7 @@ def test_the_reports_of_a_regression_speak_of_nothing_it_has_not(folder):
     html, markdown = ((folder / f"report.{kind}").read_text() for kind in ("html", "md"))
     assert "lowest mean test mse" in html
     assert "10 numbers each" in html
-    board = html[html.index('<section id="leaderboard"') :]
+    board = html[html.index('<caption class="sr">leaderboard</caption>') :]
     head = board[board.index("<thead>") : board.index("</thead>")]
     assert "test mse" in head
     assert "test r2" in head

@@ -30,7 +30,7 @@ def row(facet: str, measure: str, scale: str, estimate: float, margin: float, **
     return {
         "facet": facet, "measure": measure, "primary": True, "pair": "arms", "arm": "net/a/s", "other": "net/b/s", "scale": scale,
         "unit": "", "estimate": estimate, "low": estimate, "high": estimate, "margin": margin, "label": "different", "detail": "",
-        "below_floor": False, "barred": False, **more,
+        "below_floor": False, "barred": False, "level": 0.05, **more,
     }  # fmt: skip
 
 
@@ -81,12 +81,12 @@ ADD = "add 'sharpness' to compare.probes: harness run tiny --only-measure"
         (
             ("loss", "inconclusive", WIDE),
             STRADDLES,
-            "adam is 0.60 points ahead of sgd in test accuracy; its interval, −0.20 to 1.40, reaches across the margin of 0.50 points.",
+            "adam is 0.60 points ahead of sgd in test accuracy; its 90 % interval, −0.20 to 1.40, reaches across the margin of 0.50 points.",
         ),
         (
             ("geometry", "inconclusive", row("geometry", "sharpness_001", "log ratio", 0.1, 0.2231, low=-0.2, high=0.4)),
             STRADDLES,
-            "sgd is 1.11 times as sharp as adam; its interval, 0.819 to 1.49, reaches across the margin of 1.25.",
+            "sgd is 1.11 times as sharp as adam; its 90 % interval, 0.819 to 1.49, reaches across the margin of 1.25.",
         ),
         (
             ("loss", "inconclusive", row("loss", "accuracy", "difference", 0.006, 0.005, label="inconclusive")),

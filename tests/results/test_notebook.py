@@ -168,7 +168,7 @@ def test_figures_are_saved_as_the_command_saves_them_and_keep_their_size(folder:
     assert [file.read_bytes() for file in files] == [file.read_bytes() for file in typed]
     with pytest.raises(HarnessError, match=r"^formats: must be pdf, pgf or svg, got 'png'"):
         shown.save(tmp_path / "other", formats=["png"])
-    with pytest.raises(HarnessError, match=r"^names: must be a figure, got 'lines'; did you mean 'line'"):
+    with pytest.raises(HarnessError, match=r"^names: must be a figure of the report, got 'lines'; did you mean 'line'"):
         shown.save(tmp_path / "other", names=["lines"])
     with pytest.raises(TypeError, match="formats: must be a list of names of formats, got 'pdf'"):
         shown.save(tmp_path / "other", formats="pdf")

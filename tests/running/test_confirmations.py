@@ -142,8 +142,10 @@ def test_without_confirmation_the_best_trial_is_chosen(plan, start):
     assert search.best()["number"] == ranking(store, search)[0]
 
 
-@pytest.mark.parametrize("good", [0, 1])
-def test_where_fewer_trials_ended_well_those_there_are_are_confirmed(plan, start, good):
+@pytest.mark.parametrize(("good", "confirmed"), [(0, 0), (1, 0), (2, 2)])
+def test_where_fewer_trials_ended_well_those_there_are_are_confirmed_and_a_single_one_is_not(
+    plan, start, good, confirmed
+):
     search, store = start(plan(3))
     count = 0
     while not search.over:
@@ -151,14 +153,14 @@ def test_where_fewer_trials_ended_well_those_there_are_are_confirmed(plan, start
         end(search, store, run, 0.5 if count < good else "diverged")
         count += 1
     runs = search.ask(10)
-    assert len(runs) == good
+    assert len(runs) == confirmed
     for run in runs:
         end(search, store, run, 0.5)
     assert search.finished
     assert (search.best() is None) == (good == 0)
 
 
-def test_trials_that_differ_in_their_epochs_alone_have_one_confirmation(plan, start):
+def test_trials_that_differ_in_their_epochs_alone_have_nothing_to_confirm(plan, start):
     setting = plan(2, ("epochs = [1, 2]", "epochs = [1, 3]"))
     competitor = setting.plan.competitors[0]
     object.__setattr__(competitor, "space", {"epochs": competitor.space["epochs"]})
@@ -171,21 +173,20 @@ def test_trials_that_differ_in_their_epochs_alone_have_one_confirmation(plan, st
             end(search, store, runs[0], quality(runs[0]))
     runs = runs or search.ask(5)
     assert len({ask["params"]["epochs"] for ask in store.asks(search.study)}) > 1
-    assert len(runs) == 1
-    end(search, store, runs[0], 0.9)
+    assert runs == []  # at full length they are one training
     assert search.finished
 
 
 def test_a_search_as_long_as_the_comparison_confirms_under_another_seed(plan, start):
-    search, store = start(plan(1, ("epochs = [1, 2]", "epochs = [7]")))
+    search, store = start(plan(2, ("epochs = [1, 2]", "epochs = [7]")))
     seeds = set()
     while not search.over:
         (run,) = search.ask(1)
         seeds.add(run.init_seed)
         end(search, store, run, quality(run))
-    (again,) = search.ask(5)
-    assert again.epochs == 7
-    assert again.init_seed not in seeds
+    confirmations = search.ask(5)
+    assert [run.epochs for run in confirmations] == [7, 7]
+    assert not seeds & {run.init_seed for run in confirmations}
 
 
 def test_a_kill_before_any_event_costs_nothing_and_changes_nothing(plan, start):
@@ -244,8 +245,8 @@ def test_a_budget_in_epochs_is_not_spent_by_confirmations(plan, start):
 
 
 def test_no_pruner_stops_a_confirmation(plan, start):
-    pruner = 'trials = 5\nsampler = "random"\npruner = "median"\npruner_options = { n_startup_trials = 1, n_warmup_steps = 0 }'
-    search, store = start(plan(1, ("trials = 3", pruner), (TAIL, "")))
+    pruner = 'trials = 5\nsampler = "random"\npruner = "median"\npruner_options = { n_startup_trials = 2, n_warmup_steps = 0 }'
+    search, store = start(plan(2, ("trials = 3", pruner), (TAIL, "")))
     while not search.over:
         (run,) = search.ask(1)
         epoch = Epoch(1, 1, 0.1, 0.1, {"tune_accuracy": quality(run)}, lambda: State({}, {}))
@@ -253,7 +254,7 @@ def test_no_pruner_stops_a_confirmation(plan, start):
         store.append(run.id, epoch, decision)
         store.append(run.id, Done({"tune_accuracy": quality(run)}, stopped=decision.stop))
         search.tell(run.id)
-    (again,) = search.ask(1)
+    again, _ = search.ask(2)
     for number in range(1, 7):
         worst = Epoch(number, number, 0.1, 0.1, {"tune_accuracy": 0.0}, lambda: State({}, {}))
         assert search.ask_pruner(again.id, worst) == GO_ON

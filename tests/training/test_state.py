@@ -41,3 +41,15 @@ def test_tensors_are_copied_out_and_put_back():
 def test_what_is_neither_is_refused_by_name():
     with pytest.raises(PluginError, match=r"optimizer\.state\.0: must be tensors, numbers, .* got function"):
         flatten({"state": {0: lambda: 1}}, "optimizer", {})
+
+
+@pytest.mark.parametrize("order", [(1, 0), (0, 2, 1), (2, 0, 1)])
+def test_a_tensor_lies_in_memory_as_it_lay(order):
+    """What a matrix product rounds to depends on that, on some processors."""
+    tensor = torch.randn(*range(3, 3 + len(order))).permute(order)
+    tensors: dict[str, torch.Tensor] = {}
+    plain = json.loads(json.dumps(flatten({"q": tensor}, "state", tensors)))
+    assert tensors["state.q"].is_contiguous()
+    back = restore(plain, tensors)["q"]
+    assert torch.equal(back, tensor)
+    assert back.stride() == tensor.stride()

@@ -96,7 +96,10 @@ def test_an_interval_across_the_margin_says_how_many_replicates_it_takes(world, 
     assert found["replicates_needed"] > 4
     table = facets.compute(records)
     needed = table.loc[table["facet"] == "representation", "replicates_needed"].max()  # of its pairs and measures
-    assert f"about {needed:.0f} replicates would settle it" in stated(records)["reasons"]
+    assert (
+        f"about {needed:.0f} replicates would settle it: set compare.looks = [{needed:.0f}]"
+        in stated(records)["reasons"]
+    )
 
 
 # --- what was not measured, or may not be used

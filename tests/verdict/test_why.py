@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -112,7 +113,7 @@ def test_an_interval_beyond_the_margin_is_not_said_to_reach_across_it(world, nam
         ("accuracy", 0.0, "{one} and {other} have the same test accuracy"),
         ("train_loss", 3e-8, "{one} and {other} have the same train loss, to four decimals"),
         ("calibrated_loss", 2e-6, "{one} and {other} have the same calibrated test loss, to three digits"),
-        ("sharpness_001", 1e-5, "{one} and {other} equally sharp at rho .001, to three digits"),
+        ("sharpness_001", 1e-5, "{one} and {other} equally sharp at rho 0.001, to three digits"),
         ("disagreement", 1e-5, "disagreement between {one} and {other} as large as within them, to three digits"),
         ("function_scatter", 1e-5, "predictions of {one} and {other} scatter equally widely, to three digits"),
         ("excess_barrier", 0.0, "no barrier between {one} and {other} above that within them"),
@@ -125,4 +126,33 @@ def test_no_difference_is_no_factor_of_one(world, measure, value, text):
     one, other = (level.network.name_of(arm) for arm in (level.pair.one, level.pair.other))
     assert size_text(level.network, level)[0] == text.format(one=one, other=other)
     wide = replace(level, estimate=Estimate(value, value - 0.5, value + 0.5, 0.1, 12))
-    assert "[" in size_text(level.network, wide)[0]
+    assert "(90 % interval " in size_text(level.network, wide)[0]
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "low", "high", "text"),
+    [
+        (
+            "accuracy", 0.004, -0.006, 0.015,
+            "{one} ahead of {other} by 0.40 points of test accuracy (90 % interval −0.60 to 1.50; below 0, {other} is ahead)",
+        ),
+        (
+            "accuracy", -0.004, -0.015, 0.006,
+            "{other} ahead of {one} by 0.40 points of test accuracy (90 % interval −0.60 to 1.50; below 0, {one} is ahead)",
+        ),
+        ("accuracy", 0.007, 0.002, 0.012, "{one} ahead of {other} by 0.70 points of test accuracy (90 % interval 0.20 to 1.20)"),
+        (
+            "train_loss", 0.1, -0.05, 0.25,
+            "{other} ahead of {one} by 0.100 nats of train loss (90 % interval −0.0500 to 0.250; below 0, {one} is ahead)",
+        ),
+        (
+            "sharpness_001", math.log(1.5), math.log(0.9), math.log(2.5),
+            "{one} sharper than {other} by a factor of 1.50 at rho 0.001 (90 % interval 0.900 to 2.50; below 1, {other} is sharper)",
+        ),
+    ],
+)  # fmt: skip
+def test_an_interval_says_which_side_is_whose(world, measure, value, low, high, text):
+    """Before: "rmsprop ahead of sgd by .4 points [-.6, 1.5]", without a word on what lies below zero."""
+    level: Entry = entry(world, measure, value, low, high)
+    one, other = (level.network.name_of(arm) for arm in (level.pair.one, level.pair.other))
+    assert size_text(level.network, level)[0] == text.format(one=one, other=other)

@@ -10,7 +10,7 @@ import pytest
 
 from harness.results.analysis import analyse
 from harness.verdict.doubts import KINDS, Doubt, ranked, read_doubts
-from harness.verdict.lines import compact
+from harness.verdict.lines import interval_name
 from harness.verdict.reading import TABLES, plain_verdict, read_verdicts, verdict_lines
 from harness.verdict.tables import facets
 
@@ -201,12 +201,11 @@ def test_the_line_says_the_word_the_look_the_size_and_how_probable_it_is(world, 
     shown = row(records, "accuracy")
     look, count = int(stated(records)["look_loss"]), int(shown["replicates"])
     assert shown["estimate"] < -0.005
-    size = f"{-100 * shown['estimate']:.1f} points [{-100 * shown['high']:.1f}, {-100 * shown['low']:.1f}]"
-    size = size.replace(" 0.", " .").replace("[0.", "[.")
-    probability = f"{shown['p_below']:.2f}".removeprefix("0")
+    ends = f"{-100 * shown['high']:.2f} to {-100 * shown['low']:.2f}"
+    size = f"{-100 * shown['estimate']:.2f} points of test accuracy ({interval_name(shown['level'])} {ends})"
     assert line == (
         f"loss: different (look {look} of 3, {count} searches x 2 seeds): rmsprop ahead of sgd by {size}; "
-        f"P(beyond .5) {probability}"
+        f"P(beyond 0.50) {shown['p_below']:.2f}"
     )
 
 
@@ -218,7 +217,8 @@ def test_every_facet_has_a_line(world, stated):
     assert lines["loss"].startswith("similar (look 1 of 1, 12 searches x 2 seeds): ")
     assert "; P(within " in lines["loss"]
     assert " between sgd and adam 1." in lines["function"]
-    assert " times that within them; P(beyond 1.1) " in lines["function"]
+    assert " times that within them (90 % interval 1." in lines["function"]
+    assert "); P(beyond 1.10) " in lines["function"]
     assert lines["connectivity"].startswith("not measured: add 'connectivity' to compare.probes: harness run ")
     assert "adam sharper than sgd by a factor of " in lines["geometry"]
 
@@ -243,11 +243,10 @@ def test_the_line_of_a_facet_that_is_barred_says_why(world, stated):
     assert line == "function: inconclusive (look 1 of 1, 12 searches x 2 seeds): adam is not shown to be at a minimum"
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.5, ".5"), (-0.083, "-.083"), (1.37, "1.4"), (2.0, "2"), (120.0, "120"), (0.0, "0")]
-)
-def test_numbers_of_a_line_have_no_zero_before_the_point(value, text):
-    assert compact(value) == text
+def test_an_interval_is_named_by_the_level_of_its_tests():
+    assert [interval_name(level) for level in (0.05, 0.025, 0.0125)] == [
+        "90 % interval", "95 % interval", "97.5 % interval",
+    ]  # fmt: skip
 
 
 # --- doubts

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import numbers
+from harness.verdict.lines import interval_name
 from harness.verdict.protocol import FACETS
 from harness.verdict.reading import NetworkVerdict
 from harness.verdict.why import NAMES_ALIKE, NOT_ADJUSTED, STRADDLES
@@ -97,7 +98,7 @@ def facet_sentence(verdict: NetworkVerdict, facet: str, labels: Labels) -> str:
         return f"{text}; {_allowed(row)}."
     if why != STRADDLES:
         return f"{text}; {why}."
-    return f"{text}; its interval, {_ends(row)}, reaches across the margin of {margin_text(row).removeprefix(TIMES)}."
+    return f"{text}; its {interval_name(row['level'])}, {_ends(row)}, reaches across the margin of {margin_text(row).removeprefix(TIMES)}."
 
 
 def arm_rows(verdict: NetworkVerdict, facet: str) -> list[Row]:
