@@ -168,7 +168,7 @@ def _interval_text(low: float, high: float, unit: str, width: float) -> str:
 
 def _lead_table(outcome: Outcome) -> str:
     """Return how far each arm is behind the best, and how sure that is."""
-    leads = outcome.leads
+    leads = outcome.rows("lead")
     if not leads:
         return ""
     lines = [_lead_line(outcome, lead) for lead in leads]

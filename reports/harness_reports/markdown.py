@@ -110,7 +110,7 @@ def _behind_by_arm(outcome: Outcome) -> dict[str, str]:
     """Return how far each arm is behind the best, with the interval of that, and whether its tuning is in doubt."""
     doubted = alarms.arms_in_doubt(outcome)
     behind = {}
-    for lead in outcome.leads:
+    for lead in outcome.rows("lead"):
         text = numbers.difference(lead["lead"], lead["unit"])
         if lead["low"] == lead["low"]:
             text += f" ({numbers.difference_interval(lead['low'], lead['high'], lead['unit'])})"

@@ -21,7 +21,7 @@ from scipy import stats
 from harness import Records, Results
 from harness.benchmark.sections.verdict import VerdictSection
 from harness.results.analysis import analyse
-from harness.results.tables import leaderboard
+from harness.results.tables import differences, leaderboard
 from harness.verdict import search_alarms
 from harness.verdict import tuning as alarms
 from harness.verdict.score_alarms import is_special_case, special_cases
@@ -472,7 +472,7 @@ def results(searched: Any) -> Any:
         records = searched({SGD: GOOD, ADAM: adam})
         shift = [0.0 if arm == SGD else 0.2 for arm in records.runs["arm"]]
         records = replace(records, runs=records.runs.assign(test_accuracy=records.runs["tune_accuracy"] - shift))
-        modules = (alarms, budget, lead, leaderboard, sensitivity)
+        modules = (alarms, budget, differences, lead, leaderboard, sensitivity)
         found = analyse(records, [offer for module in modules for offer in analyses_of(module)])
         assert not found.problems
         return found
@@ -508,7 +508,7 @@ def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
     records = searched({SGD: GOOD, ADAM: bad, rms: GOOD})
     shift = {SGD: 0.0, ADAM: 0.1, rms: 0.2}
     runs = records.runs.assign(test_accuracy=[r.tune_accuracy - shift[r.arm] for r in records.runs.itertuples()])
-    offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
+    offers = [offer for module in (alarms, differences, lead, leaderboard) for offer in analyses_of(module)]
     answer = headline_of(analyse(replace(records, runs=runs), offers)).answer
     assert "20.00 points ahead of rmsprop; inconclusive (tuning): adam" in answer
 
@@ -533,7 +533,7 @@ def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
 def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
     """The tuned arm of the review: it lies 1.05 points below its defaults in tune, a margin of half a point."""
     records = with_untuned(searched({SGD: GOOD, ADAM: GOOD}), {SGD: [float(np.mean(FINALS)) + 0.0105] * 3})
-    offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
+    offers = [offer for module in (alarms, differences, lead, leaderboard) for offer in analyses_of(module)]
     results = analyse(records, offers)
     words = (
         "sgd is inconclusive (tuning). Its search is in doubt, because its tune accuracy lies 1.05 points behind that of its "

@@ -18,6 +18,7 @@ from harness_reports._words.outcome import Outcome
 from harness_reports._words.power import level_sentence
 
 from harness import Results, markdown_text
+from harness.results.tables.against import rows_against, sentences
 from harness.verdict.protocol import FACETS
 
 pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
@@ -281,3 +282,74 @@ def test_the_answer_and_the_verdict_say_one_thing(said: Any, statement: str) -> 
     answer = headline_of(with_verdict(said({"sgd": 50, "adam": 51}), {"lesson_cnn": statement}, statement)).answer
     assert answer.startswith("A leaderboard, no verdict: ") == (statement == "no verdict")
     assert ("no verdict" in answer) == (statement == "no verdict")
+
+
+SGD = np.array([0.90, 0.91, 0.92, 0.93])
+CLOSE = 0.01 * np.array([1.468, 0.532, 1.468, 0.532])  # t is 3.7 with 3 degrees of freedom: p is about .034
+SCATTERED = np.array([0.02, -0.02, 0.03, 0.01])
+
+
+def test_an_arm_is_behind_only_where_the_comparison_calls_it_worse(make_records: Any, analysed: Any) -> None:
+    """Before: "sgd is behind" above "sgd cannot be told apart from adam ... p = .058 by Holm"."""
+    two, three = make_records(["sgd", "adam"], seeds=4), make_records(["sgd", "adam", "rmsprop"], seeds=4)
+    two.runs["test_accuracy"] = np.concatenate([SGD, SGD - CLOSE])
+    three.runs["test_accuracy"] = np.concatenate([SGD, SGD - CLOSE, SGD - SCATTERED])
+    alone, results = analysed(two), analysed(three)
+    leads = results.tables["lead"]
+    best, adam = leads["best"].iloc[0], next(arm for arm in leads["arm"] if "/adam/" in arm)
+    assert leads.set_index("arm").loc[adam, "low"] > 0  # by itself, its interval excludes zero
+    compared = rows_against(results.tables["differences"], [best], ())
+    said_below = sentences(compared, three, Outcome(results).labels)
+    assert any(text.startswith("adam cannot be told apart from sgd: ") for text in said_below)
+    answer = headline_of(results).answer
+    assert answer.startswith(
+        "No arm leads: the 3 arms lie within 1.00 points in mean test accuracy and are not told apart"
+    )
+    assert "behind" not in answer
+    assert level_sentence(Outcome(results)) == (
+        "The best arms are not told apart (sgd, adam and rmsprop): the 95 % interval of the difference from sgd that each has "
+        "contains zero, or its p-value is .05 or more by Holm for 2 arms, so their order says nothing."
+    )
+    assert headline_of(alone).answer.startswith(
+        "sgd has the highest mean test accuracy, 91.50 %, 1.00 points ahead of adam"
+    )
+    assert level_sentence(Outcome(alone)) == ""
+
+
+def test_arms_no_better_than_guessing_are_not_among_the_best(make_records: Any, analysed: Any) -> None:
+    """Before: "rmsprop, adagrad and 8 others lie within 57.15 points ... (they may still differ by up to 100.00 points)"."""
+    records = make_records(["sgd", "adam", "rmsprop"], seeds=4)
+    records.runs["test_accuracy"] = np.concatenate([SGD, SGD - SCATTERED, [0.1, 0.95, 0.2, 0.93]])
+    results = analysed(records)
+    plain_answer = headline_of(results).answer
+    assert plain_answer.startswith("No arm leads: the 3 arms lie within 37.00 points")
+    board = results.tables["leaderboard"]
+    poor = board.assign(constant=0.5, no_better=board["arm"].str.contains("/rmsprop/"))
+    found = headline_of(replace(results, tables={**results.tables, "leaderboard": poor}))
+    assert found.answer.startswith(
+        "No arm leads: sgd and adam lie within 1.00 points in mean test accuracy and are not"
+    )
+    assert "; 1 of the 3 arms is not better than a constant answer" in found.answer
+    assert "rmsprop" not in found.answer + found.power
+    assert found.detail.startswith("rmsprop is not shown to be better than a constant answer (50.00 %). ")
+
+
+@pytest.mark.parametrize(
+    ("measures", "begins"),
+    [
+        (["train_loss"], "Not equally good in train loss: no arm leads"),
+        (
+            ["objective", "calibrated_loss"],
+            "Not equally good in the objective and in calibrated test loss: no arm leads",
+        ),
+        (["train_loss", "accuracy"], "Not equally good: no arm leads"),
+    ],
+)
+def test_the_measure_in_which_arms_are_not_equally_good_is_named(said: Any, measures: list[str], begins: str) -> None:
+    """Before: "Not equally good: no arm leads, and the 2 arms lie within 0.75 points", which was of another measure."""
+    results = with_verdict(said({"sgd": 50, "adam": 51}), {"lesson_cnn": "refuted"}, "refuted")
+    of_pair = {"hash": "0", "network": "lesson_cnn", "facet": "loss", "primary": True, "pair": "arms"}
+    rows = [of_pair | {"measure": name, "label": "different"} for name in measures]
+    rows += [of_pair | {"measure": "accuracy", "label": "inconclusive"}]
+    results = replace(results, tables={**results.tables, "facets": pd.DataFrame(rows)})
+    assert headline_of(results).answer.startswith(begins)

@@ -12,7 +12,8 @@ per example that have the same difference in all seeds get Newcombe's interval o
 difference in all seeds has no interval.
 
 The p-value belongs to the interval: Student's, joined with McNemar's exact test of the examples where the interval is joined.
-Where the difference is the same in all seeds it is that exact test, or the test that exchanges the arms' names within seeds.
+Where the difference is the same in all seeds it is that exact test, the score test of two proportions beside Newcombe's interval,
+or the test that exchanges the arms' names within seeds.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def certainty_of(
     if flat:
         of_proportions = newcombe(float(np.mean(one)), float(np.mean(other)), examples) if examples else NO_INTERVAL
         ends, detectable, covers = exact or of_proportions, share, "test examples" if examples else ""
-        p = _mcnemar_p(table) if examples and table is not None else permutation_p(one, other)
+        p = _p_of_equal_differences(table if examples else None, one, other, examples)
     else:
         p = _student_p(mean)
     if exact and not flat:
@@ -164,6 +165,26 @@ def _mcnemar_p(table: NDArray[np.float64]) -> float:
 
     better, worse = _signs(table)
     return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
+
+
+def _p_of_equal_differences(
+    table: NDArray[np.float64] | None, one: Sequence[float], other: Sequence[float], examples: int
+) -> float:  # fmt: skip
+    """Return the two-sided p-value that belongs to the interval of a difference that is the same in all draws.
+
+    That is McNemar's exact test where there are scores per example, and the score test of two proportions where there are
+    only their numbers of examples. Where there are none, the names of the arms are exchanged within draws.
+    """
+    from scipy.stats import norm
+
+    if table is not None:
+        return _mcnemar_p(table)
+    if not examples:
+        return permutation_p(one, other)
+    first, second = sum(one) / len(one), sum(other) / len(other)
+    share = (first + second) / 2
+    se = math.sqrt(2 * share * (1 - share) / examples)
+    return 2 * float(norm.sf(abs(first - second) / se)) if se else 1.0
 
 
 def _student_p(mean: CrossedMean) -> float:

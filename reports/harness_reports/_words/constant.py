@@ -46,6 +46,11 @@ def no_better(outcome: Outcome, rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{numbers.joined(labels)} {'is' if len(labels) == 1 else 'are'} not {comparison}"
 
 
+def count_clause(outcome: Outcome, poor: int, ranked: int) -> str:
+    """Return how many of the ranked arms are not better than a constant answer: ``2 of the 16 arms are not better than guessing``."""
+    return f"{poor} of the {numbers.counted(ranked, 'arm')} {'is' if poor == 1 else 'are'} not better than {answer(outcome.records)}"
+
+
 def score_sentence(records: Records, rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a sentence with the constant's score; "" where it is not worth one, or where another sentence names it."""
     if not worth_showing(records, rows) or any(row["no_better"] for row in rows):

@@ -208,8 +208,7 @@ def _of_probes(outcome: Outcome) -> Iterator[Remark]:
 def _of_power(outcome: Outcome, headline: Headline) -> Iterator[Remark]:
     """Yield how small a difference this run could have seen: a doubt where no arm leads, else good to know."""
     if headline.power:
-        tied = any(not lead["low"] > 0 for lead in outcome.leads)
-        yield Remark("power" if tied else "note", "note", headline.power)
+        yield Remark("power" if outcome.ties else "note", "note", headline.power)
 
 
 # --- few words -----------------------------------------------------------------------------------------------

@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness import numbers
+from harness.results.tables.against import LOST_RUNS, WORSE
 from harness.verdict.reading import read_verdicts
 from harness.verdict.stating import NO_VERDICT
 from harness_reports._words import alarms, constant
 from harness_reports._words.coverage import DRAWS_ALONE, SEEDS_ALONE, sampled_examples
+from harness_reports._words.facets import TITLES, arm_rows
 from harness_reports._words.names import MOST_NAMED, PARTS, capitalized, differing_parts, metric_title, some_names
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.power import LEVEL, draw_of, farthest, power_sentence, widest_tie
@@ -35,6 +37,8 @@ NOT_COMPARED = (
     "Minima are not compared: each arm may have an objective of its own (search.objective = free), so the arms are ranked and "
     "nothing more."
 )
+COLUMNS = {"accuracy": "test_accuracy"}  # of measures that the verdict names otherwise than the leaderboard
+IN_SENTENCES = {"objective": "the objective"}
 FEWEST_SEEDS = 2  # the spread of a single seed is not known
 NOT_TUNED = "not tuned"  # the state of an arm whose search has ended without a good trial
 ROUNDING = 1e-9  # two means that differ by this part of their size are equal
@@ -56,8 +60,8 @@ class Headline:
 def headline(outcome: Outcome) -> Headline:
     """Return the question, and an answer that holds the verdict, the lead and the arms without a result.
 
-    A best arm is named only where its lead over every other excludes zero. An arm whose tuning is in doubt is never called worse;
-    it is "inconclusive (tuning)". Where the verdict stands in spite of an alarm, the alarm is among the doubts alone.
+    A best arm is named only where none is "not told apart" from it, and an arm is behind only where it is "worse", by the words
+    of ``harness.results.tables.against``. An arm whose tuning is in doubt is never called worse; it is "inconclusive (tuning)". Where the verdict stands in spite of an alarm, the alarm is among the doubts alone.
     """
     ranked = _ranking_headline(outcome)
     ranked = replace(ranked, power=power_sentence(outcome))
@@ -80,7 +84,20 @@ def _joined_answer(begins: str, ranked: str) -> str:
 def _beginning(outcome: Outcome) -> str:
     """Return what the verdict says, as the beginning of the answer; "" where nothing is compared."""
     statement = _statement(outcome)
-    return _of_each_network(outcome) if statement == "mixed" else STATEMENTS.get(statement, statement)
+    if statement == "mixed":
+        return _of_each_network(outcome)
+    return STATEMENTS.get(statement, statement) + (_other_measures(outcome) if statement == "refuted" else "")
+
+
+def _other_measures(outcome: Outcome) -> str:
+    """Return in which measures arms are not equally good, as " in train loss"; "" where the one that ranks is among them."""
+    verdict = read_verdicts(outcome.records.meta, outcome.results.tables)[0]
+    rows = [row for network in verdict.networks for row in arm_rows(network, "loss") if row["label"] == "different"]
+    measures = list(dict.fromkeys(str(row["measure"]) for row in rows))
+    if outcome.deciding.column in [COLUMNS.get(measure, measure) for measure in measures]:
+        return ""
+    named = numbers.joined([f"in {IN_SENTENCES.get(name) or TITLES.get(name, name)}" for name in measures])
+    return f" {named}" if named else ""
 
 
 def _of_each_network(outcome: Outcome) -> str:
@@ -184,10 +201,15 @@ def _question(outcome: Outcome) -> str:
 def _answer(outcome: Outcome, best: Row) -> str:
     """Return which arm leads, or that none does, and which arms are behind or in doubt."""
     labels, leads, doubted = outcome.labels, outcome.leads, alarms.arms_in_doubt(outcome)
-    ties = [row for row in leads if not row["low"] > 0]
-    behind = [row for row in leads if row["low"] > 0 and row["arm"] not in doubted]
+    ties = outcome.ties
+    tied = {row["arm"] for row in ties}
+    behind = [row for row in leads if row["word"] == WORSE and row["arm"] not in outcome.no_better]
     unsure = [labels[row["arm"]] for row in [*([best] if ties else []), *leads] if row["arm"] in doubted]
     ending = f"; {alarms.LABEL}: {some_names(unsure)}" if unsure else ""
+    if lost := [labels[row["arm"]] for row in leads if row["word"] == LOST_RUNS]:
+        ending += f"; {LOST_RUNS}: {some_names(lost)}"
+    if poor := outcome.no_better - tied:
+        ending = f"; {constant.count_clause(outcome, len(poor), len(leads) + 1)}{ending}"
     if alone := next((row["covers"] for row in leads if row["covers"] in DRAWS_ALONE), ""):
         ending += f"; over {alone} alone: {SEEDS_ALONE}"
     if not ties:
@@ -231,7 +253,7 @@ def _detail(outcome: Outcome, best: Row) -> str:
         return f"{order}, with no interval: {reason}.{doubts}"
     ends = numbers.difference_interval(lead["low"], lead["high"], best["unit"])
     covers = f"{_coverage(lead)}; {_uncovered(outcome)}."
-    clear = all(row["low"] > 0 for row in outcome.leads)  # then the answer has named the lead
+    clear = not outcome.ties  # then the answer has named the lead
     begins = (
         f"The 95 % interval of the lead over {outcome.labels[lead['arm']]} is {ends}."
         if clear and lead["arm"] not in alarms.arms_in_doubt(outcome)

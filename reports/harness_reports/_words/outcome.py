@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from harness import Deciding, Records, Results
+from harness.results.tables import against
+from harness.verdict.in_doubt import arms_in_doubt
 from harness_reports._words import names
 
 if TYPE_CHECKING:
@@ -77,8 +79,35 @@ class Outcome:
 
     @cached_property
     def leads(self) -> list[dict[str, Any]]:
-        """The rows of the analysis "lead", the arm nearest to the best first; none where the analysis is missing."""
-        return self.rows("lead")
+        """The rows of the analysis "lead", the arm nearest to the best first; none where the analysis is missing.
+
+        Each has the ``word`` of its arm beside the best one, as the comparison below the leaderboard has it, and the number of
+        ``arms`` that Holm's adjustment is for. One word for one difference: an arm is behind only where the word is "worse".
+        """
+        leads, differences = self.rows("lead"), self.table("differences")
+        if not leads or differences is None:
+            return []
+        doubted = arms_in_doubt(self.records.meta, self.results.tables)
+        compared = table_rows(against.rows_against(differences, [leads[0]["best"]], doubted))
+        by_arm = {row["arm"]: row for row in compared if row["measure"] == self.deciding.column}
+        return [lead | {"word": by_arm[lead["arm"]]["word"], "arms": by_arm[lead["arm"]]["arms"]} for lead in leads]
+
+    @cached_property
+    def ties(self) -> list[dict[str, Any]]:
+        """The leads over the arms that are not told apart from the best one.
+
+        Arms that are not better than a constant answer are left out, unless they are all that is not told apart.
+        """
+        ties = [lead for lead in self.leads if lead["word"] in (against.NOT_APART, against.NOT_TESTED)]
+        return [lead for lead in ties if lead["arm"] not in self.no_better] or ties
+
+    @cached_property
+    def no_better(self) -> set[str]:
+        """The arms whose score is not better than that of a constant answer; none where the best arm is one of them."""
+        ranked = [row for row in self.deciding_rows or [] if row["n"]]
+        if not ranked or ranked[0]["no_better"]:
+            return set()
+        return {row["arm"] for row in ranked if row["no_better"]}
 
 
 def table_rows(table: DataFrame) -> list[dict[str, Any]]:

@@ -25,13 +25,12 @@ def farthest(lead: Row) -> float:
     return float(max(abs(lead["low"]), abs(lead["high"])))
 
 
-def widest_tie(leads: Sequence[Row]) -> Row | None:
-    """Return the arm that may lie farthest from the best one, of those that an interval does not tell apart; None for none.
+def widest_tie(ties: Sequence[Row]) -> Row | None:
+    """Return the arm that may lie farthest from the best one, of those that are not told apart from it; None without intervals.
 
     The answer and the doubt both tell its interval: one interval for one difference.
     """
-    ties = [lead for lead in leads if lead["low"] == lead["low"] and not lead["low"] > 0]
-    return max(ties, key=farthest, default=None)
+    return max((tie for tie in ties if tie["low"] == tie["low"]), key=farthest, default=None)
 
 
 def level_sentence(outcome: Outcome, named: bool = True) -> str:
@@ -39,7 +38,7 @@ def level_sentence(outcome: Outcome, named: bool = True) -> str:
 
     Where the arms are not ``named``, it says how many there are: a caption in LaTeX cannot break a long name.
     """
-    ties = [lead for lead in outcome.leads if not lead["low"] > 0]
+    ties = outcome.ties
     if not ties:
         return ""
     best = outcome.labels[ties[0]["best"]] if named else "the first one"
@@ -47,6 +46,8 @@ def level_sentence(outcome: Outcome, named: bool = True) -> str:
     if named:
         who = f"The best arms are {LEVEL} ({some_names([best, *(outcome.labels[lead['arm']] for lead in ties)])})"
     why = f"the 95 % interval of {'their difference' if len(ties) == 1 else f'the difference from {best} that each has'} contains zero"
+    if any(lead["low"] > 0 for lead in ties):
+        why += f", or its p-value is .05 or more by Holm for {numbers.counted(ties[0]['arms'], 'arm')}"
     if any(lead["low"] != lead["low"] for lead in ties):
         why = "not every one of their differences has an interval"
     return f"{who}: {why}, so their order says nothing."
@@ -60,7 +61,7 @@ def power_sentence(outcome: Outcome) -> str:
     leads = [lead for lead in outcome.leads if lead["low"] == lead["low"]]
     if not leads:
         return ""
-    tie = widest_tie(leads)
+    tie = widest_tie(outcome.ties)
     lead = tie or leads[0]
     best, arm = outcome.labels[lead["best"]], outcome.labels[lead["arm"]]
     if lead["detectable"] != lead["detectable"]:
