@@ -54,6 +54,7 @@ class _Process:
     errors: int  # a descriptor: what it writes to its standard error
     gpu: str  # the only one that it sees; "" for those that this process sees
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    line_is_open: bool = False  # it has printed a part of its last line: a crash is told piece by piece
     lists_modules: bool = False  # the line that it prints now is that list
 
 
@@ -207,9 +208,19 @@ def _pass_on(one: _Process) -> None:
             chunks.append(chunk)
     if chunks:
         text = _without_modules(one, b"".join(chunks).decode("utf-8", "backslashreplace"))
-        one.last_lines.extend(text.splitlines())
+        _keep_lines(one, text)
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def _keep_lines(one: _Process, text: str) -> None:
+    """Keep the last lines of what a worker has printed; the first of them may go on with the one before."""
+    lines = text.splitlines()
+    if lines and one.line_is_open and one.last_lines:
+        one.last_lines[-1] += lines.pop(0)
+    one.last_lines.extend(lines)
+    if text:
+        one.line_is_open = not text.endswith("\n")
 
 
 def _without_modules(one: _Process, text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import Done, Epoch, Failed, Interrupted, Measured, Measurement, Staffing
+from harness.running.workers import processes
 from harness.running.workers.pool import WorkerPool
 from harness.running.workers.processes import Processes
 
@@ -69,6 +70,19 @@ def test_a_run_whose_process_died_goes_on_from_its_last_state(harmed):
     assert "do" in died.last_words  # the function in which it died
     assert "Extension modules" not in died.last_words
     assert events[0].metrics["process"] != events[-1].metrics["process"]
+
+
+def test_last_words_that_come_in_pieces_are_lines():
+    """A crash is told piece by piece, and a driver that waits for it reads each piece by itself."""
+    end, begin = os.pipe()
+    os.set_blocking(end, False)
+    one = processes._Process(None, None, end, "")
+    for piece in ("Fatal", " error\n", '  File "', "held.py", '", line ', "3", " in ", "do", "\n", "last"):
+        os.write(begin, piece.encode())
+        processes._pass_on(one)
+    os.close(end)
+    os.close(begin)
+    assert list(one.last_lines) == ["Fatal error", '  File "held.py", line 3 in do', "last"]
 
 
 def test_a_process_that_has_ended_with_an_exit_code_has_died_too(harmed):
