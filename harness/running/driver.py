@@ -178,8 +178,8 @@ class Driver:
 
     @property
     def smallest(self) -> float:
-        """The seconds that the smallest comparison still needs, one seed of every arm, as far as that is known."""
-        return self._limit.throughput.seconds(self.tunes[0].work_left) + self._fitting.smallest
+        """The seconds that the smallest complete run still needs, as far as that is known."""
+        return self._fitting.seconds_of_smallest(self.tunes[0])
 
     @property
     def searches(self) -> list[Search]:

@@ -87,10 +87,10 @@ class Fitting:
         together = Work(under_way.epochs + sum(run.epochs for run in runs), under_way.runs + len(runs))
         return self._limit.fits_alone(self._limit.throughput.seconds_of_round(together))
 
-    @property
-    def smallest(self) -> float:
-        """The seconds that the smallest comparison takes, one seed of every arm, as far as that is known."""
-        return self._limit.throughput.seconds_of_round(self._smallest)
+    def seconds_of_smallest(self, tune: Searches) -> float:
+        """Return what is left of the smallest complete run: the searches so far, and one seed of every arm; 0 where unknown."""
+        shown = self._limit.throughput
+        return shown.seconds(tune.work_left) + shown.seconds_of_round(self._smallest)
 
     def may_ask(self, tune: Searches) -> bool:
         """Return whether the searches of a replicate may ask for trials now; grant them what fits."""
@@ -106,7 +106,7 @@ class Fitting:
         if self._foretold or not self._limit.throughput.is_known or any(math.isinf(s.granted) for s in tune.searches):
             return
         self._foretold = True
-        needed = self._limit.throughput.seconds(tune.work_left) + self.smallest
+        needed = self.seconds_of_smallest(tune)
         if self._training(1).epochs and not tune.finished and not self._limit.fits_at_least(needed):
             self._too_short(needed)
 
