@@ -74,7 +74,7 @@ class Driver:
 
     @property
     def workers(self) -> int:
-        """How many jobs are carried out at a time; 1 before the executor is open."""
+        """How many processes measure at a time; 1 before the executor is open."""
         return self.executor.workers if "executor" in self.__dict__ else 1
 
     @property

@@ -62,7 +62,7 @@ class GuardedExecutor:
 
     @property
     def workers(self) -> int:
-        """How many processes carry jobs out at the same time."""
+        """How many processes measure at the same time."""
         with self._boundary("say how many workers it has"):
             return int(getattr(self._running, "workers", 1))
 

@@ -16,7 +16,8 @@ def staffing_of(setting: Setting) -> Staffing:
         max_memory=train.max_memory,
         device=setting.device.name,
         threads=setting.device.threads,
-        gpus=_usable_gpus(setting),
+        gpus=(gpus := _usable_gpus(setting)),
+        gpu_memory=_least_memory(gpus),
         steps=sum(map(float, _steps_of_arms(setting))),
     )
 
@@ -30,6 +31,15 @@ def _usable_gpus(setting: Setting) -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def _least_memory(gpus: int) -> float:
+    """Return how many 10^9 bytes the smallest of the first GPUs has; 0 without any."""
+    if not gpus:
+        return 0.0
+    import torch
+
+    return min(torch.cuda.get_device_properties(index).total_memory for index in range(gpus)) / 1e9
 
 
 def _steps_of_arms(setting: Setting) -> list[int]:

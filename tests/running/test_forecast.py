@@ -140,6 +140,13 @@ def test_the_size_of_a_crew_is_chosen_by_one_worker_and_steps_are_those_of_a_run
     assert found.slowdown == pytest.approx((8 / 60) / (1 / 10))
 
 
+def test_workers_that_only_measure_are_counted_with_the_measurements():
+    transport = Rehearsing({1: 10.0}, of_places={1: 1.0, 2: 1.9})
+    executor = Executor("made", build=lambda bench: WorkerPool(transport, bench, 1, 2, measuring=3))
+    found = pace_of(executor, SimpleNamespace(staffing=Staffing(gpus=1)), {"a": "run"})
+    assert (found.workers, found.places, found.measuring) == (1, 2, 4)
+
+
 def test_an_arm_that_cannot_be_rehearsed_is_left_to_be_timed_elsewhere():
     found = pace(Rehearsing({1: 10.0, 2: 15.0}), 2, runs={"b": "bad", "a": "run"})
     assert found.steps.keys() == found.alone.keys() == {"a"}
@@ -169,7 +176,7 @@ def estimated(benchmark_file, tmp_path, monkeypatch):
     """Return a function that estimates a benchmark of which each step takes .1 s and each evaluation nothing."""
     monkeypatch.setattr(timing, "_step_seconds", lambda parts: 0.1)
     monkeypatch.setattr(timing, "_seconds", lambda work: 0.0)
-    monkeypatch.setattr(module, "pace_of", lambda *_: Pace(workers=2))
+    monkeypatch.setattr(module, "pace_of", lambda *_: Pace(workers=2, measuring=2))
 
     def go(*replacements):
         request = Request(benchmark_file(*SMALL, *replacements), out=tmp_path / "runs")

@@ -29,6 +29,7 @@ class Staffing:
     device: str = "cpu"  # as torch names it
     threads: int = 1  # of a run on a CPU
     gpus: int = 0  # that may be used
+    gpu_memory: float = 0.0  # 10^9 bytes that the smallest of them has
     steps: float = 0.0  # of optimizers that the benchmark asks for, about; 0 where that is not known
 
     def over(self, seconds: float = 0.0, memory: float = 0.0) -> str:
@@ -107,7 +108,8 @@ class RunningExecutor(Protocol):
     Five more members are optional. ``isolated`` is true where jobs are carried out in other processes, so that a death
     of this one is not theirs; without it, it is false. ``close()`` ends the workers; it is called once, at the end.
     ``line`` says in one line for people how many workers there are, and why. ``at_once`` says how many jobs are carried out
-    at the same time; without it, as many as there is room for. ``workers`` says in how many processes; without it, one.
+    at the same time; without it, as many as there is room for. ``workers`` says how many processes measure at the same time;
+    without it, one.
 
     >>> from harness import Done
     >>> class Nothing:

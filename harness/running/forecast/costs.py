@@ -148,7 +148,7 @@ def phases(
     compared = [*_left_of(planned, by_arm, taken, "compare")]
     folds = [setting.plan.benchmark.compare.epochs * max((cost.epoch for cost in by_arm.values()), default=0.0)]
     slow = pace.slowdown
-    measured = [list_seconds([slow * probe["seconds_each"]] * probe["wanted"], pace.workers) for probe in probes]
+    measured = [list_seconds([slow * probe["seconds_each"]] * probe["wanted"], pace.measuring) for probe in probes]
     events = sum(cost.epochs for cost in by_arm.values()) + sum(cell.run.epochs for cell in planned)
     formats = setting.plan.benchmark.report.formats
     return {

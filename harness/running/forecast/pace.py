@@ -32,6 +32,7 @@ class Pace:
 
     workers: int = 1
     places: int = 1  # of each worker
+    measuring: int = 1  # workers while late probes measure
     opening: float = 0.0  # seconds until the workers take jobs
     steps: Mapping[str, float] = field(default_factory=dict)  # by arm, of one run: seconds, while all places are taken
     alone: Mapping[str, float] = field(default_factory=dict)  # of one of the arms, while the run is the only one
@@ -57,6 +58,7 @@ def pace_of(executor: Executor, bench: Bench, runs: Mapping[str, Run]) -> Pace:
         return Pace()
     try:
         transport, workers, places = running.staff
+        only_measure = running.workers - workers
         await_workers(transport, workers)
         opening = time.monotonic() - began
         timing = _Timing(transport, workers)
@@ -75,6 +77,7 @@ def pace_of(executor: Executor, bench: Bench, runs: Mapping[str, Run]) -> Pace:
     return Pace(
         workers,
         places,
+        workers + only_measure,
         opening,
         {arm: slots / rate for arm, rate in together.items() if rate},
         {arm: 1 / rate for arm, rate in alone.items() if rate},

@@ -102,9 +102,18 @@ class Crew:
         return member
 
 
+def is_out_of_memory(event: Event) -> bool:
+    """Return whether a job has failed because the GPU had no memory left.
+
+    >>> is_out_of_memory(Failed("error", "OutOfMemoryError: CUDA out of memory")), is_out_of_memory(Failed("error", "a bug"))
+    (True, False)
+    """
+    return isinstance(event, Failed) and any(words in event.reason + event.traceback for words in NO_ROOM)
+
+
 def lacks_memory(event: Event) -> bool:
     """Return whether a run has failed because the GPU had no memory left; what it had is then free for others."""
-    if not isinstance(event, Failed) or not any(words in event.reason + event.traceback for words in NO_ROOM):
+    if not is_out_of_memory(event):
         return False
     import torch
 

@@ -15,6 +15,7 @@ from harness.errors import PluginError
 from harness.plugin.contracts import Workbench
 from harness.plugin.runs import Done, Epoch, Event, Failed, Interrupted, Job, Measurement, Run
 from harness.running.workers.choosing import Rehearsal, staff_line
+from harness.running.workers.crew import is_out_of_memory
 from harness.running.workers.messages import (
     Assignment,
     Cancel,
@@ -52,6 +53,8 @@ class _Member:
     environment: Mapping[str, Any] | None = None  # versions and hardware, where it is ready and has said them
     is_ready: bool = False
     retires: bool = False
+    only_measures: bool = False
+    dismissed: bool = False  # it was killed because it is not needed any more, and has not ended yet
     jobs: dict[str, _Work | None] = field(default_factory=dict)  # None for one that was stopped; its events are dropped
 
 
@@ -67,6 +70,9 @@ class WorkerPool:
         choose: These are the most there may be, and as many are taken as raise the throughput, chosen by a few timed
             steps: of places where there are several, else of workers.
         line: How many workers there are and why, in a line for people; without it the pool says so itself.
+        measuring: How many more workers there are while late probes measure: on a GPU these are bound by Python, and a
+            process of its own helps. They carry out nothing else, and end with the measurements or where the GPU has no
+            memory for them.
         place: Returns, by run_id, the weights of a finished run as they travel to a worker; without it, the path of
             their file in the run folder.
 
@@ -80,9 +86,10 @@ class WorkerPool:
 
     def __init__(
         self, transport: Transport, workbench: Workbench, workers: int | Callable[[], int], places: int = 1,
-        choose: bool = False, line: str = "", place: Callable[[str], Any] | None = None,
+        choose: bool = False, line: str = "", place: Callable[[str], Any] | None = None, measuring: int = 0,
     ) -> None:  # fmt: skip
         self._line = line
+        self._measuring = measuring
         self._transport = transport
         self._workbench = workbench
         self._places = places
@@ -101,12 +108,13 @@ class WorkerPool:
     @property
     def room(self) -> int:
         """How many jobs it can hold: one more than a worker's places, so that none waits while the driver writes."""
-        return self._most() * (self._places + 1)
+        extra = 2 * self._measuring if self._measures() else 0
+        return self._most() * (self._places + 1) + extra
 
     @property
     def workers(self) -> int:
-        """How many workers there are."""
-        return self._most()
+        """How many workers there are while late probes measure."""
+        return self._most() + self._measuring
 
     @property
     def at_once(self) -> int:
@@ -131,6 +139,7 @@ class WorkerPool:
             work = _Work(job)
             self._works[job.id] = work
             self._waiting.append(work)
+        self._staff()
         self._assign()
 
     def stop(self, run_id: str) -> None:
@@ -202,10 +211,17 @@ class WorkerPool:
                 self._left(member, message)
 
     def _happened(self, member: _Member, job_id: str, event: Event) -> None:
-        """Pass an event on; the one of a job that was stopped is dropped, and the last one frees a place."""
+        """Pass an event on; the one of a job that was stopped is dropped, and the last one frees a place.
+
+        A job for which the GPU had no memory waits again where workers that only measure can make room for it.
+        """
         work = member.jobs.get(job_id)
         if event.ends_run:
             member.jobs.pop(job_id, None)
+        if work is not None and is_out_of_memory(event) and self._dismiss():
+            self._measuring = 0
+            self._waiting.appendleft(work)
+            return
         if isinstance(event, Epoch):
             event = replace(event, environment=member.environment)
         if work is not None:
@@ -222,6 +238,11 @@ class WorkerPool:
 
     def _left(self, member: _Member, left: Left) -> None:
         """Begin the jobs of a worker that has ended anew, except one that was over its limit."""
+        if member.dismissed:
+            return
+        if not member.is_ready and member.only_measures:
+            self._measuring = 0  # the others measure without it
+            return
         if not member.is_ready:
             self._failed_starts += 1
             if self._failed_starts >= MOST_STARTS and not any(one.is_ready for one in self._members.values()):
@@ -246,16 +267,36 @@ class WorkerPool:
                 self._events.append((job_id, Interrupted(left.reason, alone, left.last_words, lost=left.lost)))
 
     def _staff(self) -> None:
-        """Start workers where some are missing."""
-        working = sum(not member.retires for member in self._members.values())
-        for _ in range(self._most() - working):
-            number, self._started = self._started, self._started + 1
-            self._members[number] = _Member()
-            self._transport.start(number)
+        """Start workers where some are missing, and dismiss those that only measure where there is nothing to measure."""
+        for only_measures, most in ((False, self._most()), (True, self._measuring if self._measures() else 0)):
+            working = sum(not one.retires for one in self._members.values() if one.only_measures == only_measures)
+            for _ in range(most - working):
+                number, self._started = self._started, self._started + 1
+                self._members[number] = _Member(only_measures=only_measures)
+                self._transport.start(number)
+        if not self._measures():
+            self._dismiss()
+
+    def _measures(self) -> bool:
+        """Return whether the pool has measurements and no runs."""
+        return bool(self._works) and all(isinstance(work.job, Measurement) for work in self._works.values())
+
+    def _dismiss(self) -> bool:
+        """End the workers that only measure, their jobs wait again; return whether there were any."""
+        dismissed = [(number, one) for number, one in self._members.items() if one.only_measures and not one.dismissed]
+        for number, member in dismissed:
+            member.dismissed = True
+            self._waiting.extendleft(work for work in member.jobs.values() if work)
+            member.jobs.clear()
+            self._transport.kill(number)
+        return bool(dismissed)
 
     def _assign(self) -> None:
-        """Give waiting jobs to workers with free places, those with the most free places first."""
-        if self._rehearses():
+        """Give waiting jobs to workers with free places, those with the most free places first.
+
+        All jobs wait until the workers that were dismissed have ended, and have given back their memory of the GPU.
+        """
+        if any(member.dismissed for member in self._members.values()) or self._rehearses():
             return
         while self._waiting:
             free = [number for number, member in self._members.items() if self._takes(member, self._waiting[0])]
@@ -278,7 +319,7 @@ class WorkerPool:
         runs = [work.job for work in self._waiting if isinstance(work.job, Run)]
         if not rehearsal.has_begun and (len(runs) < 2 or len(runs) < len(self._waiting)):
             return False
-        ready = [number for number, member in self._members.items() if member.is_ready]
+        ready = [number for number, one in self._members.items() if one.is_ready and not one.only_measures]
         if not ready or (self._places == 1 and len(ready) < len(self._members)):  # one worker tries all sizes of a crew
             return True
         for worker, message in rehearsal.go_on(runs[0], ready):
@@ -301,6 +342,8 @@ class WorkerPool:
         """Return whether a worker has a place for a job; one that is tried alone gets a worker of its own."""
         if not member.is_ready or member.retires or work.job.id in member.jobs:
             return False
+        if member.only_measures:
+            return not member.jobs and isinstance(work.job, Measurement)
         if work.alone:
             return not member.jobs
         return len(member.jobs) < self._places and not any(job.alone for job in member.jobs.values() if job)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from harness import Executor, PluginError, Workbench, hookimpl
 
 if TYPE_CHECKING:
-    from harness import WorkerPool
+    from harness import Staffing, WorkerPool
 
 PROCESSES_ON_A_GPU = 1  # more are faster for the smallest networks only, and each needs the memory of a crew
 MOST_IN_CREW = 16  # runs; more than that have not been seen to raise the throughput of any GPU
+MOST_ON_A_GPU = 8  # processes while late probes measure
+MEMORY = 4.0  # 10^9 bytes, of the GPU and of the machine, for each process that measures
 
 
 def build(workbench: Workbench) -> WorkerPool:
@@ -23,9 +26,29 @@ def build(workbench: Workbench) -> WorkerPool:
     processes = Processes(workbench.opening(), threads, gpus=staffing.gpus)
     if staffing.gpus:
         workers = staffing.workers or staffing.gpus * PROCESSES_ON_A_GPU
-        return WorkerPool(processes, workbench, workers, staffing.crew or MOST_IN_CREW, choose=not staffing.crew)
+        measuring = 0 if staffing.workers else staffing.gpus * measuring_workers(staffing, usable_cores(), memory_of_machine())
+        crew = staffing.crew or MOST_IN_CREW
+        return WorkerPool(processes, workbench, workers, crew, choose=not staffing.crew, measuring=measuring)
     workers = staffing.workers or max(1, usable_cores() // staffing.threads)
     return WorkerPool(processes, workbench, workers, choose=not staffing.workers)
+
+
+def measuring_workers(staffing: Staffing, cores: int, memory: float) -> int:
+    """Return how many workers more than those that train can measure on each GPU, with ``memory`` 10^9 bytes in the machine.
+
+    >>> from harness import Staffing
+    >>> measuring_workers(Staffing(gpus=1, gpu_memory=24.0), cores=16, memory=64.0)
+    5
+    >>> measuring_workers(Staffing(gpus=1, gpu_memory=8.0), cores=4, memory=16.0)
+    1
+    """
+    share = min(cores, memory / MEMORY) / staffing.gpus
+    return max(0, int(min(share, staffing.gpu_memory / MEMORY, MOST_ON_A_GPU)) - PROCESSES_ON_A_GPU)
+
+
+def memory_of_machine() -> float:
+    """Return how many 10^9 bytes of memory the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
 
 def check() -> None:
