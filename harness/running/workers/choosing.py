@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.training.pauses import Pause
 
 SECONDS = 0.25  # of steps, for each number
-AT_MOST = 3.0  # seconds of one rehearsal, after which no larger number is tried
+AT_MOST = 3.0  # seconds of one rehearsal since its first number, after which no larger number is tried
 ENOUGH = 0.95  # of the best rate
 PAYS = 20.0  # seconds of work for one worker, below which nothing is timed any further
 EPOCHS = 100  # that a run is rehearsed for at the most, so that its steps do not run out
@@ -192,7 +192,7 @@ def rehearse(
     run = replace(run, epochs=max(run.epochs, EPOCHS))
     members: list[_Rehearsal] = []
     rates: dict[int, float] = {}
-    choice, began = Choice(max(numbers), work), time.monotonic()
+    choice, began = Choice(max(numbers), work), 0.0
     try:
         for number in numbers:
             if rates and (time.monotonic() - began > AT_MOST or choice.next is None):
@@ -202,6 +202,7 @@ def rehearse(
                     members.append(_settled(run, workbench))
                 rates[number] = _rate(members, seconds)
             choice.take(number, rates[number])
+            began = began or time.monotonic()  # the first one takes longer to begin, and the run itself profits from that
     except HarnessError:
         pass  # the run itself says what is wrong
     finally:

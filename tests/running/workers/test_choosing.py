@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+from types import SimpleNamespace
+
 import pytest
 
 from harness.plugin.contracts import Staffing
+from harness.running.workers import choosing
 from harness.running.workers.choosing import Choice, Rehearsal, numbers_up_to, staff_line
 
 RUN = None  # the rehearsals here are answered by hand
@@ -105,3 +109,24 @@ def test_the_line_says_how_many_and_why():
     assert staff_line(2, 8, gpu, "8 give 3.1 times the steps of 1") == (
         "2 workers with a crew of 8 runs each: 8 give 3.1 times the steps of 1"
     )
+
+
+class Clock:
+    """A clock that runs while members of a crew settle: the first of them for long, as its network is tested then."""
+
+    def __init__(self, first, other):
+        self.now, self.taken = 100.0, deque([first])
+        self.other = other
+
+    def settle(self, run, workbench):
+        self.now += self.taken.popleft() if self.taken else self.other
+        return SimpleNamespace(close=lambda: None)
+
+
+@pytest.mark.parametrize(("other", "timed"), [(0.5, [1, 2, 4, 8]), (2.0, [1, 2, 4]), (5.0, [1, 2])])
+def test_the_first_member_of_a_crew_may_take_long_to_settle_and_the_others_may_not(rig, monkeypatch, other, timed):
+    clock = Clock(first=12.0, other=other)
+    monkeypatch.setattr(choosing, "_settled", clock.settle)
+    monkeypatch.setattr(choosing, "_rate", lambda members, seconds: 100.0 * len(members))
+    monkeypatch.setattr("time.monotonic", lambda: clock.now)
+    assert list(choosing.rehearse(rig.run_of("a"), None, [1, 2, 4, 8])) == timed
