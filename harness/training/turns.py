@@ -6,6 +6,7 @@ what the CPU makes of denormal numbers. So a run that is trained in turn with ot
 
 from __future__ import annotations
 
+import copy
 import random as python_random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,7 +65,10 @@ def _take_place(index: int) -> _Place:
 class Turn:
     """``with turn:`` the work inside is done on the stream of one run, and draws from its generators.
 
-    Generators change hands only where another run has worked in the meantime, so a run alone pays nothing.
+    The states of torch's and Python's generators change hands where another run has worked in the meantime. NumPy's state
+    takes ten times as long to read and write, so each run has a generator of NumPy's as an object. With the object NumPy
+    forgets the second of the two normal numbers that it draws at a time. So it does at the beginning of every turn, whether
+    another run has worked or not, and a run draws the same numbers alone.
     """
 
     _last: ClassVar[Turn | None] = None  # the run whose generators are in force
@@ -73,7 +77,8 @@ class Turn:
         self.device = device
         self.index = 0  # of the GPU
         self._place: _Place | None = None
-        self._generators: tuple[Any, ...] = ()  # of the CPU, while another run works
+        self._states: tuple[Any, Any] | None = None  # of torch's and Python's generators, while another run works
+        self._numpy: Any = None  # the generator that NumPy's functions draw from
         self._follows = True  # others have worked on this run's tensors, on another stream
         if device.type == "cuda":
             self.index = int(device.name.partition(":")[2])
@@ -106,12 +111,17 @@ class Turn:
 
     def take_generators(self) -> None:
         """Put this run's generators in force, and keep those of the run that had its turn before."""
+        in_force = np.random.get_bit_generator()
         if Turn._last is self:
+            np.random.set_bit_generator(in_force)
             return
         if Turn._last is not None:
-            Turn._last._generators = host_generators()
-        if self._generators:
-            set_host_generators(self._generators)
+            Turn._last._states = torch.get_rng_state(), python_random.getstate()
+            Turn._last._numpy = in_force
+        if self._states is not None:
+            torch.set_rng_state(self._states[0])
+            python_random.setstate(self._states[1])
+        np.random.set_bit_generator(copy.deepcopy(in_force) if self._numpy is None else self._numpy)
         if self.device.type == "cuda":
             # a state of its own, not its numbers alone: graphs read seed and offset from tensors that the state has
             torch.cuda.default_generators[self.index].graphsafe_set_state(self._generator)
