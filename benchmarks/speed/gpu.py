@@ -7,7 +7,8 @@ one its figures. A section prints one JSON line for each result as soon as it ha
 promise "holds". A line with "problem" says why a section ended early, with the end of its traceback.
 
 The whole output of all sections goes to ``sections.log``, and the JSON lines to ``gpu.jsonl``, in the folder that the
-environment variable OUT names, else in a new temporary folder. Where there is no GPU, every section runs on the CPU with
+environment variable OUT names, else in a new temporary folder. Where OUT is set, the records and the page of each whole file
+go there too, as ``SECTION-run.db`` and ``SECTION-report.html``. Where there is no GPU, every section runs on the CPU with
 small sizes, as far as it can: that checks this script and measures nothing.
 """
 
@@ -37,7 +38,7 @@ SECTIONS = {  # by name: the module, the function in it, and the most seconds it
     "little_memory": ("steps", "little_memory", 45),
     "barrier": ("barriers", "barrier", 60),
     "tests": ("files", "gpu_tests", 140),
-    "flagship": ("files", "flagship", 200),
+    "flagship": ("files", "flagship", 260),
     "tables": ("files", "tables", 150),
     "gpu_workers": ("files", "gpu_workers", 300),
     "verdict": ("files", "verdict", 420),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -153,6 +154,8 @@ def _whole_file(context: Context, *words: str, limit: float) -> None:
         )
         folder = folder_of(out)
         times = training_times(folder) if folder else None
+        if folder:
+            keep(context, folder)
         context.check(
             f"in {limit:.0f} s or less, exit code 0", said.code == 0 and said.seconds <= limit,
             seconds=round(said.seconds, 1), code=said.code,
@@ -162,6 +165,15 @@ def _whole_file(context: Context, *words: str, limit: float) -> None:
         context.say(outline=said.outline())
         if said.code:
             context.say(end=said.end(1800))
+
+
+def keep(context: Context, folder: Path) -> None:
+    """Copy the records and the page of a run into the folder of this call's results, under the section's name."""
+    if not (results := os.environ.get("OUT")):
+        return
+    for name in ("run.db", "report.html"):
+        if (file := folder / name).is_file():
+            shutil.copyfile(file, Path(results, f"{context.section}-{name}"))
 
 
 def _tell_training(context: Context, said: Said, times: dict[str, Any], busy: Busy) -> None:
