@@ -51,7 +51,8 @@ def command(
     like: Annotated[
         str | None,
         typer.Option(
-            metavar="OPTIMIZER", help="Find the step at which your optimizer parts from this one, such as torch:Adam."
+            metavar="OPTIMIZER",
+            help="Find the step at which your optimizer parts from this one: its name, such as torch:Adam, or its FILE.py.",
         ),
     ] = None,
     set_: Annotated[
@@ -189,12 +190,26 @@ def find_reference(
         return None
     if not any(kind == "optimizer" for kind, _ in plugins):
         raise HarnessError("--like: must be for an optimizer, got none among the plugins checked")
+    if name.endswith(".py"):
+        files, name = [*files, Path(name)], _only_optimizer(Path(name), block)
     reference = discover(files, block).get("optimizer", name, Optimizer, "--like")
     like = Like(reference, {".".join(key): value for key, value in map(parse_override, settings)})
     for _, plugin in plugins:
         if isinstance(plugin.offer, Optimizer):
             check_settings(plugin.offer, like)
     return like
+
+
+def _only_optimizer(file: Path, block: Sequence[str]) -> str:
+    """Return the name of the one optimizer that a file offers; raises HarnessError where there is none, or several."""
+    from harness.plugin.discovery import discover
+
+    offers = discover([file], block).offers["optimizer"].items()
+    names = [name for name, offer in offers if offer.origin == str(file)]
+    if len(names) != 1:
+        several = f"; name one of them: --like {names[0]} --plugin {file}" if names else ""
+        raise HarnessError(f"--like: must be a file of one optimizer, got {', '.join(names) or 'none'} in {shown(str(file))}{several}")
+    return names[0]
 
 
 def find_data(

@@ -10,6 +10,10 @@ from harness.cli.options import AnyRunFolder, AsJson, print_result
 from harness.console.numbers import counted, duration
 from harness.results.run_state import is_over, left_out
 
+CONTROLS = {  # by the role of a comparison run: what it is called here
+    "untuned": "untuned", "twin": "twins", "restart": "restarts", "aa": "an arm again", "different": "wrong labels",
+}  # fmt: skip
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -32,7 +36,7 @@ def command(folder: AnyRunFolder, as_json: AsJson = False) -> None:
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """Return the state of a run: trials and seeds per arm up to its look, done and wanted, and what is under way.
+    """Return the state of a run: trials and seeds per arm up to its look, done and wanted, its controls, and what is under way.
 
     ``replicates`` says how many have ended, how many there are up to the look that the run has come to, and the looks.
     """
@@ -62,6 +66,7 @@ def status(folder: Path) -> dict[str, Any]:
         "state": "finished" if is_over(records) else "unfinished",
         "replicates": replicates,
         "arms": arms,
+        "controls": _controls(records),
         "measurements": _measurements(records),
         "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
         "seconds": float(records.runs["seconds"].sum()),
@@ -81,6 +86,12 @@ def _replicates(records: Records) -> dict[str, Any]:
     rows = records.comparison[records.comparison["role"].isin(["fresh", "aa", "different"])]
     ended = rows["state"].isin(schema.ENDED).groupby(rows["replicate"]).all()
     return {"ended": int(ended.sum()), "total": records.meta.planned_replicates, "looks": looks}
+
+
+def _controls(records: Records) -> dict[str, dict[str, int]]:
+    """Return by role how many runs beside the arms have ended, and how many are known so far."""
+    by_role = {role: records.comparison[records.comparison["role"] == role] for role in CONTROLS}
+    return {role: {**_count_states(rows), "total": len(rows)} for role, rows in by_role.items() if len(rows)}
 
 
 def _measurements(records: Records) -> dict[str, dict[str, int]]:
@@ -112,6 +123,8 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
     for arm in document["arms"]:
         grid = f", all {arm['exhausted']} combinations" if arm["exhausted"] else ""
         lines.append(f"  {arm['arm']}: trials {_progress(arm['trials'], grid)}; seeds {_progress(arm['seeds'])}")
+    if controls := [f"{CONTROLS[role]} {_progress(counts)}" for role, counts in document["controls"].items()]:
+        lines.append(f"  controls: {'; '.join(controls)}")
     for probe, counts in document["measurements"].items():
         lines.append(f"  {probe}: measurements {counts['done']}/{counts['total']}")
     lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in document["under_way"].items()]

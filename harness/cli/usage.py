@@ -7,6 +7,10 @@ from typing import Any
 
 from harness.errors import nearest
 
+WORDS_FOR_TIME = {
+    name for unit in ("second", "sec", "s", "minute", "min", "m", "hour", "hr", "h") for name in (unit, f"{unit}s")
+}
+
 
 def explain_usage_error(error: Any) -> str:
     """Return a line on the wrong argument, with the nearest name that exists; ``error`` is click's UsageError."""
@@ -36,6 +40,8 @@ def _key_called(option: str) -> str:
 def _explain_extra(words: str, context: Any) -> str:
     """Return a line on words that stand for nothing; often they are the rest of a value that has blanks in it."""
     must = f"{context.command_path}: must be given nothing more, got '{words}'"
+    if words.split()[0].lower() in WORDS_FOR_TIME:
+        return f"{must}; a time is one word, such as 5min or 1h30m"
     if "set" in _long_options(context.command):
         return f'{must}; a value with blanks needs quotes: --set \'train.optimizers=["sgd", "adam"]\''
     return f"{must}; a name with blanks needs quotes; see '{context.command_path} --help'"

@@ -128,7 +128,11 @@ class Registry:
                     names |= {f"{prefix}{bare_name}" for bare_name in catalogue.names()}
         bare = name.lower().rpartition(":")[2]
         candidates = sorted(candidate for candidate in names if candidate.lower().rpartition(":")[2] == bare)
-        return f"; did you mean {' or '.join(map(repr, candidates))}?" if candidates else did_you_mean(name, names)
+        if candidates:
+            return f"; did you mean {' or '.join(map(repr, candidates))}?"
+        if len(kinds) == 1:
+            return did_you_mean(name, names)
+        return did_you_mean(name, names, listed=True) or "; 'harness list' names all plugins"  # a few names of 1,800 say nothing
 
     def source_hashes(self, arm: Arm, task: str) -> dict[str, str]:
         """Return the SHA-256 of the source of each plugin that takes part in an arm."""

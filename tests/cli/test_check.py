@@ -85,6 +85,8 @@ def test_names_of_libraries_are_found():
         ),
         ("cosine", "optimizer", "check: must name an optimizer, got 'cosine'"),
         ("torch:SparseAdam", None, "it takes sparse gradients only"),
+        ("zzz", None, "check: must be a plugin's name or FILE.py, got 'zzz'; 'harness list' names all plugins"),
+        ("zzz", "optimizer", "check: must name an optimizer, got 'zzz'; there is adagrad, adam, adamw, "),
         ("lion", "optimiser", "--kind: must be a kind of plugin, got 'optimiser'; did you mean 'optimizer'?"),
     ],
 )
@@ -134,6 +136,42 @@ def test_a_reference_that_cannot_be_is_refused(name, like, settings, message):
     with pytest.raises(HarnessError) as error:
         find_reference(find_plugins(name), like, settings)
     assert message in str(error.value)
+
+
+REFERENCES = """
+from functools import partial
+from torch.optim import Adam, AdamW
+from harness import Float, Optimizer, hookimpl
+
+@hookimpl
+def harness_optimizers():
+    offers = {offers}
+    return [Optimizer(name, lambda params, lr: Adam(params, lr=lr), {{"lr": Float(1e-4, 1e-1)}}, {{"lr": 1e-3}}) for name in offers]
+"""
+
+
+def test_the_one_optimizer_of_a_file_can_be_the_reference(tmp_path, capsys):
+    file = tmp_path / "reference.py"
+    file.write_text(REFERENCES.format(offers=["plain_adam"]))
+    adam = find_plugins("adam", "optimizer")
+    like = find_reference(adam, str(file), ["lr=0.01"])
+    assert like.reference.name == "plain_adam"
+    results = [result for result in run_checks(adam, True, like) if result.check.name == "parity"]
+    assert print_results(results, as_json=False) == 0
+
+
+def test_a_file_with_several_optimizers_is_no_reference(tmp_path):
+    file = tmp_path / "reference.py"
+    file.write_text(REFERENCES.format(offers=["one", "two"]))
+    with pytest.raises(HarnessError) as error:
+        find_reference(find_plugins("adam", "optimizer"), str(file), [])
+    assert str(error.value).startswith("--like: must be a file of one optimizer, got one, two in ")
+    assert str(error.value).endswith(f"--like one --plugin {file}")
+
+
+def test_a_file_with_a_plugin_of_another_kind_is_no_reference(plugin):
+    with pytest.raises(HarnessError, match="--like: must be a file of one optimizer, got none in "):
+        find_reference(find_plugins("adam", "optimizer"), plugin(), [])
 
 
 CATALOGUE = """

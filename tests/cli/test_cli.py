@@ -145,6 +145,10 @@ def test_a_value_that_the_shell_took_apart_is_answered_with_quotes(harness, benc
     refused(
         harness("run", file, "--batch-size", "3"), "it is a key of the benchmark file: --set train.batch_size=VALUE"
     )
+    refused(
+        harness("run", file, "--time-limit", "5", "minutes"),
+        f"{beginning}'minutes'; a time is one word, such as 5min or 1h30m",
+    )
     refused(harness("show", "my", "runs"), "harness show: must be given nothing more, got 'runs'; a name with blanks")
 
 

@@ -15,6 +15,13 @@ from harness.data.likeness import likeness
 from harness.plugin.contracts import Data, Split
 
 
+class Terminal(io.StringIO):
+    """A standard output that is a terminal."""
+
+    def isatty(self):
+        return True
+
+
 class Clock:
     """Seconds that pass only when a test says so."""
 
@@ -28,8 +35,8 @@ class Clock:
 def terminal(monkeypatch):
     """Return a reporter on a terminal of 80 columns, its clock, and its task."""
     clock = Clock()
+    monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setattr(progress._Console, "is_terminal", True)
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
     reporter = Reporter()
     reporter._bar.get_time = clock
     for task in reporter._bar.tasks:
@@ -260,3 +267,14 @@ def test_on_a_terminal_the_bar_of_a_training_that_a_limit_has_cut_short_does_not
     with reporter.during("making the reports"):
         assert (task.description, task.total, task.visible) == ("making the reports", None, True)
     assert not task.visible
+
+
+def test_a_notebook_which_forces_colours_gets_lines_and_no_bar(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with Reporter() as reporter:
+        assert reporter.console.is_terminal  # so rich reads it
+        reporter.preparing("decoding photos", 0, 2)
+        reporter.preparing("decoding photos", 2, 2)
+    assert reporter._bar is None
+    assert "\x1b[2K" not in sys.stdout.getvalue()
