@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -35,6 +36,9 @@ BEGINNING = """\
 #
 # As it stands it compares two optimizers on drawings of cats and dogs, in about a minute. That is long enough to see a
 # report, and far too short for a verdict: raise search.trials, compare.looks and compare.epochs for one.
+# With photos of your own, a folder for each class, begin with a pretrained network instead:
+#
+#     harness run dogscats --profile photos --preset quick --data DIR --set data.dataset=folder
 #
 # Every other key stands here as a comment, with its meaning and its default. To change one, take the "#" away and write
 # another value. `harness docs benchmark-file` says more about each.
@@ -100,4 +104,6 @@ def _commented_key(name: str, field: FieldInfo) -> str:
 
 
 def _comment_lines(text: str) -> str:
+    """Return prose as comments; a link to a page becomes the command that prints it."""
+    text = re.sub(r"\[[\w-]+\.md\]\(([\w-]+)\.md\)", r"`harness docs \1`", text)
     return "\n".join(textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# "))
