@@ -208,7 +208,9 @@ def _only_optimizer(file: Path, block: Sequence[str]) -> str:
     names = [name for name, offer in offers if offer.origin == str(file)]
     if len(names) != 1:
         several = f"; name one of them: --like {names[0]} --plugin {file}" if names else ""
-        raise HarnessError(f"--like: must be a file of one optimizer, got {', '.join(names) or 'none'} in {shown(str(file))}{several}")
+        raise HarnessError(
+            f"--like: must be a file of one optimizer, got {', '.join(names) or 'none'} in {shown(str(file))}{several}"
+        )
     return names[0]
 
 

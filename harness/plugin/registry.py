@@ -132,7 +132,9 @@ class Registry:
             return f"; did you mean {' or '.join(map(repr, candidates))}?"
         if len(kinds) == 1:
             return did_you_mean(name, names)
-        return did_you_mean(name, names, listed=True) or "; 'harness list' names all plugins"  # a few names of 1,800 say nothing
+        return (
+            did_you_mean(name, names, listed=True) or "; 'harness list' names all plugins"
+        )  # a few names of 1,800 say nothing
 
     def source_hashes(self, arm: Arm, task: str) -> dict[str, str]:
         """Return the SHA-256 of the source of each plugin that takes part in an arm."""

@@ -8,7 +8,7 @@ from harness.plugin.contracts import Staffing
 
 def staffing_of(setting: Setting) -> Staffing:
     """Return what executors with workers need to know of a benchmark."""
-    train = setting.plan.benchmark.train
+    train, gpus = setting.plan.benchmark.train, _usable_gpus(setting)
     return Staffing(
         workers=train.workers,
         crew=train.crew,
@@ -16,7 +16,7 @@ def staffing_of(setting: Setting) -> Staffing:
         max_memory=train.max_memory,
         device=setting.device.name,
         threads=setting.device.threads,
-        gpus=(gpus := _usable_gpus(setting)),
+        gpus=gpus,
         gpu_memory=_least_memory(gpus),
         steps=sum(map(float, _steps_of_arms(setting))),
     )

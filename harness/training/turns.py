@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
+from numpy.random import mtrand
 
 from harness.training.denormals import denormals_flushed
 from harness.training.device import Device
@@ -111,9 +112,9 @@ class Turn:
 
     def take_generators(self) -> None:
         """Put this run's generators in force, and keep those of the run that had its turn before."""
-        in_force = np.random.get_bit_generator()
+        in_force = mtrand.get_bit_generator()
         if Turn._last is self:
-            np.random.set_bit_generator(in_force)
+            mtrand.set_bit_generator(in_force)
             return
         if Turn._last is not None:
             Turn._last._states = torch.get_rng_state(), python_random.getstate()
@@ -121,7 +122,7 @@ class Turn:
         if self._states is not None:
             torch.set_rng_state(self._states[0])
             python_random.setstate(self._states[1])
-        np.random.set_bit_generator(copy.deepcopy(in_force) if self._numpy is None else self._numpy)
+        mtrand.set_bit_generator(copy.deepcopy(in_force) if self._numpy is None else self._numpy)
         if self.device.type == "cuda":
             # a state of its own, not its numbers alone: graphs read seed and offset from tensors that the state has
             torch.cuda.default_generators[self.index].graphsafe_set_state(self._generator)

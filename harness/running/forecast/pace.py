@@ -58,7 +58,7 @@ def pace_of(executor: Executor, bench: Bench, runs: Mapping[str, Run]) -> Pace:
         return Pace()
     try:
         transport, workers, places = running.staff
-        only_measure = running.workers - workers
+        only_measure = running.workers - workers  # workers that take no runs
         await_workers(transport, workers)
         opening = time.monotonic() - began
         timing = _Timing(transport, workers)

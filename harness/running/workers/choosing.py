@@ -202,7 +202,9 @@ def rehearse(
                     members.append(_settled(run, workbench))
                 rates[number] = _rate(members, seconds)
             choice.take(number, rates[number])
-            began = began or time.monotonic()  # the first one takes longer to begin, and the run itself profits from that
+            began = (
+                began or time.monotonic()
+            )  # the first one takes longer to begin, and the run itself profits from that
     except HarnessError:
         pass  # the run itself says what is wrong
     finally:

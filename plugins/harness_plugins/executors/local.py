@@ -26,7 +26,9 @@ def build(workbench: Workbench) -> WorkerPool:
     processes = Processes(workbench.opening(), threads, gpus=staffing.gpus)
     if staffing.gpus:
         workers = staffing.workers or staffing.gpus * PROCESSES_ON_A_GPU
-        measuring = 0 if staffing.workers else staffing.gpus * measuring_workers(staffing, usable_cores(), memory_of_machine())
+        measuring = (
+            0 if staffing.workers else staffing.gpus * measuring_workers(staffing, usable_cores(), memory_of_machine())
+        )
         crew = staffing.crew or MOST_IN_CREW
         return WorkerPool(processes, workbench, workers, crew, choose=not staffing.crew, measuring=measuring)
     workers = staffing.workers or max(1, usable_cores() // staffing.threads)
