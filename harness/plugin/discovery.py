@@ -296,8 +296,18 @@ def _collect_offers(module: ModuleType, source: _Source, manager: pluggy.PluginM
     for hook, function in hooks:
         offers += [(_HOOKS[hook][0], offer) for offer in _call_hook(hook, function)]
     if source.file and not offers:
-        raise _Refused("must offer a plugin, got none; return one from a hook marked @hookimpl: " + ", ".join(_HOOKS))
+        raise _Refused(f"must offer a plugin, got none; {_what_is_missing(module, [hook for hook, _ in hooks])}")
     return offers
+
+
+def _what_is_missing(module: ModuleType, marked: Sequence[str]) -> str:
+    """Return what the author of a file without a plugin has to do."""
+    unmarked = next((name for name in _HOOKS if callable(getattr(module, name, None)) and name not in marked), "")
+    if unmarked:
+        return f"write @hookimpl above {unmarked}"
+    if marked:
+        return f"{marked[0]} must return a list with one in it"
+    return f"return one from a hook marked @hookimpl: {', '.join(_HOOKS)}"
 
 
 def _find_hooks(module: ModuleType, manager: pluggy.PluginManager) -> Iterator[tuple[str, Callable[[], Any]]]:

@@ -126,6 +126,14 @@ def test_wrong_arguments_are_one_line_and_2(harness, benchmark_file, tmp_path):
     )
 
 
+def test_several_workloads_are_compared_with_no_arm_together(harness, tmp_path):
+    (tmp_path / "workloads.json").write_text("{}")
+    refused(
+        harness("show", tmp_path, "--against", "adam"),
+        f"--against: must be with the run folder of one workload, got '{tmp_path}', which has several; name one of them",
+    )
+
+
 @pytest.mark.usefixtures("nothing_written")
 def test_a_value_that_the_shell_took_apart_is_answered_with_quotes(harness, benchmark_file):
     file, quoted = benchmark_file(), """--set 'train.optimizers=["sgd", "adam"]'"""

@@ -88,7 +88,14 @@ def test_blocking_what_is_not_there_is_refused():
             "x = 1",
             r"mine\.py: must offer a plugin, got none; return one from a hook marked @hookimpl: harness_datasets",
         ),
-        (PLUGIN.replace("@hookimpl", "").format(name="a"), r"mine\.py: must offer a plugin, got none"),
+        (
+            PLUGIN.replace("@hookimpl", "").format(name="a"),
+            r"mine\.py: must offer a plugin, got none; write @hookimpl above harness_optimizers$",
+        ),
+        (
+            PLUGIN.replace("return [", "return [] #").format(name="a"),
+            r"mine\.py: must offer a plugin, got none; harness_optimizers must return a list with one in it$",
+        ),
         ("import sys\nsys.exit(0)", r"mine\.py:2: must import, got SystemExit: 0"),
         (
             PLUGIN.replace("return [", "exit(0) #").format(name="a"),
