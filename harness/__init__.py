@@ -69,12 +69,12 @@ if typing.TYPE_CHECKING:
     from harness.console.safe_text import spreadsheet_table as spreadsheet_table
     from harness.console.safe_text import typed as typed
     from harness.data.archive import open_archive as open_archive
-    from harness.data.cores import usable_cores as usable_cores
     from harness.data.images import ImageSource as ImageSource
     from harness.data.images import ImageStore as ImageStore
     from harness.data.images import decode_photos as decode_photos
     from harness.data.images import draw_images as draw_images
     from harness.data.kinds import is_rubbish as is_rubbish
+    from harness.data.limits import usable_cores as usable_cores
     from harness.data.photo_sets import image_bytes as image_bytes
     from harness.data.photo_sets import photo_dataset as photo_dataset
     from harness.data.photos import photo_files as photo_files
@@ -151,7 +151,7 @@ _LAZY = {
     "Shipment": "harness.running.workers.shipping.Shipment",
     "Worker": "harness.running.workers.worker.Worker",
     "WorkerPool": "harness.running.workers.pool.WorkerPool",
-    "usable_cores": "harness.data.cores.usable_cores",
+    "usable_cores": "harness.data.limits.usable_cores",
     "execute": "harness.training.loop.execute",
     "read_weights": "harness.training.pretrained.read_weights",
     "Protocol": "harness.verdict.protocol.Protocol",

@@ -191,8 +191,9 @@ def find_reference(
     if not any(kind == "optimizer" for kind, _ in plugins):
         raise HarnessError("--like: must be for an optimizer, got none among the plugins checked")
     if name.endswith(".py"):
-        files, name = [*files, Path(name)], _only_optimizer(Path(name), block)
-    reference = discover(files, block).get("optimizer", name, Optimizer, "--like")
+        reference = _only_optimizer(Path(name), block)
+    else:
+        reference = discover(files, block).get("optimizer", name, Optimizer, "--like")
     like = Like(reference, {".".join(key): value for key, value in map(parse_override, settings)})
     for _, plugin in plugins:
         if isinstance(plugin.offer, Optimizer):
@@ -200,18 +201,17 @@ def find_reference(
     return like
 
 
-def _only_optimizer(file: Path, block: Sequence[str]) -> str:
-    """Return the name of the one optimizer that a file offers; raises HarnessError where there is none, or several."""
+def _only_optimizer(file: Path, block: Sequence[str]) -> Optimizer:
+    """Return the one optimizer that a file offers; raises HarnessError where there is none, or several."""
     from harness.plugin.discovery import discover
 
-    offers = discover([file], block).offers["optimizer"].items()
-    names = [name for name, offer in offers if offer.origin == str(file)]
-    if len(names) != 1:
-        several = f"; name one of them: --like {names[0]} --plugin {file}" if names else ""
-        raise HarnessError(
-            f"--like: must be a file of one optimizer, got {', '.join(names) or 'none'} in {shown(str(file))}{several}"
-        )
-    return names[0]
+    offers = [one.offer for one in discover([file], block).offers["optimizer"].values() if one.origin == str(file)]
+    optimizers = [offer for offer in offers if isinstance(offer, Optimizer)]
+    if len(optimizers) != 1:
+        names = ", ".join(offer.name for offer in optimizers) or "none"
+        remedy = "; name one of them, and the file with --plugin" if optimizers else ""
+        raise HarnessError(f"--like: must be a file of one optimizer, got {names} in {shown(str(file))}{remedy}")
+    return optimizers[0]
 
 
 def find_data(

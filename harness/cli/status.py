@@ -11,7 +11,7 @@ from harness.console.numbers import counted, duration
 from harness.results.run_state import is_over, left_out
 
 CONTROLS = {  # by the role of a comparison run: what it is called here
-    "untuned": "untuned", "twin": "twins", "restart": "restarts", "aa": "an arm again", "different": "wrong labels",
+    "untuned": "untuned", "twin": "twins", "restart": "restarts", "aa": "A/A", "different": "noisy labels",
 }  # fmt: skip
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
         grid = f", all {arm['exhausted']} combinations" if arm["exhausted"] else ""
         lines.append(f"  {arm['arm']}: trials {_progress(arm['trials'], grid)}; seeds {_progress(arm['seeds'])}")
     if controls := [f"{CONTROLS[role]} {_progress(counts)}" for role, counts in document["controls"].items()]:
-        lines.append(f"  controls: {'; '.join(controls)}")
+        lines.append(f"  controls so far: {'; '.join(controls)}")
     for probe, counts in document["measurements"].items():
         lines.append(f"  {probe}: measurements {counts['done']}/{counts['total']}")
     lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in document["under_way"].items()]

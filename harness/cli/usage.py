@@ -40,7 +40,7 @@ def _key_called(option: str) -> str:
 def _explain_extra(words: str, context: Any) -> str:
     """Return a line on words that stand for nothing; often they are the rest of a value that has blanks in it."""
     must = f"{context.command_path}: must be given nothing more, got '{words}'"
-    if words.split()[0].lower() in WORDS_FOR_TIME:
+    if "time-limit" in _long_options(context.command) and words.lower() in WORDS_FOR_TIME:
         return f"{must}; a time is one word, such as 5min or 1h30m"
     if "set" in _long_options(context.command):
         return f'{must}; a value with blanks needs quotes: --set \'train.optimizers=["sgd", "adam"]\''

@@ -67,9 +67,10 @@ class Reporter:
         self._over = ""  # the phase that was over last; more than one piece of work may come to its end
         self._around: list[tuple[str, float]] = []  # what is under way and not counted since when, the outer work first
         self._heart = Heart(self.say)  # off a terminal, where no bar shows that something is under way
-        if (
-            self.console.is_terminal and self.console.file.isatty()
-        ):  # FORCE_COLOR, which notebooks set, makes no terminal
+        is_screen = getattr(
+            self.console.file, "isatty", lambda: False
+        )()  # FORCE_COLOR, which notebooks set, makes none
+        if self.console.is_terminal and is_screen:
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=None if self.console.width >= WIDE else 8),

@@ -22,8 +22,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from harness.data.cache import check_whole, read_or_make, replacing_cached, say_not_kept
-from harness.data.cores import usable_cores
 from harness.data.drawing import Blocks, draw_block, drawn_by_processes
+from harness.data.limits import usable_cores
 from harness.data.places import cache_folder
 from harness.data.squares import CENTRE, LARGEST, Cut, Position, cut_squares
 from harness.errors import DataError, DiskError, arguments, message_of

@@ -306,7 +306,7 @@ def _what_is_missing(module: ModuleType, marked: Sequence[str]) -> str:
     if unmarked:
         return f"write @hookimpl above {unmarked}"
     if marked:
-        return f"{marked[0]} must return a list with one in it"
+        return f"{marked[0]} must return a list with a plugin in it"
     return f"return one from a hook marked @hookimpl: {', '.join(_HOOKS)}"
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.benchmark.plan import Setting
+from harness.data.limits import usable_memory
 from harness.plugin.contracts import Staffing
 
 
@@ -16,30 +19,31 @@ def staffing_of(setting: Setting) -> Staffing:
         max_memory=train.max_memory,
         device=setting.device.name,
         threads=setting.device.threads,
-        gpus=gpus,
+        gpus=len(gpus),
         gpu_memory=_least_memory(gpus),
+        memory=usable_memory() / 1e9,
         steps=sum(map(float, _steps_of_arms(setting))),
     )
 
 
-def _usable_gpus(setting: Setting) -> int:
-    """Return how many GPUs the benchmark may use: all, unless it names one."""
+def _usable_gpus(setting: Setting) -> list[int]:
+    """Return the GPUs that the benchmark may use: all, unless it names one."""
     if setting.device.type != "cuda":
-        return 0
+        return []
     if ":" in setting.plan.benchmark.train.device:
-        return 1
+        return [int(setting.device.name.partition(":")[2])]
     import torch
 
-    return torch.cuda.device_count()
+    return list(range(torch.cuda.device_count()))
 
 
-def _least_memory(gpus: int) -> float:
-    """Return how many 10^9 bytes the smallest of the first GPUs has; 0 without any."""
+def _least_memory(gpus: Sequence[int]) -> float:
+    """Return how many 10^9 bytes the smallest of these GPUs has; 0 without any."""
     if not gpus:
         return 0.0
     import torch
 
-    return min(torch.cuda.get_device_properties(index).total_memory for index in range(gpus)) / 1e9
+    return min(torch.cuda.get_device_properties(index).total_memory for index in gpus) / 1e9
 
 
 def _steps_of_arms(setting: Setting) -> list[int]:

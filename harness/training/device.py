@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.data.cores import usable_cores
+from harness.data.limits import usable_cores
 from harness.errors import DeviceError, shown
 from harness.plugin.runs import digest
 from harness.records.files import checksum

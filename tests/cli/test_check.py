@@ -166,7 +166,17 @@ def test_a_file_with_several_optimizers_is_no_reference(tmp_path):
     with pytest.raises(HarnessError) as error:
         find_reference(find_plugins("adam", "optimizer"), str(file), [])
     assert str(error.value).startswith("--like: must be a file of one optimizer, got one, two in ")
-    assert str(error.value).endswith(f"--like one --plugin {file}")
+    assert str(error.value).endswith("; name one of them, and the file with --plugin")
+
+
+def test_the_reference_may_be_an_older_file_of_the_same_name(tmp_path):
+    for folder in ("old", "new"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(REFERENCES.format(offers=["mine"]))
+    mine = find_plugins(str(tmp_path / "new/mine.py"))
+    like = find_reference(mine, str(tmp_path / "old/mine.py"), [], [tmp_path / "new/mine.py"])
+    assert like.reference is not mine[0][1].offer
+    assert like.reference.name == "mine"
 
 
 def test_a_file_with_a_plugin_of_another_kind_is_no_reference(plugin):

@@ -94,7 +94,7 @@ def test_blocking_what_is_not_there_is_refused():
         ),
         (
             PLUGIN.replace("return [", "return [] #").format(name="a"),
-            r"mine\.py: must offer a plugin, got none; harness_optimizers must return a list with one in it$",
+            r"mine\.py: must offer a plugin, got none; harness_optimizers must return a list with a plugin in it$",
         ),
         ("import sys\nsys.exit(0)", r"mine\.py:2: must import, got SystemExit: 0"),
         (

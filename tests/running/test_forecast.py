@@ -142,9 +142,9 @@ def test_the_size_of_a_crew_is_chosen_by_one_worker_and_steps_are_those_of_a_run
 
 def test_workers_that_only_measure_are_counted_with_the_measurements():
     transport = Rehearsing({1: 10.0}, of_places={1: 1.0, 2: 1.9})
-    executor = Executor("made", build=lambda bench: WorkerPool(transport, bench, 1, 2, measuring=3))
+    executor = Executor("made", build=lambda bench: WorkerPool(transport, bench, 1, 2, measuring=7))
     found = pace_of(executor, SimpleNamespace(staffing=Staffing(gpus=1)), {"a": "run"})
-    assert (found.workers, found.places, found.measuring) == (1, 2, 4)
+    assert (found.workers, found.places, found.measuring) == (1, 2, 2)  # they share a GPU
 
 
 def test_an_arm_that_cannot_be_rehearsed_is_left_to_be_timed_elsewhere():

@@ -278,7 +278,8 @@ class TrainSection(Section):
         Field(ge=0, le=4096),
         Meaning(
             "The number of worker processes in which the executor carries out runs at the same time. 0 takes as many as "
-            "raise the throughput, which a few timed steps show. It changes no result but the seconds.",
+            "raise the throughput, which a few timed steps show; on a GPU further processes then measure the trained networks. "
+            "It changes no result but the seconds.",
             2,
             BESIDE,
         ),

@@ -30,6 +30,7 @@ class Staffing:
     threads: int = 1  # of a run on a CPU
     gpus: int = 0  # that may be used
     gpu_memory: float = 0.0  # 10^9 bytes that the smallest of them has
+    memory: float = 0.0  # 10^9 bytes of this machine that its processes may use
     steps: float = 0.0  # of optimizers that the benchmark asks for, about; 0 where that is not known
 
     def over(self, seconds: float = 0.0, memory: float = 0.0) -> str:

@@ -79,7 +79,7 @@ def _probings(
 def _measure(at_work: Sequence[Probing], store: Store, reporter: Reporter, executor: GuardedExecutor) -> None:
     """Have the executor make the measurements of all probes; a probe with few of them comes before the others."""
     for probing in at_work:
-        probing.begin(executor.workers)
+        probing.begin(lambda: executor.workers)
     phases = sorted(at_work, key=lambda probing: len(probing.work.wanted))
     with Watch(reporter) as watch:
 

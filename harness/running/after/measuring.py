@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from harness.training.parts import Parts
 
 HELD = 2 * 10**9  # bytes of networks, and of what probes keep of them, that are held ready on a CPU, at the most
-HELD_ON_GPU = 4  # on a GPU a quarter of its memory
+LEAST_ON_GPU = 10**9  # on a GPU, or more where this part of its memory is more: up to eight processes measure there
+PART_OF_GPU = 32
 DEPTH = 8  # of what a probe keeps: values in values that are looked at for their size
 
 Runs = tuple[Run, ...]
@@ -69,7 +70,7 @@ def room_for_networks(device: Device) -> int:
     import torch
 
     total: int = torch.cuda.get_device_properties(device.name).total_memory
-    return total // HELD_ON_GPU
+    return max(LEAST_ON_GPU, total // PART_OF_GPU)
 
 
 def _sizes(held: _Held) -> dict[int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -43,7 +43,7 @@ class Probing:
     time_limit: TimeLimit
     failed: set[Key] = field(default_factory=set)  # in this call; the next one tries them again
     handed_out: dict[Key, float] = field(default_factory=dict)  # measurements under way, and when they were handed out
-    _workers: int = 1
+    _count_workers: Callable[[], int] = field(default=lambda: 1)
     _timed: dict[Key, float | None] = field(default_factory=dict)  # the first ones: their seconds, None until they end
     _waiting: deque[Runs] = field(default_factory=deque)  # of the groups that were begun
     _is_full: bool = False  # there is no further group, or the time limit has no room for it
@@ -87,6 +87,11 @@ class Probing:
         """How many measurements are still to be made, at the most."""
         return 0 if self.note["over"] else len(self._open)
 
+    @property
+    def _workers(self) -> int:
+        """How many measurements are made at a time; it falls where the GPU has no memory for so many."""
+        return self._count_workers()
+
     def expect(self) -> None:
         """Note for the console how many measurements are left, and what one of them takes, where that is known."""
         seconds = self.note["seconds_each"] / self._workers or None
@@ -99,15 +104,15 @@ class Probing:
 
     # --- as a phase of the event loop
 
-    def begin(self, workers: int) -> None:
-        """Choose the measurements that show what all of them will take; ``workers`` are made at a time."""
-        self._workers = workers
+    def begin(self, count_workers: Callable[[], int]) -> None:
+        """Choose the measurements that show what all of them will take; so many are made at a time as there are workers."""
+        self._count_workers = count_workers
         self._left_at_first = self.left
         if not self.has_work:
             return
         self._reserve()
         if not self.note["groups"]:
-            first = first_timed(self._missing(self.work.groups[0]), TIMED + workers - 1)
+            first = first_timed(self._missing(self.work.groups[0]), TIMED + self._workers - 1)
             timed = [runs for measurements in first.values() for runs in measurements]
             if not self._has_room(len(timed), self.time_limit.probes.get(self.probe.name, 0.0)):
                 self._is_full = True

@@ -15,7 +15,10 @@ from harness.plugin.process_settings.members import Members, changed_members, me
 from harness.plugin.runs import Event, Failed
 from harness.running.workers.messages import Assignment, FromWorker, Happened, PutBack
 
-NO_ROOM = ("CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")  # what torch says then
+NO_ROOM = (  # what torch says then; the last two where there is no memory for a handle
+    "CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED", "CUDNN_STATUS_NOT_INITIALIZED",
+)  # fmt: skip
 
 Begin = Callable[[Assignment], Iterator[Event | None]]
 

@@ -30,6 +30,8 @@ from harness.running.workers.messages import (
 from harness.running.workers.transport import Transport
 
 LOOK = 1.0  # seconds after which limits are looked at again
+AHEAD = 2  # measurements that a worker has where others only measure: one that it makes, and the next one
+KILLED = "signal 9"  # how a process ends that the system has killed
 MOST_STARTS = 3  # workers, one after the other, that may end before they take a job
 
 
@@ -70,9 +72,9 @@ class WorkerPool:
         choose: These are the most there may be, and as many are taken as raise the throughput, chosen by a few timed
             steps: of places where there are several, else of workers.
         line: How many workers there are and why, in a line for people; without it the pool says so itself.
-        measuring: How many more workers there are while late probes measure: on a GPU these are bound by Python, and a
-            process of its own helps. They carry out nothing else, and end with the measurements or where the GPU has no
-            memory for them.
+        measuring: How many more workers there are while late probes measure: on a GPU these are bound by Python, and
+            further processes help. They carry out nothing else. They end with the measurements, and at once where the GPU
+            or the machine has no memory for them.
         place: Returns, by run_id, the weights of a finished run as they travel to a worker; without it, the path of
             their file in the run folder.
 
@@ -90,6 +92,7 @@ class WorkerPool:
     ) -> None:  # fmt: skip
         self._line = line
         self._measuring = measuring
+        self._crowded_until = 0.0  # when the GPU had the memory back of workers that had to make room
         self._transport = transport
         self._workbench = workbench
         self._places = places
@@ -172,6 +175,7 @@ class WorkerPool:
                     self._assign()
             if self._works:
                 self._listen()
+        self._dismiss()
 
     def close(self) -> None:
         """End the workers."""
@@ -206,6 +210,9 @@ class WorkerPool:
                 member.retires = True
             case Left():
                 del self._members[number]
+                if member.dismissed:
+                    self._crowded_until = time.monotonic()
+                    return
                 if self._rehearsal is not None:
                     self._rehearsal.take(number, {})
                 self._left(member, message)
@@ -218,14 +225,24 @@ class WorkerPool:
         work = member.jobs.get(job_id)
         if event.ends_run:
             member.jobs.pop(job_id, None)
-        if work is not None and is_out_of_memory(event) and self._dismiss():
-            self._measuring = 0
+        if work is not None and is_out_of_memory(event) and self._was_crowded(work):
+            self._make_room()
             self._waiting.appendleft(work)
             return
         if isinstance(event, Epoch):
             event = replace(event, environment=member.environment)
         if work is not None:
             self._events.append((job_id, event))
+
+    def _was_crowded(self, work: _Work) -> bool:
+        """Return whether workers that only measure had memory of the GPU while this job was carried out."""
+        crowded = any(member.only_measures for member in self._members.values())
+        return crowded or work.began < self._crowded_until
+
+    def _make_room(self) -> None:
+        """End the workers that only measure for good: there is no memory for them."""
+        self._measuring = 0
+        self._dismiss()
 
     def _put_back(self, member: _Member, job_id: str, reason: str, places: int, alone: bool) -> None:
         """Have a job that did not fit beside others wait again, before all others; crews are smaller from then on."""
@@ -237,11 +254,18 @@ class WorkerPool:
             self._waiting.appendleft(work)
 
     def _left(self, member: _Member, left: Left) -> None:
-        """Begin the jobs of a worker that has ended anew, except one that was over its limit."""
-        if member.dismissed:
+        """Begin the jobs of a worker that has ended anew, except one that was over its limit.
+
+        Of workers that only measure, one that cannot begin is not started again. Where the system has killed one, which it
+        does for lack of memory, the first workers measure without them.
+        """
+        over = any(work.over for work in member.jobs.values() if work)
+        if member.only_measures and not member.is_ready:
+            self._measuring = sum(one.only_measures for one in self._members.values())
             return
-        if not member.is_ready and member.only_measures:
-            self._measuring = 0  # the others measure without it
+        if member.only_measures and left.reason == KILLED and not over:
+            self._waiting.extendleft(work for work in member.jobs.values() if work)
+            self._make_room()
             return
         if not member.is_ready:
             self._failed_starts += 1
@@ -252,7 +276,6 @@ class WorkerPool:
             self._waiting.extendleft(work for work in member.jobs.values() if work)
             return
         alone = len(member.jobs) == 1
-        killed = any(work.over for work in member.jobs.values() if work)
         for job_id, work in member.jobs.items():
             if work is None:
                 continue
@@ -260,15 +283,16 @@ class WorkerPool:
                 self._events.append((job_id, Failed("error", work.over)))
                 continue
             work.seconds += time.monotonic() - work.began
-            work.alone = work.alone or not (alone or killed or left.lost)
-            if killed:
+            work.alone = work.alone or not (alone or over or left.lost)
+            if over:
                 self._waiting.appendleft(work)
             else:  # it begins again once whoever listens has had the chance to stop it
                 self._events.append((job_id, Interrupted(left.reason, alone, left.last_words, lost=left.lost)))
 
     def _staff(self) -> None:
         """Start workers where some are missing, and dismiss those that only measure where there is nothing to measure."""
-        for only_measures, most in ((False, self._most()), (True, self._measuring if self._measures() else 0)):
+        measuring = min(self._measuring, len(self._works)) if self._measures() else 0
+        for only_measures, most in ((False, self._most()), (True, measuring)):
             working = sum(not one.retires for one in self._members.values() if one.only_measures == only_measures)
             for _ in range(most - working):
                 number, self._started = self._started, self._started + 1
@@ -281,15 +305,14 @@ class WorkerPool:
         """Return whether the pool has measurements and no runs."""
         return bool(self._works) and all(isinstance(work.job, Measurement) for work in self._works.values())
 
-    def _dismiss(self) -> bool:
-        """End the workers that only measure, their jobs wait again; return whether there were any."""
-        dismissed = [(number, one) for number, one in self._members.items() if one.only_measures and not one.dismissed]
-        for number, member in dismissed:
-            member.dismissed = True
-            self._waiting.extendleft(work for work in member.jobs.values() if work)
-            member.jobs.clear()
-            self._transport.kill(number)
-        return bool(dismissed)
+    def _dismiss(self) -> None:
+        """End the workers that only measure; their jobs wait again."""
+        for number, member in self._members.items():
+            if member.only_measures and not member.dismissed:
+                member.dismissed = True
+                self._waiting.extendleft(work for work in member.jobs.values() if work)
+                member.jobs.clear()
+                self._transport.kill(number)
 
     def _assign(self) -> None:
         """Give waiting jobs to workers with free places, those with the most free places first.
@@ -346,6 +369,8 @@ class WorkerPool:
             return not member.jobs and isinstance(work.job, Measurement)
         if work.alone:
             return not member.jobs
+        if self._measuring and isinstance(work.job, Measurement) and len(member.jobs) >= AHEAD:
+            return False  # it would wait here while another worker has nothing to do
         return len(member.jobs) < self._places and not any(job.alone for job in member.jobs.values() if job)
 
     def _assignment(self, job: Job) -> Assignment:

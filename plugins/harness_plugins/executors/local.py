@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -26,31 +25,24 @@ def build(workbench: Workbench) -> WorkerPool:
     processes = Processes(workbench.opening(), threads, gpus=staffing.gpus)
     if staffing.gpus:
         workers = staffing.workers or staffing.gpus * PROCESSES_ON_A_GPU
-        measuring = (
-            0 if staffing.workers else staffing.gpus * measuring_workers(staffing, usable_cores(), memory_of_machine())
-        )
+        measuring = 0 if staffing.workers else staffing.gpus * measuring_workers(staffing, usable_cores())
         crew = staffing.crew or MOST_IN_CREW
         return WorkerPool(processes, workbench, workers, crew, choose=not staffing.crew, measuring=measuring)
     workers = staffing.workers or max(1, usable_cores() // staffing.threads)
     return WorkerPool(processes, workbench, workers, choose=not staffing.workers)
 
 
-def measuring_workers(staffing: Staffing, cores: int, memory: float) -> int:
-    """Return how many workers more than those that train can measure on each GPU, with ``memory`` 10^9 bytes in the machine.
+def measuring_workers(staffing: Staffing, cores: int) -> int:
+    """Return how many workers more than those that train can measure on each GPU.
 
     >>> from harness import Staffing
-    >>> measuring_workers(Staffing(gpus=1, gpu_memory=24.0), cores=16, memory=64.0)
+    >>> measuring_workers(Staffing(gpus=1, gpu_memory=24.0, memory=64.0), cores=16)
     5
-    >>> measuring_workers(Staffing(gpus=1, gpu_memory=8.0), cores=4, memory=16.0)
+    >>> measuring_workers(Staffing(gpus=1, gpu_memory=8.0, memory=16.0), cores=4)
     1
     """
-    share = min(cores, memory / MEMORY) / staffing.gpus
+    share = min(cores, staffing.memory / MEMORY) / staffing.gpus
     return max(0, int(min(share, staffing.gpu_memory / MEMORY, MOST_ON_A_GPU)) - PROCESSES_ON_A_GPU)
-
-
-def memory_of_machine() -> float:
-    """Return how many 10^9 bytes of memory the machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
 
 def check() -> None:

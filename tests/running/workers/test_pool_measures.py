@@ -97,16 +97,35 @@ def test_they_take_one_measurement_each_beside_those_of_the_first_worker(made):
     assert [len(workers.given[worker]) for worker in (0, 1, 2)] == [2, 1, 1]
 
 
-def test_they_end_before_the_next_run_begins(made):
+def test_they_end_with_the_measurements_and_before_the_next_run_begins(made):
     pool, workers, runs, measurements = made
     carried_out(pool, measurements)
-    pool.submit(runs[:1])
     assert workers.killed == [1, 2]
+    pool.submit(runs[:1])
     assert runs[0].id not in workers.given[TRAINS]  # their memory may not be free yet
     assert [job_id for job_id, _ in pool.events()] == [runs[0].id]
     assert workers.given[TRAINS][-1] == runs[0].id
     carried_out(pool, measurements)
     assert workers.started == [0, 1, 2, 3, 4]  # for the next measurements there are new ones
+    assert workers.killed == [1, 2, 3, 4]
+
+
+def test_a_run_that_comes_while_they_measure_ends_them(made):
+    pool, workers, runs, measurements = made
+    workers.answer = lambda worker, job: None if worker != TRAINS else event_of(job)
+    pool.submit(measurements[:3])
+    for _ in range(3):
+        pool._listen()
+    workers.answer = lambda worker, job: event_of(job)
+    pool.submit(runs[:1])
+    assert workers.killed == [1, 2]
+    assert {job_id for job_id, _ in pool.events()} == {runs[0].id, *(one.id for one in measurements[:3])}
+
+
+def test_no_more_of_them_begin_than_there_are_measurements(made):
+    pool, workers, _, measurements = made
+    carried_out(pool, measurements[:1])
+    assert workers.started == [0, 1]
 
 
 def test_where_the_gpu_has_no_memory_for_them_the_first_worker_measures_alone(made):
@@ -118,6 +137,41 @@ def test_where_the_gpu_has_no_memory_for_them_the_first_worker_measures_alone(ma
     assert pool.workers == 1
     carried_out(pool, measurements)
     assert workers.started == [0, 1, 2]
+
+
+def test_a_measurement_that_had_no_memory_beside_them_is_made_again_also_where_it_says_so_late(made):
+    pool, workers, _, measurements = made
+    workers.answer = lambda worker, job: None if worker == TRAINS else NO_MEMORY
+    for one in measurements:
+        pool.submit([one])
+    events = pool.events()
+    for _ in range(8):
+        pool._listen()
+    assert workers.killed == [1, 2]
+    assert not any(member.only_measures for member in pool._members.values())  # they have ended
+    first = workers.given[TRAINS][0]
+    workers.answer = lambda worker, job: event_of(job)
+    workers.messages.append((TRAINS, Happened(first, NO_MEMORY)))  # its memory was theirs
+    for job_id in workers.given[TRAINS][1:]:
+        workers.messages.append((TRAINS, Happened(job_id, Measured({"value": 1.0}, {}, 0.1))))
+    assert {job_id: type(event) for job_id, event in events} == {one.id: Measured for one in measurements}
+    assert workers.given[TRAINS].count(first) == 2
+
+
+def test_one_that_the_system_has_killed_costs_its_measurement_nothing_and_ends_them_all(made):
+    pool, workers, _, measurements = made
+    workers.answer = lambda worker, job: event_of(job) if worker == TRAINS else None
+    plain = workers.receive
+
+    def receive(timeout):
+        if workers.given.get(1) and 1 not in workers.killed:
+            workers.killed.append(1)
+            return [(1, Left("signal 9"))]
+        return plain(timeout)
+
+    workers.receive = receive
+    assert carried_out(pool, measurements) == {one.id: Measured({"value": 1.0}, {}, 0.1) for one in measurements}
+    assert (pool.workers, workers.started) == (1, [0, 1, 2])
 
 
 def test_they_make_room_for_a_measurement_of_the_first_worker(made):
@@ -142,3 +196,14 @@ def test_one_that_cannot_begin_is_not_started_again_and_again(made):
     assert carried_out(pool, measurements).keys() == {one.id for one in measurements}
     assert workers.started == [0, 1, 2]
     assert pool.workers == 1
+
+
+def test_where_one_cannot_begin_the_others_measure(made):
+    pool, workers, _, measurements = made
+    workers.fails_to_start = {1}
+    workers.answer = lambda worker, job: None
+    pool.submit(measurements)
+    for _ in range(3):
+        pool._listen()
+    assert (pool.workers, pool.room) == (2, 5)
+    assert workers.started == [0, 1, 2]

@@ -1,11 +1,13 @@
-"""How many cores this process may use, which is often fewer than the machine has.
+"""How many cores and how much memory this process may use, which is often less than the machine has.
 
-Three things limit them: the affinity that the process was started with, the share of processor time that a container is
-given (a quota of its control group), and ``OMP_NUM_THREADS`` where the user has set it.
+Three things limit the cores: the affinity that the process was started with, the share of processor time that a container is
+given (a quota of its control group), and ``OMP_NUM_THREADS`` where the user has set it. The memory is limited by control
+groups too.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -37,6 +39,33 @@ def count_cores(environ: Mapping[str, str], membership: Path, mounts: Path) -> i
     return max(1, min(cores))
 
 
+def usable_memory() -> float:
+    """Return how many bytes of memory this process may use with those beside it: the machine's, or its container's.
+
+    What the system does not say limits nothing.
+
+    >>> usable_memory() > 0
+    True
+    """
+    return least_memory(MEMBERSHIP, MOUNTS)
+
+
+def least_memory(membership: Path, mounts: Path) -> float:
+    """Return the bytes that the machine and these control groups allow; infinity where nothing says."""
+    names = {1: "memory.limit_in_bytes", 2: "memory.max"}
+    texts = (
+        " ".join(_lines(folder / names[version])).strip() for version, folder in _folders("memory", membership, mounts)
+    )
+    return min([_memory_of_machine(), *(float(text) for text in texts if text.isascii() and text.isdigit())])
+
+
+def _memory_of_machine() -> float:
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return math.inf
+
+
 def _affinity() -> int:
     """Return on how many cores the system would let this process run; all cores where it does not say."""
     if hasattr(os, "sched_getaffinity"):
@@ -51,33 +80,39 @@ def _from_environment(environ: Mapping[str, str]) -> list[int]:
 
 
 def _quotas(membership: Path, mounts: Path) -> Iterator[float]:
-    """Yield, in cores, the quotas of the control groups that this process is in, those of the groups above included."""
-    groups = _groups(membership)
-    for version, root, mounted in _hierarchies(mounts):
-        group = groups.get(version)
-        if group is None:
-            continue
-        for folder in _upwards(mounted, root, group):
-            quota = _quota_of_2(folder) if version == 2 else _quota_of_1(folder)
-            if quota is not None:
-                yield quota
+    """Yield, in cores, the quotas of the control groups that this process is in."""
+    for version, folder in _folders("cpu", membership, mounts):
+        quota = _quota_of_2(folder) if version == 2 else _quota_of_1(folder)
+        if quota is not None:
+            yield quota
 
 
-def _groups(membership: Path) -> dict[int, str]:
-    """Return the process's group by the version of control groups, of version 1 the one that counts processor time."""
+def _folders(controller: str, membership: Path, mounts: Path) -> Iterator[tuple[int, Path]]:
+    """Yield the folders of the control groups that this process is in, those of the groups above included.
+
+    Each comes with the version of its control groups, of version 1 those of one ``controller``: ``cpu`` or ``memory``.
+    """
+    groups = _groups(controller, membership)
+    for version, root, mounted in _hierarchies(controller, mounts):
+        if version in groups:
+            yield from ((version, folder) for folder in _upwards(mounted, root, groups[version]))
+
+
+def _groups(controller: str, membership: Path) -> dict[int, str]:
+    """Return the process's group by the version of control groups, of version 1 the one of the controller."""
     groups = {}
     for line in _lines(membership):
         number, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
         if number == "0" and not controllers:
             groups[2] = group
-        elif "cpu" in controllers.split(","):
+        elif controller in controllers.split(","):
             groups[1] = group
     return groups
 
 
-def _hierarchies(mounts: Path) -> Iterator[tuple[int, str, Path]]:
-    """Yield the file systems of control groups that count processor time: version, the group at their top, folder."""
+def _hierarchies(controller: str, mounts: Path) -> Iterator[tuple[int, str, Path]]:
+    """Yield the file systems of control groups that have the controller: version, the group at their top, folder."""
     for line in _lines(mounts):
         before, _, after = line.partition(" - ")
         fields, kinds = before.split(), after.split()
@@ -86,7 +121,7 @@ def _hierarchies(mounts: Path) -> Iterator[tuple[int, str, Path]]:
         root, mounted, kind, options = fields[3], Path(fields[4]), kinds[0], kinds[2].split(",")
         if kind == "cgroup2":
             yield 2, root, mounted
-        elif kind == "cgroup" and "cpu" in options:
+        elif kind == "cgroup" and controller in options:
             yield 1, root, mounted
 
 

@@ -1,4 +1,4 @@
-"""The cores that a process may use are counted from files of control groups as containers have them."""
+"""The cores and the memory that a process may use are counted from files of control groups as containers have them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from harness.data import cores
-from harness.data.cores import count_cores
+from harness.data import limits
+from harness.data.limits import count_cores, least_memory
 from harness.training import device
 
 ALONE = "0::/\n"  # as /proc/self/cgroup says in a container with version 2
@@ -17,7 +17,7 @@ JOB = "12:cpuset:/job\n4:cpu,cpuacct:/job\n1:name=systemd:/\n0::/\n"  # version 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
     """Return a function that counts the cores of a made-up machine of 16 cores."""
-    monkeypatch.setattr(cores, "_affinity", lambda: 16)
+    monkeypatch.setattr(limits, "_affinity", lambda: 16)
 
     def count(groups="", mounts="", files=None, environ=None):
         for name, text in (files or {}).items():
@@ -105,13 +105,13 @@ def test_the_system_is_asked_for_the_affinity(monkeypatch):
         monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 5, 7})
     else:
         monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    assert cores._affinity() == 3
+    assert limits._affinity() == 3
 
 
 def test_a_machine_that_does_not_say_has_a_core(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert cores._affinity() == 1
+    assert limits._affinity() == 1
 
 
 def test_the_threads_of_a_device_are_the_usable_cores(monkeypatch):
@@ -121,3 +121,33 @@ def test_the_threads_of_a_device_are_the_usable_cores(monkeypatch):
     assert device.set_up_device("cpu", "fp32", 0).threads == 3
     assert device.set_up_device("cpu", "fp32", 5).threads == 5
     assert pinned == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("files", "memory"),
+    [
+        ({}, 64e9),  # the machine's
+        ({"top/slice/job/memory.max": "max"}, 64e9),
+        ({"top/slice/job/memory.max": "max", "top/slice/memory.max": "16000000000"}, 16e9),
+        ({"top/slice/job/memory.max": "8000000000", "top/slice/memory.max": "16000000000"}, 8e9),
+        ({"top/slice/job/memory.max": "9223372036854771712"}, 64e9),
+        ({"top/slice/job/memory.max": "no number"}, 64e9),
+    ],
+)
+def test_the_memory_is_the_least_that_machine_and_groups_allow(monkeypatch, tmp_path, files, memory):
+    monkeypatch.setattr(limits, "_memory_of_machine", lambda: 64e9)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    (tmp_path / "cgroup").write_text("0::/slice/job\n")
+    (tmp_path / "mountinfo").write_text(f"31 23 0:28 / {tmp_path / 'top'} rw,relatime - cgroup2 cgroup rw\n")
+    assert least_memory(tmp_path / "cgroup", tmp_path / "mountinfo") == memory
+
+
+def test_a_limit_of_memory_of_version_1_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr(limits, "_memory_of_machine", lambda: 64e9)
+    (tmp_path / "top/job").mkdir(parents=True)
+    (tmp_path / "top/job/memory.limit_in_bytes").write_text("4000000000\n")
+    (tmp_path / "cgroup").write_text("9:memory:/job\n4:cpu,cpuacct:/other\n0::/\n")
+    (tmp_path / "mountinfo").write_text(f"31 23 0:28 / {tmp_path / 'top'} rw,relatime - cgroup cgroup rw,memory\n")
+    assert least_memory(tmp_path / "cgroup", tmp_path / "mountinfo") == 4e9
