@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import mtrand
 from numpy.typing import NDArray
 
 from harness.plugin.contracts import Split
@@ -38,6 +39,8 @@ def seed_all(seed: int) -> None:
         torch.manual_seed(seed)
     else:  # what that does beside this is to keep a stack trace for every device that might be used later
         torch.default_generator.manual_seed(seed)
+    if not isinstance(mtrand.get_bit_generator(), np.random.MT19937):  # a plugin has put another one in place
+        mtrand.set_bit_generator(np.random.MT19937())
     np.random.seed(seed % 2**32)
     python_random.seed(seed)
 

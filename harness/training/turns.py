@@ -6,7 +6,6 @@ what the CPU makes of denormal numbers. So a run that is trained in turn with ot
 
 from __future__ import annotations
 
-import copy
 import random as python_random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,13 +62,56 @@ def _take_place(index: int) -> _Place:
     return _Place(stream, pool, graph)
 
 
+class _HostGenerators:
+    """The generators of the CPU that a run draws from: of torch, NumPy and Python.
+
+    Where turns are short (``in_short_turns``), the run has a generator of NumPy's as an object: to read and write its state
+    would take ten times as long as all the rest. With the object NumPy forgets the second of the two normal numbers that it
+    draws at a time. So it does there at the beginning of every turn, whether another run has worked or not, and a run draws
+    the same numbers alone.
+    """
+
+    def __init__(self, in_short_turns: bool) -> None:
+        self.in_short_turns = in_short_turns
+        self._kept: tuple[Any, ...] = ()  # while another run works
+
+    def keep(self) -> None:
+        """Keep those in force as this run's."""
+        if self.in_short_turns:
+            self._kept = torch.get_rng_state(), mtrand.get_bit_generator(), python_random.getstate()
+        else:
+            self._kept = host_generators()
+
+    def put(self) -> None:
+        """Put this run's in force; a new run's are like those that are in force."""
+        if self._kept and not self.in_short_turns:
+            set_host_generators(self._kept)
+        elif self._kept:
+            torchs, numpys, pythons = self._kept
+            torch.set_rng_state(torchs)
+            mtrand.set_bit_generator(numpys)
+            python_random.setstate(pythons)
+        elif self.in_short_turns:
+            mtrand.set_bit_generator(_copied(mtrand.get_bit_generator()))
+
+    def begin_turn(self) -> None:
+        """Have NumPy forget a second normal number, where it may have done so before."""
+        if self.in_short_turns:
+            mtrand.set_bit_generator(mtrand.get_bit_generator())
+
+
+def _copied(numpys: Any) -> np.random.MT19937:
+    """Return a new generator of NumPy's with the state of this one, if it is one that ``np.random.seed`` can seed."""
+    copy = np.random.MT19937()
+    if isinstance(numpys, np.random.MT19937):
+        copy.state = numpys.state
+    return copy
+
+
 class Turn:
     """``with turn:`` the work inside is done on the stream of one run, and draws from its generators.
 
-    The states of torch's and Python's generators change hands where another run has worked in the meantime. NumPy's state
-    takes ten times as long to read and write, so each run has a generator of NumPy's as an object. With the object NumPy
-    forgets the second of the two normal numbers that it draws at a time. So it does at the beginning of every turn, whether
-    another run has worked or not, and a run draws the same numbers alone.
+    Generators change hands only where another run has worked in the meantime.
     """
 
     _last: ClassVar[Turn | None] = None  # the run whose generators are in force
@@ -78,8 +120,7 @@ class Turn:
         self.device = device
         self.index = 0  # of the GPU
         self._place: _Place | None = None
-        self._states: tuple[Any, Any] | None = None  # of torch's and Python's generators, while another run works
-        self._numpy: Any = None  # the generator that NumPy's functions draw from
+        self._host = _HostGenerators(in_short_turns=device.type == "cuda")
         self._follows = True  # others have worked on this run's tensors, on another stream
         if device.type == "cuda":
             self.index = int(device.name.partition(":")[2])
@@ -112,21 +153,15 @@ class Turn:
 
     def take_generators(self) -> None:
         """Put this run's generators in force, and keep those of the run that had its turn before."""
-        in_force = mtrand.get_bit_generator()
-        if Turn._last is self:
-            mtrand.set_bit_generator(in_force)
-            return
-        if Turn._last is not None:
-            Turn._last._states = torch.get_rng_state(), python_random.getstate()
-            Turn._last._numpy = in_force
-        if self._states is not None:
-            torch.set_rng_state(self._states[0])
-            python_random.setstate(self._states[1])
-        mtrand.set_bit_generator(copy.deepcopy(in_force) if self._numpy is None else self._numpy)
-        if self.device.type == "cuda":
-            # a state of its own, not its numbers alone: graphs read seed and offset from tensors that the state has
-            torch.cuda.default_generators[self.index].graphsafe_set_state(self._generator)
-        Turn._last = self
+        if Turn._last is not self:
+            if Turn._last is not None:
+                Turn._last._host.keep()
+            self._host.put()
+            if self.device.type == "cuda":
+                # a state of its own, not its numbers alone: graphs read seed and offset from tensors that the state has
+                torch.cuda.default_generators[self.index].graphsafe_set_state(self._generator)
+            Turn._last = self
+        self._host.begin_turn()
 
     def after_failed_capture(self) -> None:
         """Give the run a generator with the same numbers: its own is stuck in the capture. Nobody gets its place after it."""
@@ -161,4 +196,5 @@ class Turn:
                 _places[self.index].append(self._place)
             self._place = None
         if Turn._last is self:
+            self._host.keep()
             Turn._last = None
