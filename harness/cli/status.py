@@ -10,9 +10,11 @@ from harness.cli.options import AnyRunFolder, AsJson, print_result
 from harness.console.numbers import counted, duration
 from harness.results.run_state import is_over, left_out
 
-CONTROLS = {  # by the role of a comparison run: what it is called here
-    "untuned": "untuned", "twin": "twins", "restart": "restarts", "aa": "A/A", "different": "noisy labels",
-}  # fmt: skip
+BESIDE = {
+    "untuned": "untuned",
+    "twin": "twins",
+    "restart": "restarts",
+}  # by the role of a comparison run, with the verdict's controls
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -90,7 +92,9 @@ def _replicates(records: Records) -> dict[str, Any]:
 
 def _controls(records: Records) -> dict[str, dict[str, int]]:
     """Return by role how many runs beside the arms have ended, and how many are known so far."""
-    by_role = {role: records.comparison[records.comparison["role"] == role] for role in CONTROLS}
+    from harness.verdict.replicates import CONTROLS
+
+    by_role = {role: records.comparison[records.comparison["role"] == role] for role in (*BESIDE, *CONTROLS)}
     return {role: {**_count_states(rows), "total": len(rows)} for role, rows in by_role.items() if len(rows)}
 
 
@@ -123,7 +127,10 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
     for arm in document["arms"]:
         grid = f", all {arm['exhausted']} combinations" if arm["exhausted"] else ""
         lines.append(f"  {arm['arm']}: trials {_progress(arm['trials'], grid)}; seeds {_progress(arm['seeds'])}")
-    if controls := [f"{CONTROLS[role]} {_progress(counts)}" for role, counts in document["controls"].items()]:
+    from harness.verdict.replicates import CONTROLS
+
+    words = {**BESIDE, **CONTROLS}
+    if controls := [f"{words[role]} {_progress(counts)}" for role, counts in document["controls"].items()]:
         lines.append(f"  controls so far: {'; '.join(controls)}")
     for probe, counts in document["measurements"].items():
         lines.append(f"  {probe}: measurements {counts['done']}/{counts['total']}")

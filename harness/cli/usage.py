@@ -7,10 +7,6 @@ from typing import Any
 
 from harness.errors import nearest
 
-WORDS_FOR_TIME = {
-    name for unit in ("second", "sec", "s", "minute", "min", "m", "hour", "hr", "h") for name in (unit, f"{unit}s")
-}
-
 
 def explain_usage_error(error: Any) -> str:
     """Return a line on the wrong argument, with the nearest name that exists; ``error`` is click's UsageError."""
@@ -40,11 +36,17 @@ def _key_called(option: str) -> str:
 def _explain_extra(words: str, context: Any) -> str:
     """Return a line on words that stand for nothing; often they are the rest of a value that has blanks in it."""
     must = f"{context.command_path}: must be given nothing more, got '{words}'"
-    if "time-limit" in _long_options(context.command) and words.lower() in WORDS_FOR_TIME:
+    if "time-limit" in _long_options(context.command) and _is_unit_of_time(words):
         return f"{must}; a time is one word, such as 5min or 1h30m"
     if "set" in _long_options(context.command):
         return f'{must}; a value with blanks needs quotes: --set \'train.optimizers=["sgd", "adam"]\''
     return f"{must}; a name with blanks needs quotes; see '{context.command_path} --help'"
+
+
+def _is_unit_of_time(word: str) -> bool:
+    from harness.benchmark.sections.base import seconds_of
+
+    return seconds_of(f"1{word.lower()}") > 0
 
 
 def _long_options(command: Any) -> list[str]:
