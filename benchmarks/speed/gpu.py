@@ -2,6 +2,8 @@
 
     python benchmarks/speed/gpu.py [--sections bare,steps,...] [--minutes 8]
 
+A section has a limit, and all sections together have ``--minutes``. So those that take long (``eight_seeds``, ``verdict``) need a
+call of their own, or more minutes. The harness that is measured is that of this clone.
 Every section is a process of its own with a time limit of its own, so a bug, a hang or a lost device in one costs no other
 one its figures. A section prints one JSON line for each result as soon as it has it. A line with "check" says whether a
 promise "holds". A line with "problem" says why a section ended early, with the end of its traceback.
@@ -15,6 +17,7 @@ small sizes, as far as it can: that checks this script and measures nothing.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import faulthandler
 import importlib
 import json
@@ -30,14 +33,16 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CLONE = [*map(str, (ROOT, ROOT / "plugins", ROOT / "reports")), os.environ.get("PYTHONPATH", "")]
 SECTIONS = {  # by name: the module, the function in it, and the most seconds it may take; cheap and telling ones first
     "bare": ("bare", "bare", 75),
     "steps": ("steps", "steps", 120),
-    "resnet18": ("steps", "resnet18", 75),
+    "resnet18": ("steps", "resnet18", 120),
     "short_runs": ("steps", "short_runs", 60),
     "little_memory": ("steps", "little_memory", 45),
     "barrier": ("barriers", "barrier", 60),
-    "tests": ("files", "gpu_tests", 140),
+    "tests": ("files", "gpu_tests", 260),
     "flagship": ("files", "flagship", 260),
     "tables": ("files", "tables", 150),
     "gpu_workers": ("files", "gpu_workers", 300),
@@ -92,6 +97,13 @@ def told(name: str, code: int, over: bool, rest: list[str]) -> dict[str, Any]:
     return {"section": name, "ended": why, "output": shortened(text[cut:] or "none")}
 
 
+def _die_with_parent() -> None:
+    """Have Linux end a section where this script is killed: it would go on beside whatever is measured next."""
+    if sys.platform == "linux":
+        set_signal_of_parents_death = 1  # of linux/prctl.h
+        ctypes.CDLL(None).prctl(set_signal_of_parents_death, signal.SIGKILL)
+
+
 class Section:
     """A section as a process: its JSON lines are printed and kept, all else is kept alone."""
 
@@ -102,7 +114,7 @@ class Section:
         command = [sys.executable, "-u", str(HERE / "gpu.py"), "--child", name, "--seconds", str(seconds)]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            start_new_session=True,
+            start_new_session=True, preexec_fn=_die_with_parent, env={**os.environ, "PYTHONPATH": os.pathsep.join(CLONE)},
         )  # fmt: skip
 
     def carry_out(self) -> bool:

@@ -96,7 +96,7 @@ code 2.
 
 def reference(registry: Registry) -> str:
     """Return the page; the plugins that it describes are those of this distribution."""
-    blocks = [INTRODUCTION.rstrip(), "## `name`, `plugins` and `block`", "They stand at the top of the file."]
+    blocks = [INTRODUCTION.rstrip(), "## Keys at the top", "They stand above all sections."]
     blocks += _section_blocks(Benchmark, ())
     blocks += _workload_blocks()
     blocks += _plugin_blocks(registry)

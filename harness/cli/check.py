@@ -158,9 +158,9 @@ def _find_by_name(name: str, kinds: Sequence[Kind], registry: Registry) -> Itera
         raise UnknownName(
             f"check: must be a plugin's name or FILE.py, got {shown(name)}; there is a file {shown(file)}: harness check {file}"
         )
-    said = ("that works here", "goes around another")  # by the one kind that knows the name, or a part of it
+    telling = ("that works here", "goes around another")  # by the one kind that knows the name, or a part of it
     for refusal in refusals:
-        if len(kinds) == 1 or any(words in str(refusal) for words in said):
+        if len(kinds) == 1 or any(words in str(refusal) for words in telling):
             raise refusal
     raise UnknownName(f"check: must be a plugin's name or FILE.py, got {shown(name)}{registry.hint(kinds, name)}")
 

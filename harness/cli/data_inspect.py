@@ -76,7 +76,7 @@ def inspect(
     with reporter.during(f"reading the data of '{dataset.name}'"):
         source, photos, looks = (_photos if dataset.photos else _rows)(dataset, request, reporter)
     with reporter.during("comparing every photo with every other" if dataset.photos else "looking for equal rows"):
-        found = findings(photos, looks)
+        suspects = findings(photos, looks)
     counts = _count_classes(photos)
     return {
         "schema_version": INSPECT_VERSION,
@@ -89,7 +89,7 @@ def inspect(
         "largest_share": {split: _largest_share(classes) for split, classes in counts.items() if any(classes)},
         "skipped": skipped.by_reason,
         **_describe_looks(looks),
-        **found,
+        **suspects,
     }
 
 

@@ -18,7 +18,7 @@ def command(
     ] = "pdf",
     columns: Annotated[
         int | None,
-        typer.Option(metavar="1|2", help="Columns of the paper that a figure is wide; 1 where nothing is said."),
+        typer.Option(metavar="1|2", help="Width of a figure, in columns of a paper; 1 by default."),
     ] = None,
     width: Annotated[
         str | None, typer.Option(metavar="WIDTH", help="How wide a figure is, such as 3.25in, 82mm or 234.9pt.")

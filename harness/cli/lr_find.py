@@ -25,7 +25,7 @@ def command(
         Path | None, typer.Option(metavar="PICTURE", help="Draw the curves there, as .pdf, .pgf, .svg or .png.")
     ] = None,
     columns: Annotated[
-        int, typer.Option(metavar="1|2", min=1, max=2, help="Columns of the paper that a .pdf or .pgf is wide.")
+        int, typer.Option(metavar="1|2", min=1, max=2, help="Width of a .pdf or .pgf, in columns of a paper.")
     ] = 2,
     arm: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this arm; may be given again.")] = None,
     steps: Annotated[

@@ -86,9 +86,9 @@ def named_arms(name: str, arms: Sequence[str]) -> list[str]:
     if full in arms:
         return [full]
     parts = {arm: split_arm_name(arm) for arm in arms}
-    found = [arm for arm, part in parts.items() if name in (part.optimizer, f"{part.optimizer}/{part.scheduler}")]
-    networks = {parts[arm].network for arm in found}
-    return found if len(networks) == len(found) else []
+    matching = [arm for arm, part in parts.items() if name in (part.optimizer, f"{part.optimizer}/{part.scheduler}")]
+    networks = {parts[arm].network for arm in matching}
+    return matching if len(networks) == len(matching) else []
 
 
 @dataclass(frozen=True)

@@ -262,7 +262,7 @@ class Campaign:
         if left_out := self.driver.left_out:
             words.append(f"{counted(left_out, 'run')} of the comparison {'is' if left_out == 1 else 'are'} left out")
         remedy = limit.remedy(needed, self._command or self._store.noted("command") or ())
-        sentence = f"budget, {limit.words}, has room for no more: {'; '.join(words)}; to go on: {remedy}"
+        sentence = f"the time limit of {limit.words} has no room for more: {'; '.join(words)}; to go on: {remedy}"
         self._reporter.say(sentence, style="yellow")
         self._note(replicates, "budget", sentence)
 

@@ -38,7 +38,9 @@ def register_protocol(
     compared = {network: count for network, count in arms_of_network.items() if count > 1 and network in convex}
     with reporter.during("working out the power of the design"):
         probes = plan.benchmark.compare.probes
-        powers = [design_power(protocol, count, convex[network], probes) for network, count in compared.items()]
+        powers = [
+            design_power(protocol, count, convex[network], probes, plan.roles) for network, count in compared.items()
+        ]
     if plan.benchmark.search.objective != "common":
         reporter.say(
             f"protocol {protocol.hash[:12]} registered: each arm may have an objective of its own, so minima are not compared"
@@ -51,7 +53,7 @@ def register_protocol(
 def _power_text(powers: Sequence[float]) -> str:
     """Return how likely identical arms are to come out similar, in the network in which they are least likely to."""
     if any(map(math.isnan, powers)):
-        return f"how likely identical arms are to come out similar {protocols.POWER_UNKNOWN}"
+        return protocols.POWER_UNKNOWN
     lowest = min(powers)
     exploratory = "; exploratory: more replicates would show more" if lowest < protocols.EXPLORATORY else ""
     return f"identical arms would come out similar with probability {lowest:.2f}{exploratory}"

@@ -64,28 +64,28 @@ def not_taken_over(setting: Setting, own: Path, folders: Sequence[Path], replica
 
     A run that ended in this benchmark's own folder, or can be taken over from another one, is not trained again.
     """
-    here = environment(setting.device)
+    machine = environment(setting.device)
     data, metrics = setting.data.fingerprint, setting.plan.metric_by_phase
     others = [folder for folder in folders if folder.resolve() != own.resolve()]
-    there = set(ended_anywhere(own, data, metrics)[0])
+    reusable = set(ended_anywhere(own, data, metrics)[0])
     for folder in others:
-        there |= set(ended_runs(folder, data, metrics, str(here["hash"])))
-    found: Counter[tuple[str, str]] = Counter()
+        reusable |= set(ended_runs(folder, data, metrics, str(machine["hash"])))
+    differences: Counter[tuple[str, str]] = Counter()
     for folder in others:
         ended, noted = ended_anywhere(folder, data, metrics)
         for text, its_own in ended.values():
             with suppress(ValueError, KeyError, TypeError):  # the recipe of another program, or a damaged one
                 recipe = json.loads(text)
-                if not (equal := _equal_id(setting, recipe, replicates)) or equal in there:
+                if not (equal := _equal_id(setting, recipe, replicates)) or equal in reusable:
                     continue
                 reasons = [_differing_plugins(setting, recipe)]
-                if its_own != here["hash"]:
-                    reasons.append(_differing_environment(noted.get(its_own, {}), here))
+                if its_own != machine["hash"]:
+                    reasons.append(_differing_environment(noted.get(its_own, {}), machine))
                 if reason := joined(list(filter(None, reasons))):
-                    found[folder.name, reason] += 1
+                    differences[folder.name, reason] += 1
     return [
         f"{counted(many, 'equal run')} in {name} {'is' if many == 1 else 'are'} not taken over: {reason}"
-        for (name, reason), many in found.items()
+        for (name, reason), many in differences.items()
     ]
 
 

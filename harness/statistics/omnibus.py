@@ -64,8 +64,8 @@ def permanova(distances: Array, seed: int = 0) -> Omnibus:
     >>> import numpy as np
     >>> places = np.array([0.0, 1.0, 10.0, 11.0])  # two arms with two replicates each, on a line
     >>> apart = np.abs(places[:, None] - places)
-    >>> found = permanova(apart.reshape(2, 2, 2, 2))
-    >>> print(f"F {found.f:.0f}, p {found.p}, r2 {found.r2:.3f}")
+    >>> outcome = permanova(apart.reshape(2, 2, 2, 2))
+    >>> print(f"F {outcome.f:.0f}, p {outcome.p}, r2 {outcome.r2:.3f}")
     F 200, p 0.5, r2 0.990
     """
     distances, seed = _distances(distances), arguments.whole("seed", seed)

@@ -37,8 +37,8 @@ def posterior(estimate: Estimate, margin: Margin) -> Posterior:
 
     Source: Benavoli et al. 2017, https://jmlr.org/papers/v18/16-305.html.
 
-    >>> found = posterior(Estimate(0.014, 0.008, 0.020, se=0.003, replicates=12), Margin(0.005, two_sided=True))
-    >>> print(f"{found.within:.3f} {found.above:.3f} {found.below:.3f}")
+    >>> chance = posterior(Estimate(0.014, 0.008, 0.020, se=0.003, replicates=12), Margin(0.005, two_sided=True))
+    >>> print(f"{chance.within:.3f} {chance.above:.3f} {chance.below:.3f}")
     0.006 0.994 0.000
     """
     from scipy import stats

@@ -262,10 +262,10 @@ class _Distances:
         for place, (matrix, floor) in enumerate(zip(self.matrices, floors, strict=True)):
             worlds, every = len(matrix), matrix.shape[1] // self.arms
             arms = matrix.reshape(worlds, self.arms, every, self.arms, every)[:, :, :replicates, :, :replicates]
-            circle = _circle(replicates, scatter.apart)
-            within = [_means(arms[:, arm, :, arm], circle) for arm in range(self.arms)]
+            measured = _pairs_measured(replicates, scatter.apart)
+            within = [_means(arms[:, arm, :, arm], measured) for arm in range(self.arms)]
             for a, b in combinations(range(self.arms), 2):
-                between, both = _means(arms[:, a, :, b], circle), (within[a] + within[b]) / 2
+                between, both = _means(arms[:, a, :, b], measured), (within[a] + within[b]) / 2
                 distance = _jackknife(between)
                 if math.isfinite(scatter.log_rho):
                     log_rho = _jackknife(_log_ratio(between, both))
@@ -317,20 +317,19 @@ def _correlated(random: np.random.Generator, shape: tuple[int, int, int, int], c
     return correlated.reshape(shape[0], shape[1] * shape[2], shape[3])
 
 
-def _circle(replicates: int, apart: int | None) -> Array:
-    """Return 1 for pairs of different replicates [R, R] up to so far apart in a circle of all, else 0."""
+def _pairs_measured(replicates: int, apart: int | None) -> Array:
+    """Return 1 for pairs of different replicates [R, R] of which the later one is at most so many after the other, else 0."""
     steps = np.abs(np.arange(replicates)[:, None] - np.arange(replicates))
-    nearest = np.minimum(steps, replicates - steps)
-    measured: Array = ((nearest > 0) & (nearest <= (replicates if apart is None else apart))).astype(float)
+    measured: Array = ((steps > 0) & (steps <= (replicates if apart is None else apart))).astype(float)
     return measured
 
 
-def _means(distances: Array, circle: Array) -> Array:
-    """Return means over the pairs of a circle [W, 1 + R]: of all, and without each replicate in turn."""
-    measured = distances * circle
-    total, count = measured.sum(axis=(1, 2)), circle.sum()
-    of_each = measured.sum(axis=1) + measured.sum(axis=2)
-    without = (total[:, None] - of_each) / (count - 2 * circle.sum(axis=1))
+def _means(distances: Array, measured: Array) -> Array:
+    """Return means over the pairs that are measured [W, 1 + R]: of all, and without each replicate in turn."""
+    distances = distances * measured
+    total, count = distances.sum(axis=(1, 2)), measured.sum()
+    of_each = distances.sum(axis=1) + distances.sum(axis=2)
+    without = (total[:, None] - of_each) / (count - 2 * measured.sum(axis=1))
     return np.concatenate([total[:, None] / count, without], axis=1)
 
 

@@ -67,7 +67,7 @@ class DistancesScatter:
     log_scatter: float = math.inf  # margin of log(W_a / W_b) of the first measure
     excess: float = math.inf  # margin of B - W of every measure
     between: float = math.inf  # margin of B of every measure
-    apart: int | None = None  # only replicates up to so far apart in a circle of all are measured; None for all
+    apart: int | None = None  # each replicate is measured with so many before it; None for all of them
     network_correlation: float = 0.0  # of the parts of two arms' networks in one replicate, in [-1, 1]
     point_correlation: float = 0.0  # of their points, whose products are the parts of pairs (``power``), in [-1, 1]
 
@@ -88,8 +88,8 @@ def numbers_scatter(numbers: ArrayLike, margins: ArrayLike, floors: ArrayLike = 
     Raises:
         ValueError: There are fewer than two arms or two replicates.
 
-    >>> found = numbers_scatter([[[1.0], [2.0], [3.0]], [[3.0], [2.0], [1.0]]], [0.5])
-    >>> found.covariance  # the differences -2, 0, 2 have the variance 4
+    >>> scatter = numbers_scatter([[[1.0], [2.0], [3.0]], [[3.0], [2.0], [1.0]]], [0.5])
+    >>> scatter.covariance  # the differences -2, 0, 2 have the variance 4
     ((2.0,),)
     """
     table, sizes = arguments.arrays(("numbers", numbers, "k R M"), ("margins", margins, "M"))
@@ -108,7 +108,7 @@ def numbers_scatter(numbers: ArrayLike, margins: ArrayLike, floors: ArrayLike = 
 
 def distances_scatter(
     within: ArrayLike, across: ArrayLike | None = None, floors: ArrayLike = (), log_rho: float = math.inf,
-    log_scatter: float = math.inf, excess: float = math.inf, between: float = math.inf, apart: int | None = None,
+    log_scatter: float = math.inf, excess: float = math.inf, between: float = math.inf,
 ) -> DistancesScatter:  # fmt: skip
     """Return how the distances of a facet scatter, from those so far.
 
@@ -130,7 +130,6 @@ def distances_scatter(
         log_scatter: The margin of log(W_a / W_b) of the first measure.
         excess: The margin of B - W of every measure, in the unit of the distances.
         between: The margin of B of every measure, in the same unit.
-        apart: Only replicates up to so far apart in a circle of all are measured, at every look; None for all.
 
     Returns:
         Means over the arms, and the root mean squares of both parts. The correlation is that of the measures' distances
@@ -141,8 +140,8 @@ def distances_scatter(
 
     >>> places = np.random.default_rng(0).standard_normal((2, 9, 30))
     >>> apart = np.linalg.norm(places[:, :, None] - places[:, None], axis=-1)
-    >>> found = distances_scatter(apart[None], log_rho=0.095)
-    >>> print(f"{found.pairs[0] / found.means[0]:.2f}")  # 1 / sqrt(4 d) is .09
+    >>> scatter = distances_scatter(apart[None], log_rho=0.095)
+    >>> print(f"{scatter.pairs[0] / scatter.means[0]:.2f}")  # 1 / sqrt(4 d) is .09
     0.09
     """
     (arms,) = arguments.arrays(("within", within, "M k R R"))
@@ -168,7 +167,6 @@ def distances_scatter(
         log_scatter=arguments.number("log_scatter", log_scatter, 0),
         excess=arguments.number("excess", excess, 0),
         between=arguments.number("between", between, 0),
-        apart=None if apart is None else arguments.whole("apart", apart, 1),
         network_correlation=_network_correlation(parts, networks, pairs, between_alone),
         point_correlation=0.0
         if across_blocks is None or between_alone

@@ -40,8 +40,8 @@ def components(numbers: ArrayLike) -> Components:
 
     Source: Searle, Casella and McCulloch 1992, doi:10.1002/9780470316856, ch. 3.
 
-    >>> found = components([[1.0, 3.0], [5.0, 7.0], [9.0, 11.0]])
-    >>> print(f"{found.searches:.4f} {found.seeds:.4f}")
+    >>> parts = components([[1.0, 3.0], [5.0, 7.0], [9.0, 11.0]])
+    >>> print(f"{parts.searches:.4f} {parts.seeds:.4f}")
     3.8730 1.4142
     """
     (table,) = arguments.arrays(("numbers", numbers, "R S"))

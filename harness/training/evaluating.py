@@ -106,9 +106,7 @@ class DeviceEvaluation:
         scored = self._scores_on_device()
         if not scored:
             fetched.append(_fetch(self._predictions))
-        passed = _event(parts.device)
-        while passed is not None and not passed.query():  # type: ignore[no-untyped-call]
-            yield QUIET
+        yield from until_done(parts.device)
         yield None  # from here on plugins are called
         yield self._arrived(fetched[0].tolist(), fetched[1].tolist(), None if scored else fetched[2])
 
@@ -196,10 +194,11 @@ def _fetch(tensor: torch.Tensor) -> torch.Tensor:
     return place.copy_(tensor, non_blocking=True)
 
 
-def _event(device: Device) -> torch.cuda.Event | None:
-    """Return an event that passes when all work so far is done; None on a CPU, where work is done at once."""
+def until_done(device: Device) -> Iterator[Pause]:
+    """Yield pauses until all work of this stream so far is done; none on a CPU, where work is done at once."""
     if device.type != "cuda":
-        return None
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    event.record()
-    return event
+        return
+    passed = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    passed.record()
+    while not passed.query():  # type: ignore[no-untyped-call]
+        yield QUIET

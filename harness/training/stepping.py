@@ -25,6 +25,7 @@ from harness.errors import HarnessError, one_line
 from harness.training import group_entries
 from harness.training.graphs import Recorder, Work
 from harness.training.keeping import Kept, host_state, same_tensors, tensors_in
+from harness.training.memory import tells_of_no_memory
 from harness.training.pauses import QUIET, Pause
 from harness.training.repeatable import noticed
 from harness.training.ways import Way, WayName
@@ -237,9 +238,10 @@ class DeviceSteps:
                 return changed
         try:
             replay = self._recorder.record(work)
-        except torch.OutOfMemoryError:  # no matter of the way: without the others of its crew there is room
-            raise
         except Exception as error:
+            lacks_memory = isinstance(error, torch.OutOfMemoryError) or tells_of_no_memory(str(error))
+            if lacks_memory:  # no matter of the way: without the others of its crew there is room
+                raise
             tensors_kept.put_back()
             return f"it cannot be captured ({str(error) if isinstance(error, HarnessError) else one_line(error)})"
         tensors_kept.put_back()

@@ -6,6 +6,7 @@ what the CPU makes of denormal numbers. So a run that is trained in turn with ot
 
 from __future__ import annotations
 
+import gc
 import random as python_random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,6 +61,18 @@ def _take_place(index: int) -> _Place:
         torch.zeros(1, device=f"cuda:{index}")
         graph.capture_end()
     return _Place(stream, pool, graph)
+
+
+def free_memory() -> None:
+    """Give the memory of the GPUs back that no run has: what is garbage, and the places of runs that have ended.
+
+    A place keeps all the memory that the graphs on it ever needed.
+    """
+    for idle in _places.values():
+        idle.clear()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 class _HostGenerators:

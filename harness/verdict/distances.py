@@ -144,7 +144,7 @@ class NetworkDistances:
 
     def _apart(self, probe: str) -> float:
         """Return how far apart the replicates of a pair may be; infinite where the protocol asks for all pairs."""
-        gap = apart_asked(self.network.protocol, self.records.meta, probe)
+        gap = apart_asked(self.network.protocol, self.records.meta.roles, probe)
         return math.inf if gap is None else gap
 
     @cached_property

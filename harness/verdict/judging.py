@@ -27,10 +27,11 @@ from harness.verdict.design import ARMS, Network
 from harness.verdict.entries import Entry
 from harness.verdict.gate import Gate
 from harness.verdict.measurements import MOVABLE, Measurements, Missing
-from harness.verdict.measures import MEASURES, PROBES
+from harness.verdict.measures import MEASURES
 from harness.verdict.p_values import with_estimate, with_p_values
 from harness.verdict.paired_numbers import FEWEST
 from harness.verdict.replicates import CONTROLS
+from harness.verdict.sizes import apart_by_facet
 from harness.verdict.words import UPPER_BOUND, Word, combine
 
 UNEQUAL = "the arms took unequal numbers of steps"
@@ -53,7 +54,9 @@ class Examined:
     steps: frozenset[int] = frozenset()  # numbers of steps of the arms' runs; more than one is no fair comparison
     common: bool = True  # whether all arms minimise one objective
     changed: tuple[str, ...] = ()  # keys of the registered design whose values in the records are others now
-    circle: int | None = None  # how many replicates apart, in a circle, the representation was compared; None for all
+    apart: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by facet, of which not all pairs of replicates are measured
     movable: float = 1.0  # the part of the hidden units that alignment could move; NaN where it is not known
     control_labels: Mapping[tuple[str, str], Word] = field(default_factory=dict)  # by role and facet, where measured
 
@@ -109,7 +112,7 @@ def examine(
         steps=frozenset(network.step_counts(records.epochs)),
         common=records.meta.benchmark["search"].get("objective", "common") == "common",
         changed=tuple(network.protocol.changed(records.meta)),
-        circle=records.meta.probes.get(PROBES["representation"], {}).get("groups") or None,
+        apart=apart_by_facet(network.protocol, records.meta.roles),
         movable=measurements.movable,
     )
     examined = replace(examined, control_labels=_control_labels(examined))

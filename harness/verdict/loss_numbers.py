@@ -41,7 +41,9 @@ class RunNumbers:
         """
         numbers: dict[int, tuple[float, ...]] = {}
         last = (
-            seed_asked(network.protocol, self.records.meta, PROBES["geometry"]) if measure.facet == "geometry" else None
+            seed_asked(network.protocol, self.records.meta.roles, PROBES["geometry"])
+            if measure.facet == "geometry"
+            else None
         )
         for replicate, runs in network.whole_replicates(arm).items():
             if last is not None and any(row["init_seed"] > last for row in runs):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from harness.verdict.judging import Examined
 from harness.verdict.measures import MEASURES, PROBES, Measure
 from harness.verdict.paired_numbers import PairedNumbers
 from harness.verdict.protocol import Protocol
+from harness.verdict.sizes import Roles, apart_by_facet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,20 +36,24 @@ if TYPE_CHECKING:
 Scatter = NumbersScatter | DistancesScatter
 DRAWN = ("log rho", "excess")  # scales of the measures whose distances are drawn; the others are made from these
 BARRIER = "connectivity, barrier"  # the part of connectivity that asks how high the barrier itself is
+FACETS = {BARRIER: "connectivity"}  # of which a scatter has only a part
 MEAN = "barrier_mean"  # a key of protocol.scatter that is no margin: the mean barrier
 
 
 def design_power(
-    protocol: Protocol, arms: int, convex: bool = False, probes: Collection[str] = tuple(PROBES.values())
-) -> float:
+    protocol: Protocol, arms: int, convex: bool = False, probes: Collection[str] = tuple(PROBES.values()),
+    roles: Roles | None = None,
+) -> float:  # fmt: skip
     """Return P(supported | that many arms of a network are identical), from the registered scatter alone.
 
     Facets whose probe is not among ``probes`` are left out, and so is the representation of a convex network. NaN where the
-    scatter of one of the others is not registered: then nobody knows before the first look.
+    scatter of one of the others is not registered: then nobody knows before the first look. ``roles`` are those of the
+    controls, which are among the networks that the size of a probe counts.
     """
     asked = [facet for facet in protocol.primaries if facet not in PROBES or PROBES[facet] in probes]
     facets = [facet for facet in asked if not (convex and facet == "representation")]
-    return _power(protocol, arms, {facet: _registered(protocol, facet) for facet in facets})
+    scatters = {facet: _registered(protocol, facet) for facet in facets}
+    return _power(protocol, arms, scatters, apart_by_facet(protocol, roles or {}))
 
 
 def course_power(course: Course) -> float:
@@ -59,7 +65,7 @@ def course_power(course: Course) -> float:
     scatters = {facet: _registered(protocol, facet) for facet in _measured_facets(first)}
     measured = measured_scatters(first, [facet for facet, scatter in scatters.items() if scatter is None])
     known = {facet: scatter for facet, scatter in scatters.items() if scatter is not None}
-    return _power(protocol, len(course.network.arms), {**known, **measured})
+    return _power(protocol, len(course.network.arms), {**known, **measured}, first.apart)
 
 
 def measured_scatters(first: Examined, facets: Sequence[str] | None = None) -> dict[str, Scatter | None]:
@@ -80,10 +86,17 @@ def _measured_facets(first: Examined) -> list[str]:
     return [facet for facet in first.facets if any(entry.measured for entry in first.entries_of(facet))]
 
 
-def _power(protocol: Protocol, arms: int, scatters: Mapping[str, Scatter | None]) -> float:
+def _power(protocol: Protocol, arms: int, scatters: Mapping[str, Scatter | None], apart: Mapping[str, int]) -> float:
+    """Return the power; of a facet in ``apart``, each replicate is measured with so many before it."""
     if arms < 2:
         return 0.0
-    known = {facet: scatter for facet, scatter in scatters.items() if scatter is not None}
+    known = {
+        name: replace(scatter, apart=apart.get(FACETS.get(name, name)))
+        if isinstance(scatter, DistancesScatter)
+        else scatter
+        for name, scatter in scatters.items()
+        if scatter is not None
+    }
     if len(known) < len(scatters):
         return math.nan
     return supported(known, arms, protocol.looks, protocol.alpha).supported
@@ -184,7 +197,6 @@ def _measured_distances(first: Examined, entries: Sequence[Entry]) -> DistancesS
         log_rho=margins["log rho"],
         log_scatter=margins["log scatter"],
         excess=margins["excess"],
-        apart=first.circle if drawn[0].facet == "representation" else None,
     )
 
 

@@ -23,7 +23,7 @@ from harness.plugin.runs import digest
 EXPLORATORY = 0.5  # the power below which a design cannot be expected to support anything
 KEY = "protocols"  # of the records' meta table: a list, the first registered first
 BEFORE = "before the comparison"
-POWER_UNKNOWN = "is not known before the first look, which shows how widely the replicates scatter"
+POWER_UNKNOWN = "the power is not known yet: the first look will show how widely the replicates scatter"
 NEVER = "never; read from the benchmark file as it stands"
 
 CLASSES: Mapping[str, tuple[str, ...]] = {

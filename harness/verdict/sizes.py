@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.plugin.meta import Meta
 from harness.verdict.arms import network_of
-from harness.verdict.protocol import Protocol
+from harness.verdict.protocol import PROBES, Protocol
 from harness.verdict.replicates import CONTROLS
+
+Roles = Mapping[str, Mapping[str, Any]]  # by control: its role, and the arm that it is ``of``
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Measured:
     controls: Mapping[str, str]  # by the control's name: the arm that it belongs to
 
     @classmethod
-    def among(cls, arms: Iterable[str], roles: Mapping[str, Mapping[str, Any]]) -> Measured:
+    def among(cls, arms: Iterable[str], roles: Roles) -> Measured:
         """Return these arms with their controls, out of the role of every control and the arm ``of`` it."""
         arms = tuple(arms)
         controls = {name: str(role["of"]) for name, role in roles.items() if role["role"] in CONTROLS}
@@ -54,16 +55,22 @@ class Measured:
         return pairs
 
 
-def seed_asked(protocol: Protocol, meta: Meta, probe: str) -> int | None:
+def seed_asked(protocol: Protocol, roles: Roles, probe: str) -> int | None:
     """Return the last seed whose networks a protocol has a probe measure; None where it asks for all."""
     size = _size(protocol, probe)
-    return None if size is None else Measured.among(protocol.arms, meta.roles).last_seed(size)
+    return None if size is None else Measured.among(protocol.arms, roles).last_seed(size)
 
 
-def apart_asked(protocol: Protocol, meta: Meta, probe: str) -> int | None:
+def apart_asked(protocol: Protocol, roles: Roles, probe: str) -> int | None:
     """Return how far apart the replicates of a pair may be that a protocol has a probe measure; None where it asks for all."""
-    size, measured = _size(protocol, probe), Measured.among(protocol.arms, meta.roles)
+    size, measured = _size(protocol, probe), Measured.among(protocol.arms, roles)
     return None if size is None else measured.last_apart(size, protocol.most_replicates)
+
+
+def apart_by_facet(protocol: Protocol, roles: Roles) -> dict[str, int]:
+    """Return how far apart the replicates of a pair may be, by facet; those are left out of which all pairs are measured."""
+    by_facet = {facet: apart_asked(protocol, roles, probe) for facet, probe in PROBES.items()}
+    return {facet: apart for facet, apart in by_facet.items() if apart is not None}
 
 
 def _size(protocol: Protocol, probe: str) -> int | None:

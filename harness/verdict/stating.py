@@ -81,8 +81,8 @@ def state(course: Course) -> Stated:
 
 def _power_text(power: float) -> str:
     """Return how seldom identical arms would be called similar by this design; that it is not known where it is not."""
-    often = f"only {100 * power:.0f} times in 100" if power >= 0.01 else "less than once in 100 times"
-    return f"too few replicates to expect the word similar: identical arms would get it {often}"
+    often = f"in only {100 * power:.0f} of 100 cases" if power >= 0.01 else "in less than 1 of 100 cases"
+    return f"there are few replicates: even identical arms would be called similar {often}"
 
 
 def _why(course: Course, facet: str, word: str) -> str:

@@ -39,12 +39,12 @@ def why_no_word(examined: Examined, facet: str) -> list[Reason]:
         if entry.judge_in_facet().label == "inconclusive":
             text, is_named = _reason_of(entry)
             texts.setdefault(text, []).extend([entry] if is_named else [])
-    found = [
+    possible = [
         *(Reason(text) for text in _of_design(examined)),
         *([Reason(of_arms)] if (of_arms := _of_arms(examined, facet)) else []),
         *(Reason(text, tuple(entries)) for text, entries in texts.items() if text),
     ]
-    reasons = list({reason.text: reason for reason in found}.values())
+    reasons = list({reason.text: reason for reason in possible}.values())
     return reasons or [Reason(DISAGREE.get(facet, MEASURES_DISAGREE))]
 
 

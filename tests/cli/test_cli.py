@@ -338,7 +338,8 @@ def harness_probes():
     remedy = re.compile(rf"probe pairs was left out: .*: harness run {file} --only-measure")
     (afterwards,) = (line for line in out.splitlines() if remedy.fullmatch(line))
     assert (
-        "8 pairs of networks are the fewest that treat all arms alike, and the budget of 99 h has no room" in afterwards
+        "8 pairs of networks are the fewest that treat all arms alike, and the time limit of 99 h has no room"
+        in afterwards
     )
     for command in ("show", "status"):
         _, told, _ = harness(command, str(folder))

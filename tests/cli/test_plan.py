@@ -210,10 +210,7 @@ def test_the_power_is_that_of_the_statement_by_the_registered_scatter(benchmark_
 def test_the_design_is_said_in_a_line(planned):
     found, _ = planned()
     line = next(line for line in lines(found) if "power" in line)
-    assert line.endswith(
-        ": how likely identical arms are to be supported is not known before the first look, which shows how widely the "
-        "replicates scatter"
-    )
+    assert line.endswith(": the power is not known yet: the first look will show how widely the replicates scatter")
     alone, _ = planned(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'))
     assert alone["power"] == []
 

@@ -208,14 +208,12 @@ def test_what_a_time_limit_left_out_stands_first_with_the_command_that_goes_on(
     make_records: Any, analysed: Any
 ) -> None:
     records = make_records(["sgd", "adam"], compared=False)
-    left_out = (
-        "budget, 2 min, has room for no more: each search has 2 of 4 trials; to go on: harness run a --time-limit 4m"
-    )
+    left_out = "the time limit of 2 min has no room for more: each search has 2 of 4 trials; to go on: harness run a --time-limit 4m"
     meta = replace(records.meta, looks={"replicates": 1, "ended": "budget", "left_out": left_out})
     results = analysed(replace(records, meta=meta))
     told = headline(Outcome(results))
     assert told.answer == "No result yet."
     first, *rest = gravest(doubts(Outcome(results), told))
-    assert first.text == f"B{left_out[1:]}"
+    assert first.text == f"T{left_out[1:]}"
     assert not any("The arms are ranked here" in remark.text for remark in rest)
     assert "harness run a --time-limit 4m" in re.sub(r"</?span[^>]*>", "", html.render(results))

@@ -275,7 +275,7 @@ def test_a_size_is_a_number_of_measurements_in_whole_groups_however_slow_the_mac
     before = {12: "one", 20: "2", 24: ""}[measurements]
     part = f"{measurements} of {ALL} pairs of networks: every replicate paired with the {before} before it"
     assert about["subset"] == ("" if measurements == ALL else part)
-    assert any(f"{measurements} pairs of networks at about 1e+04 s, {10_000 * measurements:,} s in all" in line for line in measured.said)  # fmt: skip
+    assert any(f"{measurements} pairs of networks at about 1e+04 s each, {10_000 * measurements:,} s in all" in line for line in measured.said)  # fmt: skip
 
 
 def test_a_larger_size_measures_only_what_is_missing_and_a_smaller_one_throws_nothing_away(measured):
@@ -305,7 +305,7 @@ def test_a_limit_in_seconds_is_kept_and_the_command_that_adds_the_rest_is_said_a
     assert slow.now <= budget + probing.TIMED - 1
     assert about["subset"] == f"12 of {ALL} pairs of networks: every replicate paired with the one before it"
     assert about["left_out"] == (
-        f"probe fake: only {about['subset']}, because the budget of {duration(budget + 6)} has no room for more; 12 pairs of "
+        f"probe fake: only {about['subset']}, because the time limit of {duration(budget + 6)} has no room for more; 12 pairs of "
         "networks are missing; this command takes about 12.0 s and measures them: harness run 'my file.toml' --only-measure"
     )
     assert about["left_out"] in measured.said
@@ -317,7 +317,7 @@ def test_what_is_too_dear_at_all_is_left_out_and_said(measured):
     lines, about = measured.go(slow, budget=11.5)
     assert (lines, about["done"], about["planned"]) == ([], 0, 0)
     assert about["left_out"] == (
-        "probe fake was left out: 12 pairs of networks are the fewest that treat all arms alike, and the budget of 17.5 s has "
+        "probe fake was left out: 12 pairs of networks are the fewest that treat all arms alike, and the time limit of 17.5 s has "
         "no room for more; this command takes about 24.0 s and measures them: harness run ... --only-measure"
     )
     assert measured.said[-1] == about["left_out"]
@@ -349,7 +349,7 @@ def test_later_replicates_that_do_not_fit_into_the_limit_take_nothing_from_those
     assert measured.store.measured("fake", "1" * 16) == before  # without those that were made to be timed
     assert (lines, about["done"], about["planned"], about["groups"]) == ([], 12, 12, 0)
     assert about["left_out"] == (
-        "probe fake: 12 pairs of networks of later replicates left out, because the budget of "
+        "probe fake: 12 pairs of networks of later replicates left out, because the time limit of "
         f"{duration(budget + SECONDS_OF_REPORT)} has no room for more; this command takes about 12.0 s and "
         "measures them: harness run ... --only-measure"
     )
@@ -566,7 +566,7 @@ def test_however_many_workers_there_are_the_same_is_measured(by_workers, measure
 
 def test_the_line_on_costs_counts_the_workers(by_workers, measured):
     by_workers(Slow(), 2)
-    line = f"probe fake: {ALL} pairs of networks at about 1 s, 12 s in all with 2 workers"
+    line = f"probe fake measures {ALL} pairs of networks at about 1 s each, 12 s in all with 2 workers"
     assert [said for said in measured.said if said.startswith("probe fake")] == [line]
 
 

@@ -233,8 +233,10 @@ def test_a_budget_that_is_used_up_begins_no_replicate_and_names_the_command_that
     assert (made.code, again.code) == (0, 0)
     assert not any("it is finished" in line for line in again.lines)
     assert replicates_of(made) == [0]
-    (line,) = [line for line in again.lines if line.startswith("budget")]
-    assert line.startswith("budget, 17.0 s, has room for no more: 1 replicate of 2 is compared; to go on: harness run ")
+    (line,) = [line for line in again.lines if line.startswith("the time limit of ")]
+    assert line.startswith(
+        "the time limit of 17.0 s has no room for more: 1 replicate of 2 is compared; to go on: harness run "
+    )
     assert re.search(r" --time-limit \d+s$", line)
     document = status(made.folder)
     assert document["left_out"] == [line]
@@ -258,13 +260,13 @@ def test_what_has_ended_stays_whatever_the_budget(carry_out):
     assert replicates_of(made) == [0, 1, 2]
     again = carry_out(("looks = [1]", "looks = [1, 3]"), ('name = "tiny"', 'name = "tiny"\nbudget = 1e-9'))
     assert replicates_of(again) == [0, 1, 2]
-    assert not any(line.startswith("budget") for line in again.lines)
+    assert not any(line.startswith("the time limit of ") for line in again.lines)
 
 
 def test_a_budget_without_room_for_any_trial_is_no_failure(carry_out):
     made = carry_out(("looks = [1]", "looks = [2]"), ('name = "tiny"', 'name = "tiny"\nbudget = 1e-3'), UNPROBED)
     assert (made.code, len(made.records.trials)) == (0, 0)
-    assert any(line.startswith("budget, ") for line in made.lines)
+    assert any(line.startswith("the time limit of ") for line in made.lines)
     assert not any("warning" in line or "it is finished" in line for line in made.lines)
 
 
@@ -282,9 +284,9 @@ def test_where_no_replicate_fits_whole_every_search_gets_equally_few_trials(carr
     assert made.records.meta.budget["units"] == 3
     design = made.records.meta.protocols[-1]["protocol"]["design"]["search"]
     assert (design["trials"], design["fitted"]) == (6, 3)
-    (line,) = [line for line in made.lines if line.startswith("budget")]
+    (line,) = [line for line in made.lines if line.startswith("the time limit of ")]
     assert line.startswith(
-        "budget, 16.0 s, has room for no more: each search has 3 of 6 trials; to go on: harness run "
+        "the time limit of 16.0 s has no room for more: each search has 3 of 6 trials; to go on: harness run "
     )
     whole = carry_out(*more)
     assert whole.folder == made.folder

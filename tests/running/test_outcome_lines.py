@@ -30,7 +30,7 @@ def test_a_trial_has_its_settings_with_the_rate_first_and_a_seed_has_none():
     )
     seed = outcome_line(PLAN, run("compare"), row, "seed 0", "adam")
     assert seed == "             seed 0  adam  test accuracy 94.68 %  1.33 s"
-    assert outcome_line(PLAN, run(), {**row, "confirms": True}, "confirms trial 4/8", "adam").endswith("nats  1.33 s")
+    assert outcome_line(PLAN, run(), {**row, "confirms": True}, "confirm 4", "adam").endswith("nats  1.33 s")
     assert outcome_line(PLAN, run("compare"), row, "seed 0", taken_from="runs/x") == (
         "             seed 0  lesson_cnn/adam/cosine  test accuracy 94.68 %  1.33 s  taken from runs/x"
     )

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness import Meta
 from harness.benchmark.comparison import comparison_runs
 from harness.benchmark.loading import load
 from harness.benchmark.plan import Setting, resolve
 from harness.benchmark.sections import as_plain
 from harness.plugin.contracts import Data, Probe, Split
 from harness.running.after.probe_work import work_of
+from harness.statistics import power
 from harness.training.device import Device
 from harness.verdict import protocol as protocols
-from harness.verdict.sizes import apart_asked, seed_asked
+from harness.verdict.sizes import apart_asked, apart_by_facet, seed_asked
 
 PARAMS = {
     "sgd": {"lr": 0.1, "momentum": 0.9, "nesterov": False, "epochs": 2},
@@ -47,14 +47,10 @@ def setting(benchmark_file, registry):
 
 
 def records_side(setting):
-    """Return the protocol of a setting, and what its records say of the roles of its controls."""
+    """Return the protocol of a setting, and the roles of its controls as the records have them."""
     plan = setting.plan
     arms = [*(competitor.name for competitor in plan.competitors), *plan.baseline_arms]
-    benchmark = as_plain(plan.benchmark)
-    meta = Meta(
-        benchmark=benchmark, data={}, metrics={}, metric="", search_metric="", arms=arms, spaces={}, roles=plan.roles
-    )
-    return protocols.resolve(benchmark, arms, tuple(plan.task.metrics)), meta
+    return protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics)), plan.roles
 
 
 def measured(setting, probe, networks):
@@ -75,6 +71,14 @@ def test_what_is_measured_is_what_the_verdict_reads(setting, controls, size):
     made = setting(controls, "connectivity", size)
     apart = [abs(first - second) for first, second in measured(made, "connectivity", 2)]
     assert max(apart) == apart_asked(*records_side(made), "connectivity")
+
+
+@pytest.mark.parametrize("size", [1, 13, 40, 1000])
+def test_the_announced_power_is_that_of_the_pairs_that_are_measured(setting, size):
+    made = setting("aa = false", "connectivity", size)
+    measured_pairs = {tuple(sorted(pair)) for pair in measured(made, "connectivity", 2)}
+    simulated = power._pairs_measured(REPLICATES, apart_by_facet(*records_side(made)).get("connectivity"))
+    assert {tuple(sorted(place)) for place in np.argwhere(simulated).tolist()} == measured_pairs
 
 
 @pytest.mark.parametrize("controls", CONTROLS.values(), ids=CONTROLS)

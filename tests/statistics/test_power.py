@@ -156,8 +156,10 @@ def test_what_the_arms_share_has_a_part_in_the_barrier_between_them():
 
 
 def test_fewer_pairs_show_less():
-    shown = [supported({"f": replace(cloud_scatter(60), apart=apart)}, 2, [8]).supported for apart in (1, 2, 4, None)]
-    assert shown[0] < shown[1] < shown[2] == shown[3]
+    shown = [
+        supported({"f": replace(cloud_scatter(60), apart=apart)}, 2, [8]).supported for apart in (1, 2, 4, 7, None)
+    ]
+    assert shown[0] < shown[1] < shown[2] < shown[3] == shown[4]
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.4])

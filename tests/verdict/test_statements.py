@@ -124,7 +124,7 @@ def test_a_facet_that_does_not_apply_to_one_network_has_the_word_of_the_others(w
 def test_a_small_design_is_exploratory(world, stated, replicates, expected):
     found = stated(world(replicates=replicates).records())
     assert found["exploratory"] == expected == (found["power"] < 0.5)
-    too_small = "power: too few replicates to expect the word similar" in found["doubts"]
+    too_small = "power: there are few replicates: even identical arms would be called similar" in found["doubts"]
     assert too_small == (expected and found["statement"] == "inconclusive")  # beside any other word it says nothing
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -28,6 +29,7 @@ SMALL = (  # the flagship for a CPU
     "search.sampler_options={n_startup_trials=1}", "compare.looks=[2]", "compare.seeds=1", "compare.epochs=1", "compare.untuned=0",
     "compare.probe_sizes={}", "train.device='cpu'",
 )  # fmt: skip
+TELLS = 5.0  # seconds that an interrupted command has to say how far it is
 LINES, WIDTH = 26, 70  # of what a command said, as many as are told
 
 
@@ -75,14 +77,19 @@ def command(context: Context, words: list[str], cache: Path, seconds: float, **e
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=surroundings, cwd=ROOT
     )
-    killer = threading.Timer(max(min(seconds, context.left - 8), 1), process.kill)
-    killer.start()
+    left = max(min(seconds, context.left - 8), 1)
+    killers = [threading.Timer(left, process.kill)]
+    if left > 2 * TELLS:  # what it has done so far, it tells when it is interrupted
+        killers.append(threading.Timer(left - TELLS, process.send_signal, [signal.SIGINT]))
+    for killer in killers:
+        killer.start()
     lines = []
     assert process.stdout
     for line in process.stdout:
         lines.append((time.perf_counter() - start, line.rstrip()))
         print(f"[{lines[-1][0]:7.2f}] {line}", end="", flush=True)
-    killer.cancel()
+    for killer in killers:
+        killer.cancel()
     return Said(process.wait(), time.perf_counter() - start, began, lines)
 
 
@@ -321,6 +328,18 @@ def gpu_tests(context: Context) -> None:
         context.check("tests that need a GPU", False, end="no file has the marker")
         return
     with tempfile.TemporaryDirectory() as made:
-        words = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "--tb=short", "-rfE"]
+        words = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-m",
+            "gpu",
+            "-v",
+            "-p",
+            "no:cacheprovider",
+            "--tb=short",
+            "-rfE",
+        ]
         said = command(context, [*words, *marked], Path(made), context.left, OMP_NUM_THREADS="1")
         context.check("tests that need a GPU", said.code == 0, code=said.code, end=said.end(2400 if said.code else 300))

@@ -19,8 +19,8 @@ class CompareSection(Section):
         Field(min_length=1, max_length=100),
         Meaning(
             "After how many replicates the verdict is looked at. A replicate is a search of its own for every arm and "
-            "`compare.seeds` retrainings of what that search chose. After each look the run stops if every facet has its "
-            "word, or goes on to the next look. The last one is the most replicates that are run. With a single "
+            "`compare.seeds` retrainings of what that search chose. After each look the run stops if every facet is "
+            "decided, or goes on to the next look. The last one is the most replicates that are run. With a single "
             "replicate there is a leaderboard, and no verdict about optimizers.",
             [6, 9, 12, 16, 24],
             Effect("total", "equal", "rule", compared=True),
@@ -151,8 +151,8 @@ class CompareSection(Section):
     confirm: Annotated[
         bool,
         Meaning(
-            'Whether the whole network is run on the test photos in the regime "features", to confirm the result that '
-            "the stored features gave.",
+            'Whether the whole network is run on the test photos in the regime "features", to confirm the result that the '
+            "stored features gave. It has nothing to do with `search.confirm`.",
             False,
             BESIDE,
         ),

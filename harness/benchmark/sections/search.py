@@ -28,7 +28,8 @@ class SearchSection(Section):
     trials: Annotated[
         Count,
         Meaning(
-            "The number of trials of each arm, in all. Starting the run again never adds to it; a larger number does.",
+            "The number of trials of each search. Every arm has one search in every replicate. It is a total: starting the run "
+            "again adds none, and a larger number does.",
             24,
             BUDGET,
         ),
@@ -36,7 +37,7 @@ class SearchSection(Section):
     unit: Annotated[
         Literal["trials", "epochs", "seconds"],
         Meaning(
-            "What an arm's budget is counted in: trials (`search.trials`), or epochs or seconds of training "
+            "What the budget of a search is counted in: trials (`search.trials`), or epochs or seconds of training "
             "(`search.budget`).",
             "epochs",
             BUDGET,
@@ -46,8 +47,8 @@ class SearchSection(Section):
         float,
         Field(ge=0, le=1e9),
         Meaning(
-            "The budget of each arm, in all, where `search.unit` is epochs or seconds. The trial that reaches it is "
-            "finished, and is the last.",
+            "The budget of each search, where `search.unit` is epochs or seconds. The trial that reaches it is finished, "
+            "and is the last.",
             96.0,
             BUDGET,
         ),
@@ -167,7 +168,7 @@ class SearchSection(Section):
         Meaning(
             "The number of a search's best trials that are trained once more, for `compare.epochs` and under a seed of "
             "their own on the tune split, before one of them is chosen. They are trained beside the budget, equally many "
-            "for every arm. 0 chooses the best trial as it is.",
+            "for every arm. 0 and 1 confirm none, and the best trial is chosen as it is.",
             3,
             BUDGET,
         ),

@@ -19,8 +19,8 @@ from harness.running.time_limit import TimeLimit
 from harness.running.workbench import Bench
 
 PART_FOR_TIMING = 0.05  # of a time limit, for timing probes
-# Seconds: a measurement that takes longer is not repeated to be timed warm. The second one of a pair has what the first kept of
-# its networks. Of one network nothing is kept, so the first one is right already: 4.1 s of processor time and then 4.0 for
+# Seconds: a measurement that takes longer is not repeated to be timed warm. Of pairs, the second one is faster, because the first
+# one kept something of its networks. Of one network nothing is kept, so the first time is right already: 4.1 s of processor time and then 4.0 for
 # sharpness, 13.2 and 13.3 for stability (flagship, two cores, 27 Nov 2026).
 DEAR_OF_PAIR, DEAR = 5.0, 1.0
 

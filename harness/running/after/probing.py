@@ -299,7 +299,7 @@ class Probing:
         seconds = seconds_each * lacking / self._workers
         duration_text = f" takes about {duration(seconds)} and" if seconds else ""
         remedy = f"this command{duration_text} measures them: {continuing(command, only_measure=True)}"
-        limit = f"the budget of {self.time_limit.words} has no room for more"
+        limit = f"the time limit of {self.time_limit.words} has no room for more"
         if not note["groups"] and note["planned"]:
             return f"probe {self.probe.name}: {work.count(lacking)} of later replicates left out, because {limit}; {remedy}"
         if not note["groups"]:
@@ -317,7 +317,7 @@ class Probing:
 def _cost_line(
     probe: Probe, counted: str, count: int, each: float, limit: float | None, workers: int
 ) -> str:  # fmt: skip
-    line = f"probe {probe.name}: {counted} at about {each:.2g} s, "
+    line = f"probe {probe.name} measures {counted} at about {each:.2g} s each, "
     line += f"{seconds_needed(math.ceil(count / workers) * each)} in all"
     line += f" with {workers} workers" if workers > 1 else ""
     return line if limit is None else f"{line}; as many of them as fit into the budget"

@@ -46,7 +46,7 @@ def refit(
     if not is_done(store, run.id) and not limit.fits(seconds, late=True):
         remedy = limit.remedy(seconds, store.noted("command") or ())
         reporter.say(
-            f"refit left out: the budget of {limit.words} has no room for it; to go on: {remedy}", style="yellow"
+            f"refit left out: the time limit of {limit.words} has no room for it; to go on: {remedy}", style="yellow"
         )
         return ""
     examples = len(data.train) + len(data.tune)

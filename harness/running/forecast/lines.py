@@ -76,7 +76,7 @@ def _first_trial_line(arm: Mapping[str, Any]) -> str:
         names = ", ".join(name for name, place in arm["read_defaults"].items() if place == source)
         line += f"; {names} is read from {source}" if "," not in names else f"; {names} are read from {source}"
     drawn = ", ".join(arm["drawn_first"])
-    return f"{line}; it draws {drawn}, which no default is known of" if drawn else line
+    return f"{line}; no default is known of {drawn}, so a value is drawn" if drawn else line
 
 
 def _budget(arm: Mapping[str, Any]) -> str:
@@ -93,8 +93,8 @@ def _power_line(row: Mapping[str, Any]) -> str:
     remark = "; exploratory: more replicates would show more" if row["exploratory"] else ""
     probability = row["supported_if_identical"]
     if probability is None:
-        return f"  power, {design}: how likely identical arms are to be supported {POWER_UNKNOWN}"
-    return f"  power, {design}: P(supported if the arms are identical) {probability:.2f}{remark}"
+        return f"  {design}: {POWER_UNKNOWN}"
+    return f"  power, {design}: identical arms would be called similar with probability {probability:.2f}{remark}"
 
 
 def _most_line(document: Mapping[str, Any]) -> str:
@@ -129,7 +129,7 @@ def _budget_line(document: Mapping[str, Any]) -> str:
 
 
 def _total_line(document: Mapping[str, Any]) -> str:
-    room = f"{disk.size(document['bytes'])}, {disk.size(document['bytes_passing'])} more on the way,"
+    room = f"{disk.size(document['bytes'])} ({disk.size(document['bytes_passing'])} more while it runs)"
     work = duration(document["seconds"])
     if document["at_once"] > 1:
         work += f" of work, done in about {duration(document['seconds_wall'])},"

@@ -31,7 +31,7 @@ def power(setting: Setting, imported: Sequence[str] = ()) -> list[dict[str, Any]
     for network, count in Counter(split_arm_name(arm).network for arm in arms).items():
         if count < 2 or network not in convex:
             continue
-        probability = design_power(protocol, count, convex[network], plan.benchmark.compare.probes)
+        probability = design_power(protocol, count, convex[network], plan.benchmark.compare.probes, plan.roles)
         rows.append(
             {
                 "network": network,

@@ -66,7 +66,7 @@ class Search(Trials):
 
     def label(self, trial: Mapping[str, Any]) -> str:
         """Return what a trial, or its confirmation, is called on the console."""
-        return f"confirms {super().label(trial)}" if trial.get("confirms") else super().label(trial)
+        return f"{self.search_label}confirm {trial['number'] + 1}" if trial.get("confirms") else super().label(trial)
 
     def ask(self, room: int) -> list[Run]:
         """Return up to ``room`` runs: of trials, and when all of these have ended, of confirmations."""

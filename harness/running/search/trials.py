@@ -127,14 +127,18 @@ class Trials(Budgeted):
         unasked = 0 if self.spent else self._spending.trials_left(self.limit)
         return begun + self._options.seeds * unasked
 
+    @property
+    def search_label(self) -> str:
+        """Which search of its arm it is, as the console says it; "" where the arm has no other one."""
+        return f"search {self.replicate + 1}, " if self.competitor.benchmark.compare.looks[-1] > 1 else ""
+
     def label(self, trial: Mapping[str, Any]) -> str:
         """Return what a trial is called on the console."""
-        number = trial["number"]
-        unit, search = self._options.unit, f"search {self.replicate + 1}, " if self.replicate else ""
+        number, unit = trial["number"], self._options.unit
         if unit == "trials":
-            return f"{search}trial {number + 1}/{self.whole:.0f}"
+            return f"{self.search_label}trial {number + 1}/{self.whole:.0f}"
         used = Spending(self._options, self._asks[: number + 1]).spent()
-        return f"{search}trial {number + 1}, {used:.0f}/{self.whole:.0f} {unit}"
+        return f"{self.search_label}trial {number + 1}, {used:.0f}/{self.whole:.0f} {unit}"
 
     def ask(self, room: int) -> list[Run]:
         """Return up to ``room`` runs of trials under way. A new generation is asked as a whole when the last one has ended.

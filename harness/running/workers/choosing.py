@@ -5,7 +5,6 @@ The steps of a rehearsal are thrown away. The number that is chosen decides how 
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ SECONDS = 0.25  # of steps, for each number
 AT_MOST = 3.0  # seconds of one rehearsal since its first number, after which no larger number is tried
 ENOUGH = 0.95  # of the best rate
 PAYS = 20.0  # seconds of work for one worker, below which nothing is timed any further
-EPOCHS = 100  # that a run is rehearsed for at the most, so that its steps do not run out
+EPOCHS = 10_000  # of a rehearsed run: so many that no copy comes to its end while others are timed
 SETTLED = 2  # turns, after which a run's steps are as they stay: recorded as a graph, for example
 WARM = 0.1  # seconds of turns at the least, after which caches are as they stay
 
@@ -189,6 +188,8 @@ def rehearse(
     A number that fails, for lack of memory for example, and those after it are left out. So are those after one that
     brings no more than the one before, and all but the first where there is little ``work``, in steps.
     """
+    from harness.training.turns import free_memory  # it needs torch, which the driver does without
+
     run = replace(run, epochs=max(run.epochs, EPOCHS))
     members: list[_Rehearsal] = []
     rates: dict[int, float] = {}
@@ -202,16 +203,14 @@ def rehearse(
                     members.append(_settled(run, workbench))
                 rates[number] = _rate(members, seconds)
             choice.take(number, rates[number])
-            began = (
-                began or time.monotonic()
-            )  # the first one takes longer to begin, and the run itself profits from that
+            began = began or time.monotonic()  # to build the first copy takes long, and it serves the run itself too
     except HarnessError:
         pass  # the run itself says what is wrong
     finally:
         for member in members:
             member.close()
         members.clear()
-        _free_memory()
+        free_memory()
     return rates
 
 
@@ -234,7 +233,12 @@ class _Rehearsal:
         self.parts.release()
 
     def _go(self, run: Run) -> Iterator[Pause]:
-        """Take the steps of a run without evaluating it; yield where others have their turn."""
+        """Take the steps of a run without evaluating it; yield where others have their turn.
+
+        As a run does, it waits for the device at the end of every epoch. Else its steps would only be put in line there, faster
+        than the device takes them.
+        """
+        from harness.training.evaluating import until_done
         from harness.training.pauses import QUIET
 
         parts = self.parts
@@ -248,6 +252,7 @@ class _Rehearsal:
             for steps, pause in zip(list_of_turns(len(parts.batches)), parts.steps(epoch), strict=False):
                 self.steps += steps
                 yield pause
+            yield from until_done(parts.device)
         yield None
 
 
@@ -287,12 +292,3 @@ def _waiting(device: Any) -> Any:
     import torch
 
     return lambda: torch.cuda.synchronize(device.name)
-
-
-def _free_memory() -> None:
-    """Give the memory of the GPU back to those who come next."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -7,18 +7,13 @@ an epoch. What a turn draws and what it changes of the process's settings stays 
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from harness.plugin.process_settings.members import Members, changed_members, members_taken
 from harness.plugin.runs import Event, Failed
 from harness.running.workers.messages import Assignment, FromWorker, Happened, PutBack
-
-NO_ROOM = (  # what torch says then; the last two where there is no memory for a handle
-    "CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
-    "CUBLAS_STATUS_NOT_INITIALIZED", "CUDNN_STATUS_NOT_INITIALIZED",
-)  # fmt: skip
+from harness.training.memory import tells_of_no_memory
 
 Begin = Callable[[Assignment], Iterator[Event | None]]
 
@@ -111,16 +106,14 @@ def is_out_of_memory(event: Event) -> bool:
     >>> is_out_of_memory(Failed("error", "OutOfMemoryError: CUDA out of memory")), is_out_of_memory(Failed("error", "a bug"))
     (True, False)
     """
-    return isinstance(event, Failed) and any(words in event.reason + event.traceback for words in NO_ROOM)
+    return isinstance(event, Failed) and tells_of_no_memory(event.reason + event.traceback)
 
 
 def lacks_memory(event: Event) -> bool:
     """Return whether a run has failed because the GPU had no memory left; what it had is then free for others."""
     if not is_out_of_memory(event):
         return False
-    import torch
+    from harness.training.turns import free_memory  # it needs torch, and a run has just used that
 
-    gc.collect()  # frames of the error have held its tensors
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    free_memory()  # frames of the error have held its tensors
     return True

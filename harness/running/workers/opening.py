@@ -68,7 +68,9 @@ class BenchmarkOpening:
         self, state: Callable[[str], State | None], solution: Callable[[str], Mapping[str, torch.Tensor]]
     ) -> Workbench:
         """Open the benchmark in this process."""
-        from harness.running.workbench import Bench  # needs torch, which whoever only passes an opening on does not
+        from harness.running.workbench import (
+            Bench,
+        )  # it needs torch; a process that only passes an opening on does without
 
         device = set_up_device(self.device.name, self.device.precision, self.device.threads)
         loop.SAVE_EVERY = self.save_every

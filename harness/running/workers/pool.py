@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.errors import PluginError
@@ -16,6 +16,7 @@ from harness.plugin.contracts import Workbench
 from harness.plugin.runs import Done, Epoch, Event, Failed, Interrupted, Job, Measurement, Run
 from harness.running.workers.choosing import Rehearsal, staff_line
 from harness.running.workers.crew import is_out_of_memory
+from harness.running.workers.measuring_workers import AHEAD, MeasuringWorkers
 from harness.running.workers.messages import (
     Assignment,
     Cancel,
@@ -27,37 +28,11 @@ from harness.running.workers.messages import (
     Rehearsed,
     Retiring,
 )
+from harness.running.workers.pool_records import Member, Work
 from harness.running.workers.transport import Transport
 
 LOOK = 1.0  # seconds after which limits are looked at again
-AHEAD = 2  # measurements that a worker has where others only measure: one that it makes, and the next one
-KILLED = "signal 9"  # how a process ends that the system has killed
 MOST_STARTS = 3  # workers, one after the other, that may end before they take a job
-
-
-@dataclass(eq=False)
-class _Work:
-    """A job that the pool has, from ``submit`` until its last event is yielded."""
-
-    job: Job
-    metrics: Mapping[str, float] = field(default_factory=dict)  # of the last epoch that was yielded
-    seconds: float = 0.0  # that it took in workers that have died
-    began: float = 0.0  # when the worker that has it was given it
-    alone: bool = False  # it is tried alone, because it may have been what killed a worker with several jobs
-    stopped: bool = False  # its last event is waiting to be yielded
-    over: str = ""  # the limit that it has passed: its worker is killed for it
-
-
-@dataclass
-class _Member:
-    """A worker."""
-
-    environment: Mapping[str, Any] | None = None  # versions and hardware, where it is ready and has said them
-    is_ready: bool = False
-    retires: bool = False
-    only_measures: bool = False
-    dismissed: bool = False  # it was killed because it is not needed any more, and has not ended yet
-    jobs: dict[str, _Work | None] = field(default_factory=dict)  # None for one that was stopped; its events are dropped
 
 
 class WorkerPool:
@@ -91,17 +66,16 @@ class WorkerPool:
         choose: bool = False, line: str = "", place: Callable[[str], Any] | None = None, measuring: int = 0,
     ) -> None:  # fmt: skip
         self._line = line
-        self._measuring = measuring
-        self._crowded_until = 0.0  # when the GPU had the memory back of workers that had to make room
+        self._measuring = MeasuringWorkers(measuring)
         self._transport = transport
         self._workbench = workbench
         self._places = places
         self._place = place or getattr(workbench, "solution_file", None)
-        self._members: dict[int, _Member] = {}
+        self._members: dict[int, Member] = {}
         self._started = 0  # workers so far
         self._failed_starts = 0  # one after the other
-        self._waiting: deque[_Work] = deque()
-        self._works: dict[str, _Work] = {}  # by the id of the job
+        self._waiting: deque[Work] = deque()
+        self._works: dict[str, Work] = {}  # by the id of the job
         self._events: deque[tuple[str, Event]] = deque()  # to be yielded
         self._most = workers if callable(workers) else lambda: workers
         self._rehearsal = Rehearsal(self._most(), places, workbench.staffing.steps) if choose else None
@@ -111,13 +85,12 @@ class WorkerPool:
     @property
     def room(self) -> int:
         """How many jobs it can hold: one more than a worker's places, so that none waits while the driver writes."""
-        extra = 2 * self._measuring if self._measures() else 0
-        return self._most() * (self._places + 1) + extra
+        return self._most() * (self._places + 1) + self._measuring.room(self._works.values())
 
     @property
     def workers(self) -> int:
         """How many workers there are while late probes measure."""
-        return self._most() + self._measuring
+        return self._most() + self._measuring.most
 
     @property
     def at_once(self) -> int:
@@ -139,7 +112,7 @@ class WorkerPool:
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take these jobs; those that came first begin first."""
         for job in jobs:
-            work = _Work(job)
+            work = Work(job)
             self._works[job.id] = work
             self._waiting.append(work)
         self._staff()
@@ -194,7 +167,7 @@ class WorkerPool:
         self._staff()
         self._assign()
 
-    def _take(self, number: int, member: _Member, message: FromWorker) -> None:
+    def _take(self, number: int, member: Member, message: FromWorker) -> None:
         match message:
             case Ready(environment):
                 member.is_ready, member.environment = True, environment or None
@@ -211,13 +184,13 @@ class WorkerPool:
             case Left():
                 del self._members[number]
                 if member.dismissed:
-                    self._crowded_until = time.monotonic()
+                    self._measuring.note_dismissed()
                     return
                 if self._rehearsal is not None:
                     self._rehearsal.take(number, {})
                 self._left(member, message)
 
-    def _happened(self, member: _Member, job_id: str, event: Event) -> None:
+    def _happened(self, member: Member, job_id: str, event: Event) -> None:
         """Pass an event on; the one of a job that was stopped is dropped, and the last one frees a place.
 
         A job for which the GPU had no memory waits again where workers that only measure can make room for it.
@@ -225,8 +198,9 @@ class WorkerPool:
         work = member.jobs.get(job_id)
         if event.ends_run:
             member.jobs.pop(job_id, None)
-        if work is not None and is_out_of_memory(event) and self._was_crowded(work):
-            self._make_room()
+        if work is not None and is_out_of_memory(event) and self._measuring.crowded(work, self._members.values()):
+            self._measuring.give_way()
+            self._dismiss()
             self._waiting.appendleft(work)
             return
         if isinstance(event, Epoch):
@@ -234,17 +208,7 @@ class WorkerPool:
         if work is not None:
             self._events.append((job_id, event))
 
-    def _was_crowded(self, work: _Work) -> bool:
-        """Return whether workers that only measure had memory of the GPU while this job was carried out."""
-        crowded = any(member.only_measures for member in self._members.values())
-        return crowded or work.began < self._crowded_until
-
-    def _make_room(self) -> None:
-        """End the workers that only measure for good: there is no memory for them."""
-        self._measuring = 0
-        self._dismiss()
-
-    def _put_back(self, member: _Member, job_id: str, reason: str, places: int, alone: bool) -> None:
+    def _put_back(self, member: Member, job_id: str, reason: str, places: int, alone: bool) -> None:
         """Have a job that did not fit beside others wait again, before all others; crews are smaller from then on."""
         work = member.jobs.pop(job_id, None)
         if places and places < self._places:
@@ -253,20 +217,15 @@ class WorkerPool:
             work.alone = work.alone or alone
             self._waiting.appendleft(work)
 
-    def _left(self, member: _Member, left: Left) -> None:
-        """Begin the jobs of a worker that has ended anew, except one that was over its limit.
-
-        Of workers that only measure, one that cannot begin is not started again. Where the system has killed one, which it
-        does for lack of memory, the first workers measure without them.
-        """
-        over = any(work.over for work in member.jobs.values() if work)
-        if member.only_measures and not member.is_ready:
-            self._measuring = sum(one.only_measures for one in self._members.values())
-            return
-        if member.only_measures and left.reason == KILLED and not over:
+    def _left(self, member: Member, left: Left) -> None:
+        """Begin the jobs of a worker that has ended anew, except one that was over its limit."""
+        others = sum(one.only_measures for one in self._members.values())
+        if member.only_measures and self._measuring.lose(member, left.reason, others):
             self._waiting.extendleft(work for work in member.jobs.values() if work)
-            self._make_room()
+            if not self._measuring.most:
+                self._dismiss()
             return
+        over = any(work.over for work in member.jobs.values() if work)
         if not member.is_ready:
             self._failed_starts += 1
             if self._failed_starts >= MOST_STARTS and not any(one.is_ready for one in self._members.values()):
@@ -291,19 +250,15 @@ class WorkerPool:
 
     def _staff(self) -> None:
         """Start workers where some are missing, and dismiss those that only measure where there is nothing to measure."""
-        measuring = min(self._measuring, len(self._works)) if self._measures() else 0
+        measuring = self._measuring.wanted(self._works.values())
         for only_measures, most in ((False, self._most()), (True, measuring)):
             working = sum(not one.retires for one in self._members.values() if one.only_measures == only_measures)
             for _ in range(most - working):
                 number, self._started = self._started, self._started + 1
-                self._members[number] = _Member(only_measures=only_measures)
+                self._members[number] = Member(only_measures=only_measures)
                 self._transport.start(number)
-        if not self._measures():
+        if not measuring:
             self._dismiss()
-
-    def _measures(self) -> bool:
-        """Return whether the pool has measurements and no runs."""
-        return bool(self._works) and all(isinstance(work.job, Measurement) for work in self._works.values())
 
     def _dismiss(self) -> None:
         """End the workers that only measure; their jobs wait again."""
@@ -361,7 +316,7 @@ class WorkerPool:
             del self._members[number]
             self._transport.kill(number)
 
-    def _takes(self, member: _Member, work: _Work) -> bool:
+    def _takes(self, member: Member, work: Work) -> bool:
         """Return whether a worker has a place for a job; one that is tried alone gets a worker of its own."""
         if not member.is_ready or member.retires or work.job.id in member.jobs:
             return False
@@ -369,7 +324,7 @@ class WorkerPool:
             return not member.jobs and isinstance(work.job, Measurement)
         if work.alone:
             return not member.jobs
-        if self._measuring and isinstance(work.job, Measurement) and len(member.jobs) >= AHEAD:
+        if self._measuring.most and isinstance(work.job, Measurement) and len(member.jobs) >= AHEAD:
             return False  # it would wait here while another worker has nothing to do
         return len(member.jobs) < self._places and not any(job.alone for job in member.jobs.values() if job)
 

@@ -1,4 +1,4 @@
-"""Which folders of a root are its splits, and what a root has where it has none.
+"""Which folders of a root are its splits; and what is in a root that has no such folders.
 
 Names that mean the same are taken for the same: ``val`` and ``Validation`` are ``valid``. A folder that has nothing but
 a folder of the same meaning, as ``train/train``, is that one. Two folders for one split are an error.

@@ -3,7 +3,7 @@
 Mishchenko & Defazio 2023, "Prodigy: An Expeditiously Adaptive Parameter-Free Learner",
 https://arxiv.org/abs/2306.06101; the authors' package, ``prodigyopt``. It estimates the distance from the start to a
 minimum and multiplies every step by it. So ``lr`` stays 1, as the paper says, and is not searched: only beta1 is, as
-adam's. A schedule is still one, for it multiplies that 1. ``d_coef``, the package's own knob, stays 1; to search it is
+adam's. A schedule still works: it multiplies that 1. ``d_coef``, the package's own knob, stays 1; to search it is
 to search a learning rate, and ``[search.space.prodigy]`` can.
 
 What differs from the package's defaults: ``safeguard_warmup``, as it advises where the schedule warms up. One estimate

@@ -40,8 +40,8 @@ def _basis(outcome: Outcome) -> str:
     meta = outcome.records.meta
     benchmark = meta.benchmark
     replicates, seeds = meta.planned_replicates, int(benchmark["compare"]["seeds"])
-    each = f"{numbers.counted(seeds, 'seed')} of {comparison_length(benchmark)}"
-    compared = f"{numbers.counted(replicates, 'replicate')} of each arm, each with {search_budget(benchmark['search'])} and {each}"
+    seeds_of_one = f"{numbers.counted(seeds, 'seed')} of {comparison_length(benchmark)}"
+    compared = f"{numbers.counted(replicates, 'replicate')} of each arm, each with {search_budget(benchmark['search'])} and {seeds_of_one}"
     return f"{meta.data['name']}: {split_sizes(outcome.records)}; {compared}."
 
 

@@ -58,8 +58,8 @@ def _work_figures(page: Page, drawn: DataFrame) -> list[Any]:
     for column, title in SPENDING.items():
         if work is None or column not in drawn or not drawn[column].notna().any():
             continue
-        each = work["gradients"] if column == "gradients" else work["network"] + work["own"]
-        if each.notna().any() and each.max() > UNEQUAL * each.min():
+        amounts = work["gradients"] if column == "gradients" else work["network"] + work["own"]
+        if amounts.notna().any() and amounts.max() > UNEQUAL * amounts.min():
             figures.append(spending_figure(page.outcome, drawn, column, title, page.looks))
     return figures
 

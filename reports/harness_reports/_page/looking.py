@@ -136,8 +136,8 @@ def _disagreed_photos(page: Page) -> list[dict[str, Any]]:
         first = rows.iloc[0]
         tile = page.thumbs.tile(first["file"], first["split"], first["row"])
         disagreement = numbers.number(float(first["value"]))
-        said = numbers.joined([f"{dot['look'].label} {dot['given']}" for dot in dots])
-        alt = f"{first['label']}; probability of it by {said}; {tile['short']}"
+        probabilities = numbers.joined([f"{dot['look'].label} {dot['given']}" for dot in dots])
+        alt = f"{first['label']}; probability of it by {probabilities}; {tile['short']}"
         tiles.append({**tile, "label": first["label"], "value": disagreement, "dots": dots, "alt": alt})
     return tiles
 

@@ -22,11 +22,7 @@ def protocol(page: Page) -> dict[str, Any] | None:
     """Return the page of the rules; None where nothing was judged by them."""
     if page.outcome.table("verdict") is None or len(page.looks) < 2:
         return None
-    return {"title": _title(), "rules": rules()}
-
-
-def _title() -> str:
-    return read(SOURCE).splitlines()[0].removeprefix("# ")
+    return {"rules": rules()}
 
 
 @cache

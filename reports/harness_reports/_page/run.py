@@ -1,4 +1,4 @@
-"""What was run: everything that a reader needs who wants to run it again."""
+"""The record of the run: everything that a reader needs who wants to run it again."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Remark:
 def doubts(outcome: Outcome, headline: Headline) -> list[Remark]:
     """Return every doubt, the gravest first; no two say the same."""
     listed = notices(outcome)
-    found = [
+    remarks = [
         *_of_limit(outcome),
         *_of_verdict(outcome, listed),
         *_of_controls(outcome),
@@ -73,7 +73,7 @@ def doubts(outcome: Outcome, headline: Headline) -> list[Remark]:
         *_of_probes(outcome),
         *_of_power(outcome, headline),
     ]
-    return _without_repeats(sorted(found, key=lambda remark: ORDER.index(remark.kind)))
+    return _without_repeats(sorted(remarks, key=lambda remark: ORDER.index(remark.kind)))
 
 
 def gravest(remarks: list[Remark]) -> list[Remark]:
@@ -115,9 +115,9 @@ def _of_verdict(outcome: Outcome, listed: Sequence[Notice]) -> Iterator[Remark]:
             if doubt.kind == "unmeasured" and ADD in doubt.text:
                 addable.setdefault(doubt.text.rpartition(f"{ADD} ")[2], []).append(doubt.text.partition(" ")[0])
                 continue
-            about = f" ({network.network})" if len(networks) > 1 else ""
+            of_network = f" ({network.network})" if len(networks) > 1 else ""
             begins = doubt.text if any(doubt.text.startswith(name) for name in names) else capitalized(doubt.text)
-            text = f"{begins}{about}."
+            text = f"{begins}{of_network}."
             one_search = outcome.records.meta.planned_replicates == 1 or int(network.row["replicates"]) == 1
             if doubt.kind == "replicates" and one_search:
                 text = _one_search_text(outcome)

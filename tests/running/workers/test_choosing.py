@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from torch import nn
 
+from harness import Arm, Backbone, Optimizer, Scheduler, Split, Task
 from harness.plugin.contracts import Staffing
+from harness.plugin.discovery import discover
 from harness.running.workers import choosing
 from harness.running.workers.choosing import Choice, Rehearsal, numbers_up_to, staff_line
+from harness.training.batches import put_on_device
+from harness.training.device import Device
+from harness.training.graphs import PlainRecorder
+from harness.training.ingredients import Ingredients
+from harness.training.parts import assemble
 
 RUN = None  # the rehearsals here are answered by hand
 
@@ -130,3 +140,42 @@ def test_the_first_member_of_a_crew_may_take_long_to_settle_and_the_others_may_n
     monkeypatch.setattr(choosing, "_rate", lambda members, seconds: 100.0 * len(members))
     monkeypatch.setattr("time.monotonic", lambda: clock.now)
     assert list(choosing.rehearse(rig.run_of("a"), None, [1, 2, 4, 8])) == timed
+
+
+class Bench:
+    """A workbench whose runs have two steps an epoch and are taken as on a GPU, without graphs."""
+
+    def __init__(self):
+        self.device, self.registry = Device("cpu", "fp32", 1), discover()
+        self.train, self.tune = self.photos(64), self.photos(32)
+
+    def photos(self, count):
+        targets = np.arange(count) % 2
+        images = np.random.default_rng(0).integers(0, 255, (count, 8, 8, 3)).astype(np.uint8)
+        return put_on_device(Split(images, targets.astype(np.int64), tuple(map(str, range(count)))), self.device)
+
+    def parts(self, run):
+        offer = self.registry.get
+        network = Backbone("net", lambda shape, outputs: nn.Sequential(nn.Flatten(), nn.Linear(192, outputs)))
+        use = Ingredients(
+            offer("task", "classification", Task), network, offer("optimizer", "sgd", Optimizer),
+            offer("scheduler", "cosine", Scheduler), 2, train=self.train, tune=self.tune, test=None,
+        )  # fmt: skip
+        return assemble(run, use, self.device, recorder=PlainRecorder())
+
+
+def test_no_copy_comes_to_its_end_while_larger_crews_are_timed(rig, monkeypatch):
+    run = replace(
+        rig.run_of("sgd"), arm=Arm("net", "sgd", "cosine"), optimizer={"lr": 0.01}, task="classification", batch_size=32
+    )
+    goes_on, rate = {}, choosing._rate
+
+    def timed(members, seconds):
+        of_crew = rate(members, seconds)
+        goes_on[len(members)] = all(member.take_turn() for member in members)
+        return of_crew
+
+    monkeypatch.setattr(choosing, "_rate", timed)
+    monkeypatch.setattr(choosing, "ENOUGH", 2.0)  # a larger crew is tried whatever it brings
+    choosing.rehearse(run, Bench(), [1, 2, 4])
+    assert goes_on == {1: True, 2: True, 4: True}

@@ -185,7 +185,7 @@ def test_they_make_room_for_a_measurement_of_the_first_worker(made):
 
 def test_without_them_a_measurement_without_memory_has_failed(made):
     pool, workers, _, measurements = made
-    pool._measuring = 0
+    pool._measuring.give_way()
     workers.answer = lambda worker, job: NO_MEMORY
     assert set(carried_out(pool, measurements).values()) == {NO_MEMORY}
 

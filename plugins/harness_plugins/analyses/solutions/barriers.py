@@ -27,7 +27,7 @@ def compute(records: Records) -> DataFrame:
     """Return a row per network, ``way``, ``quantity``, kind of pair and point ``alpha`` of the path, in [0, 1].
 
     The way is naive, aligned, repaired or path (the better of straight lines and one with a bend). The quantity is loss, in the task's units, or error, in [0, 1]. The kind is "within"
-    (two seeds of one ``arm``, or of any arm where ``arm`` is "") or "between" (two different arms, all together). ``median``,
+    (two replicates of one ``arm``, or of any arm where ``arm`` is "") or "between" (two different arms, all together). ``median``,
     ``low`` and ``high`` (a tenth and nine tenths) are over that many ``pairs`` of different seeds. Each value is the loss at
     that point less the straight line between the losses at both ends, so it is 0 at the ends. A line has no direction, so
     each counts both ways round. Controls have no part in it. Nor has a pair that cannot be trusted: batch norm was not
