@@ -65,6 +65,11 @@ class ScaleFree:
     groups: Sequence[Sequence[str]] = ()  # the tensors that are so together
     problem: str = ""
 
+    @classmethod
+    def of_plain(cls, values: Mapping[str, Any]) -> ScaleFree:
+        """Return what ``plain`` has made plain values of."""
+        return cls(dict(values["tensors"]), tuple(map(tuple, values["groups"])), values["problem"])
+
     def plain(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {"tensors": dict(self.units), "groups": [list(group) for group in self.groups], "problem": self.problem}
@@ -74,14 +79,28 @@ _known: dict[object, ScaleFree] = {}  # that were tested in this process, by wha
 
 
 def find_scale_free(run: Run, ingredients: Ingredients) -> ScaleFree:
-    """Return the scale-free tensors of a run's network. It is tested once in a process, and leaves no trace there."""
-    backbone, train = ingredients.backbone, ingredients.train
-    source = tuple(run.plugins.get(kind) for kind in ("backbone", "head")) if run.plugins else backbone.build
-    shape = (train.input_shape, ingredients.outputs, run.batch_norm, run.weights, run.data)
-    key = (run.arm.network, source, *shape)
+    """Return the scale-free tensors of a run's network. It is tested once in a process, and leaves no trace there.
+
+    Where another process has tested it, and this one was told (``learn``), it is not tested again.
+    """
+    key = _key_of_recorded(run)
+    if not run.plugins:
+        key = (*key, ingredients.backbone.build, ingredients.train.input_shape, ingredients.outputs)
     if key not in _known:
         _known[key] = _tested(run, ingredients)
     return _known[key]
+
+
+def learn(run: Run, tested: Mapping[str, Any]) -> None:
+    """Take note of what another process has found of a run's network, as ``ScaleFree.plain`` has it."""
+    if run.plugins:
+        _known.setdefault(_key_of_recorded(run), ScaleFree.of_plain(tested))
+
+
+def _key_of_recorded(run: Run) -> tuple[object, ...]:
+    """Return what decides the answer for a run that names the sources of its plugins; the shape of the data is in ``data``."""
+    sources = tuple(run.plugins.get(kind) for kind in ("backbone", "head"))
+    return run.arm.network, sources, run.batch_norm, run.weights, run.data
 
 
 def _tested(run: Run, ingredients: Ingredients) -> ScaleFree:

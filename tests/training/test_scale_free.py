@@ -239,6 +239,19 @@ def test_it_is_tested_once_in_a_process(parts_of):
     assert len(builds) == 4  # one for each run, and one for the test
 
 
+def test_what_another_process_has_tested_is_not_tested_again(parts_of, monkeypatch):
+    network, expected = CASES["dropout"]
+    recorded = {"backbone": built(network), "plugins": {"backbone": "a", "optimizer": "b"}}
+    tested = parts_of(**recorded)
+    plain = tested.scale_free.plain()
+    scale_free._known.clear()
+    monkeypatch.setattr(scale_free, "_tested", lambda run, ingredients: pytest.fail("it was told"))
+    scale_free.learn(tested.run, plain)
+    told = parts_of(**recorded, optimizer="adam", init_seed=7)
+    assert told.scale_free.units == expected
+    assert told.scale_free.plain() == plain
+
+
 def test_the_test_leaves_generators_dtype_and_threads_as_they_were(parts_of):
     network, expected = CASES["dropout"]
     parts = parts_of(backbone=built(network), l2=0.0)  # so it is not asked for yet

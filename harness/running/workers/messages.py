@@ -17,6 +17,7 @@ class Assignment:
     state: State | None = None  # of a run, to go on from
     solutions: Mapping[str, Any] = field(default_factory=dict)  # by run_id: weights, or the path of the file with them
     alone: bool = True  # no other job comes beside it in its worker
+    scale_free: Mapping[str, Any] | None = None  # the scale-free tensors of its network, where a worker has tested it
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -80,6 +80,9 @@ class WorkerPool:
         self._most = workers if callable(workers) else lambda: workers
         self._rehearsal = Rehearsal(self._most(), places, workbench.staffing.steps) if choose else None
         self._chosen = ""  # why there are so many workers or places
+        self._scale_free: dict[
+            tuple[str, str], Mapping[str, Any]
+        ] = {}  # by network and its mode of batch norm, once tested
         self._staff()
 
     @property
@@ -205,6 +208,8 @@ class WorkerPool:
             return
         if isinstance(event, Epoch):
             event = replace(event, environment=member.environment)
+            if work is not None and event.scale_free is not None:
+                self._scale_free[_network_of(work.job)] = event.scale_free
         if work is not None:
             self._events.append((job_id, event))
 
@@ -331,11 +336,11 @@ class WorkerPool:
     def _assignment(self, job: Job) -> Assignment:
         """Return a job with what it needs from the run folder."""
         assert self._place is not None
-        alone = self._places == 1 or self._works[job.id].alone
+        alone, tested = self._places == 1 or self._works[job.id].alone, self._scale_free.get(_network_of(job))
         if isinstance(job, Measurement):
-            return Assignment(job, None, {run.id: self._place(run.id) for run in job.runs}, alone)
+            return Assignment(job, None, {run.id: self._place(run.id) for run in job.runs}, alone, tested)
         solutions = {job.follows: self._place(job.follows)} if job.follows else {}
-        return Assignment(job, self._workbench.state(job.id), solutions, alone)
+        return Assignment(job, self._workbench.state(job.id), solutions, alone, tested)
 
     def _keep_limits(self) -> None:
         """Kill the workers with a job that is over a limit. Of several jobs with too much memory each is then tried alone."""
@@ -352,6 +357,12 @@ class WorkerPool:
                 self._transport.kill(number)
         for number in self._rehearsal.late(staffing.max_seconds) if self._rehearsal else ():
             self._transport.kill(number)
+
+
+def _network_of(job: Job) -> tuple[str, str]:
+    """Return the network of a job, and the mode of its batch norm, which decide what is scale-free in one benchmark."""
+    run = job.runs[0] if isinstance(job, Measurement) else job
+    return run.arm.network, run.batch_norm
 
 
 def _last_line(text: str) -> str:

@@ -31,6 +31,7 @@ from harness.running.workers.messages import (
 from harness.running.workers.traces import changes_since, process_now
 from harness.training.device import environment
 from harness.training.loop import turns
+from harness.training.scale_free import learn
 
 if TYPE_CHECKING:
     import torch
@@ -172,7 +173,9 @@ def serve(opening: Opening, receive: Callable[[bool], ToWorker | None], send: Ca
 def _take(message: ToWorker, worker: Worker, crew: Crew, send: Callable[[FromWorker], object]) -> None:
     """Begin a job, or leave one, or rehearse."""
     match message:
-        case Assignment():
+        case Assignment(job, scale_free=tested):
+            if tested is not None:
+                learn(job.runs[0] if isinstance(job, Measurement) else job, tested)
             crew.take(message)
         case Cancel(job_id) if crew.leave(job_id):
             send(Happened(job_id, Done(stopped=True)))

@@ -24,6 +24,8 @@ def back(message):
 def test_a_job_comes_back_as_it_was():
     assignment = messages.Assignment(RUN, None, {"a": "/runs/a.safetensors"})
     assert back(assignment) == assignment
+    tested = {"tensors": {"0.weight": "filter"}, "groups": [["1.weight", "1.bias"]], "problem": ""}
+    assert back(messages.Assignment(RUN, scale_free=tested)).scale_free == tested
     assert back(RUN).id == RUN.id
     measurement = Measurement("p", "0", (RUN, RUN))
     assert back(measurement) == measurement

@@ -91,6 +91,17 @@ def test_no_worker_gets_more_runs_than_it_has_places(made):
     assert {worker: len(jobs) for worker, jobs in workers.jobs.items()} == {0: 2, 1: 2}
 
 
+def test_what_the_first_run_tells_of_its_network_goes_to_every_worker_with_the_next_job(made):
+    pool, workers, (first, second) = made(runs=2)
+    tested = {"tensors": {"0.weight": "filter"}, "groups": [], "problem": ""}
+    workers.say(
+        0, Happened(first.id, Epoch(1, 1, 0.1, 0.1, {}, scale_free=tested)), done(first), epoch(second), done(second)
+    )
+    assert [event.ends_run for _, event in pool.events()] == [False, True, False, True]
+    given = [message.scale_free for _, message in workers.sent if isinstance(message, Assignment)]
+    assert given == [None, tested]
+
+
 def test_a_place_that_is_free_is_taken_before_the_end_of_its_run_is_told(made):
     pool, workers, (first, second) = made(runs=2)
     events = pool.events()
