@@ -28,7 +28,7 @@ by name. An optimizer's name is that of its library, a colon, and its own: `opti
 
     harness list optimizers --names
 
-prints all names that work here, and the refused ones with the reason. pytorch_optimizer is an extra:
+prints all names that work here, and the refused ones with the reason. For those of pytorch_optimizer, type
 `python -m pip install pytorch_optimizer`.
 """
 DIFFERENCES = """\
