@@ -87,12 +87,12 @@ if typing.TYPE_CHECKING:
     from harness.results.pictures.walks import Stroke as Stroke
     from harness.results.pictures.walks import describe_walk as describe_walk
     from harness.results.pictures.walks import draw_walks as draw_walks
-    from harness.running.calls import lr_find as lr_find
-    from harness.running.calls import plan as plan
-    from harness.running.calls import run as run
-    from harness.running.fitting import fit as fit
-    from harness.running.model_calls import export as export
-    from harness.running.model_calls import predict as predict
+    from harness.running.python.calls import lr_find as lr_find
+    from harness.running.python.calls import plan as plan
+    from harness.running.python.calls import run as run
+    from harness.running.python.fitting import fit as fit
+    from harness.running.python.model_calls import export as export
+    from harness.running.python.model_calls import predict as predict
     from harness.running.workers.messages import Left as Left
     from harness.running.workers.pool import WorkerPool as WorkerPool
     from harness.running.workers.processes import Processes as Processes
@@ -115,11 +115,11 @@ _LAZY = {
     "Choice": "optuna.distributions.CategoricalDistribution",
     "Float": "optuna.distributions.FloatDistribution",
     "Int": "optuna.distributions.IntDistribution",
-    "lr_find": "harness.running.calls.lr_find",
-    "plan": "harness.running.calls.plan",
-    "export": "harness.running.model_calls.export",
-    "predict": "harness.running.model_calls.predict",
-    "run": "harness.running.calls.run",
+    "lr_find": "harness.running.python.calls.lr_find",
+    "plan": "harness.running.python.calls.plan",
+    "export": "harness.running.python.model_calls.export",
+    "predict": "harness.running.python.model_calls.predict",
+    "run": "harness.running.python.calls.run",
     "from_spreadsheet_cell": "harness.console.safe_text.from_spreadsheet_cell",
     "latex_text": "harness.console.latex.latex_text",
     "markdown_text": "harness.console.safe_text.markdown_text",
@@ -144,7 +144,7 @@ _LAZY = {
     "Stroke": "harness.results.pictures.walks.Stroke",
     "describe_walk": "harness.results.pictures.walks.describe_walk",
     "draw_walks": "harness.results.pictures.walks.draw_walks",
-    "fit": "harness.running.fitting.fit",
+    "fit": "harness.running.python.fitting.fit",
     "Arrival": "harness.running.workers.shipping.Arrival",
     "Left": "harness.running.workers.messages.Left",
     "Processes": "harness.running.workers.processes.Processes",

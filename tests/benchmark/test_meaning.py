@@ -176,7 +176,7 @@ OTHER_PURPOSES = {
     "harness/benchmark/sections/presets.py",
     "harness/benchmark/spaces.py",
     "harness/models/predict.py",
-    "harness/running/fitting.py",
+    "harness/running/python/fitting.py",
     "harness/running/search/dry_run.py",
     "harness/testing/comparisons.py",
 }

@@ -28,7 +28,7 @@ from harness.results.top_losses import TopLosses, losses_table
 from harness.running.after.thumbnails import small
 from harness.running.description import weights_of
 from harness.running.prepare import Prepared, cut_of
-from harness.running.talking import texts
+from harness.running.python.talking import texts
 from harness.training.batches import MEAN, STD
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from harness.errors import arguments
 from harness.records.workloads import has_workloads, run_folders
 from harness.results.notebook import Loaded
 from harness.results.summary import closing_lines
-from harness.running.answers import Estimate, RangeTests
-from harness.running.talking import optional_path, optional_text, plugin_files, talking, texts
+from harness.running.python.answers import Estimate, RangeTests
+from harness.running.python.talking import optional_path, optional_text, plugin_files, talking, texts
 
 if TYPE_CHECKING:
     from harness.results.workloads.loaded import WorkloadRuns

@@ -14,7 +14,7 @@ from harness import HarnessError
 from harness.benchmark.overrides import overrides_of
 from harness.errors import BenchmarkError
 from harness.results.notebook import Loaded
-from harness.running.calls import _command, _request
+from harness.running.python.calls import _command, _request
 
 SMALL = {
     "search.trials": 1,

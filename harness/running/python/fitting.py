@@ -15,9 +15,9 @@ from harness.console.numbers import duration, measure, number
 from harness.console.progress import Reporter
 from harness.errors import Diverged, HarnessError, arguments
 from harness.plugin.runs import Done, Epoch, Failed, Run
-from harness.running.fitted import Fitted
 from harness.running.prepare import Prepared, Request, prepare
-from harness.running.talking import optional_path, plugin_files, talking
+from harness.running.python.fitted import Fitted
+from harness.running.python.talking import optional_path, plugin_files, talking
 from harness.running.workbench import Bench
 
 ARGUMENTS = {

@@ -10,7 +10,7 @@ from harness.benchmark.overrides import overrides_of
 from harness.errors import arguments
 from harness.results.notebook import Loaded
 from harness.results.workloads.loaded import WorkloadRuns
-from harness.running.talking import optional_path, optional_text, plugin_files, talking, texts
+from harness.running.python.talking import optional_path, optional_text, plugin_files, talking, texts
 
 if TYPE_CHECKING:
     from pandas import DataFrame
