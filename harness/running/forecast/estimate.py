@@ -74,60 +74,108 @@ class Work:
         return disk_space.room_of(self.setting, self.planned, weights, trials, epochs)
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """A benchmark that was opened on this machine, and what was timed of it there."""
+
+    setting: Prepared
+    folder: Path  # of the run
+    opening: float  # seconds to open the benchmark
+    pace: Pace
+    timed: Sequence[Timed]  # the arms
+
+    def costs(self, planned: Sequence[ComparisonRun], replicates: int) -> list[ArmCost]:
+        """Return what the runs of so many replicates cost, by arm."""
+        return [cost_of_arm(arm, planned, replicates) for arm in self.timed]
+
+    def seconds_of(self, work: Work, taken: Mapping[tuple[str, str], int] | None = None) -> dict[str, float]:
+        """Return the seconds that pass by phase, the opening first; runs that are ``taken`` from other run folders cost none."""
+        seconds = phases(work.setting, work.costs, work.planned, work.probes, self.pace, taken or {})
+        return {"begin": self.opening + self.pace.opening, **seconds}
+
+
 def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     """Return runs, seconds and bytes per arm and in all; no run folder is written."""
     began = time.monotonic()
     run_folders = reusable_folders(request.out, request.reuse, request.no_reuse)
-    setting = prepare(request, reporter)
-    opening = time.monotonic() - began
-    folder, looks = request.place / setting.folder_name, setting.plan.benchmark.compare.looks
-    replicates = look_of(looks, _begun(folder))
-    busy, arms = device.contention(setting.device), setting.plan.competitors
+    setting, folder, opening = _opened(request, reporter)
+    replicates = look_of(setting.plan.benchmark.compare.looks, _begun(folder))
+    busy = device.contention(setting.device)
     reporter.say(_what_is_timed(setting))
     with reporter.during("timing the workers"):
         pace = _pace(setting)
+    calibration = Calibration(setting, folder, opening, pace, _timed_arms(setting, pace, reporter))
+    work = _work(calibration, replicates, reporter)
+    most = _most(calibration, work)
+    with reporter.during("looking into run folders for runs that are done"):
+        earlier = earlier_runs(setting, folder, run_folders)
+        begun = earlier_runs(setting, folder.parent, [folder])
+    recipes = foreseen_recipes(setting, earlier, replicates) | foreseen_recipes(setting, begun, replicates)
+    seconds_of = calibration.seconds_of(work, Counter(kinds(recipes)))
+    return {
+        **_description(setting, folder),
+        **_cost(calibration, work, seconds_of),
+        "busy": busy,
+        "taken": foreseen(setting, earlier, replicates),
+        "most": most,
+        "seconds_planning": time.monotonic() - began,
+    }
+
+
+def _opened(request: Request, reporter: Reporter) -> tuple[Prepared, Path, float]:
+    """Return the benchmark, opened; its run folder; and the seconds that opening took."""
+    began = time.monotonic()
+    setting = prepare(request, reporter)
+    return setting, request.place / setting.folder_name, time.monotonic() - began
+
+
+def _timed_arms(setting: Setting, pace: Pace, reporter: Reporter) -> list[Timed]:
+    """Return the arms with their times."""
+    arms = setting.plan.competitors
     timed: list[Timed] = []
     for competitor in arms:
         reporter.preparing("timing arms", len(timed), len(arms))
         timed.append(_timed(setting, competitor, pace))
     reporter.preparing("timing arms", len(timed), len(arms))
-    work = _work(setting, timed, replicates, reporter)
-    most = _most(setting, timed, work, pace, opening)
-    with reporter.during("looking into run folders for runs that are done"):
-        earlier = earlier_runs(setting, folder, run_folders)
-        begun = earlier_runs(setting, folder.parent, [folder])
-    recipes = foreseen_recipes(setting, earlier, replicates) | foreseen_recipes(setting, begun, replicates)
-    of_phases = {"begin": opening + pace.opening, **_phases(work, pace, Counter(kinds(recipes)))}
+    return timed
+
+
+def _description(setting: Prepared, folder: Path) -> dict[str, Any]:
+    """Return the part of the document that says what is planned, and where."""
+    data, looks = setting.data, setting.plan.benchmark.compare.looks
     return {
         "name": setting.plan.benchmark.name,
         "folder": str(folder),
         "exists": folder.is_dir(),
-        "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
+        "data": {"source": data.source, "notice": data.notice, "fingerprint": data.fingerprint},
         "environment": device.environment(setting.device),
         "precisions": precisions_of(setting),
         "notes": setting.fairness.notes(),
-        "busy": busy,
+        "looks": list(looks),
+        "power": power(setting, setting.imported.arms if setting.imported else ()),
+    }
+
+
+def _cost(calibration: Calibration, work: Work, seconds_of: Mapping[str, float]) -> dict[str, Any]:
+    """Return the part of the document that says what the work costs: runs, seconds and bytes."""
+    setting, folder, pace = calibration.setting, calibration.folder, calibration.pace
+    return {
         "workers": pace.workers,
         "crew": pace.places,
         "at_once": pace.slots,
-        "looks": list(looks),
-        "replicates": replicates,
+        "replicates": work.replicates,
         "arms": work.arms,
         "probes": work.probes,
         "runs": work.runs,
-        "taken": foreseen(setting, earlier, replicates),
         "seconds": work.seconds,
-        "seconds_wall": sum(of_phases.values()),
-        "seconds_of": of_phases,
-        "seconds_planning": time.monotonic() - began,
+        "seconds_wall": sum(seconds_of.values()),
+        "seconds_of": seconds_of,
         "bytes": work.room.kept,
         "bytes_passing": work.room.passing,
         "bytes_free": disk.free(folder),
         "bytes_cached": _cached_bytes(setting),
         "little_room": disk_space.warning(work.room, folder),
-        "most": most,
-        "budget": _fitting(setting, timed, work, pace, opening, folder),
-        "power": power(setting, setting.imported.arms if setting.imported else ()),
+        "budget": _fitting(calibration, work),
     }
 
 
@@ -153,55 +201,50 @@ def _timed(setting: Setting, competitor: Competitor, pace: Pace) -> Timed:
         return Timed(competitor, Timing(), str(error))
 
 
-def _work(setting: Setting, timed: Sequence[Timed], replicates: int, reporter: Reporter) -> Work:
+def _work(calibration: Calibration, replicates: int, reporter: Reporter) -> Work:
     """Return the work of so many replicates; every probe is timed."""
+    setting = calibration.setting
     planned = planned_cells(setting, replicates)
-    costs = [cost_of_arm(arm, planned, replicates) for arm in timed]
+    costs = calibration.costs(planned, replicates)
     return Work(setting, replicates, planned, costs, probe_costs(setting, planned, reporter.preparing))
 
 
-def _most(setting: Setting, timed: Sequence[Timed], first: Work, pace: Pace, opening: float) -> dict[str, Any]:
+def _most(calibration: Calibration, first: Work) -> dict[str, Any]:
     """Return what all looks cost at the most, if nothing is there yet; the probes take as long a measurement as timed."""
-    work = _work_of(setting, timed, first, setting.plan.benchmark.compare.looks[-1])
-    seconds_wall = opening + pace.opening + sum(_phases(work, pace, {}).values())
+    work = _work_of(calibration, first, calibration.setting.plan.benchmark.compare.looks[-1])
     return {
         "replicates": work.replicates,
         "runs": work.runs,
         "seconds": work.seconds,
-        "seconds_wall": seconds_wall,
+        "seconds_wall": sum(calibration.seconds_of(work).values()),
         "bytes": work.room.kept,
     }
 
 
-def _work_of(setting: Setting, timed: Sequence[Timed], first: Work, replicates: int) -> Work:
+def _work_of(calibration: Calibration, first: Work, replicates: int) -> Work:
     """Return the work of so many replicates; the probes take as long a measurement as in the ``first`` work."""
     if replicates == first.replicates:
         return first
+    setting = calibration.setting
     planned = planned_cells(setting, replicates)
-    costs = [cost_of_arm(arm, planned, replicates) for arm in timed]
+    costs = calibration.costs(planned, replicates)
     return Work(setting, replicates, planned, costs, wanted_of(setting, planned, first.probes))
 
 
-def _fitting(
-    setting: Setting, timed: Sequence[Timed], first: Work, pace: Pace, opening: float, folder: Path
-) -> dict[str, Any]:
+def _fitting(calibration: Calibration, first: Work) -> dict[str, Any]:
     """Return about how many replicates fit into the time limit, if nothing is there yet, and what the first one takes."""
-    limit, replicates, least = limit_of(setting.plan.benchmark), 0, 0.0
-    for number in range(1, setting.plan.benchmark.compare.looks[-1] + 1) if limit is not None else ():
-        work = _work_of(setting, timed, first, number)
-        seconds = opening + pace.opening + sum(_phases(work, pace, {}).values())
+    benchmark = calibration.setting.plan.benchmark
+    limit, replicates, least = limit_of(benchmark), 0, 0.0
+    for number in range(1, benchmark.compare.looks[-1] + 1) if limit is not None else ():
+        seconds = sum(calibration.seconds_of(_work_of(calibration, first, number)).values())
         least = least or seconds
         if seconds > (limit or 0.0):
             break
         replicates = number
     used = 0.0
     with suppress(HarnessError):
-        used = float(open_records(folder).meta.budget.get("used", 0.0))
+        used = float(open_records(calibration.folder).meta.budget.get("used", 0.0))
     return {"asked": limit, "used": used, "replicates": replicates, "first_replicate": least}
-
-
-def _phases(work: Work, pace: Pace, taken: Mapping[tuple[str, str], int]) -> dict[str, float]:
-    return phases(work.setting, work.costs, work.planned, work.probes, pace, taken)
 
 
 def _pace(setting: Prepared) -> Pace:
