@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.arms import Competitor, end_of, ends
 from harness.benchmark.plan import Setting
 from harness.benchmark.toml import refusal
-from harness.errors import did_you_mean
+from harness.errors import BenchmarkError, did_you_mean
 from harness.plugin.boundary import Boundary, PluginFailed
-from harness.plugin.contracts import Schedule
+from harness.plugin.contracts import Optimizer, Schedule, Scheduler
 from harness.training.stages import build_optimizer, build_schedule
 
 if TYPE_CHECKING:
@@ -29,30 +29,47 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
 
     What a plugin does with its own space is the plugin's affair; what the user wrote is checked before anything runs.
     """
+    for competitor, part, plugin in _overridden(setting):
+        for params in _tried(competitor):
+            try:
+                _try(setting, competitor, params)
+            except PluginFailed as error:
+                overrides = competitor.benchmark.search.space[part]
+                raise _refused(error, where, part, plugin, overrides) from error
+
+
+def _overridden(setting: Setting) -> Iterator[tuple[Competitor, str, Optimizer | Scheduler]]:
+    """Yield every arm's optimizer and schedule that ``[search.space]`` overrides, by the file's name for it."""
+    for competitor in setting.plan.competitors:
+        optimizer = competitor.entered, competitor.optimizer
+        for part, plugin in (optimizer, (competitor.arm.scheduler, competitor.scheduler)):
+            if competitor.benchmark.search.space.get(part):
+                yield competitor, part, plugin
+
+
+def _try(setting: Setting, competitor: Competitor, params: Mapping[str, Any]) -> None:
+    """Build an arm's optimizer and schedule with these values, and take some steps; raises PluginFailed where one fails."""
     import torch
 
-    for competitor in setting.plan.competitors:
-        for part, plugin in (
-            (competitor.entered, competitor.optimizer),
-            (competitor.arm.scheduler, competitor.scheduler),
-        ):
-            overrides = competitor.benchmark.search.space.get(part, {})
-            for params in _tried(competitor) if overrides else ():
-                run = setting.search_run(competitor, params)
-                weights = [torch.nn.Parameter(torch.zeros(2, 2))]
-                settings = competitor.optimizer.settings(run.optimizer)
-                timing = competitor.scheduler.settings(run.scheduler)
-                try:
-                    with Boundary("optimizer", competitor.optimizer.name, "build", everything=True):
-                        optimizer = build_optimizer(competitor.optimizer, settings, [weights], layer_factor=1)
-                        schedule = competitor.scheduler.build(optimizer, REHEARSED, **timing)
-                        _rehearse(competitor, optimizer, schedule, weights[0])
-                except PluginFailed as error:
-                    names = [*plugin.space, *plugin.defaults, *plugin.limits]
-                    strange = [name for name in overrides if name not in names]
-                    place = where("search", "space", part, *(strange[:1] or (overrides if len(overrides) == 1 else ())))
-                    hint = did_you_mean(strange[0], names) if strange else ""
-                    raise refusal(place, f"be what '{part}' takes", error.why, hint) from error
+    run = setting.search_run(competitor, params)
+    weights = [torch.nn.Parameter(torch.zeros(2, 2))]
+    settings = competitor.optimizer.settings(run.optimizer)
+    timing = competitor.scheduler.settings(run.scheduler)
+    with Boundary("optimizer", competitor.optimizer.name, "build", everything=True):
+        optimizer = build_optimizer(competitor.optimizer, settings, [weights], layer_factor=1)
+        schedule = competitor.scheduler.build(optimizer, REHEARSED, **timing)
+        _rehearse(competitor, optimizer, schedule, weights[0])
+
+
+def _refused(
+    error: PluginFailed, where: Callable[..., str], part: str, plugin: Optimizer | Scheduler, overrides: Mapping[str, Any]
+) -> BenchmarkError:  # fmt: skip
+    """Return the refusal of overrides that do not work. It names one that the plugin does not know, or the only one."""
+    names = [*plugin.space, *plugin.defaults, *plugin.limits]
+    strange = [name for name in overrides if name not in names]
+    place = where("search", "space", part, *(strange[:1] or (overrides if len(overrides) == 1 else ())))
+    hint = did_you_mean(strange[0], names) if strange else ""
+    return refusal(place, f"be what '{part}' takes", error.why, hint)
 
 
 def _tried(competitor: Competitor) -> Iterator[dict[str, Any]]:
