@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
@@ -134,26 +135,33 @@ def stream_photos(
     """
     import numpy as np
 
-    def decoded(rows: range) -> tuple[NDArray[np.uint8], dict[int, str]]:
-        pixels = np.zeros((len(rows), len(places), cut.size, cut.size, 3), dtype=np.uint8)
-        broken = {}
-        for photo, i in zip(pixels, rows, strict=True):
-            try:
-                with Boundary(everything=True):  # Pillow raises many types on a damaged file, and a source anything
-                    for place, square in zip(photo, cut_squares(photos[i].read(), cut, places), strict=True):
-                        place[...] = np.asarray(square)
-            except PluginFailed as error:
-                photo[...] = 0
-                broken[i] = explain_unreadable(error.raised)
-        return pixels, broken
-
     piece = min(8, batch)
-    pieces = read_in_order(decoded, len(photos), piece, (ahead + 1) * batch // piece)
+    decode = partial(_decode_piece, photos, cut, places)
+    pieces = read_in_order(decode, len(photos), piece, (ahead + 1) * batch // piece)
     while batch_pieces := list(islice(pieces, batch // piece)):
         unreadable: dict[int, str] = {}
         for _, broken in batch_pieces:
             unreadable |= broken
         yield np.concatenate([pixels for pixels, _ in batch_pieces]), unreadable
+
+
+def _decode_piece(
+    photos: Sequence[ImageSource], cut: Cut, places: Sequence[Position], rows: range
+) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Return the squares of some photos, ``[len(rows), V, size, size, 3]``, and those that are broken, with the reasons."""
+    import numpy as np
+
+    pixels = np.zeros((len(rows), len(places), cut.size, cut.size, 3), dtype=np.uint8)
+    broken = {}
+    for photo, i in zip(pixels, rows, strict=True):
+        try:
+            with Boundary(everything=True):  # Pillow raises many types on a damaged file, and a source anything
+                for place, square in zip(photo, cut_squares(photos[i].read(), cut, places), strict=True):
+                    place[...] = np.asarray(square)
+        except PluginFailed as error:
+            photo[...] = 0
+            broken[i] = explain_unreadable(error.raised)
+    return pixels, broken
 
 
 @contextmanager
