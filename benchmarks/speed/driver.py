@@ -34,6 +34,7 @@ from harness.running.description import describe_run
 from harness.running.prepare import Prepared, Request, prepare
 from harness.running.search import trials as searching
 from harness.running.search.optuna_study import OptunaStudy
+from harness.running.session import Session
 
 EPOCHS = 8  # of every trial
 ARMS = ("sgd", "adam", "rmsprop", "nadam", "adagrad")
@@ -134,7 +135,7 @@ def measure(folder: Path, trials: int, workers: int, sampler: str, profile: str)
     marks: list[tuple[float, float]] = []  # of the processor after each event, in all and inside Optuna
     with Store(folder / "records") as store, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         describe_run(store, setting)
-        driver = drivers.Driver(setting, store, Reporter(), only_search=True).go_on_to(1)
+        driver = drivers.Driver(setting, Session.alone(setting, store, Reporter()), only_search=True).go_on_to(1)
         append = store.append
 
         def marked(*arguments: Any) -> None:

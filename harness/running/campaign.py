@@ -11,24 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from harness.console.numbers import counted
-from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal
 from harness.errors import printable
 from harness.plugin.boundary import Boundary, PluginFailed
-from harness.records import Records, Store, open_records
+from harness.records import Records, open_records
 from harness.running.after.imported import imported_runs
 from harness.running.after.late_probes import expect_measurements, measure_solutions
 from harness.running.after.probe_costs import foretell, planned_cells, wanted_measurements
 from harness.running.disk_space import room_for, warning
 from harness.running.driver import Driver
-from harness.running.executor import GuardedExecutor
 from harness.running.forecast.ending import seconds_of_ending
 from harness.running.looks import decided, look_of, next_look, replicates_of_baseline
 from harness.running.machine import machine_line, precisions_of
 from harness.running.prepare import Prepared, Request
-from harness.running.reuse import EarlierRuns
+from harness.running.session import Session
 from harness.running.throughput import Work
-from harness.running.time_limit import TimeLimit
 from harness.training import device
 from harness.verdict.looks import settled
 from harness.verdict.protocol import Registered, registered_protocols
@@ -40,22 +37,17 @@ T = TypeVar("T")
 class Campaign:
     """One benchmark under way, look by look."""
 
-    def __init__(
-        self, setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str],
-        earlier: EarlierRuns, executor: Callable[[], GuardedExecutor], limit: TimeLimit,
-    ) -> None:  # fmt: skip
+    def __init__(self, setting: Prepared, session: Session, request: Request, command: Sequence[str]) -> None:
         self._setting = setting
-        self._store = store
-        self._reporter = reporter
+        self._store = session.store
+        self._reporter = session.reporter
+        self._limit = session.limit
         self._command = command
         self._looks = setting.plan.benchmark.compare.looks
         self._only_measures = request.only_measure
         self._most_looks = request.most_looks or len(self._looks)
-        self._limit = limit
-        self.driver = Driver(
-            setting, store, reporter, request.only_search, earlier, executor, limit, self._seconds_measuring,
-            trains=not request.only_measure,
-        )  # fmt: skip
+        trains = not request.only_measure
+        self.driver = Driver(setting, session, request.only_search, self._seconds_measuring, trains)
         compare = setting.plan.benchmark.compare
         self.driver.epochs_after = (compare.folds + request.refit + len(request.refit_arms)) * compare.epochs
         self._measuring: dict[int, dict[str, int]] = {}  # by replicates: the measurements of each probe

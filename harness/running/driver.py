@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from harness.benchmark.comparison import ComparisonRun, count_comparison_runs, epochs_longer
 from harness.benchmark.plan import Setting
-from harness.console.progress import Reporter, Watch
+from harness.console.progress import Watch
 from harness.errors import PluginError
-from harness.plugin.contracts import Opening
-from harness.plugin.registry import Registry
 from harness.plugin.runs import Epoch, Event, Job, Run, short_arm_names
-from harness.records import Store, schema
+from harness.records import schema
 from harness.running import outcome_lines
 from harness.running.comparing import Comparison, Restart, Retrain
 from harness.running.event_loop import EventLoop, Phase
 from harness.running.executor import GuardedExecutor
 from harness.running.registration import register_protocol
-from harness.running.reuse import EarlierRuns, foreseen_recipes
+from harness.running.reuse import foreseen_recipes
 from harness.running.search import Search
 from harness.running.search.budget import expected
 from harness.running.search.showing import Showing
+from harness.running.session import Session
 from harness.running.throughput import Work
-from harness.running.time_limit import TimeLimit
 from harness.running.tuning import Tune
 from harness.running.what_fits import Before, Fitting, Searches, Standing
-from harness.running.workbench import Bench
-from harness.running.workers.opening import opening_of
 
 FEW = 8  # epochs; with fewer nobody can say how long the rest will take
 STYLES = {schema.FAILED: "red", schema.DIVERGED: "yellow", schema.STOPPED: "dim"}  # of the line on how a run ended
@@ -40,26 +35,24 @@ class Driver:
     """One benchmark under way. It is made without a side effect; ``go_on_to`` goes on where the run folder was left."""
 
     def __init__(
-        self, setting: Setting, store: Store, reporter: Reporter, only_search: bool = False,
-        earlier: EarlierRuns | None = None, executor: Callable[[], GuardedExecutor] | None = None,
-        limit: TimeLimit | None = None, measuring: Callable[[int], float] = lambda replicates: 0.0, trains: bool = True,
+        self, setting: Setting, session: Session, only_search: bool = False,
+        measuring: Callable[[int], float] = lambda replicates: 0.0, trains: bool = True,
     ) -> None:  # fmt: skip
         self.setting = setting
-        self.store = store
-        self.reporter = reporter
+        self.session = session
         self.only_search = only_search
-        self.earlier = earlier or EarlierRuns()
         self.tunes: list[Tune] = []  # by replicate
         self.retrains: list[Retrain] = []
         self.restart: Restart | None = None
         self.epochs_after = 0  # of runs beside the comparison, which follow it
         self.protocol = ""  # the hash of the protocol, once it is registered
-        self._open_executor = executor or partial(open_executor, setting, store)
-        self._limit = limit or TimeLimit(None, store)
+        self._store = session.store
+        self._reporter = session.reporter
+        self._limit = session.limit
         self._showing = Showing()
         fitting = Fitting if trains else Standing
         self._fitting = fitting(setting, self._limit, self.work_left, measuring, self._before, self._say_too_short)
-        self._comparison = Comparison(setting, store, tries_again=trains)
+        self._comparison = Comparison(setting, session.store, tries_again=trains)
         self._epochs_done = 0  # in this session
         self._epochs_in_all = 0  # those done, and those left when a run ended last
         self._first_ended = 0.0  # when the first of them had ended
@@ -70,7 +63,7 @@ class Driver:
     @cached_property
     def executor(self) -> GuardedExecutor:
         """What carries out the runs and the measurements; whoever has made the driver closes it."""
-        return self._open_executor()
+        return self.session.executor()
 
     @property
     def workers(self) -> int:
@@ -90,12 +83,12 @@ class Driver:
     def go_on_to(self, replicates: int) -> Driver:
         """Go on to so many replicates; enter in the records whatever can be entered already."""
         for replicate in range(len(self.tunes), replicates):
-            say = self.reporter.say
-            tune = Tune(self.setting, self.store, replicate, say, self._say_trial, self._fitting)
+            say = self._reporter.say
+            tune = Tune(self.setting, self._store, replicate, say, self._say_trial, self._fitting)
             tune.open()
             self.tunes.append(tune)
             register, say_end = self._register, self._say_end
-            retrain = Retrain(self.setting, self.store, tune, self._comparison, register, say_end, self._fitting)
+            retrain = Retrain(self.setting, self._store, tune, self._comparison, register, say_end, self._fitting)
             self.retrains.append(retrain)
         for tune in self.tunes:
             self._fitting.may_ask(tune)
@@ -103,7 +96,7 @@ class Driver:
             for retrain in self.retrains:
                 if not retrain.entered:
                     retrain.open()
-            parts = self.setting, self.store, self.retrains, self._comparison
+            parts = self.setting, self._store, self.retrains, self._comparison
             self.restart = Restart(*parts, self._say_end, self._fitting)
             self.restart.open()
         return self
@@ -111,21 +104,21 @@ class Driver:
     def drive(self) -> None:
         """Carry out everything that is left."""
         self._limit.work_begins()
-        with self.reporter.during("training the networks"), Watch(self.reporter) as watch:
+        with self._reporter.during("training the networks"), Watch(self._reporter) as watch:
             loop = EventLoop(
                 self.executor,
                 self.phases,
-                self.store,
-                self.reporter,
-                self.earlier,
+                self._store,
+                self._reporter,
+                self.session.earlier,
                 after_event=lambda run, event: self._show_progress(loop, watch, run, event),
                 said=self._said,
             )
             loop.carry_out()
-            self.reporter.training_ended()
+            self._reporter.training_ended()
         if loop.taken:
-            for line in outcome_lines.taken_over_lines(self.store.taken_over()):
-                self.reporter.say(line)
+            for line in outcome_lines.taken_over_lines(self._store.taken_over()):
+                self._reporter.say(line)
         if left := self.left():
             raise PluginError(
                 f"executor '{self.executor.name}': must carry out every run it is given, got {left} left over"
@@ -165,7 +158,7 @@ class Driver:
         runs = count_comparison_runs(self.setting, replicates)
         epochs = sum(arm.benchmark.compare.epochs for arm in arms) / len(arms)
         all_epochs = sum(epochs for _, epochs in expected_of) + runs * epochs
-        left = max(0.0, all_epochs - self.store.epochs_trained())
+        left = max(0.0, all_epochs - self._store.epochs_trained())
         return Work(left, round((runs + sum(trials for trials, _ in expected_of)) * left / all_epochs))
 
     def work_left(self, replicates: int) -> Work:
@@ -195,12 +188,12 @@ class Driver:
         """Return a line for every trial that failed, arm that could not be tuned, and seed without a result."""
         return [
             *outcome_lines.search_failures(self.searches, self._names),
-            *outcome_lines.comparison_failures(self.comparison, self.store, self._names),
+            *outcome_lines.comparison_failures(self.comparison, self._store, self._names),
         ]
 
     def undefined(self) -> list[str]:
         """Return a line for every metric that was no finite number in runs of the comparison."""
-        return outcome_lines.undefined_metrics(self.setting.plan, self.comparison, self.store)
+        return outcome_lines.undefined_metrics(self.setting.plan, self.comparison, self._store)
 
     # --- inside
 
@@ -210,17 +203,17 @@ class Driver:
         def ended_elsewhere() -> int:
             """Return how many runs of all replicates ended there: those of later ones are told by their recipes alone."""
             replicates = self.setting.plan.benchmark.compare.looks[-1]
-            recipes = foreseen_recipes(self.setting, self.earlier, replicates)
+            recipes = foreseen_recipes(self.setting, self.session.earlier, replicates)
             ended_elsewhere = {run_id for run_id, recipe in recipes.items() if recipe["phase"] == "compare"}
-            ended_elsewhere |= {entry.run.id for entry in entries if entry.run.id in self.earlier.folders}
-            return sum((self.store.run(run_id) or {}).get("state") not in schema.ENDED for run_id in ended_elsewhere)
+            ended_elsewhere |= {entry.run.id for entry in entries if entry.run.id in self.session.earlier.folders}
+            return sum((self._store.run(run_id) or {}).get("state") not in schema.ENDED for run_id in ended_elsewhere)
 
-        self.protocol = register_protocol(self.setting, self.store, self.reporter, ended_elsewhere)
+        self.protocol = register_protocol(self.setting, self._store, self._reporter, ended_elsewhere)
 
     def _say_too_short(self, seconds: float) -> None:
         """Say that the time limit has no room for the smallest complete run, and which one has."""
-        command = self._limit.remedy(seconds, self.store.noted("command") or ())
-        self.reporter.say(
+        command = self._limit.remedy(seconds, self._store.noted("command") or ())
+        self._reporter.say(
             f"warning: {self._limit.words} is too short for the smallest complete run, which has one trial of every "
             f"search and one seed of every arm; what is trained now is kept; to go on: {command}",
             style="yellow",
@@ -240,14 +233,14 @@ class Driver:
         if event is None or event.ends_run:
             self._epochs_in_all = self._epochs_done + self._epochs_left(loop)
         if event is None:
-            self.reporter.move("waiting for the first epoch", self._epochs_done, self._epochs_in_all)
+            self._reporter.move("waiting for the first epoch", self._epochs_done, self._epochs_in_all)
         if isinstance(run, Run) and isinstance(event, Epoch):
             at_once = min(self.executor.at_once, len(loop.under_way))
             self._limit.throughput.epoch_ended(run.id, event.number, at_once)
             self._epochs_done += 1
             left = self._epochs_in_all - self._epochs_done
-            self.reporter.ahead.expect("epoch", left, self._seconds_per_epoch())
-            self.reporter.move(self._name(run).rstrip(), self._epochs_done, self._epochs_in_all, at_once)
+            self._reporter.ahead.expect("epoch", left, self._seconds_per_epoch())
+            self._reporter.move(self._name(run).rstrip(), self._epochs_done, self._epochs_in_all, at_once)
         watch.happened(loop.describe_under_way)
 
     def _seconds_per_epoch(self) -> float | None:
@@ -262,14 +255,14 @@ class Driver:
         self._say_outcome(run, row, search.label(trial))
 
     def _say_end(self, run: Run) -> None:
-        row = self.store.run(run.id)
+        row = self._store.run(run.id)
         assert row is not None
         self._say_outcome(run, row, outcome_lines.run_label(self.comparison, run))
 
     def _say_outcome(self, run: Run, row: dict[str, Any], label: str) -> None:
-        taken_from = (self.store.run(run.id) or {}).get("taken_from", "")
+        taken_from = (self._store.run(run.id) or {}).get("taken_from", "")
         line = outcome_lines.outcome_line(self.setting.plan, run, row, label, self._name(run), taken_from)
-        self.reporter.say(line, style=STYLES.get(row["state"], ""), brief=row["state"] == schema.DONE)
+        self._reporter.say(line, style=STYLES.get(row["state"], ""), brief=row["state"] == schema.DONE)
 
     def _name(self, run: Run) -> str:
         """Return what an arm is called on the console, as wide as the longest of these names."""
@@ -293,15 +286,3 @@ class Driver:
         for phase, epochs in phases:
             left += sum(run.epochs for run in phase.waiting) if phase.entered else phase.left * epochs
         return left
-
-
-def open_executor(setting: Setting, store: Store, registry: Registry | None = None) -> GuardedExecutor:
-    """Return the executor of a benchmark, ready for work; it has workers only where the plugins are given."""
-
-    def opening() -> Opening:
-        if registry is None:
-            raise PluginError("this benchmark was opened to be looked at: it cannot be carried out by workers")
-        return opening_of(setting, registry, bench.staffing, sys.path)
-
-    bench = Bench(setting, store.state, store.solution, store.folder, opening)
-    return GuardedExecutor(setting.plan.executor, bench, store.attempts)

@@ -29,15 +29,15 @@ from harness.running.baseline import bring_in
 from harness.running.campaign import Campaign
 from harness.running.description import describe_run
 from harness.running.disk_space import naming_need
-from harness.running.driver import open_executor
 from harness.running.executor import GuardedExecutor
 from harness.running.forecast.ending import Ending
 from harness.running.listening.audience import Audience
 from harness.running.listening.last_words import last_occurrences
 from harness.running.prepare import Prepared, Request, prepare
-from harness.running.reuse import EarlierRuns, earlier_runs, not_taken_over, reusable_folders
+from harness.running.reuse import earlier_runs, not_taken_over, reusable_folders
 from harness.running.search.centring import centre
 from harness.running.search.extension import ROUNDS, extend, extended
+from harness.running.session import Session, open_executor
 from harness.running.time_limit import TimeLimit, limit_of
 
 OPENING = 5.0  # seconds that an executor may take to open without a word
@@ -129,10 +129,11 @@ def _train_in_folder(
         ending = Ending(store, len(setting.plan.competitors))
         limit = TimeLimit(seconds, store, request.began, share=request.share, ending=ending.expected)
         closing.callback(limit.write)
+        session = Session(store, reporter, earlier, executor, limit)
         centred = centre(setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             setting = extended(centred, store)
-            failures = _carry_out(setting, request, store, reporter, command, earlier, executor, limit)
+            failures = _carry_out(setting, session, request, command)
             if not request.extend or not _extend(setting, store, rounds_left, reporter):
                 break
         audience.catch_up()
@@ -169,26 +170,24 @@ def _extend(setting: Prepared, store: Store, rounds_left: int, reporter: Reporte
     return more
 
 
-def _carry_out(
-    setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str], earlier: EarlierRuns,
-    executor: Callable[[], GuardedExecutor], limit: TimeLimit,
-) -> list[str]:  # fmt: skip
+def _carry_out(setting: Prepared, session: Session, request: Request, command: Sequence[str]) -> list[str]:
     """Carry out what is left of the benchmark; return a line for whatever went wrong."""
+    store, reporter = session.store, session.reporter
     with reporter.during("preparing the run"):
         store.restore()
         describe_run(store, setting)
         if line := _unequal_classes_line(store.noted("constant")):
             reporter.say(line, style="yellow")
         bring_in(setting.imported, store)
-    campaign = Campaign(setting, request, store, reporter, command, earlier, executor, limit)
+    campaign = Campaign(setting, session, request, command)
     failures = campaign.carry_out()
-    limit.work_ends()
+    session.limit.work_ends()
     for line in campaign.driver.undefined():
         reporter.say(f"note: {line}")
     with reporter.during("recording what the reports need"):
         failures += collect(setting, campaign.driver, store, setting.registry, reporter)
     for arm in _refitted(request, setting) if campaign.driver.compared and not request.only_measure else ():
-        failure = refit(setting, campaign.driver, store, reporter, executor, limit, arm)
+        failure = refit(setting, campaign.driver, session, arm)
         failures += [failure] if failure else []
     store.note_changes(take_notes())
     return failures + store.changes()

@@ -22,6 +22,7 @@ from harness.records import Store
 from harness.running.driver import Driver
 from harness.running.search import samplers
 from harness.running.search import trials as searching
+from harness.running.session import Session
 from harness.training.device import Device
 
 OURS = str(Path(harness.__file__).parent)
@@ -83,9 +84,8 @@ def costs(benchmark_file, registry, tmp_path, monkeypatch):
         plan = replace(plan, executor=Executor("simulated", build=Simulated, options={"room": workers}))
         costs = Costs()
         with Store(tmp_path / str(next(folders))) as store:
-            driver = Driver(Setting(plan, data, Device("cpu", "fp32", 1)), store, Reporter(quiet=True), True).go_on_to(
-                1
-            )
+            setting = Setting(plan, data, Device("cpu", "fp32", 1))
+            driver = Driver(setting, Session.alone(setting, store, Reporter(quiet=True)), only_search=True).go_on_to(1)
             store.db.set_trace_callback(lambda statement: costs.update(["statements"]))
             sys.setprofile(costs.note_call)
             try:

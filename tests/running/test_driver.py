@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.console.progress import Reporter
@@ -12,6 +14,7 @@ from harness.running.event_loop import EventLoop
 from harness.running.forecast.timing import SECONDS_OF_REPORT
 from harness.running.prepare import Request, prepare
 from harness.running.reuse import EarlierRuns
+from harness.running.session import Session
 from harness.running.time_limit import TimeLimit
 
 
@@ -32,7 +35,7 @@ def opened(benchmark_file, tmp_path, said):
     with Store(tmp_path / "run") as store:
         store.note("arms", [competitor.name for competitor in setting.plan.competitors])
         before = store.db.total_changes
-        driver = Driver(setting, store, Reporter())
+        driver = Driver(setting, Session.alone(setting, store, Reporter()))
         assert store.db.total_changes == before  # nothing is written before it goes on
         assert said == []
         yield driver.go_on_to(1), store
@@ -90,11 +93,11 @@ def test_a_phase_has_no_run_before_the_one_before_it_has_ended(opened):
 def test_an_opened_driver_goes_on_where_the_folder_was_left(opened):
     driver, store = opened
     EventLoop(Made(), driver.phases[:1], store, Reporter(), EarlierRuns()).carry_out()
-    again = Driver(driver.setting, store, Reporter()).go_on_to(1)
+    again = Driver(driver.setting, Session.alone(driver.setting, store, Reporter())).go_on_to(1)
     assert again.tunes[0].finished
     assert again.retrains[0].entered  # all searches had ended
     assert again.left() == 4 + 2
-    only_search = Driver(driver.setting, store, Reporter(), only_search=True).go_on_to(1)
+    only_search = Driver(driver.setting, Session.alone(driver.setting, store, Reporter()), only_search=True).go_on_to(1)
     assert (only_search.left(), only_search.compared) == (0, False)
 
 
@@ -179,7 +182,8 @@ def limited(opened, seconds, replicates=2, executor=Made, **more):
     """Return a driver under a time limit, whose clock ticks once an epoch, and its runs in their order."""
     driver, store = opened
     limit = TimeLimit(seconds + SECONDS_OF_REPORT, store, 0.0, clock=lambda: float(store.epochs_trained()))
-    new = Driver(driver.setting, store, Reporter(), limit=limit, **more).go_on_to(replicates)
+    session = Session.alone(driver.setting, store, Reporter())
+    new = Driver(driver.setting, replace(session, limit=limit), **more).go_on_to(replicates)
     executor = executor()
 
     def happened(run, event):
@@ -252,7 +256,9 @@ def test_the_smallest_complete_run_comes_first_and_what_is_left_goes_into_more(
     with Store(tmp_path / "run") as store:
         store.note("arms", [competitor.name for competitor in setting.plan.competitors])
         said.clear()
-        new, kinds = limited((Driver(setting, store, Reporter()), store), seconds, replicates=1, executor=Whole)
+        new, kinds = limited(
+            (Driver(setting, Session.alone(setting, store, Reporter())), store), seconds, replicates=1, executor=Whole
+        )
         kinds = [kind for kind, _ in kinds]
         confirmations = 4 if trials > 2 else 0
         assert (kinds.count("search"), kinds.count("compare"), new.left_out) == (
@@ -291,7 +297,7 @@ def test_a_failed_run_is_tried_again_by_the_next_call_and_not_at_the_next_look(o
     second = Failing()
     EventLoop(second, driver.phases, store, Reporter(), EarlierRuns()).carry_out()
     assert {replicate for _, replicate in kinds_of(second.order, driver.setting)} == {1}
-    again = Driver(driver.setting, store, Reporter()).go_on_to(2)
+    again = Driver(driver.setting, Session.alone(driver.setting, store, Reporter())).go_on_to(2)
     third = Made()
     EventLoop(third, again.phases, store, Reporter(), EarlierRuns()).carry_out()
     assert kinds_of(third.order, driver.setting)[:4] == [("compare", 0)] * 4

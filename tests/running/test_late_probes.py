@@ -25,8 +25,8 @@ from harness.running.after import measuring, probing
 from harness.running.after.late_probes import measure_solutions
 from harness.running.after.probe_costs import planned_cells
 from harness.running.after.probe_work import work_of
-from harness.running.driver import open_executor
 from harness.running.forecast.timing import SECONDS_OF_REPORT
+from harness.running.session import open_executor
 from harness.running.time_limit import TimeLimit
 from harness.running.workbench import Bench
 from harness.training.device import Device

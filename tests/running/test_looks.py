@@ -16,7 +16,7 @@ from harness.console.progress import Reporter
 from harness.records import Store, open_records
 from harness.results.run_state import is_over
 from harness.running import campaign as module
-from harness.running import driver, looks, time_limit
+from harness.running import looks, session, time_limit
 from harness.running.baseline import pack
 from harness.running.forecast import ending
 from harness.running.prepare import Request
@@ -134,7 +134,7 @@ def test_each_look_is_a_line_that_says_what_follows(carry_out):
 
 
 def test_the_workers_stay_open_between_looks(carry_out, monkeypatch):
-    opened, before = [], driver.open_executor
+    opened, before = [], session.open_executor
 
     def counted(*arguments):
         opened.append(1)

@@ -17,6 +17,7 @@ from harness.records import Store, database, schema
 from harness.running.driver import Driver
 from harness.running.search import showing
 from harness.running.search.showing import Showing
+from harness.running.session import Session
 
 EPOCHS = 3
 
@@ -64,7 +65,7 @@ def test_a_dashboard_sees_the_curve_of_a_trial_grow(setting, tmp_path, monkeypat
 
     monkeypatch.setattr(Showing, "write", watched)
     with Store(tmp_path / "run") as store:
-        Driver(opened, store, Reporter(quiet=True), only_search=True).go_on_to(1).drive()
+        Driver(opened, Session.alone(opened, store, Reporter(quiet=True)), only_search=True).go_on_to(1).drive()
         watched(Showing(), [])
     curve = {epoch: epoch / 10 for epoch in range(1, EPOCHS + 1)}
     first = [trials[0] for _, trials in seen]

@@ -66,6 +66,12 @@ def _folds(setting: Setting, driver: Driver, store: Store, reporter: Reporter) -
         return []
     arm, best = max(tuned, key=lambda pair: sign * pair[1]["value"])
     failure = predict_out_of_fold(
-        setting, setting.plan.competitor(arm), best["params"], store, reporter, driver.earlier, lambda: driver.executor
+        setting,
+        setting.plan.competitor(arm),
+        best["params"],
+        store,
+        reporter,
+        driver.session.earlier,
+        lambda: driver.executor,
     )
     return [failure] if failure else []

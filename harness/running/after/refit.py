@@ -7,13 +7,11 @@ takes no part in the comparison, and no table of the comparison has it. Its test
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from harness.benchmark.plan import Setting
 from harness.console.numbers import counted
-from harness.console.progress import Reporter
 from harness.errors import HarnessError
 from harness.models.choice import REFIT, choose_model
 from harness.plugin.runs import short_arm_names
@@ -21,18 +19,15 @@ from harness.records import Store, open_records
 from harness.running import fold_data
 from harness.running.after.beside import is_done, train_beside
 from harness.running.driver import Driver
-from harness.running.executor import GuardedExecutor
+from harness.running.session import Session
 from harness.running.throughput import Work
-from harness.running.time_limit import TimeLimit
 
 REFITS = "refits"  # the note that has them
 
 
-def refit(
-    setting: Setting, driver: Driver, store: Store, reporter: Reporter, executor: Callable[[], GuardedExecutor],
-    limit: TimeLimit, arm: str | None,
-) -> str:  # fmt: skip
+def refit(setting: Setting, driver: Driver, session: Session, arm: str | None) -> str:
     """Train the refit of an arm, or of the best one, unless it is there; return why it could not be done, in a line, or ""."""
+    store, reporter, limit = session.store, session.reporter, session.limit
     try:
         choice = choose_model(open_records(store.folder), arm)
     except HarnessError as error:
@@ -51,7 +46,7 @@ def refit(
         return ""
     examples = len(data.train) + len(data.tune)
     reporter.say(f"refit: {choice.arm}, seed {before.init_seed}, on {counted(examples, 'example')} of train and tune")
-    train_beside(setting, [run], store, reporter, driver.earlier, executor, keep_weights=True)
+    train_beside(setting, [run], store, reporter, session.earlier, session.executor, keep_weights=True)
     if not is_done(store, run.id):
         row = store.run(run.id) or {}
         return f"the refit of {choice.arm} failed: {row.get('reason') or row.get('state')}"

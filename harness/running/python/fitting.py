@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def fit(
     >>> model.epochs["epoch"].tolist(), 0 <= model.metrics["test_accuracy"] <= 1
     ([1, 2], True)
     """
-    overrides = _overrides(backbone, optimizer, lr, epochs, schedule, data, dataset, params, set)
+    request = FitRequest(backbone, optimizer, lr, epochs, schedule, data, dataset, params, set)
+    overrides = request.overrides()
     files = plugin_files(plugins)
     seed = arguments.whole("seed", seed, 0, 2**31 - 1)
     folder = optional_path("data", data)
@@ -97,36 +99,58 @@ def _words(optimizer: str) -> dict[str, str]:
     return {**named, f"--set: search.space.{toml_key(optimizer)}.": ""}
 
 
-def _overrides(
-    backbone: object, optimizer: object, lr: object, epochs: object, schedule: object, data: object, dataset: object,
-    params: object, values: object,
-) -> tuple[str, ...]:  # fmt: skip
-    """Return the values of the benchmark file that a call means, as ``--set`` has them; what the caller sets comes last."""
-    name = arguments.text("optimizer", optimizer)
-    given = arguments.mapping(
-        "params",
-        {} if params is None else params,
-        "a mapping from hyperparameters to values, such as {'momentum': 0.9}",
-    )
-    pinned = dict(given) if lr is None else {"lr": arguments.number("lr", lr, 0, 1e12), **given}
-    default = "dogscats" if data is None else "folder"
-    named = {
-        "train.backbones": [arguments.text("backbone", backbone)],
-        "train.optimizers": [name],
-        "train.schedulers": [arguments.text("schedule", schedule)],
-        "compare.epochs": arguments.whole("epochs", epochs, 1),
-        "data.dataset": default if dataset is None else arguments.text("dataset", dataset),
-        **{f"search.space.{toml_key(name)}.{toml_key(str(key))}": value for key, value in pinned.items()},
-    }
-    more = dict(
-        arguments.mapping(
-            "set", {} if values is None else values, "a mapping from keys to values, such as {'data.size': 64}"
+@dataclass(frozen=True)
+class FitRequest:
+    """What a call of ``fit`` asks for, as the caller gave it."""
+
+    backbone: object
+    optimizer: object
+    lr: object
+    epochs: object
+    schedule: object
+    data: object
+    dataset: object
+    params: object
+    values: object  # of the benchmark file, by key
+
+    def overrides(self) -> tuple[str, ...]:
+        """Return the values of the benchmark file that it means, as ``--set`` has them; what the caller sets comes last.
+
+        Raises TypeError or ValueError in one line that names a wrong argument.
+        """
+        return overrides_of({**ALONE, **self._named(), **self._pinned(), **self._set()})
+
+    def _named(self) -> dict[str, Any]:
+        """Return what the arguments stand for, by key."""
+        default = "dogscats" if self.data is None else "folder"
+        return {
+            "train.backbones": [arguments.text("backbone", self.backbone)],
+            "train.optimizers": [arguments.text("optimizer", self.optimizer)],
+            "train.schedulers": [arguments.text("schedule", self.schedule)],
+            "compare.epochs": arguments.whole("epochs", self.epochs, 1),
+            "data.dataset": default if self.dataset is None else arguments.text("dataset", self.dataset),
+        }
+
+    def _pinned(self) -> dict[str, Any]:
+        """Return the hyperparameters of the optimizer, by key."""
+        params = arguments.mapping(
+            "params",
+            {} if self.params is None else self.params,
+            "a mapping from hyperparameters to values, such as {'momentum': 0.9}",
         )
-    )
-    for key in PATHS:
-        if isinstance(more.get(key), str | Path) and Path(more[key]).exists():
-            more[key] = str(Path(more[key]).resolve())
-    return overrides_of({**ALONE, **named, **more})
+        pinned = dict(params) if self.lr is None else {"lr": arguments.number("lr", self.lr, 0, 1e12), **params}
+        optimizer = toml_key(arguments.text("optimizer", self.optimizer))
+        return {f"search.space.{optimizer}.{toml_key(str(name))}": value for name, value in pinned.items()}
+
+    def _set(self) -> dict[str, Any]:
+        """Return the values that the caller sets by key; a path among them is from where the caller works."""
+        values = {} if self.values is None else self.values
+        what = "a mapping from keys to values, such as {'data.size': 64}"
+        by_key = dict(arguments.mapping("set", values, what))
+        for key in PATHS:
+            if isinstance(by_key.get(key), str | Path) and Path(by_key[key]).exists():
+                by_key[key] = str(Path(by_key[key]).resolve())
+        return by_key
 
 
 def _open(overrides: tuple[str, ...], data: Path | None, plugins: tuple[Path, ...], reporter: Reporter) -> Prepared:
