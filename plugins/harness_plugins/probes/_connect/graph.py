@@ -21,6 +21,7 @@ from harness_plugins.probes._connect.heads import follow
 from harness_plugins.probes._connect.known import Axes, Scattered, tensors_in, unknown
 from harness_plugins.probes._connect.permutation import Bundle, Place, Symmetry, permuted, randomly
 from harness_plugins.probes._connect.spaces import SAME, Axis, Spaces
+from harness_plugins.probes._connect.trial import Change, holds
 
 _ASKING = ("get", "size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point", "len",
            "get_device", "element_size", "assert", "is_complex", "data_ptr")  # fmt: skip
@@ -137,7 +138,7 @@ def symmetry(network: torch.nn.Module, inputs: torch.Tensor) -> Symmetry | None:
         for is_whole in (False, True):  # where what was seen of heads and pieces is wrong, the rest may be right
             seen.spaces.settle(is_whole)
             seen_symmetry = _seen_symmetry(network, seen)
-            if holds(copy.deepcopy(network), inputs, seen_symmetry):
+            if holds(copy.deepcopy(network), inputs, shuffle(seen_symmetry)):
                 return seen_symmetry
     except Exception:  # a network may do anything
         return None
@@ -196,28 +197,6 @@ def _movable_part(seen: Watch, movable: Collection[int]) -> float:
     return moving / sum(spaces.sizes[space] for space in hidden) if hidden else 1.0
 
 
-def holds(network: torch.nn.Module, inputs: torch.Tensor, found: Symmetry) -> bool:
-    """Return whether the network computes the same after random permutations, in double precision.
-
-    Its weights are drawn anew for this, so that nothing small or zero in them hides a mistake. The network is changed.
-    """
-    random = torch.Generator().manual_seed(0)
-    network, inputs = network.double(), inputs.double()
-    state = {name: drawn(tensor, random) for name, tensor in network.state_dict().items()}
-    network.load_state_dict(state)
-    with torch.no_grad():
-        before = network(inputs)
-        network.load_state_dict(permuted(state, found, randomly(found, random)))
-        after = network(inputs)
-    size = before.abs().max()
-    return bool(torch.isfinite(size) and size > 0 and (after - before).abs().max() <= 1e-6 * size)
-
-
-def drawn(tensor: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    """Return random weights of a size that keeps outputs near one, positive where a variance could be."""
-    if not tensor.is_floating_point():
-        return tensor
-    if tensor.ndim < 2:
-        return (0.5 + torch.rand(tensor.shape, generator=random)).to(tensor)
-    drawn: torch.Tensor = torch.randn(tensor.shape, generator=random) / tensor[0].numel() ** 0.5
-    return drawn.to(tensor)
+def shuffle(symmetry: Symmetry) -> Change:
+    """Return the change that puts the units which a network is said to permute into a random order."""
+    return lambda state, random: permuted(state, symmetry, randomly(symmetry, random))

@@ -21,9 +21,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from harness_plugins.probes._connect.axes import by_name
-from harness_plugins.probes._connect.graph import drawn
 from harness_plugins.probes._connect.known import tensors_in
 from harness_plugins.probes._connect.permutation import Weights
+from harness_plugins.probes._connect.trial import holds
 
 LEAST = 1e-12  # a filter that is shorter is as good as zero, and stays
 _LAYERS = {"linear", "conv1d", "conv2d", "conv3d"}
@@ -176,7 +176,8 @@ def scale_free(network: torch.nn.Module, inputs: torch.Tensor) -> tuple[Step, ..
             outputs = network(inputs)
         seen.see(outputs)
         steps = _steps(network, seen)
-        return steps if steps and holds(network, inputs, steps) else ()
+        passes = steps and holds(network, inputs, lambda state, random: normalised(state, steps), seed=1)
+        return steps if passes else ()
     except Exception:  # a network may do anything
         return ()
 
@@ -245,19 +246,3 @@ def _shorten_filters(state: dict[str, torch.Tensor], layer: ScaleFree, by_inputs
     state[layer.variance] = (variance.double() * outputs.square()).to(variance)
     if layer.bias:
         state[layer.bias] = bias * factor
-
-
-def holds(network: torch.nn.Module, inputs: torch.Tensor, steps: Sequence[Step]) -> bool:
-    """Return whether a network with random weights computes the same when it is normalised.
-
-    In double precision. The network is changed.
-    """
-    random = torch.Generator().manual_seed(1)
-    network, inputs = network.double(), inputs.double()
-    state = {name: drawn(tensor, random) for name, tensor in network.state_dict().items()}
-    network.load_state_dict(state)
-    before = network(inputs)
-    network.load_state_dict(normalised(state, steps))
-    after = network(inputs)
-    size = before.abs().max()
-    return bool(torch.isfinite(size) and size > 0 and (after - before).abs().max() <= 1e-6 * size)
