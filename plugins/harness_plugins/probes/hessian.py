@@ -31,15 +31,15 @@ def measure(
     smallest Ritz value; the smallest eigenvalue is no larger. ``trace`` with its standard error ``trace_se``. How near the
     optimizer's edge of stability a network is, the probe ``stability`` measures.
 
-    ``nodes`` and ``weights`` ``[M]``: a quadrature of the spectral density, whose weights sum to 1; ``grid`` and
-    ``density`` ``[401]``: the same, smoothed. The first of the ``slq_probes`` runs is the one that finds the ends.
+    ``nodes`` and ``weights`` ``[M]``: a quadrature of the spectral density, whose weights sum to 1. The first of the
+    ``slq_probes`` runs is the one that finds the ends.
 
     It takes ``lanczos + 1 + hutchinson + (slq_probes - 1) * slq_steps`` products with the Hessian, each about as much work
     as four gradients on these images, and keeps as many vectors of the size of the network as Lanczos has steps.
     """
     import torch
 
-    from harness_plugins.probes._curvature.density import quadrature, smooth
+    from harness_plugins.probes._curvature.density import quadrature
     from harness_plugins.probes._curvature.lanczos import extremes, signs, tridiagonalise
     from harness_plugins.probes._curvature.landscape import exact, landscape
     from harness_plugins.probes._curvature.trace import hutch_plus_plus
@@ -55,7 +55,6 @@ def measure(
         runs = [first, *(tridiagonalise(product, start, slq_steps) for start in starts)]
         trace = hutch_plus_plus(product, weights, hutchinson, random)
     nodes, shares = quadrature(runs)
-    grid, density = smooth(nodes, shares)
     return {
         "lambda_max": ends.largest,
         "lambda_max_residual": ends.residual,
@@ -65,8 +64,6 @@ def measure(
         "trace_se": trace.error,
         "nodes": nodes.numpy(),
         "weights": shares.numpy(),
-        "grid": grid.numpy(),
-        "density": density.numpy(),
     }
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 POINTS = 401
-WIDTH = 0.01
+WIDTH = 0.01  # of the Gaussians, of the range of the nodes
+BEYOND = 4.0  # so many of their widths the axis goes on
 COLUMNS = ("network", "arm", "eigenvalue", "density", "seeds")
 
 
@@ -39,9 +40,7 @@ def compute(records: Records) -> DataFrame:
         spectra = _spectra(measurements)
         if not spectra:
             continue
-        eigenvalues = np.concatenate([nodes for runs in spectra.values() for nodes, _ in runs])
-        width = WIDTH * float(np.ptp(eigenvalues)) or 1e-6 * max(float(np.abs(eigenvalues).max()), 1e-6)
-        axis = np.linspace(eigenvalues.min() - 4 * width, eigenvalues.max() + 4 * width, POINTS)
+        axis, width = axis_of(np.concatenate([nodes for runs in spectra.values() for nodes, _ in runs]))
         for arm, runs in spectra.items():
             heights = np.stack([density(axis, nodes, weights, width) for nodes, weights in runs]).mean(0)
             place = {"network": measurements.network.name, "arm": arm, "seeds": len(runs)}
@@ -59,6 +58,14 @@ def _spectra(measurements: Measurements) -> dict[str, list[tuple[Values, Values]
         if "nodes" in arrays and np.isfinite(arrays["nodes"]).all():
             spectra.setdefault(arm, []).append((arrays["nodes"], arrays["weights"]))
     return spectra
+
+
+def axis_of(nodes: Values) -> tuple[Values, float]:
+    """Return an axis ``[POINTS]`` that holds all nodes, and the width of the Gaussians that stand for them."""
+    import numpy as np
+
+    width = WIDTH * float(np.ptp(nodes)) or 1e-6 * max(float(np.abs(nodes).max()), 1e-6)
+    return np.linspace(nodes.min() - BEYOND * width, nodes.max() + BEYOND * width, POINTS), width
 
 
 def density(axis: Values, nodes: Values, weights: Values, width: float) -> Values:

@@ -13,10 +13,6 @@ import torch
 
 from harness_plugins.probes._curvature.lanczos import Tridiagonal
 
-POINTS = 401
-WIDTH = 0.01  # of the Gaussians, of the range of the nodes
-BEYOND = 4.0  # so many of their widths the grid goes on
-
 
 def quadrature(runs: Sequence[Tridiagonal]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return nodes ``[M]``, rising, and weights ``[M]``, which sum to 1; their p-th moment estimates ``tr(H^p) / d``.
@@ -30,12 +26,3 @@ def quadrature(runs: Sequence[Tridiagonal]) -> tuple[torch.Tensor, torch.Tensor]
         weights.append(vectors[0] ** 2 / len(runs))
     order = torch.cat(nodes).argsort(stable=True)
     return torch.cat(nodes)[order], torch.cat(weights)[order]
-
-
-def smooth(nodes: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a grid ``[POINTS]`` and the density on it: a Gaussian for each node, a hundredth of the range wide."""
-    lowest, highest = float(nodes.min()), float(nodes.max())
-    width = WIDTH * (highest - lowest) or 1e-6 * max(abs(highest), 1e-6)
-    grid = torch.linspace(lowest - BEYOND * width, highest + BEYOND * width, POINTS, dtype=nodes.dtype)
-    away = (grid[:, None] - nodes) / width
-    return grid, (torch.exp(-(away**2) / 2) @ weights) / (width * (2 * torch.pi) ** 0.5)
