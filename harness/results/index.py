@@ -16,11 +16,11 @@ from harness.records.files import MARK, check_out_file, write
 from harness.records.workloads import has_workloads, read_workbook, run_folders
 from harness.results.live.page import STYLE
 from harness.results.notebook import Loaded
+from harness.results.reports import PAGE_FILE, page_of
 from harness.results.run_state import is_over
 from harness.results.summary import verdicts_of
 
 HINT = "name another file with --out"
-REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def _row(entry: Entry, place: Path) -> Any:
 
     address = quote(Path(os.path.relpath(entry.folder.resolve(), place.resolve())).as_posix())
     link = Markup("{}").format(entry.name)
-    if (entry.folder / REPORT).is_file():
-        link = Markup('<a href="{}/{}">{}</a>').format(address, REPORT, entry.name)
+    if page_of(entry.folder).is_file():
+        link = Markup('<a href="{}/{}">{}</a>').format(address, PAGE_FILE, entry.name)
     before = Markup("<small>workload </small>") if entry.workload else Markup("")
     name = Markup("{}{}<br><small>{}</small>").format(before, link, entry.folder.name)
     cells = (name, entry.date, entry.problem or entry.state, entry.verdict, entry.answer)

@@ -23,7 +23,7 @@ from harness.results.analysis import analyse, own_tables
 from harness.results.compared_with import compared_with
 from harness.results.figures import Figures
 from harness.results.frames import readable
-from harness.results.reports import headline_of
+from harness.results.reports import headline_of, page_of
 from harness.results.summary import render_summary, verdict_line, verdicts_of
 from harness.results.tables import leaderboard
 from harness.results.top_losses import TopLosses, top_losses
@@ -157,7 +157,7 @@ class Loaded:
     @property
     def report(self) -> Path:
         """The report in HTML. It is there where the run has written it (``report.formats``)."""
-        return self.folder / "report.html"
+        return page_of(self.folder)
 
     @property
     def meta(self) -> Meta:

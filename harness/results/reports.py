@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PAGE = "html"  # the format of the page that people read, of all formats the one that other parts of the harness lead to
+PAGE_FILE = f"report.{PAGE}"
 DOUBT = "doubt: "  # with which a line of a headline begins that says a doubt
 HINT = "name another folder with 'harness report --out'"  # where a report cannot be written
 WRITTEN = ".harness-report"  # a file in a folder that 'harness report --out' wrote
@@ -45,6 +47,11 @@ class Written:
     files: Sequence[Path]
     results: Results
     failures: Sequence[str]
+
+
+def page_of(folder: Path) -> Path:
+    """Return where the page of a run folder is, once it is written."""
+    return folder / PAGE_FILE
 
 
 def write_reports(

@@ -15,6 +15,7 @@ from harness.console.safe_text import impersonal
 from harness.errors import printable
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.records import Records, open_records
+from harness.results.reports import PAGE
 from harness.running.after.imported import imported_runs
 from harness.running.after.late_probes import expect_measurements, measure_solutions
 from harness.running.after.probe_costs import foretell, planned_cells, wanted_measurements
@@ -61,7 +62,7 @@ class Campaign:
             self._measure_only(replicates)
             return self._all_failures()
         self._note(replicates)
-        if "html" in self._setting.plan.benchmark.report.formats:
+        if PAGE in self._setting.plan.benchmark.report.formats:
             seconds = seconds_of_ending(len(self._setting.plan.competitors), 0)
             self._reporter.ahead.expect("report", 1, seconds)
         while True:

@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
 from harness.errors import DiskError, HarnessError, disk
+from harness.results.reports import PAGE
 from harness.running.after.probe_costs import planned_cells
 from harness.running.after.probe_work import work_of
 from harness.running.search.budget import expected
@@ -26,7 +27,7 @@ JOURNAL = 4_200_000  # bytes, at the most, that SQLite writes beside it while a 
 JOURNAL_START, JOURNAL_RUN, JOURNAL_EPOCH = 250_000, 40_000, 12_000  # bytes of these
 PROBED, MEASURED = 30_000, 3_000  # bytes a measurement of a probe, and of a costly one
 TABLES, TABLES_EPOCH = 430_000, 200  # bytes of tables/, and an epoch in it
-PAGE, PAGE_ARM, PAGE_EPOCH = 2_100_000, 180_000, 8  # bytes of report.html
+PAGE_START, PAGE_ARM, PAGE_EPOCH = 2_100_000, 180_000, 8  # bytes of report.html
 TEXT = 50_000  # bytes of a report in any other format
 THUMBNAILS, PAGE_THUMBNAILS = 280_000, 270_000  # bytes in their folder, and in the page
 STATE = 3  # copies of the weights in a saved state: most optimizers keep two numbers a weight, or one
@@ -68,9 +69,9 @@ def room_of(
     rows += EXAMPLE * (len(data.train) + len(data.tune) + len(data.test)) if data.are_photos else 0
     pages = TABLES + int(TABLES_EPOCH * epochs)
     for name in benchmark.report.formats:
-        pages += PAGE + PAGE_ARM * arms + int(PAGE_EPOCH * epochs) if name == "html" else TEXT
+        pages += PAGE_START + PAGE_ARM * arms + int(PAGE_EPOCH * epochs) if name == PAGE else TEXT
     if data.are_photos:
-        pages += THUMBNAILS + PAGE_THUMBNAILS * ("html" in benchmark.report.formats)
+        pages += THUMBNAILS + PAGE_THUMBNAILS * (PAGE in benchmark.report.formats)
     largest = max(weights.values(), default=0)
     journal = JOURNAL_START + JOURNAL_RUN * (len(runs) + 2 * trials) + int(JOURNAL_EPOCH * epochs)
     # The pages are written when SQLite's journal and the states are gone. A state is written beside the one before it.

@@ -11,6 +11,7 @@ from harness.console.numbers import joined, number
 from harness.plugin.runs import split_arm_name
 from harness.results.live.progress import RunProgress, whole_is_over
 from harness.results.pictures.plain_svg import COLORS, curves
+from harness.results.reports import PAGE_FILE
 
 EVERY = 4  # seconds between two looks of the page
 STYLE = """
@@ -30,12 +31,12 @@ async function look() {
     if (!answer.ok) throw new Error(answer.status);
     main.innerHTML = await answer.text();
     note.textContent = '';
-    if (answer.headers.get('X-Over') === 'yes') { location.replace('report.html'); return; }
+    if (answer.headers.get('X-Over') === 'yes') { location.replace('PAGE_FILE'); return; }
   } catch (error) { note.textContent = 'Nothing answers any more: the command has ended. The report is in the run folder.'; }
   setTimeout(look, EVERY);
 }
 setTimeout(look, EVERY);
-""".replace("EVERY", str(1000 * EVERY))
+""".replace("EVERY", str(1000 * EVERY)).replace("PAGE_FILE", PAGE_FILE)
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     f"script-src 'sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
@@ -63,8 +64,8 @@ def render_part(runs: Sequence[RunProgress]) -> Any:
         "This page is made anew every few seconds, from the records alone. The full report follows when the run is over. "
     )
     early = Markup(
-        '<p><a href="report.html">The report as it stands now</a> <small>(it takes some seconds to make)</small></p>'
-    )
+        '<p><a href="{}">The report as it stands now</a> <small>(it takes some seconds to make)</small></p>'
+    ).format(PAGE_FILE)
     has_results = any(run.arms for run in runs) and not whole_is_over(runs)
     return Markup("").join([*(_render_run(run) for run in runs), *([early, foot] if has_results else [])])
 

@@ -21,12 +21,11 @@ from harness.plugin.registry import Registry
 from harness.records.workloads import has_workloads, run_folders
 from harness.results.live.page import POLICY, render_page, render_part
 from harness.results.live.progress import RunProgress, progress_of, whole_is_over
-from harness.results.reports import write_reports
+from harness.results.reports import PAGE, PAGE_FILE, page_of, write_reports
 
 HOST = "127.0.0.1"
 REST = 20.0  # how many times as long as it took, before the records are read again
 MOST_REST = 10.0  # seconds; a page must hear that its run is over while its server still waits for it
-REPORT = "report.html"
 HTML = "text/html; charset=utf-8"
 
 
@@ -55,16 +54,16 @@ class LiveRun:
     @property
     def is_over(self) -> bool:
         """Whether the run is over and its report is written."""
-        return whole_is_over(self.runs) and (self.folder / REPORT).is_file()
+        return whole_is_over(self.runs) and page_of(self.folder).is_file()
 
     def report(self, place: str) -> bytes | None:
         """Return a report of the folder by its place in it; one that is not written yet is made. None for any other place."""
-        folders = {REPORT: self.folder}
+        folders = {PAGE_FILE: self.folder}
         if has_workloads(self.folder):
-            folders |= {f"{run.name}/{REPORT}": run for run in run_folders(self.folder).values()}
+            folders |= {f"{run.name}/{PAGE_FILE}": run for run in run_folders(self.folder).values()}
         if place not in folders:
             return None
-        written = folders[place] / REPORT
+        written = page_of(folders[place])
         return written.read_bytes() if self.is_over and written.is_file() else self._made(folders[place])
 
     def _made(self, folder: Path) -> bytes | None:
@@ -72,7 +71,7 @@ class LiveRun:
         if has_workloads(folder):
             return None
         with self._lock, tempfile.TemporaryDirectory(prefix="harness-live-") as place:
-            written = write_reports(folder, ["html"], self._registry, out=Path(place) / "report")
+            written = write_reports(folder, [PAGE], self._registry, out=Path(place) / "report")
             return written.files[0].read_bytes() if written.files else None
 
 

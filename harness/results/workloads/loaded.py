@@ -16,6 +16,7 @@ from harness.plugin.validate import RECORD_TABLES
 from harness.records import open_records
 from harness.records.workloads import read_workbook, run_folders
 from harness.results.notebook import Loaded
+from harness.results.reports import page_of
 from harness.results.workloads import open_workloads
 from harness.results.workloads.summary import common_lines
 
@@ -53,7 +54,7 @@ class WorkloadRuns(Mapping[str, Loaded]):
     @property
     def report(self) -> Path:
         """The common report in HTML. It is there where the run has written it (``report.formats``)."""
-        return self.folder / "report.html"
+        return page_of(self.folder)
 
     @property
     def headline(self) -> tuple[str, ...]:

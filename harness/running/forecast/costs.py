@@ -12,6 +12,7 @@ from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.first_trial import drawn_first, first_trial, moved_defaults
 from harness.benchmark.plan import Setting
 from harness.plugin.runs import Arm, Run
+from harness.results.reports import PAGE
 from harness.running.forecast.ending import seconds_of_ending
 from harness.running.forecast.pace import Pace
 from harness.running.forecast.queue import PlannedSearch, list_seconds, search_seconds, spread_epochs
@@ -159,8 +160,7 @@ def phases(
         "folds": list_seconds(folds * setting.plan.benchmark.compare.folds, pace.slots),
         "probes": sum(measured),
         "driver": SECONDS_PER_EVENT * events / pace.slots if pace.slots > 1 else SECONDS_PER_EVENT * events,
-        "report": AROUND
-        + ("html" in formats) * seconds_of_ending(len(by_arm), sum(probe["wanted"] for probe in probes)),
+        "report": AROUND + (PAGE in formats) * seconds_of_ending(len(by_arm), sum(probe["wanted"] for probe in probes)),
     }
 
 
