@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -440,14 +441,25 @@ def test_an_exhausted_grid_is_a_finished_run_and_is_named(benchmark_file, carry_
     assert notice in (folder / "report.md").read_text(encoding="utf-8")
 
 
+def epochs_trained(runs):
+    """Return how many epochs the records of the only run in a folder have; 0 before there are records."""
+    for database in runs.glob("*/run.db"):
+        with (
+            suppress(sqlite3.OperationalError),
+            closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as db,
+        ):
+            return db.execute("SELECT count(*) FROM epochs").fetchone()[0]
+    return 0
+
+
 def test_interrupting_exits_with_130_and_says_how_to_go_on(benchmark_file, tmp_path):
     file = benchmark_file(("epochs = 2\n", "epochs = 400\n"))
     command = [sys.executable, "-m", "harness", "run", str(file), "--out", str(tmp_path / "runs")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + HANGS
-    while time.monotonic() < deadline and not list((tmp_path / "runs").glob("*/solutions")):
+    while not epochs_trained(tmp_path / "runs") and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
+    assert epochs_trained(tmp_path / "runs")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 130, errors
