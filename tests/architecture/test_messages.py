@@ -18,6 +18,7 @@ OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 STYLE = re.compile(r"[{;(]\s*--[a-z]")  # a variable of a style sheet
 COMMAND = re.compile(r"'[a-z]+ [a-z]+ [^']*'|(?<!')\bharness [a-z]+ .*")  # it is typed as it stands
 ON_THE_CONSOLE = {"help", "json", "listen", "open"}  # options that a function has no use for
+FEWEST = 100  # messages that name an option, at the least
 OF_PICTURE = {"out", "columns"}  # of the curves, which a notebook shows
 
 
@@ -46,11 +47,14 @@ def texts(tree: ast.Module) -> Iterator[str]:
             yield node.value
 
 
-def messages(trees: Mapping[str, ast.Module]) -> Iterator[tuple[str, str]]:
-    """Yield place and text of all that names an option, in what functions and commands share."""
+def messages(trees: Mapping[str, ast.Module]) -> list[tuple[str, str]]:
+    """Return place and text of all that names an option, in what functions and commands share."""
+    named = []
     for file, tree in trees.items():
         if not file.startswith(("harness/cli/", "harness/console/", "reports/")):
-            yield from ((file, text) for text in texts(tree) if OPTION.search(text) and not STYLE.search(text))
+            named += [(file, text) for text in texts(tree) if OPTION.search(text) and not STYLE.search(text)]
+    assert len(named) >= FEWEST, "where they are looked for, or by what, is wrong"
+    return named
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

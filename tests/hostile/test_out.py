@@ -9,7 +9,7 @@ import pytest
 
 from harness.cli.app import main
 from harness.errors import DataError
-from harness.records import Store
+from harness.records import Store, files
 from harness.records.files import MARK, check_out_file, check_out_folder
 from harness.results.reports import write_reports
 
@@ -128,9 +128,16 @@ def test_a_command_replaces_what_it_wrote(tmp_path):
 
 
 def test_what_a_user_keeps_beside_a_runs_own_files_may_be_written(places):
-    check_out_file(places / "runs" / "run" / "submission.csv")
+    run = places / "runs" / "run"
+    before = snapshot(run)
+    check_out_file(run / "submission.csv")
+    files.write(run / "submission.csv", b"id,label\n", durable=False)
     check_out_folder(places / "runs")
-    check_out_folder(places / "runs" / "run" / "model", new=True)
+    check_out_folder(run / "model", new=True)
+    with files.new_folder(run / "model", "name another folder") as inside:
+        (inside / "model.json").write_text("{}")
+    new = {run / "submission.csv": b"id,label\n", run / "model": None, run / "model" / "model.json": b"{}"}
+    assert snapshot(run) == before | new
 
 
 def test_pictures_of_ours_can_be_replaced(tmp_path):
@@ -143,8 +150,10 @@ def test_pictures_of_ours_can_be_replaced(tmp_path):
 
     for name in ("a.svg", "a.png", "a.pdf", "a.pgf"):
         write_picture(tmp_path / name, [])
+        curves = (tmp_path / name).read_bytes()
         check_out_file(tmp_path / name)
         save_picture(pd.DataFrame(columns=list(COLUMNS)), [], tmp_path / name)
+        assert curves != (tmp_path / name).read_bytes() != b"", name
         check_out_file(tmp_path / name)
 
 
