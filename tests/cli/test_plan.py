@@ -17,8 +17,8 @@ from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Probe
 from harness.records import Store
-from harness.running.after import probe_costs
-from harness.running.after.probe_costs import foretell
+from harness.running.after import probe_costs, retraining
+from harness.running.after.probe_costs import foretell, planned_cells
 from harness.running.forecast import timing as module
 from harness.running.forecast.estimate import estimate
 from harness.running.forecast.lines import lines
@@ -32,7 +32,7 @@ from harness.verdict.protocol import resolve as protocol_of
 PROBE = '''
 """Late probes that cost nothing, too much, or fail."""
 
-from harness import Probe, hookimpl
+from harness import Int, Probe, hookimpl
 
 
 def count(*parts):
@@ -43,9 +43,17 @@ def fails(parts):
     raise ValueError("not trained enough")
 
 
+def again(parts, images=64):
+    return {"images": images} if parts.run.arm.optimizer == "sgd" else {"epochs": parts.trained_again().run.epochs}
+
+
 @hookimpl
 def harness_probes():
-    return [Probe(name="pairs", measure=count, networks=2), Probe(name="fails", measure=fails, costly=True)]
+    return [
+        Probe(name="pairs", measure=count, networks=2),
+        Probe(name="fails", measure=fails, costly=True),
+        Probe(name="again", measure=again, costly=True, options={"images": 64}, limits={"images": Int(1, 64)}),
+    ]
 '''
 BARE = ('formats = ["text"]', "formats = []")
 EVERYTHING = (
@@ -321,6 +329,33 @@ def test_a_measurement_that_takes_long_is_timed_once(planned, monkeypatch, netwo
     spent = probe_costs._timed(Probe(name="fake", measure=measure, networks=networks), setting, (run,) * networks)
     assert len(made) == calls
     assert spent == seconds * (2 if calls == 1 else 1)
+
+
+def test_the_trainings_that_a_probe_asks_for_count_whatever_arm_is_first(planned, monkeypatch):
+    monkeypatch.setattr(retraining, "_training_seconds", lambda bench, run: 1000.0)
+    found, _ = planned(EVERYTHING[0], ("seeds = 2", 'seeds = 2\nuntuned = 0\nprobes = ["again"]'))
+    (probe,) = found["probes"]
+    assert (probe["problem"], probe["wanted"]) == ("", 4)  # two of sgd, which does not ask, and two of adam
+    assert 500 < probe["seconds_each"] < 501
+
+
+def test_a_training_that_a_probe_asks_for_takes_its_epochs_and_what_comes_once(planned, monkeypatch):
+    _, request = planned(
+        EVERYTHING[0], ("seeds = 2", 'seeds = 1\nuntuned = 0\nprobes = ["again"]'), ("epochs = 2\n", "epochs = 40\n")
+    )
+    setting = prepare(request, Reporter(quiet=True))
+    clock = SimpleNamespace(now=0.0)
+
+    def parts(run):
+        def trained_again():
+            clock.now += 5.0 + 0.5 * run.epochs
+
+        return SimpleNamespace(trained_again=trained_again)
+
+    monkeypatch.setattr(retraining, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    first = planned_cells(setting, 1)[0].run
+    assert first.epochs == 40
+    assert retraining._training_seconds(SimpleNamespace(parts=parts), first) == 5.0 + 0.5 * 40
 
 
 def test_a_plan_says_first_what_it_does(planned, tmp_path):

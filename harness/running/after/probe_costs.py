@@ -1,4 +1,7 @@
-"""What the probes would cost and leave out: each is timed on freshly built networks, before anything is spent."""
+"""What the probes would cost and leave out: each is timed on freshly built networks, before anything is spent.
+
+One network stands for all of the same architecture. What differs by arm, a training that a probe asks for, is added for each.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
 from harness.running.after.measuring import Runs, first_timed
 from harness.running.after.probe_work import seconds_needed, work_of
+from harness.running.after.retraining import note_trainings, retraining_seconds, shortened
 from harness.running.time_limit import TimeLimit
 from harness.running.workbench import Bench
 
@@ -122,7 +126,11 @@ def _price(probe: Probe, setting: Setting, every: Sequence[Runs]) -> tuple[float
     for measurements in first_timed(every, len(every)).values():
         try:
             with Boundary("probe", probe.name, "measure", everything=True):
-                prices.append((_timed(probe, setting, measurements[0]), len(measurements)))
+                seconds = _timed(probe, setting, measurements[0])
+            if probe.networks == 1:
+                bench = Bench(setting, lambda _: None)
+                seconds += retraining_seconds(probe, bench, [run for (run,) in measurements])
+            prices.append((seconds, len(measurements)))
         except PluginFailed as error:
             return 0.0, error.why
     many = sum(count for _, count in prices)
@@ -130,18 +138,24 @@ def _price(probe: Probe, setting: Setting, every: Sequence[Runs]) -> tuple[float
 
 
 def _timed(probe: Probe, setting: Setting, runs: Runs) -> float:
-    """Return the seconds of one measurement on new networks, the second where the first was quick."""
+    """Return the seconds of one measurement on new networks, the second where the first was quick.
+
+    A training that the probe asks for has one epoch here, and does not count.
+    """
     bench = Bench(setting, lambda _: None)
-    parts = [bench.parts(run) for run in runs]
+    parts = [bench.parts(shortened(run)) for run in runs]
+    trainings = [note_trainings(network) for network in parts]
     for network in parts:
         network.model.eval()
     spent = 0.0
     for _ in range(2):
         for network in parts if probe.networks == 1 else ():
             network.probe_cache.clear()  # of pairs, what a probe keeps of a network serves many measurements; else only one
+        for seconds in trainings:
+            seconds.clear()
         start = time.perf_counter()
         probe.measure(*parts, **probe.options)
-        spent = time.perf_counter() - start
+        spent = time.perf_counter() - start - sum(map(sum, trainings))
         if spent > (DEAR if probe.networks == 1 else DEAR_OF_PAIR):
             break
     return spent
