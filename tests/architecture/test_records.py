@@ -45,7 +45,8 @@ def test_a_probe_is_called_where_it_measures_and_where_it_is_timed(trees):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "measure"
         if ast.unparse(node.func) == "probe.measure"
     ]
-    assert sorted(called) == ["harness/running/after/measuring.py", "harness/running/after/probe_costs.py"]
+    places = ["measuring.py", "probe_costs.py", "retraining.py"]  # the last one asks whether it has runs trained again
+    assert sorted(called) == [f"harness/running/after/{place}" for place in places]
 
 
 def test_the_name_of_a_study_is_put_together_once_and_never_taken_apart(trees):
