@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console.progress import Reporter
 from harness.data.squares import Cut
-from harness.errors import DataError, PluginError, RunFolderError, UnknownName, one_line
+from harness.errors import DataError, PluginError, UnknownName, one_line
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Backbone, Kind, Weights
 from harness.plugin.discovery import discover
 from harness.plugin.registry import Registry
 from harness.records import Records
-from harness.records.checked import AGAIN, load_tensors
+from harness.records.checked import load_tensors
 from harness.training.device import Device
 from harness.training.pretrained import find_weights
 
@@ -197,12 +197,7 @@ def _find_frozen_weights(origin: Origin, backbone: Backbone) -> Weights:
 
 
 def _load_state(network: torch.nn.Module, file: Path) -> None:
-    try:
-        state, _ = load_tensors(file)
-    except Exception as error:  # safetensors raises its own
-        raise RunFolderError(
-            f"{file}: must be the weights of a finished run, got {one_line(error)}; {AGAIN}"
-        ) from error
+    state, _ = load_tensors(file)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import DiskError, RunFolderError, disk, one_line
 from harness.records import files
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+Loaded = TypeVar("Loaded")  # a tensor or an array
 
 MOST_HEADER = 100_000_000  # bytes, of a file in safetensors' format: no reader of it takes more
 AGAIN = "the same 'harness run' makes it again"  # what the records promise and the folder lacks
@@ -30,11 +31,10 @@ def save_tensors(file: Path, tensors: Mapping[str, torch.Tensor], notes: Mapping
 
 
 def load_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Return the tensors and notes that ``save_tensors`` wrote; raises ValueError, or safetensors' own error, for any other file."""
+    """Return the tensors and notes that ``save_tensors`` wrote; raises RunFolderError, or DiskError, if they cannot be read."""
     from safetensors.torch import load
 
-    content, notes = _read(file)
-    return load(content), notes
+    return _loaded(file, load)
 
 
 def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -45,12 +45,18 @@ def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays, by name, that ``save_arrays`` wrote; raises RunFolderError if they cannot be read."""
+    """Return the arrays, by name, that ``save_arrays`` wrote; raises RunFolderError, or DiskError, if they cannot be read."""
     from safetensors.numpy import load
 
+    return _loaded(file, load)[0]
+
+
+def _loaded(file: Path, load: Callable[[bytes], dict[str, Loaded]]) -> tuple[dict[str, Loaded], dict[str, str]]:
+    """Return what a function of safetensors makes of a file's content, and the notes of the file."""
     try:
-        return load(_read(file)[0])
-    except DiskError:
+        content, notes = _read(file)
+        return load(content), notes
+    except DiskError:  # what is in it is not known
         raise
     except FileNotFoundError as error:
         raise RunFolderError(f"{file}: must be there for this, got nothing; {AGAIN}") from error

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.console.numbers import first_of
-from harness.errors import DiskError, RunFolderError, disk, one_line
+from harness.errors import RunFolderError, disk, one_line
 from harness.plugin.runs import Done, Epoch, Event, Failed, PrunerDecision, Run, State
 from harness.records import files, promised, schema
-from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
+from harness.records.checked import load_tensors, save_arrays, save_tensors
 from harness.records.earlier import EarlierRun
 from harness.records.results import ResultTables
 from harness.records.searches import SearchTables
@@ -259,15 +259,7 @@ class Store(SearchTables, ResultTables):
 
     def solution(self, run_id: str) -> dict[str, torch.Tensor]:
         """Return the weights a run ended with; raises RunFolderError if they are missing."""
-        file = schema.solution(self.folder, run_id)
-        try:
-            return load_tensors(file)[0]
-        except DiskError:
-            raise
-        except Exception as error:  # safetensors raises its own
-            raise RunFolderError(
-                f"{file}: must be the weights of a finished run, got {one_line(error)}; {AGAIN}"
-            ) from error
+        return load_tensors(schema.solution(self.folder, run_id))[0]
 
     def compared(self, without: Sequence[str] = ()) -> int:
         """Return how many runs of the comparison have ended, not counting those of some arms."""
@@ -297,10 +289,9 @@ class Store(SearchTables, ResultTables):
             if notes["run"] != run_id:
                 raise ValueError(f"the state of run {notes['run']}")
             return State(tensors, json.loads(notes["plain"]))
-        except DiskError:  # what is in it is not known
-            raise
-        except Exception as error:  # safetensors raises its own
-            self._put_aside(file, "the saved state of a run", one_line(error), "the run begins again")
+        except (RunFolderError, ValueError, KeyError) as error:
+            damage = one_line(error.__cause__ or error)
+            self._put_aside(file, "the saved state of a run", damage, "the run begins again")
             return None
 
 

@@ -940,7 +940,7 @@ def test_a_header_of_weights_has_a_bound(tmp_path):
     with file.open("wb") as out:
         out.write((200_000_000).to_bytes(8, "little"))
         out.truncate(200_000_100)  # a file with a hole
-    with pytest.raises(ValueError, match="no safetensors"):
+    with pytest.raises(RunFolderError, match="no safetensors"):
         load_tensors(file)
     save_arrays(file, {"a": np.zeros(2)})
 

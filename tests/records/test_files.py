@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.errors import DiskError, RunFolderError
+from harness.models import trained
 from harness.plugin.runs import State
-from harness.records import files
+from harness.records import Store, files, schema
 from harness.records import store as module
-from harness.records.store import load_tensors, save_tensors
+from harness.records.checked import load_arrays, load_tensors, save_tensors
+from harness.running.workers.worker import Worker
 
 TENSORS = {
     "weight": torch.arange(12, dtype=torch.float32).reshape(3, 4).T,
@@ -64,8 +68,46 @@ def test_a_changed_bit_anywhere_is_noticed(tmp_path):
         changed = bytearray(content)
         changed[place] ^= 1 << place % 8
         (tmp_path / "a").write_bytes(changed)
-        with pytest.raises((ValueError, KeyError)):
+        with pytest.raises(RunFolderError, match=r"a: must be as it was written, got .*; the same 'harness run' makes it again"):
             load_tensors(tmp_path / "a")
+
+
+def of_a_trained_network(file):
+    return trained._load_state(torch.nn.Linear(1, 1), file)
+
+
+def of_a_worker(file):
+    worker = object.__new__(Worker)
+    worker._solutions = {"x": str(file)}
+    return worker._solution("x")
+
+
+def of_the_records(file):
+    store = object.__new__(Store)
+    store.folder = file.parent.parent
+    return store.solution(file.stem)
+
+
+READERS = (load_tensors, load_arrays, of_a_trained_network, of_a_worker, of_the_records)
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_disk_that_cannot_be_read_is_no_damage(tmp_path, monkeypatch, read):
+    def refuse(file):
+        raise OSError(errno.EIO, "Input/output error", str(file))
+
+    file = schema.solution(tmp_path, "x")
+    file.parent.mkdir()
+    save_tensors(file, TENSORS)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DiskError, match=r"must be readable, got 'Input/output error'.*; look after the disk"):
+        read(file)
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_weights_that_are_gone_are_missing(tmp_path, read):
+    with pytest.raises(RunFolderError, match=r"x\.safetensors: must be there for this, got nothing; .* makes it again"):
+        read(schema.solution(tmp_path, "x"))
 
 
 def other_run(file):

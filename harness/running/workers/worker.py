@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import PluginError, RunFolderError, one_line
+from harness.errors import PluginError
 from harness.plugin.contracts import Opening
 from harness.plugin.runs import Done, Event, Failed, Job, Measurement, Run, State
 from harness.records.checked import load_tensors
@@ -134,10 +134,7 @@ class Worker:
         if not isinstance(place, str):
             weights: Mapping[str, torch.Tensor] = place
             return weights
-        try:
-            return load_tensors(Path(place))[0]
-        except Exception as error:  # safetensors raises its own
-            raise RunFolderError(f"{place}: must be the weights of a finished run, got {one_line(error)}") from error
+        return load_tensors(Path(place))[0]
 
 
 def _other_source(plugin: str, of_driver: str, of_worker: str) -> str:
