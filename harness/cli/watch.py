@@ -6,17 +6,18 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import AnyRunFolder, Blocked, PluginFiles
 from harness.console.escaping import say_lines
-from harness.errors import HarnessError, RunFolderError, one_line
+from harness.errors import HarnessError, RunFolderError, one_line, printable
 
 if TYPE_CHECKING:
     from harness.console.progress import Reporter
@@ -105,15 +106,26 @@ def watch_beside(request: Request, reporter: Reporter, folder: Path) -> subproce
     words = ["watch", str(folder), "--follow"]
     words += [word for plugin in request.plugins for word in ("--plugin", str(plugin))]
     words += [word for name in request.block for word in ("--block", name)]
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 (a pipe that nobody empties would stop the process)
     process = subprocess.Popen(
         [sys.executable, "-c", START.format(path=sys.path, words=words)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
     )  # fmt: skip
 
     def say() -> None:
         assert process.stdout is not None
-        if line := process.stdout.readline().decode(errors="replace").strip():
-            reporter.say(line)
+        with errors:
+            line = process.stdout.readline().decode(errors="replace").strip()
+            reporter.say(line or f"note: the live page did not start: {_why_ended(process, errors)}")
 
     threading.Thread(target=say, name="watch", daemon=True).start()
     return process
+
+
+def _why_ended(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
+    """Return the last line of a process's errors; where it has none, how it ended."""
+    code = process.wait()
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return printable(last.removeprefix("error: ")) or f"its process ended with code {code}"

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, one_line, shown
 from harness.plugin.runs import Arm, PrunerDecision, digest
 from harness.records import database, promised, schema
 
@@ -22,7 +22,10 @@ TAKEN = (
     schema.DIVERGED,
 )  # states that the recipe decides; a failure may have had any cause
 PLACES = ("solutions", "predictions")  # of a run's files
-_CLOSED = b"\x01\x01"  # of SQLite's header, from byte 18: no process has the database open to write to it
+_CLOSED, _OPEN = (
+    b"\x01\x01",
+    b"\x02\x02",
+)  # of SQLite's header, from byte 18: whether a process may be writing to the database
 
 
 @dataclass(frozen=True)
@@ -60,32 +63,38 @@ class EarlierRun:
         return replace(self, row=row, epochs=self.epochs[:epoch], files={}, decision=decision)
 
 
-def ended_runs(folder: Path, fingerprint: str, metrics: Mapping[str, str], environment: str) -> dict[str, str]:
-    """Return the runs of a folder that can be taken over, with their recipes as JSON.
+@dataclass(frozen=True)
+class EndedRuns:
+    """The runs of a folder that can be taken over, of any environment; or the reason why none can."""
 
-    There are none where it cannot be read, is in use, or has other data.
+    runs: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # by id the recipe, as JSON, and the environment
+    environments: Mapping[str, Any] = field(default_factory=dict)  # what is noted of each
+    reason: str = ""  # in words; "" where there are runs
 
-    They ended in this environment, on these data, and with the metric of their phase in ``metrics``, which says when a run
-    has diverged.
+    def of(self, environment: str) -> dict[str, str]:
+        """Return by id the recipes, as JSON, of the runs that ended in an environment."""
+        return {run_id: recipe for run_id, (recipe, its_own) in self.runs.items() if its_own == environment}
+
+
+def ended_runs(folder: Path, fingerprint: str, metrics: Mapping[str, str]) -> EndedRuns:
+    """Return the runs of a folder that can be taken over.
+
+    They ended on these data, and with the metric of their phase in ``metrics``, which says when a run has diverged.
     """
-    found, _ = ended_anywhere(folder, fingerprint, metrics)
-    return {run_id: recipe for run_id, (recipe, its_own) in found.items() if its_own == environment}
-
-
-def ended_anywhere(
-    folder: Path, fingerprint: str, metrics: Mapping[str, str]
-) -> tuple[dict[str, tuple[str, str]], Mapping[str, Any]]:
-    """Return such runs of any environment, with recipe (as JSON) and environment, and what is noted of the environments."""
     try:
-        if not _is_closed(folder):
-            return {}, {}
+        if reason := _why_unread(folder):
+            return EndedRuns(reason=reason)
         with database.reading(folder) as db:
-            if _noted(db, "schema_version") != schema.VERSION:
-                return {}, {}
+            if (version := _noted(db, "schema_version")) != schema.VERSION:
+                return EndedRuns(
+                    reason=f"its records have version {shown(version)}, and this release reads {schema.VERSION}"
+                )
+            if _noted(db, "data")["fingerprint"] != fingerprint:
+                return EndedRuns(reason="it has other data")
             noted = {"search": _noted(db, "search_metric"), "compare": _noted(db, "metric")}
             phases = [phase for phase, metric in metrics.items() if noted[phase] == metric]
-            if _noted(db, "data")["fingerprint"] != fingerprint:
-                return {}, {}
+            if not phases:
+                return EndedRuns(reason="other metrics decide in it")
             changed = _noted(db, schema.CHANGES) or {}  # runs in which a plugin changed settings of the process
             marks = [", ".join("?" * len(values)) for values in (TAKEN, phases)]
             imported = (_noted(db, "baseline") or {}).get("names", [])  # trained on another machine
@@ -95,22 +104,26 @@ def ended_anywhere(
                 f"WHERE state IN ({marks[0]}) AND phase IN ({marks[1]}) ORDER BY run_id",
                 (*TAKEN, *phases),
             ).fetchall()
-    except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
-        return {}, {}
-    usable = {
+    except HarnessError as error:
+        return EndedRuns(reason=str(error))
+    except (OSError, sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:
+        return EndedRuns(reason=f"its records cannot be read ({one_line(error)})")
+    runs = {
         run_id: (recipe, name) for run_id, recipe, arm, name in rows if run_id not in changed and arm not in imported
     }
-    return usable, environments
+    return EndedRuns(runs, environments, "" if runs else "no run of it has ended that can be used")
 
 
-def is_sound(folder: Path) -> bool:
-    """Return whether the tables of a folder can be read whole."""
+def fault(folder: Path) -> str:
+    """Return in a line why the tables of a folder cannot be read whole; "" where they can."""
     try:
         with database.reading(folder) as db:
             database.check(db, folder)
-    except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError):
-        return False
-    return True
+    except HarnessError as error:
+        return str(error)
+    except (OSError, sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        return f"its records cannot be read ({one_line(error)})"
+    return ""
 
 
 def read_run(folder: Path, run_id: str) -> EarlierRun | None:
@@ -155,6 +168,10 @@ def _is_of(file: str, run_id: str) -> bool:
     return folder in PLACES and name.startswith(f"{run_id}.") and "/" not in name
 
 
-def _is_closed(folder: Path) -> bool:
+def _why_unread(folder: Path) -> str:
+    """Return in words why the records of a folder are left alone; "" where no process has them open to write to them."""
     with schema.database(folder).open("rb") as file:
-        return file.read(20)[18:] == _CLOSED
+        header = file.read(20)
+    if header[18:] == _OPEN:
+        return "a run is under way in it, or was killed: let it end first"
+    return "" if header[18:] == _CLOSED else "its records are damaged"

@@ -18,13 +18,15 @@ from typing import Any
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import OTHER_ORDER, Setting
 from harness.benchmark.spaces import COMMON, SCHEDULE
-from harness.console.numbers import counted, joined
+from harness.console.numbers import counted, first_of, joined
 from harness.errors import RunFolderError
 from harness.plugin.runs import Arm, Run, digest
 from harness.records import schema
-from harness.records.earlier import EarlierRun, ended_anywhere, ended_runs, is_sound, read_run
+from harness.records.earlier import EarlierRun, ended_runs, fault, read_run
 from harness.records.workloads import has_workloads
 from harness.training.device import environment
+
+SHOWN = 3  # folders that a line names
 
 
 @dataclass
@@ -39,7 +41,7 @@ class EarlierRuns:
         """Return a run as it ended before, its files verified; None where it must be trained."""
         for folder in self.folders.get(run.id, ()):
             if folder not in self._sound:
-                self._sound[folder] = is_sound(folder)
+                self._sound[folder] = not fault(folder)
             if self._sound[folder] and (earlier := read_run(folder, run.id)) is not None:
                 return earlier
         return None
@@ -53,7 +55,7 @@ def earlier_runs(setting: Setting, own: Path, folders: Sequence[Path]) -> Earlie
         if folder.resolve() == own.resolve():
             continue
         metrics, hardware = setting.plan.metric_by_phase, str(environment(setting.device)["hash"])
-        for run_id, recipe in ended_runs(folder, setting.data.fingerprint, metrics, hardware).items():
+        for run_id, recipe in ended_runs(folder, setting.data.fingerprint, metrics).of(hardware).items():
             folders_of_run.setdefault(run_id, []).append(folder)
             recipes[run_id] = recipe
     return EarlierRuns(folders_of_run, recipes)
@@ -66,26 +68,38 @@ def not_taken_over(setting: Setting, own: Path, folders: Sequence[Path], replica
     """
     machine = environment(setting.device)
     data, metrics = setting.data.fingerprint, setting.plan.metric_by_phase
-    others = [folder for folder in folders if folder.resolve() != own.resolve()]
-    reusable = set(ended_anywhere(own, data, metrics)[0])
-    for folder in others:
-        reusable |= set(ended_runs(folder, data, metrics, str(machine["hash"])))
+    others = {folder: ended_runs(folder, data, metrics) for folder in folders if folder.resolve() != own.resolve()}
+    reusable = set(ended_runs(own, data, metrics).runs)
+    for ended in others.values():
+        reusable |= set(ended.of(str(machine["hash"])))
     differences: Counter[tuple[str, str]] = Counter()
-    for folder in others:
-        ended, noted = ended_anywhere(folder, data, metrics)
-        for text, its_own in ended.values():
+    for folder, ended in others.items():
+        for text, its_own in ended.runs.values():
             with suppress(ValueError, KeyError, TypeError):  # the recipe of another program, or a damaged one
                 recipe = json.loads(text)
                 if not (equal := _equal_id(setting, recipe, replicates)) or equal in reusable:
                     continue
                 reasons = [_differing_plugins(setting, recipe)]
                 if its_own != machine["hash"]:
-                    reasons.append(_differing_environment(noted.get(its_own, {}), machine))
+                    reasons.append(_differing_environment(ended.environments.get(its_own, {}), machine))
                 if reason := joined(list(filter(None, reasons))):
                     differences[folder.name, reason] += 1
     return [
         f"{counted(many, 'equal run')} in {name} {'is' if many == 1 else 'are'} not taken over: {reason}"
         for (name, reason), many in differences.items()
+    ]
+
+
+def unusable(setting: Setting, own: Path, reuse: Path | None) -> list[str]:
+    """Return a line for each reason why run folders that the user named with ``--reuse`` give no run at all."""
+    data, metrics = setting.data.fingerprint, setting.plan.metric_by_phase
+    names_of_reason: dict[str, list[str]] = {}
+    for folder in named_folders(reuse):
+        if folder.resolve() != own.resolve() and (reason := ended_runs(folder, data, metrics).reason or fault(folder)):
+            names_of_reason.setdefault(reason, []).append(folder.name or str(folder))
+    return [
+        f"nothing can be taken over from {first_of(names, SHOWN)}: {reason}"
+        for reason, names in names_of_reason.items()
     ]
 
 
@@ -203,14 +217,19 @@ def reusable_folders(out: Path, reuse: Path | None, no_reuse: bool) -> list[Path
         raise RunFolderError(f"--reuse: must be left out with --no-reuse, got '{reuse}'; leave one of the two out")
     if no_reuse:
         return []
-    named: list[Path] = []
-    if reuse is not None:
-        named = [reuse] if schema.database(reuse).is_file() else _run_folders(reuse)
-        if not named:
-            raise RunFolderError(
-                f"--reuse: must be a run folder, or a folder of run folders, got {_kind(reuse)}: '{reuse}'; check the path"
-            )
-    return list(dict.fromkeys([*_run_folders(out), *named]))
+    return list(dict.fromkeys([*_run_folders(out), *named_folders(reuse)]))
+
+
+def named_folders(reuse: Path | None) -> list[Path]:
+    """Return the run folders that ``--reuse`` names; raises RunFolderError where there is none."""
+    if reuse is None:
+        return []
+    named = [reuse] if schema.database(reuse).is_file() else _run_folders(reuse)
+    if not named:
+        raise RunFolderError(
+            f"--reuse: must be a run folder, or a folder of run folders, got {_kind(reuse)}: '{reuse}'; check the path"
+        )
+    return named
 
 
 def _kind(path: Path) -> str:

@@ -34,7 +34,7 @@ from harness.running.forecast.ending import Ending
 from harness.running.listening.audience import Audience
 from harness.running.listening.last_words import last_occurrences
 from harness.running.prepare import Prepared, Request, prepare
-from harness.running.reuse import earlier_runs, not_taken_over, reusable_folders
+from harness.running.reuse import earlier_runs, not_taken_over, reusable_folders, unusable
 from harness.running.search.centring import centre
 from harness.running.search.extension import ROUNDS, extend, extended
 from harness.running.session import Session, open_executor
@@ -115,7 +115,8 @@ def _train_in_folder(
     with reporter.during("looking into run folders for runs that are done"):
         places = reusable_folders(request.out, request.reuse, request.no_reuse)
         earlier = earlier_runs(setting, folder, places)
-        passed_over = not_taken_over(setting, folder, places, setting.plan.benchmark.compare.looks[-1])
+        passed_over = unusable(setting, folder, request.reuse)
+        passed_over += not_taken_over(setting, folder, places, setting.plan.benchmark.compare.looks[-1])
     for line in passed_over:
         reporter.say(f"note: {line}")
     with (

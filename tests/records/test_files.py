@@ -68,7 +68,9 @@ def test_a_changed_bit_anywhere_is_noticed(tmp_path):
         changed = bytearray(content)
         changed[place] ^= 1 << place % 8
         (tmp_path / "a").write_bytes(changed)
-        with pytest.raises(RunFolderError, match=r"a: must be as it was written, got .*; the same 'harness run' makes it again"):
+        with pytest.raises(
+            RunFolderError, match=r"a: must be as it was written, got .*; the same 'harness run' makes it again"
+        ):
             load_tensors(tmp_path / "a")
 
 

@@ -284,6 +284,17 @@ def test_watch_beside_a_run_says_its_address_and_ends_with_the_run(half, monkeyp
         process.stdout.close()
 
 
+def test_a_page_that_does_not_start_beside_a_run_is_said_with_the_reason(tmp_path):
+    said = []
+    came = threading.Event()
+    reporter = SimpleNamespace(say=lambda line: (said.append(line), came.set()))
+    request = SimpleNamespace(plugins=(tmp_path / "mine.py",), block=())
+    process = watch.watch_beside(request, reporter, tmp_path / "run")
+    with process:
+        assert came.wait(120)
+    assert re.fullmatch(r"note: the live page did not start: .*mine\.py.*", said[0])
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):
     from harness.cli.app import main
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import tomllib
@@ -23,7 +24,7 @@ from harness.running.event_loop import EventLoop
 from harness.running.forecast.estimate import estimate
 from harness.running.forecast.lines import lines
 from harness.running.prepare import Request, prepare
-from harness.running.reuse import earlier_runs, not_taken_over
+from harness.running.reuse import earlier_runs, not_taken_over, unusable
 from harness.running.search import Search
 from harness.running.start import run
 from harness.verdict.protocol import registered_protocols
@@ -366,6 +367,41 @@ def test_equal_runs_that_are_not_taken_over_are_counted_with_the_reason(copied, 
     change(folder, text)
     assert said() == [f"{count} equal runs in {folder.name} are not taken over: the source of the optimizer differs"]
     assert not_taken_over(setting, whole[0], [folder], 1) == []  # its own folder has them
+
+
+UNUSABLE = {
+    "another version": r"its records have version 2, and this release reads \d+",
+    "other data": "it has other data",
+    "other deciding metrics": "other metrics decide in it",
+    "failed runs": "no run of it has ended that can be used",
+    "a table that is gone": "no table 'epochs'",
+    "no database": "its records are damaged",
+    "a run under way": "a run is under way in it, or was killed",
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_a_named_folder_that_gives_nothing_is_named_with_the_reason(copied, whole, tmp_path, what):
+    folder, _, _ = copied
+    assert unusable(whole[1], tmp_path / "own", folder) == []
+    assert unusable(whole[1], tmp_path / "own", None) == []
+    SPOILED[what](folder)
+    (line,) = unusable(whole[1], tmp_path / "own", folder)
+    assert re.match(rf"nothing can be taken over from {folder.name}: .*{UNUSABLE[what]}", line)
+    assert unusable(whole[1], folder, folder) == []  # its own folder goes on
+
+
+def test_damaged_records_that_reuse_names_are_said_and_the_run_goes_on(
+    whole, tmp_path, said, leave_out_reports, monkeypatch
+):
+    leave_out_reports(monkeypatch)
+    others = [tmp_path / "others" / name for name in "abcd"]
+    for folder in others:
+        folder.mkdir(parents=True)
+        schema.database(folder).write_bytes(b"garbage" * 50)
+    request = Request(whole[0].parent.parent / "tiny.toml", out=tmp_path / "runs", reuse=tmp_path / "others")
+    assert run(request, Reporter()) == 0
+    assert "note: nothing can be taken over from a, b, c and 1 more: its records are damaged" in said
 
 
 @pytest.mark.parametrize(("key", "phase"), [("metric", "compare"), ("search_metric", "search")])

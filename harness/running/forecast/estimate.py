@@ -31,7 +31,7 @@ from harness.running.forecast.timing import Timing, time_arm
 from harness.running.looks import look_of
 from harness.running.machine import precisions_of
 from harness.running.prepare import Prepared, Request, prepare
-from harness.running.reuse import earlier_runs, foreseen, foreseen_recipes, reusable_folders
+from harness.running.reuse import earlier_runs, foreseen, foreseen_recipes, reusable_folders, unusable
 from harness.running.time_limit import limit_of
 from harness.running.workbench import Bench
 from harness.running.workers.opening import opening_of
@@ -110,6 +110,9 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     with reporter.during("looking into run folders for runs that are done"):
         earlier = earlier_runs(setting, folder, run_folders)
         begun = earlier_runs(setting, folder.parent, [folder])
+        passed_over = unusable(setting, folder, request.reuse)
+    for line in passed_over:
+        reporter.say(f"note: {line}")
     recipes = foreseen_recipes(setting, earlier, replicates) | foreseen_recipes(setting, begun, replicates)
     seconds_of = calibration.seconds_of(work, Counter(kinds(recipes)))
     return {
