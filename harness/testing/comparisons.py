@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.sections.verdict import VerdictSection
-from harness.errors import HarnessError
+from harness.errors import RunFolderError
 from harness.plugin.meta import Meta
 from harness.records import FolderRecords
 from harness.verdict.arms import network_of
@@ -51,7 +51,7 @@ class InMemory(FolderRecords):
     def predictions(self, run_id: str, split: str = "test") -> Any:
         """Return a run's predictions ``[N, K]``."""
         if (run_id, split) not in self.kept:
-            raise HarnessError(f"{run_id}: no predictions")
+            raise RunFolderError(f"{run_id}: no predictions")
         return self.kept[run_id, split]
 
     @property

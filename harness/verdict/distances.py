@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import RunFolderError
 from harness.records import Records
 from harness.verdict.design import Network
 from harness.verdict.measures import PROBES
@@ -79,7 +79,7 @@ class NetworkDistances:
         for run_id, place in self.run_places.items():
             try:
                 predictions[place] = self.records.predictions(run_id)
-            except HarnessError:
+            except RunFolderError:  # there are none, or ``records.lacking`` names their file
                 continue
         if len({array.shape for array in predictions.values()}) != 1:
             return {}
@@ -101,7 +101,7 @@ class NetworkDistances:
 
         try:
             return function.error_kappa(predictions, self.records.targets)
-        except (HarnessError, ValueError):  # of records without targets
+        except (RunFolderError, ValueError):  # of records without targets
             return np.full((len(predictions), len(predictions)), np.nan)
 
     # --- of probes
@@ -184,7 +184,7 @@ def distances_of(records: Records, predictions: NDArray[np.float32]) -> dict[str
             return {"prediction_distance": function.rms_distance(predictions, records.targets)}
         classes = as_classes(predictions)
         return {"disagreement": function.disagreement(classes), "root_jsd": function.root_jsd(classes)}
-    except (HarnessError, ValueError, IndexError):
+    except (RunFolderError, ValueError, IndexError):
         return {}
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.errors import RunFolderError
 from harness.records import Records
 from harness.verdict.design import Network, Row
 from harness.verdict.measures import PROBES, RHO, Measure
 from harness.verdict.sizes import seed_asked
 
 if TYPE_CHECKING:
+    from harness.statistics.calibration import Calibration
     from harness.verdict.paired_numbers import Numbers
 
 COLUMNS = {
@@ -68,19 +69,10 @@ class RunNumbers:
             return self._sharpness(measure.name).get(str(row["run_id"]), math.nan)
         if measure.name == CALIBRATED:
             run_id = str(row["run_id"])
-            return self.records.once(("calibrated loss", run_id), lambda: self._calibrated_loss(run_id))
+            result = calibration_of(self.records, run_id)
+            return math.nan if result is None else result.loss
         value = float(row.get(COLUMNS[measure.name], math.nan))
         return value / (self._loss_unit if measure.name in IN_LOSS_UNITS else 1.0)
-
-    def _calibrated_loss(self, run_id: str) -> float:
-        """Return a run's log loss on test, with the temperature that fits its predictions of the tune split best."""
-        from harness.statistics.calibration import calibrate
-
-        try:
-            splits = self.records.predictions(run_id, "tune"), self.records.predictions(run_id)
-            return calibrate(splits[0], self.records.tune_targets, splits[1], self.records.targets).loss
-        except (HarnessError, ValueError, KeyError):  # of predictions that are no class probabilities, or are not there
-            return math.nan
 
     @cached_property
     def _loss_unit(self) -> float:
@@ -92,7 +84,7 @@ class RunNumbers:
             return 1.0
         try:
             variance = float(np.var(np.asarray(self.records.targets, dtype=float), axis=0).mean())
-        except HarnessError:
+        except RunFolderError:
             return 1.0
         return variance if variance > 0 else 1.0
 
@@ -104,3 +96,21 @@ class RunNumbers:
         table = self.records.measured
         rows = table[(table["probe"] == PROBES["geometry"]) & (table["name"] == number) & (table["other"] == "")]
         return dict(zip(map(str, rows["one"]), map(float, rows["value"]), strict=True))
+
+
+def calibration_of(records: Records, run_id: str) -> Calibration | None:
+    """Return what a run's predictions of test are worth, with the temperature that fits those of the tune split best.
+
+    None where they are no class probabilities, or are not there; where their file is damaged, ``records.lacking`` names it.
+    """
+    return records.once(("calibration", run_id), lambda: _calibrate(records, run_id))
+
+
+def _calibrate(records: Records, run_id: str) -> Calibration | None:
+    from harness.statistics.calibration import calibrate
+
+    try:
+        tune, test = records.predictions(run_id, "tune"), records.predictions(run_id)
+        return calibrate(tune, records.tune_targets, test, records.targets)
+    except (RunFolderError, ValueError, KeyError):
+        return None

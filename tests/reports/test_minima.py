@@ -22,7 +22,7 @@ from harness_reports._page.minima.signs import signs
 from markupsafe import escape
 from matplotlib.transforms import Bbox
 
-from harness import HarnessError
+from harness.errors import RunFolderError
 from harness.records import FolderRecords
 from harness.results.analysis import analyse
 from harness.verdict.tables import facets, gate
@@ -60,7 +60,7 @@ class InMemory(FolderRecords):
 
     def predictions(self, run_id, split="test"):
         if run_id not in self.kept:
-            raise HarnessError(f"{run_id}: no predictions")
+            raise RunFolderError(f"{run_id}: no predictions")
         return self.kept[run_id]
 
     def probed(self, probe, *run_ids):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import RunFolderError
 from harness.records import Records
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def _run_probabilities(records: Records, run_id: str, split: str) -> NDArray[np.
     try:
         predictions = records.predictions(run_id, split)
         return as_probabilities(predictions, len(class_names(records)), class_targets(records, split))
-    except HarnessError:
-        return None  # of an executor that brings no predictions
+    except RunFolderError:  # of an executor that brings no predictions, or ``records.lacking`` names their file
+        return None
 
 
 def as_probabilities(predictions: NDArray[Any], classes: int, targets: NDArray[np.int64]) -> NDArray[np.float64] | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import RunFolderError
 from harness.plugin.contracts import Analysis
 from harness.records import Records
 from harness.statistics.intervals import EQUAL, half_width, jackknife_se
@@ -113,7 +113,7 @@ def _distances(records: Records, run_ids: list[str]) -> dict[str, NDArray[np.flo
 
     try:
         predictions = np.stack([records.predictions(run_id) for run_id in run_ids])
-    except (HarnessError, ValueError):
+    except (RunFolderError, ValueError):
         return {}
     return distances_of(records, predictions)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness import Analysis, HarnessError, Records, hookimpl
-from harness.statistics.calibration import calibrate
+from harness import Analysis, Records, hookimpl
+from harness.verdict.loss_numbers import calibration_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -37,10 +37,8 @@ def compute(records: Records) -> DataFrame:
 
 def _row(records: Records, run: dict[Any, Any]) -> dict[str, Any] | None:
     run_id = str(run["run_id"])
-    try:
-        tune, test = records.predictions(run_id, "tune"), records.predictions(run_id)
-        result = calibrate(tune, records.tune_targets, test, records.targets)
-    except (HarnessError, ValueError):  # there are none, or they are no class probabilities
+    result = calibration_of(records, run_id)
+    if result is None:
         return None
     return {
         "arm": str(run["arm"]), "role": str(run["role"]), "replicate": int(run["replicate"]), "seed": int(run["init_seed"]),
