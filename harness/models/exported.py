@@ -10,7 +10,6 @@ Every file that it names lies in the folder itself. It brings no code: the user 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 from harness.data.squares import Cut
 from harness.errors import DataError, HarnessError, RunFolderError, arguments, one_line, shown
 from harness.models.trained import Model, Origin
-from harness.records.files import check_out_folder
+from harness.records.files import check_out_folder, checksum
 
 FILE = "model.json"
 FORMAT, VERSION = "optimizer-harness model", 1
@@ -69,7 +68,7 @@ def describe_model(model: Model, frozen: str) -> dict[str, Any]:
         "backbone": model.backbone,
         "head": model.head,
         "pretrained": used,
-        "networks": [{"file": name, "sha256": sha256_of(file)} for name, file in network_files(model).items()],
+        "networks": [{"file": name, "sha256": checksum(file)} for name, file in network_files(model).items()],
         "plugins": {name: {"origin": source["origin"], "sha256": source["sha256"]} for name, source in model.origin.plugins.items()},
         "notice": model.notice,
     }  # fmt: skip
@@ -153,14 +152,8 @@ def _file_inside(folder: Path, name: str) -> Path:
 def _check_file(file: Path, sha256: str) -> Path:
     if not file.is_file():
         raise RunFolderError(f"{file}: must be there, as {FILE} says, got nothing; export the model again")
-    if (actual := sha256_of(file)) != sha256:
+    if (actual := checksum(file)) != sha256:
         raise RunFolderError(
             f"{file}: must be the exported weights (SHA-256 {sha256[:12]}...), got {actual[:12]}...; export the model again"
         )
     return file
-
-
-def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -45,7 +45,7 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
 FEW = 10  # classes
 FACETS = tuple(CLASSES)
 PROBES = FACET_PROBES  # by facet
-VERSION = 16  # digits of a probe's version, as its measurements have it
+VERSION_DIGITS = 16  # of a probe's version, as its measurements have it
 
 
 class Notes(typing.Protocol):
@@ -192,7 +192,7 @@ def _design(
         if probe in compare.get("probe_sizes", {}):
             probes[probe]["size"] = compare["probe_sizes"][probe]
         if probe in versions:
-            probes[probe]["version"] = versions[probe][:VERSION]
+            probes[probe]["version"] = versions[probe][:VERSION_DIGITS]
     design = _design_keys(benchmark)
     if fitted is not None:
         design["search"]["fitted"] = fitted

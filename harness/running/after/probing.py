@@ -25,10 +25,10 @@ from harness.records import Store
 from harness.running.after.measuring import Key, Runs, first_timed, key_of, networks_in_words
 from harness.running.after.probe_work import Work, seconds_needed
 from harness.running.time_limit import TimeLimit
+from harness.verdict.protocol import VERSION_DIGITS
 
 TIMED = 3  # measurements of each network with one worker, where the first warms up; one more for each further worker
 MOST_PROBLEMS = 20  # that are kept of a probe
-VERSION = 16  # digits of a probe's version in the records
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Probing:
     @cached_property
     def version(self) -> str:
         """The version of the probe, as the records have it."""
-        return self.setting.plan.probe_versions[self.probe.name][:VERSION]
+        return self.setting.plan.probe_versions[self.probe.name][:VERSION_DIGITS]
 
     @property
     def limit(self) -> float | None:
