@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from harness.errors import HarnessError, RunFolderError, disk
 from harness.records import schema
@@ -109,6 +110,17 @@ def _bound(db: sqlite3.Connection, file: Path) -> None:
         return left[0] < 0
 
     db.set_progress_handler(spent, STEPS_AT_A_TIME)
+
+
+def noted(db: sqlite3.Connection, key: str) -> Any:
+    """Return a value of the table ``meta``; None where there is none."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return json.loads(row[0]) if row else None
+
+
+def with_metrics(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a row of the tables ``runs`` or ``epochs`` as plain values, with its metrics as a dict."""
+    return {**dict(row), "metrics": json.loads(row["metrics"])}
 
 
 def check_tables(db: sqlite3.Connection, file: Path) -> None:

@@ -85,20 +85,20 @@ def ended_runs(folder: Path, fingerprint: str, metrics: Mapping[str, str]) -> En
         if reason := _why_unread(folder):
             return EndedRuns(reason=reason)
         with database.reading(folder) as db:
-            if (version := _noted(db, "schema_version")) != schema.VERSION:
+            if (version := database.noted(db, "schema_version")) != schema.VERSION:
                 return EndedRuns(
                     reason=f"its records have version {shown(version)}, and this release reads {schema.VERSION}"
                 )
-            if _noted(db, "data")["fingerprint"] != fingerprint:
+            if database.noted(db, "data")["fingerprint"] != fingerprint:
                 return EndedRuns(reason="it has other data")
-            noted = {"search": _noted(db, "search_metric"), "compare": _noted(db, "metric")}
+            noted = {"search": database.noted(db, "search_metric"), "compare": database.noted(db, "metric")}
             phases = [phase for phase, metric in metrics.items() if noted[phase] == metric]
             if not phases:
                 return EndedRuns(reason="other metrics decide in it")
-            changed = _noted(db, schema.CHANGES) or {}  # runs in which a plugin changed settings of the process
+            changed = database.noted(db, schema.CHANGES) or {}  # runs in which a plugin changed settings of the process
             marks = [", ".join("?" * len(values)) for values in (TAKEN, phases)]
-            imported = (_noted(db, "baseline") or {}).get("names", [])  # trained on another machine
-            environments = _noted(db, "environments") or {}
+            imported = (database.noted(db, "baseline") or {}).get("names", [])  # trained on another machine
+            environments = database.noted(db, "environments") or {}
             rows = db.execute(
                 "SELECT run_id, recipe, arm, environment FROM runs "
                 f"WHERE state IN ({marks[0]}) AND phase IN ({marks[1]}) ORDER BY run_id",
@@ -131,14 +131,14 @@ def read_run(folder: Path, run_id: str) -> EarlierRun | None:
     try:
         with database.reading(folder) as db:
             db.row_factory = sqlite3.Row
-            row = _plain(db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone())
+            row = database.with_metrics(db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone())
             epoch_rows = db.execute("SELECT * FROM epochs WHERE run_id = ? ORDER BY epoch", (run_id,)).fetchall()
             files = dict(db.execute("SELECT file, sha256 FROM files WHERE run_id = ?", (run_id,)).fetchall())
             lacking = promised.lacking(folder, db, runs=[run_id])
-            scale_free, works = _noted(db, schema.SCALE_FREE) or {}, _noted(db, schema.WORK) or {}
+            scale_free, works = database.noted(db, schema.SCALE_FREE) or {}, database.noted(db, schema.WORK) or {}
     except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError):
         return None
-    epochs = [_plain(epoch) for epoch in epoch_rows]
+    epochs = [database.with_metrics(epoch) for epoch in epoch_rows]
     recipe = json.loads(row["recipe"])
     is_whole = [epoch["epoch"] for epoch in epochs] == list(range(1, len(epochs) + 1))
     is_whole = is_whole and (row["state"] != schema.DONE or len(epochs) == recipe.get("epochs"))
@@ -150,16 +150,6 @@ def read_run(folder: Path, run_id: str) -> EarlierRun | None:
         return None
     arm = Arm(**recipe["arm"])
     return EarlierRun(folder, row, epochs, files, scale_free.get(arm.network), works.get(arm.name))
-
-
-def _noted(db: sqlite3.Connection, key: str) -> Any:
-    """Return a value of the table ``meta``; None where there is none."""
-    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return json.loads(row[0]) if row else None
-
-
-def _plain(row: sqlite3.Row) -> dict[str, Any]:
-    return {**dict(row), "metrics": json.loads(row["metrics"])}
 
 
 def _is_of(file: str, run_id: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import tomli_w
 
 from harness.plugin.runs import Arm
-from harness.records import files, schema
+from harness.records import database, files, schema
 from harness.records.opening import OpenFolder
 
 
@@ -56,8 +56,7 @@ class NoteTables(OpenFolder):
 
     def noted(self, key: str) -> Any:
         """Return a row of the meta table; None if it is missing."""
-        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return json.loads(row[0]) if row else None
+        return database.noted(self.db, key)
 
     def is_recorded(self, key: str, of: Mapping[str, Any], part: str = "") -> bool:
         """Return whether a note, or this part of it, was made of just these things."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.console.numbers import first_of
 from harness.errors import RunFolderError, disk, one_line
 from harness.plugin.runs import Done, Epoch, Event, Failed, PrunerDecision, Run, State
-from harness.records import files, promised, schema
+from harness.records import database, files, promised, schema
 from harness.records.checked import load_tensors, save_arrays, save_tensors
 from harness.records.earlier import EarlierRun
 from harness.records.results import ResultTables
@@ -250,12 +250,12 @@ class Store(SearchTables, ResultTables):
     def run(self, run_id: str) -> dict[str, Any] | None:
         """Return a run's row, with its metrics as a dict; None where there is none."""
         row = self.db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return {**dict(row), "metrics": json.loads(row["metrics"])} if row else None
+        return database.with_metrics(row) if row else None
 
     def epochs(self, run_id: str) -> list[dict[str, Any]]:
         """Return a run's epochs in order."""
         rows = self.db.execute("SELECT * FROM epochs WHERE run_id = ? ORDER BY epoch", (run_id,))
-        return [{**dict(row), "metrics": json.loads(row["metrics"])} for row in rows]
+        return [database.with_metrics(row) for row in rows]
 
     def solution(self, run_id: str) -> dict[str, torch.Tensor]:
         """Return the weights a run ended with; raises RunFolderError if they are missing."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from harness.plugin.contracts import Occurrence
-from harness.records import schema
+from harness.records import database, schema
 
 PATIENCE = 5.0  # seconds that reading waits while the driver writes
 
@@ -86,8 +86,8 @@ class Reading:
 
     def _new_looks(self, db: sqlite3.Connection) -> Iterator[Occurrence]:
         """Yield the looks at the verdict that are over: all before the one that the run goes to, and that one at the end."""
-        noted = _noted(db, "looks") or {}
-        looks = ((_noted(db, "benchmark") or {}).get("compare") or {}).get("looks", [])
+        noted = database.noted(db, "looks") or {}
+        looks = ((database.noted(db, "benchmark") or {}).get("compare") or {}).get("looks", [])
         for number, replicates in enumerate(looks, 1):
             over = replicates < noted.get("replicates", 0) or (
                 replicates == noted.get("replicates") and bool(noted.get("ended"))
@@ -114,9 +114,4 @@ def _epochs(db: sqlite3.Connection, run_id: str, after: int) -> list[dict[str, A
     """Return the epochs of a training after one of them, as plain values."""
     columns = "epoch, steps, gradients, lr, seconds, metrics"
     rows = db.execute(f"SELECT {columns} FROM epochs WHERE run_id = ? AND epoch > ? ORDER BY epoch", (run_id, after))
-    return [{**dict(row), "metrics": json.loads(row["metrics"])} for row in rows.fetchall()]
-
-
-def _noted(db: sqlite3.Connection, key: str) -> Mapping[str, Any] | None:
-    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return json.loads(row["value"]) if row else None
+    return [database.with_metrics(row) for row in rows.fetchall()]
