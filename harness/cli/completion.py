@@ -48,10 +48,11 @@ def benchmarks(incomplete: str) -> Iterable[str]:
 @_quiet
 def run_folders(incomplete: str) -> Iterable[str]:
     """Return the run folders that begin with what was typed; those in ``runs`` where nothing was typed."""
+    from harness.records.schema import is_run_folder
     from harness.records.workloads import has_workloads
 
     typed = incomplete or ("runs/" if Path("runs").is_dir() else "")
-    return [path for path in _paths(typed) if (Path(path) / "run.db").is_file() or has_workloads(Path(path))]
+    return [path for path in _paths(typed) if is_run_folder(Path(path)) or has_workloads(Path(path))]
 
 
 @_quiet
@@ -126,8 +127,9 @@ def blockable(incomplete: str) -> Iterable[str]:
 def arms(incomplete: str) -> Iterable[str]:
     """Return the arms of the run that was typed before."""
     from harness.records import open_records
+    from harness.records.schema import is_run_folder
 
-    folder = next(Path(word) for word in _typed_words() if (Path(word) / "run.db").is_file())
+    folder = next(Path(word) for word in _typed_words() if is_run_folder(Path(word)))
     return _beginning(open_records(folder).meta.arms, incomplete)
 
 

@@ -17,7 +17,7 @@ import typer
 
 from harness.cli.options import AnyRunFolder, Blocked, PluginFiles
 from harness.console.escaping import say_lines
-from harness.errors import HarnessError, RunFolderError, one_line, printable
+from harness.errors import HarnessError, one_line, printable
 
 if TYPE_CHECKING:
     from harness.console.progress import Reporter
@@ -44,12 +44,12 @@ def command(
     The page has the trials, the curves and the time left. Ctrl-C ends the page, and not the run.
     """
     from harness.plugin.discovery import discover
+    from harness.records.reader import check_run_folder
     from harness.records.workloads import has_workloads
     from harness.results.live.server import LiveRun, LiveServer
 
-    if not follow and not has_workloads(folder) and not (folder / "run.db").is_file():
-        got = "no run.db in it" if folder.is_dir() else "nothing there"
-        raise RunFolderError(f"{folder}: must be a run folder, got {got}; check the path")
+    if not follow and not has_workloads(folder):
+        check_run_folder(folder)
     if follow and hasattr(os, "nice"):
         os.nice(10)  # what is trained goes first
     live = LiveRun(folder, discover(plugin or [], block or []))

@@ -15,6 +15,7 @@ from typing import IO, Any, BinaryIO
 from weakref import WeakSet
 
 from harness.errors import DataError, RunFolderError, disk
+from harness.records import schema
 
 MARK = "optimizer-harness"  # near the beginning of every page, summary and picture that a command writes
 HEAD = 2048  # bytes in which it is looked for
@@ -179,7 +180,7 @@ def _check_outside(out: Path, option: str) -> None:
     for folder in place.parents:
         inner = place.relative_to(folder).parts[0].casefold()
         is_ours = inner in RUN_FOLDER or inner.startswith(("run.db-", "report."))
-        if is_ours and (folder / "run.db").exists():
+        if is_ours and schema.is_run_folder(folder):
             raise DataError(
                 f"{option}: must be outside of what a run wrote, got '{out}', in {folder}; name another place"
             )

@@ -177,7 +177,7 @@ def _check_place(folder: Path) -> None:
     path = str(folder.absolute())
     if encodable(path) != path:  # the address of Optuna's database is UTF-8
         raise RunFolderError(f"{path}: must be a path in UTF-8, got other bytes; see --out")
-    if not schema.database(folder).is_file() and (left := next(_of_runs(folder), None)):
+    if not schema.is_run_folder(folder) and (left := next(_of_runs(folder), None)):
         raise RunFolderError(
             f"{schema.database(folder)}: must be beside '{left.relative_to(folder)}' and what else runs have left, got "
             "nothing there; put it back, or move the folder away, and everything is trained again"

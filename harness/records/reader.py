@@ -124,12 +124,17 @@ def _run_folders_near(folder: Path) -> str:
     for place, names in ((folder, "*"), (folder.parent, "*"), (Path("runs"), f"{escape(folder.name)}-*")):
         runs: list[str] = []
         with suppress(OSError):  # there is no such folder, or nobody may read it
-            runs = [
-                str(run_folder) for run_folder in sorted(place.glob(names)) if schema.database(run_folder).is_file()
-            ]
+            runs = [str(run_folder) for run_folder in sorted(place.glob(names)) if schema.is_run_folder(run_folder)]
         if runs:
             return f"there {'is' if len(runs) == 1 else 'are'} {first_of(runs, MOST_NAMED)}"
     return "check the path"
+
+
+def check_run_folder(folder: Path) -> None:
+    """Raise RunFolderError for a folder that is no run folder; it names those nearby."""
+    if not schema.is_run_folder(folder):
+        state = "no run.db in it" if folder.is_dir() else "nothing there"
+        raise RunFolderError(f"{folder}: must be a run folder, got {state}; {_run_folders_near(folder)}")
 
 
 def open_records(folder: Path) -> FolderRecords:
@@ -137,9 +142,7 @@ def open_records(folder: Path) -> FolderRecords:
     if has_workloads(folder):
         inner = ", ".join(f"'{run}'" for run in run_folders(folder).values()) or "no run yet"
         raise RunFolderError(f"{folder}: must be one run folder, got a folder of several workloads; it has {inner}")
-    if not schema.database(folder).is_file():
-        state = "no run.db in it" if folder.is_dir() else "nothing there"
-        raise RunFolderError(f"{folder}: must be a run folder, got {state}; {_run_folders_near(folder)}")
+    check_run_folder(folder)
     try:
         return _opened(folder)
     except RunFolderError:

@@ -121,6 +121,11 @@ def database(folder: Path) -> Path:
     return folder / "run.db"
 
 
+def is_run_folder(folder: Path) -> bool:
+    """Return whether a folder has the records of a run."""
+    return database(folder).is_file()
+
+
 def own_files(folder: Path) -> list[Path]:
     """Return whatever there is in the places of files that a run writes, but for the database and the lock."""
     return [path for pattern in _FILES for path in folder.glob(pattern) if path.suffix != ".damaged"]

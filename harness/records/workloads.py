@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RunFolderError, disk
-from harness.records import files
+from harness.records import files, schema
 from harness.records.opening import lock_folder
 
 FILE = "workloads.json"
@@ -90,7 +90,7 @@ def _texts(values: Sequence[Any]) -> tuple[str, ...]:
 def run_folders(folder: Path) -> dict[str, Path]:
     """Return the run folders that are there, by the names of their workloads."""
     folders = {member.name: folder / member.folder for member in read_workbook(folder).members if member.folder}
-    return {name: path for name, path in folders.items() if (path / "run.db").is_file()}
+    return {name: path for name, path in folders.items() if schema.is_run_folder(path)}
 
 
 @contextmanager

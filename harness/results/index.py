@@ -13,6 +13,7 @@ from harness.errors import DataError, HarnessError, one_line
 from harness.plugin.registry import Registry
 from harness.records import open_records
 from harness.records.files import MARK, check_out_file, write
+from harness.records.schema import is_run_folder
 from harness.records.workloads import has_workloads, read_workbook, run_folders
 from harness.results.live.page import STYLE
 from harness.results.notebook import Loaded
@@ -61,7 +62,7 @@ def find_entries(folder: Path, registry: Registry) -> list[Entry]:
             continue
         if has_workloads(place):
             groups.append(_entries_of_workloads(place, registry))
-        elif (place / "run.db").is_file():
+        elif is_run_folder(place):
             groups.append([_entry(place, registry)])
     groups.sort(key=lambda group: max(entry.date for entry in group), reverse=True)
     return [entry for group in groups for entry in group]

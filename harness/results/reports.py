@@ -25,6 +25,7 @@ from harness.records import Records, files, open_records
 from harness.records.attempts import Attempts
 from harness.records.links import check_no_links
 from harness.records.promised import summary
+from harness.records.schema import is_run_folder
 from harness.results.analysis import analyse, own_results
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ def _check_elsewhere(out: Path, reports: Iterable[Report]) -> None:
     files.check_out_folder(out, "report --out")
     ours = [*(out / f"report.{report.extension}" for report in reports), out / "tables"]
     existing = next((path for path in ours if os.path.lexists(path)), None)
-    obstacle = f"'{out}', a run folder" if (out / "run.db").exists() else f"'{existing}', which is another's"
-    if (out / "run.db").exists() or (existing and not (out / WRITTEN).is_file()):
+    obstacle = f"'{out}', a run folder" if is_run_folder(out) else f"'{existing}', which is another's"
+    if is_run_folder(out) or (existing and not (out / WRITTEN).is_file()):
         raise DataError(
             f"report --out: must be a folder without reports, or one that this command wrote, got {obstacle}; name another"
         )

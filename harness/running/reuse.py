@@ -224,7 +224,7 @@ def named_folders(reuse: Path | None) -> list[Path]:
     """Return the run folders that ``--reuse`` names; raises RunFolderError where there is none."""
     if reuse is None:
         return []
-    named = [reuse] if schema.database(reuse).is_file() else _run_folders(reuse)
+    named = [reuse] if schema.is_run_folder(reuse) else _run_folders(reuse)
     if not named:
         raise RunFolderError(
             f"--reuse: must be a run folder, or a folder of run folders, got {_kind(reuse)}: '{reuse}'; check the path"
@@ -245,4 +245,4 @@ def _run_folders(folder: Path) -> list[Path]:
     inner = sorted(folder.iterdir())
     for common in filter(has_workloads, list(inner)):
         inner += sorted(common.iterdir())
-    return [place for place in inner if schema.database(place).is_file()]
+    return [place for place in inner if schema.is_run_folder(place)]

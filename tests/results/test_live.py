@@ -302,3 +302,9 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):
         main(["watch", str(tmp_path)])
     assert ended.value.code == 2
     assert "must be a run folder, got no run.db in it; check the path" in capsys.readouterr().err
+    run_folder = tmp_path / "runs" / "tiny-1"
+    run_folder.mkdir(parents=True)
+    (run_folder / "run.db").touch()
+    with pytest.raises(SystemExit):
+        main(["watch", str(run_folder.parent)])
+    assert f"there is {run_folder}" in capsys.readouterr().err
