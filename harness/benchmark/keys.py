@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from harness.console.numbers import joined_with_or
+
 Type = Literal["bool", "int", "float", "str", "list", "table", "section", "any"]
 _TYPES: dict[Any, Type] = {
     bool: "bool",
@@ -68,7 +70,7 @@ class Kind:
     def words(self) -> str:
         """The kind in the words of an error: ``a whole number >= 1 and <= 100``."""
         if self.choices or self.description:
-            return self.description or _join_with_or([repr(choice) for choice in self.choices])
+            return self.description or joined_with_or([repr(choice) for choice in self.choices])
         limits = []
         for name, sign in _SIGNS.items():
             if getattr(self, name) is not None:
@@ -90,11 +92,7 @@ class Kind:
 
 def words(kinds: Sequence[Kind]) -> str:
     """Return in words what may stand where one of several kinds may."""
-    return _join_with_or([kind.words for kind in kinds])
-
-
-def _join_with_or(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)
+    return joined_with_or([kind.words for kind in kinds])
 
 
 def keys(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], tuple[Kind, ...]]]:

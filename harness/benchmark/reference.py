@@ -29,6 +29,7 @@ from harness.benchmark.sections import TABLES, Benchmark
 from harness.benchmark.sections.workload import WorkloadSection
 from harness.benchmark.toml import to_toml
 from harness.benchmark.workloads import WORKLOAD
+from harness.console.numbers import with_article
 from harness.plugin.registry import Registry
 
 OWN = "optimizer-harness"  # the distribution whose plugins the page describes
@@ -213,7 +214,7 @@ def _kind_words(kind: Kind) -> str:
         return _table_words(kind)
     if kind.type == "str":
         empty = "" if kind.shortest or not kind.name_of else ", or empty"
-        return f"the name of {_with_article(kind.name_of)}{empty}" if kind.name_of else "a string"
+        return f"the name of {with_article(kind.name_of)}{empty}" if kind.name_of else "a string"
     return "`true`, `false`" if kind.type == "bool" else "a value"
 
 
@@ -247,10 +248,6 @@ def _table_words(kind: Kind) -> str:
     if kind.items[0].type == "any":
         return "a table of options"
     return f"a table; for each name {value_words(kind.items)}"
-
-
-def _with_article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 # --- what the plugins of this distribution bring

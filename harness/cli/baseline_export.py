@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.options import RunFolder
 from harness.console.escaping import say_lines
+from harness.errors import disk
 
 
 def command(
@@ -25,7 +26,7 @@ def command(
     from harness.running.baseline import pack
 
     packed = pack(folder, out or Path(f"{folder.resolve().name}.baseline.zip"), with_solutions)
-    size = f"{packed.file.stat().st_size / 1e6:.2f} MB"
+    size = disk.size(packed.file.stat().st_size)
     say_lines([f"{len(packed.arms)} arms, {size}, SHA-256 {packed.sha256}, into {packed.file}"])
     say_lines(f"left out: {arm}, which has no result; 'harness show' says why" for arm in packed.left_out)
     say_lines(["[baseline]", f'file = "{packed.file.name}"'])

@@ -14,7 +14,7 @@ import typer
 
 from harness.cli import completion
 from harness.cli.options import PluginFiles
-from harness.errors import DataError, shown
+from harness.errors import DataError, disk, shown
 from harness.errors.disk import writing
 from harness.plugin.contracts import Dataset, Download
 from harness.plugin.runs import digest
@@ -79,7 +79,7 @@ def get_photos(request: DownloadRequest, registry: Registry, reporter: Reporter,
         return folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: must be an empty folder or not be there, got other files in it; see --to")
-    size = f", about {download.size / 1e6:.0f} MB" if download.size else ""
+    size = f", about {disk.size(download.size)}" if download.size else ""
     reporter.say(f"getting {download.url}{size}, into {folder}")
     if download.license:
         reporter.say(f"note: {download.license}", style="yellow")

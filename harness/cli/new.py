@@ -23,6 +23,7 @@ import typer
 
 from harness import __version__
 from harness.console.escaping import say_lines
+from harness.console.numbers import with_article
 from harness.errors import HarnessError, did_you_mean, disk, shown
 from harness.plugin.contracts import KINDS
 
@@ -213,7 +214,7 @@ def _distribution(names: _Names) -> dict[str, str]:
     package = f"harness_{names.module}"
     module = f"{package}.{names.module}"
     words = {
-        "KIND": _with_article(names.kind),
+        "KIND": with_article(names.kind),
         "VERSION": __version__,
         "CHECK": _check_command(names),
         "USE": _run_command(names),
@@ -228,7 +229,7 @@ def _distribution(names: _Names) -> dict[str, str]:
     return {
         "pyproject.toml": filled("pyproject.toml.txt"),
         "README.md": filled("README.md.txt"),
-        f"{package}/__init__.py": f'"""{names.offer}, {_with_article(names.kind)} for harness."""\n',
+        f"{package}/__init__.py": f'"""{names.offer}, {with_article(names.kind)} for harness."""\n',
         f"{package}/{names.module}.py": _with_names(_read_template(f"{names.kind}.py"), names, module),
         f"{package}/py.typed": "",
         f"tests/test_{names.module}.py": _with_names(_read_test_template(names.kind), names, module),
@@ -264,7 +265,3 @@ def _run_command(names: _Names, *options: str) -> str:
     for setting in _SETTINGS[names.kind]:
         settings += ["--set", setting.replace("newcomer", names.offer)]
     return shlex.join(["harness", "run", FLAGSHIP, *options, *settings])
-
-
-def _with_article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"

@@ -132,12 +132,15 @@ def interval(low: float, high: float, unit: str) -> str:
 def difference(value: float, unit: str) -> str:
     """Return a difference with its unit; a difference of percentages is in points.
 
-    A difference of less than half of 0.01 points, zero excepted, is "less than 0.01 points", whatever its sign.
+    A difference of less than half of 0.01 points, zero excepted, is "less than 0.01 points", whatever its sign. For a value
+    that is not finite it is an en dash.
 
     Example:
         >>> difference(0.0105, "%"), difference(0.00001, "%"), difference(0.25, "nats")
         ('1.05 points', 'less than 0.01 points', '0.250 nats')
     """
+    if not math.isfinite(value):
+        return NOTHING
     if unit == "%" and 0 < abs(100 * value) < SMALLEST_POINTS / 2:
         return f"less than {SMALLEST_POINTS} points"
     return f"{plain(value, unit)} points" if unit == "%" else measure(value, unit)
@@ -224,6 +227,26 @@ def joined(words: Sequence[str]) -> str:
         ('a', 'a, b and c')
     """
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def joined_with_or(words: Sequence[str]) -> str:
+    """Return words as a list of which one holds.
+
+    Example:
+        >>> joined_with_or(["a"]), joined_with_or(["a", "b", "c"])
+        ('a', 'a, b or c')
+    """
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def with_article(noun: str) -> str:
+    """Return a noun with "a" or "an" before it, by its first letter.
+
+    Example:
+        >>> with_article("probe"), with_article("optimizer")
+        ('a probe', 'an optimizer')
+    """
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def first_of(texts: Sequence[str], most: int, between: str = ", ") -> str:

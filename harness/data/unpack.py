@@ -15,15 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from harness.data.archive import open_archive
+from harness.data.archive import MOST_MEMBERS, MOST_OF_A_MEMBER, MOST_OF_ALL, open_archive
 from harness.data.kinds import is_rubbish
 from harness.errors import DataError
 
-MOST_OF_A_MEMBER = 64 * 2**20  # bytes, unpacked
-MOST_OF_ALL = 64 * 2**30  # bytes, unpacked
 MOST_RATIO = 50  # unpacked to packed, of all; photos do not shrink
 SMALL = 2**26  # bytes, unpacked, below which the ratio says nothing
-MOST_MEMBERS = 2_000_000
 MOST_BETWEEN = 2**20  # bytes of headers before a member: a long name, times, what a pax header says
 MOST_BEHIND = 2**24  # bytes behind the last member: tar fills up to its block size
 OPENERS: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}

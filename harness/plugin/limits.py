@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from harness.console.numbers import joined_with_or
 from harness.errors import shown
 
 
@@ -33,7 +34,7 @@ def fault(offer: Any, name: str, value: Any) -> str:
     if hasattr(limit, "choices"):
         if ends:
             right = any(value == choice and type(value) is type(choice) for choice in limit.choices)
-            return _refused(right, _one_of(limit.choices), value)
+            return _refused(right, joined_with_or([shown(choice) for choice in limit.choices]), value)
         kinds = {type(choice) for choice in limit.choices}
     else:
         kinds = {(float if _is_float(limit) else int) if hasattr(limit, "low") else type(limit)}
@@ -56,11 +57,6 @@ def _is_float(limit: Any) -> bool:
 def _on_grid(value: float, limit: Any) -> bool:
     steps = (value - limit.low) / limit.step
     return bool(abs(steps - round(steps)) < 1e-9 * max(1.0, steps))
-
-
-def _one_of(choices: Iterable[Any]) -> str:
-    names = [shown(choice) for choice in choices]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _kinds_in_words(kinds: Iterable[type], limit: Any) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from harness.console.numbers import with_article
 from harness.errors import PluginError, UnknownName, did_you_mean, message_of, shown
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import KINDS, OFFERS, Catalogue, Kind, Offer, Optimizer
@@ -66,7 +67,7 @@ class Registry:
             hint += f" (blocked: {', '.join(sorted(self.blocked))})"
         if self.broken:
             hint += f" (plugins that could not be loaded: {', '.join(sorted(self.broken))}; see 'harness list')"
-        raise UnknownName(f"{where}: must name {_with_article(kind)}, got {shown(name)}{hint}")
+        raise UnknownName(f"{where}: must name {with_article(kind)}, got {shown(name)}{hint}")
 
     def _find_in_catalogues(self, kind: Kind, name: str, where: str) -> Offered | None:
         """Return the plugin that the first catalogue with this name has; None where no catalogue has it."""
@@ -77,7 +78,7 @@ class Registry:
             try:
                 offer = _look_up(catalogue, name.removeprefix(prefix))
             except PluginError as error:
-                must = f"must name {_with_article(kind)} that works here"
+                must = f"must name {with_article(kind)} that works here"
                 raise UnknownName(f"{where}: {must}, got {shown(name)}: {error}") from error
             if offer is not None:
                 return replace(source, offer=offer)
@@ -168,7 +169,7 @@ class Registry:
 def _name_is_taken(kind: str, earlier: Offered, later: Offered) -> PluginError:
     """Return the error for two offers of one name; it names both sides."""
     return PluginError(
-        f"plugins: must have names of their own, got {_with_article(kind)} '{later.offer.name}' twice: from "
+        f"plugins: must have names of their own, got {with_article(kind)} '{later.offer.name}' twice: from "
         f"{earlier.plugin} ({earlier.origin}) and from {later.plugin} ({later.origin}); rename one or block one by its "
         "plugin name"
     )
@@ -190,12 +191,8 @@ def _look_up(catalogue: Catalogue, name: str) -> Offer | None:
     contract = OFFERS[catalogue.kind]
     if not isinstance(offer, contract):
         raise PluginError(
-            f"catalogue '{catalogue.name}' must return {_with_article(catalogue.kind)}, got {brief(offer)}"
+            f"catalogue '{catalogue.name}' must return {with_article(catalogue.kind)}, got {brief(offer)}"
         )
     if wrong := check(offer, found=True):
         raise PluginError(wrong)
     return offer
-
-
-def _with_article(thing: str) -> str:
-    return f"an {thing}" if thing[0] in "aeiou" else f"a {thing}"

@@ -132,11 +132,11 @@ def _weights(setting: Setting) -> dict[str, int]:
         arm = competitor.arm
         if arm.network not in sizes:
             data = setting.data_of(arm)
-            axes = data.train.inputs.shape[1:]
-            shape = (axes[2], *axes[:2]) if len(axes) == 3 else axes  # images are stored with their channels last
             start = () if arm.head or competitor.weights is None else (competitor.weights,)
             with suppress(Exception):  # a plugin may raise anything; its first run will say so
-                network = competitor.network.build(shape, setting.plan.task.outputs(setting.data), *start)
+                network = competitor.network.build(
+                    data.train.input_shape, setting.plan.task.outputs(setting.data), *start
+                )
                 sizes[arm.network] = sum(t.numel() * t.element_size() for t in network.state_dict().values())
         if arm.network in sizes:
             sizes_by_arm[arm.name] = sizes[arm.network]

@@ -275,11 +275,9 @@ def _fits(plan: Plan, data: Data, where: str, reporter: Reporter) -> dict[str, F
 
     Raises DataError where that is not all of them.
     """
-    axes = data.train.inputs.shape[1:]
-    shape = (axes[2], *axes[:2]) if len(axes) == 3 else axes  # images are stored with their channels last
     fits = {}
     for name, weights in plan.weights.items():
-        fit = check_fit(plan.backbones[name], weights, shape, where)
+        fit = check_fit(plan.backbones[name], weights, data.train.input_shape, where)
         if fit:
             reporter.say(f"weights of {name}: {fit.loaded} of {fit.tensors} tensors, from {weights.file}")
             fits[name] = fit

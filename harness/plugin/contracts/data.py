@@ -32,6 +32,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example as a network sees it: ``(3, H, W)`` or ``(F,)``; images are stored with their channels last."""
+        shape = tuple(self.inputs.shape[1:])
+        return (shape[2], *shape[:2]) if len(shape) == 3 else shape
+
     def read_only(self) -> Split:
         """Return the split with arrays that no plugin can write to by mistake. They are views of these."""
         inputs, targets = self.inputs.view(), self.targets.view()

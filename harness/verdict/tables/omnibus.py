@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.plugin.contracts import Analysis
 from harness.records import Records
 from harness.statistics import pairwise
-from harness.statistics.omnibus import Omnibus, permanova, permdisp
+from harness.statistics.omnibus import UNKNOWN, permanova, permdisp
 from harness.verdict.design import Row, networks_of
 from harness.verdict.distance_blocks import OF_NAMES
 from harness.verdict.measurements import Measurements
@@ -29,7 +29,6 @@ COLUMNS = (
     "hash", "network", "facet", "measure", "arm", "within", "within_over_error", "f", "p", "r2", "omega2", "spread_f",
     "spread_p", "arms", "replicates", "note",
 )  # fmt: skip
-UNKNOWN = Omnibus(math.nan, math.nan, math.nan, math.nan)
 FEWEST = 3  # replicates
 USUAL = (0.5, 1.5)  # disagreement within an arm over its test error, as elsewhere: Jiang et al. 2022, arXiv:2106.13799
 

@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from itertools import chain
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, PluginError
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     import torch
 
 OWN_DECAYS = ("weight_decay", "weight_decay_1d", "lambd")  # the last one is ASGD's
+
+
+def optimizer_classes(library: ModuleType) -> dict[str, Any]:
+    """Return the classes of optimizers that a library has, by name."""
+    import torch
+
+    base = torch.optim.Optimizer
+    classes = {name: value for name, value in vars(library).items() if isinstance(value, type)}
+    return {name: class_ for name, class_ in classes.items() if issubclass(class_, base) and class_ is not base}
 
 
 def offer(

@@ -248,11 +248,8 @@ def _by_shape(mended: Any, class_: Any) -> Any:
 
 def _classes() -> dict[str, Any]:
     import pytorch_optimizer
-    import torch
 
-    base = torch.optim.Optimizer
-    classes = {name: value for name, value in vars(pytorch_optimizer).items() if isinstance(value, type)}
-    return {name: class_ for name, class_ in classes.items() if issubclass(class_, base) and class_ is not base}
+    return _library.optimizer_classes(pytorch_optimizer)
 
 
 @hookimpl

@@ -65,9 +65,7 @@ def refused() -> Mapping[str, str]:
 def _classes() -> dict[str, Any]:
     import torch
 
-    base = torch.optim.Optimizer
-    classes = {name: value for name, value in vars(torch.optim).items() if isinstance(value, type)}
-    return {name: class_ for name, class_ in classes.items() if issubclass(class_, base) and class_ is not base}
+    return _library.optimizer_classes(torch.optim)
 
 
 @hookimpl

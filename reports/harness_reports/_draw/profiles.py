@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -11,10 +11,21 @@ from harness_reports._draw.axes import set_ticks, write_title
 from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import house_style, new_panel, to_svg
+from harness_reports._words.outcome import table_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
+
+
+def profile_facts(profiles: DataFrame | None, looks: Mapping[str, ArmLook]) -> dict[str, Any] | None:
+    """Return the performance profiles in epochs: figure, number of cells, and scores with the best first; None without rows."""
+    table = None if profiles is None else profiles[profiles["unit"] == "epochs"]
+    if table is None or table.empty:
+        return None
+    best_first = table.drop_duplicates("optimizer").sort_values("score", ascending=False)
+    scores = [{"look": looks[row["optimizer"]], "score": f"{row['score']:.2f}"} for row in table_rows(best_first)]
+    return {"figure": profile_figure(table, looks), "cells": int(table["cells"].iloc[0]), "scores": scores}
 
 
 def profile_figure(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:

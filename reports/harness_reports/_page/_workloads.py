@@ -13,7 +13,7 @@ from harness.verdict.protocol import FACETS
 from harness_reports._draw.forest import forest
 from harness_reports._draw.interactive import digest
 from harness_reports._draw.looks import ArmLook, arm_looks
-from harness_reports._draw.profiles import profile_figure
+from harness_reports._draw.profiles import profile_facts
 from harness_reports._draw.ranks import draw_diagram
 from harness_reports._page._templates import environment, script
 from harness_reports._words import workloads as words
@@ -84,14 +84,7 @@ def _looks(workloads: Workloads, column: str) -> dict[str, ArmLook]:
 
 def _profiles(workloads: Workloads) -> dict[str, Any] | None:
     """Return the performance profiles in epochs; None where there are too few cells."""
-    table = workloads.tables.get("profiles")
-    table = None if table is None else table[table["unit"] == "epochs"]
-    if table is None or table.empty:
-        return None
-    looks = _looks(workloads, "optimizer")
-    best_first = table.drop_duplicates("optimizer").sort_values("score", ascending=False)
-    scores = [{"look": looks[row["optimizer"]], "score": f"{row['score']:.2f}"} for row in table_rows(best_first)]
-    return {"figure": profile_figure(table, looks), "cells": int(table["cells"].iloc[0]), "scores": scores}
+    return profile_facts(workloads.tables.get("profiles"), _looks(workloads, "optimizer"))
 
 
 def _ranks(workloads: Workloads) -> dict[str, Any] | None:

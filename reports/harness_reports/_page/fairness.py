@@ -88,7 +88,7 @@ def _replicate_rows(page: Page) -> list[dict[str, Any]]:
                 "interval": numbers.interval(row["low"], row["high"], unit),
                 "range": f"{numbers.measure(row['worst'], unit)} to {numbers.measure(row['best'], unit)}",
                 "tuning": numbers.difference(row["sd_tuning"], unit),
-                "seeds": _difference_text(row["sd_seeds"], unit),
+                "seeds": numbers.difference(row["sd_seeds"], unit),
             }
         )
     return rows
@@ -110,7 +110,7 @@ def winner(page: Page) -> dict[str, Any] | None:
         "covers": first["covers"],
         "refits": _refit_texts(page),
         "naive": numbers.measure(first["naive"], unit),
-        "optimism": _difference_text(first["optimism"], unit),
+        "optimism": numbers.difference(first["optimism"], unit),
         "lost": int(first["lost"]) if first["lost"] == first["lost"] else 0,
         "rows": [
             {
@@ -141,10 +141,6 @@ def _refit_texts(page: Page) -> list[str]:
 
 def _score_text(score: float | None, unit: str) -> str:
     return numbers.NOTHING if score is None else numbers.measure(score, unit)
-
-
-def _difference_text(value: float, unit: str) -> str:
-    return numbers.difference(value, unit) if math.isfinite(value) else numbers.NOTHING
 
 
 def _pareto_panels(page: Page) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from harness.results.tables.draws import draw_word
 from harness_reports._draw.axes import set_ticks
 from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.looks import ArmLook
-from harness_reports._draw.profiles import profile_figure, set_parts_axis
+from harness_reports._draw.profiles import profile_facts, set_parts_axis
 from harness_reports._draw.svg import house_style, new_panel, to_svg
 from harness_reports._page._section import Page, Section
 from harness_reports._words.times import time_sentence
@@ -135,17 +135,9 @@ def _reached_figure(steps: DataFrame, looks: Mapping[str, ArmLook], unit: str, u
 
 def _profile_scores(page: Page) -> dict[str, Any] | None:
     """Return the performance profiles in epochs; None where there are too few runs for them."""
-    profiles = page.outcome.table("profiles")
-    table = None if profiles is None else profiles[profiles["unit"] == "epochs"]
-    if table is None or table.empty:
-        return None
     arms = dict(zip(page.records.arms["optimizer"], page.records.arms["arm"], strict=True))
     looks = {optimizer: replace(page.looks[arm], label=optimizer) for optimizer, arm in arms.items()}
-    best_first = table.drop_duplicates("optimizer").sort_values("score", ascending=False)
-    scores = [
-        {"look": looks[row["optimizer"]], "score": f"{row['score']:.2f}"} for row in best_first.to_dict("records")
-    ]
-    return {"figure": profile_figure(table, looks), "cells": int(table["cells"].iloc[0]), "scores": scores}
+    return profile_facts(page.outcome.table("profiles"), looks)
 
 
 SECTION = Section(

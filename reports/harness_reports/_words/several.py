@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -136,10 +135,10 @@ def changes(several: Several) -> list[Change]:
             arm=row["arm"],
             label=shortened(row["arm"]),
             runs=f"{shortened(row['run'])} less {first}",
-            size=_difference_text(row["change"], unit),
+            size=numbers.difference(row["change"], unit),
             interval=numbers.difference_interval(row["low"], row["high"], unit) or numbers.NOTHING,
             p=numbers.p_value(row["adjusted"]),
-            margin=_difference_text(row["margin"], unit),
+            margin=numbers.difference(row["margin"], unit),
             how=f"{row['how']}, {numbers.counted(row['seeds'], 'seed')}" if row["seeds"] else row["how"],
             state=row["state"],
             level=LEVELS.get(row["state"], ""),
@@ -154,10 +153,6 @@ def _how(row: Mapping[Any, Any]) -> str:
         return str(row["how"])
     shared = f", {row['shared']} of them the same trainings" if row["shared"] and row["how"] != ONE_TRAINING else ""
     return f"{row['how']}, {numbers.counted(row['seeds'], 'seed')}{shared}"
-
-
-def _difference_text(value: float, unit: str) -> str:
-    return numbers.difference(value, unit) if math.isfinite(value) else numbers.NOTHING
 
 
 def facets(several: Several) -> list[FacetRow]:
