@@ -18,7 +18,7 @@ from harness_reports._words.outcome import Outcome
 from harness_reports._words.power import level_sentence
 
 from harness import Results, markdown_text
-from harness.results.tables.against import rows_against, sentences
+from harness.results.tables.against import rows_against, sentence
 from harness.verdict.protocol import FACETS
 
 pytestmark = pytest.mark.usefixtures("undrawn")  # words are read, and no figure
@@ -299,7 +299,8 @@ def test_an_arm_is_behind_only_where_the_comparison_calls_it_worse(make_records:
     best, adam = leads["best"].iloc[0], next(arm for arm in leads["arm"] if "/adam/" in arm)
     assert leads.set_index("arm").loc[adam, "low"] > 0  # by itself, its interval excludes zero
     compared = rows_against(results.tables["differences"], [best], ())
-    said_below = sentences(compared, three, Outcome(results).labels)
+    of_metric = compared[compared["measure"] == three.deciding.column].to_dict("records")
+    said_below = [sentence(row, Outcome(results).labels) for row in of_metric]
     assert any(text.startswith("adam cannot be told apart from sgd: ") for text in said_below)
     answer = headline_of(results).answer
     assert answer.startswith(

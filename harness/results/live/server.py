@@ -80,7 +80,6 @@ class LiveServer:
 
     def __init__(self, live: LiveRun, port: int = 0) -> None:
         self.delivered = threading.Event()  # the report of the finished run was asked for
-        self.asked_at = time.monotonic()  # when anything was asked for last
         self._word = secrets.token_urlsafe(12)
         self._server = ThreadingHTTPServer((HOST, port), _handler(self, live))
         self._server.daemon_threads = True
@@ -116,7 +115,6 @@ def _handler(server: LiveServer, live: LiveRun) -> type[BaseHTTPRequestHandler]:
         """Answers requests for the page, for its content and for reports."""
 
         def do_GET(self) -> None:
-            server.asked_at = time.monotonic()
             place = server.inside(self.path, self.headers.get("Host", ""))
             try:
                 self._answer(place)

@@ -106,15 +106,6 @@ def _excludes_zero(row: Row) -> bool:
 # --- in words ------------------------------------------------------------------------------------------------
 
 
-def sentences(rows: DataFrame, records: Records, names: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each arm that is compared, in the deciding metric, and what else the reader must know.
-
-    ``rows`` are those of ``rows_against``; ``names`` has what an arm is called.
-    """
-    of_metric = rows[rows["measure"] == records.deciding.column].to_dict("records")
-    return [sentence(row, names) for row in of_metric] + list(remarks(of_metric, records))
-
-
 def sentence(row: Row, names: Mapping[str, str]) -> str:
     """Return how an arm compares with its reference."""
     arm, reference, title = names[row["arm"]], names[row["reference"]], _title(row)

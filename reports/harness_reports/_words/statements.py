@@ -21,7 +21,6 @@ class Statement:
     power: str  # the probability that identical arms would have been found similar
     lines: tuple[str, ...]  # a line per facet: its word, its look, and the pair that it rests on
     reasons: tuple[str, ...]  # why the statement is not stronger
-    registered: str  # when the margins were registered, in words
 
     @property
     def with_regime(self) -> str:
@@ -44,7 +43,6 @@ def statements(results: Results) -> list[Statement]:
                 power=numbers.percent(power) if math.isfinite(power) else numbers.NOTHING,
                 lines=tuple(verdict.lines),
                 reasons=tuple(verdict.reasons),
-                registered=str(row["registered"]),
             )
         )
     return statements

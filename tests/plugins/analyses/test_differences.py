@@ -21,8 +21,9 @@ from harness.results.tables.against import (
     ONE_SEARCH,
     beside,
     reference_arms,
+    remarks,
     rows_against,
-    sentences,
+    sentence,
 )
 from harness.results.tables.two_arms import certainty_of
 from harness.statistics.crossed import over_both
@@ -139,6 +140,12 @@ def made_up(table: pd.DataFrame, **changed: Any) -> pd.DataFrame:
     return rows.assign(**changed)
 
 
+def sentences(rows: pd.DataFrame, records: Any, names: Any) -> list[str]:
+    """Return what is said of the arms in the deciding metric, and what holds for all of them."""
+    of_metric = rows[rows["measure"] == records.deciding.column].to_dict("records")
+    return [sentence(row, names) for row in of_metric] + list(remarks(of_metric, records))
+
+
 def say(rows: pd.DataFrame, records: Any, doubted: Any = ()) -> list[str]:
     return sentences(rows_against(rows[rows["reference"] == SGD], [SGD], doubted), records, NAMES)
 
@@ -211,10 +218,10 @@ def test_an_arm_without_a_result_is_said_to_be_not_compared(make_records: Any, s
 
 def test_one_seed_has_no_interval(make_records: Any) -> None:
     records = make_records(["sgd", "adam"], seeds=1)
-    text, *remarks = sentences(rows_against(differences.compute(records), [SGD], ()), records, NAMES)
+    text, *more = sentences(rows_against(differences.compute(records), [SGD], ()), records, NAMES)
     assert text.startswith("adam is compared with sgd in 1 seed: its test accuracy is ")
     assert text.endswith("without an interval: one says nothing of chance.")
-    assert remarks == [ONE_SEARCH]
+    assert more == [ONE_SEARCH]
 
 
 def test_one_search_is_said_to_be_one(make_records: Any, records: Any, table: pd.DataFrame) -> None:
