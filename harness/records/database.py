@@ -63,7 +63,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
             raise plain from error
         if (cause := sqlites(error)) is None:
             raise
-        raise RunFolderError(f"{file}: must be the records of a run, got {cause}") from error
+        raise RunFolderError(f"{file}: must be the records of a run, got {cause}; move the folder away") from error
     finally:
         if db is not None:
             db.close()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+ANEW = "'harness run --no-reuse' with another --out records them"
+
 
 class FolderRecords(Records):
     """The records of a run folder; what stands in files of its own is read when it is asked for."""
@@ -41,7 +43,7 @@ class FolderRecords(Records):
         file, name = schema.prediction(self.folder, run_id), "tune" if split == "tune" else "predictions"
         arrays = load_arrays(file)
         if name not in arrays:
-            raise RunFolderError(f"{file}: must have predictions of the split '{split}', got none")
+            raise RunFolderError(f"{file}: must have predictions of the split '{split}', got none; {ANEW}")
         return arrays[name]
 
     def probed(self, probe: str, *run_ids: str) -> dict[str, NDArray[Any]]:
@@ -61,7 +63,7 @@ class FolderRecords(Records):
         file = schema.targets(self.folder)
         arrays = load_arrays(file)
         if "tune" not in arrays:
-            raise RunFolderError(f"{file}: must have the targets of the tune split, got none")
+            raise RunFolderError(f"{file}: must have the targets of the tune split, got none; {ANEW}")
         return arrays["tune"]
 
     @property

@@ -56,7 +56,10 @@ class Bench:
     def opening(self) -> Opening:
         """Return plain values from which another process opens the same benchmark."""
         if self._open_elsewhere is None:
-            raise HarnessError("this benchmark was opened to be looked at: it cannot be carried out by workers")
+            raise HarnessError(
+                "train.executor: must train in this process where a benchmark is opened without its registry of plugins, got "
+                'one with workers; use executor = "inprocess"'
+            )
         return self._open_elsewhere()
 
     def solution(self, run_id: str) -> Mapping[str, torch.Tensor]:

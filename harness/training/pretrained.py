@@ -45,14 +45,18 @@ def find_weights(backbone: Backbone, said: bool | str, beside: Path, where: str)
             f"{where}: must name backbones that have pretrained weights, got '{backbone.name}'; use regime = \"scratch\""
         )
     if said is False:
-        raise BenchmarkError(f"{where}: must be true, a file or a folder in this regime, got false")
+        raise BenchmarkError(f"{where}: must be true, a file or a folder in this regime, got false; leave it out")
     if isinstance(said, str):
         place = beside / said
         if not place.exists():
-            raise DataError(f"{where}: must be a file or a folder with weights, got '{place}', which is not there")
+            raise DataError(
+                f"{where}: must be a file or a folder with weights, got '{place}', which is not there; check the path"
+            )
         file: Path | None = place if place.is_file() else _find_in_folder(place, backbone.name, where)
         if file is None:
-            raise DataError(f"{where}: must be a folder with {backbone.name}*.safetensors, got none in '{place}'")
+            raise DataError(
+                f"{where}: must be a folder with {backbone.name}*.safetensors, got none in '{place}'; name the file"
+            )
         folder = None
     else:
         folder = os.environ.get(VARIABLE)

@@ -410,6 +410,7 @@ def test_arrays_that_do_not_fit_are_refused_in_one_line(open_, tmp_path, case):
     with pytest.raises(DataError, match=expected) as refused:
         open_("arrays", tmp_path)
     assert "\n" not in str(refused.value)
+    assert str(tmp_path) in str(refused.value)  # the place is named
 
 
 def test_python_objects_and_damaged_files_are_refused(open_, tmp_path):

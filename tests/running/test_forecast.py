@@ -155,7 +155,9 @@ def test_an_arm_that_cannot_be_rehearsed_is_left_to_be_timed_elsewhere():
 
 
 def test_a_worker_that_cannot_be_started_is_an_error_in_one_line():
-    with pytest.raises(PluginError, match="a worker cannot be started: exit code 1: no such module"):
+    with pytest.raises(
+        PluginError, match=r"^train\.executor: .*got exit code 1: no such module; try --set train\.executor=inprocess"
+    ):
         pace(Rehearsing({1: 1.0}, dies=1), 2)
 
 

@@ -62,7 +62,8 @@ def test_another_models_weights_are_not_taken(weights_folder, tmp_path, registry
 
 def test_what_is_not_there_is_one_line(backbone, tmp_path, monkeypatch):
     with pytest.raises(
-        DataError, match=r"here: must be a file or a folder with weights, got '.*none', which is not there"
+        DataError,
+        match=r"here: must be a file or a folder with weights, got '.*none', which is not there; check the path",
     ):
         find_weights(backbone, "none", tmp_path, "here")
     with pytest.raises(BenchmarkError, match="must be true, a file or a folder in this regime, got false"):

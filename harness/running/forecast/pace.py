@@ -24,6 +24,7 @@ from harness.running.workers.transport import Transport
 SECONDS = 1.0  # of steps, for each arm; less where there are many
 IN_ALL = 30.0  # seconds of steps, for all arms
 PATIENCE = 120.0  # seconds, for workers to begin or to answer
+IN_THIS_PROCESS = "try --set train.executor=inprocess, which has no workers"
 SHARED = 0.16  # what each worker adds that only measures, beside others on one GPU: eight were 2.1 times as fast as one
 
 
@@ -93,10 +94,14 @@ def await_workers(transport: Transport, workers: int) -> None:
         for worker, message in transport.receive(1.0):
             if isinstance(message, Left):
                 last = (message.last_words.strip().splitlines() or ["it said nothing"])[-1]
-                raise PluginError(f"a worker cannot be started: {message.reason}: {last}")
+                raise PluginError(
+                    f"train.executor: must start its workers, got {message.reason}: {last}; {IN_THIS_PROCESS}"
+                )
             ready.add(worker)
         if time.monotonic() > until:
-            raise PluginError(f"a worker cannot be started: it has not been ready for {PATIENCE:.0f} s")
+            raise PluginError(
+                f"train.executor: must start its workers, got none ready within {PATIENCE:.0f} s; {IN_THIS_PROCESS}"
+            )
 
 
 @dataclass

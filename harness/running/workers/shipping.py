@@ -143,7 +143,10 @@ def _weights_here(weights: Weights, arrived: Mapping[str, NDArray[Any]]) -> Weig
         _keep(parcel, arrived[parcel.sha256])
     place = _place_of(parcel)
     if place is None:
-        raise RunFolderError(f"{weights.file}: must be the same pretrained weights on every machine, got others here")
+        raise RunFolderError(
+            f"{weights.file}: must be the driver's pretrained weights (SHA-256 {weights.sha256[:12]}...), got other contents or "
+            "no file on this machine; copy the driver's file to this path"
+        )
     return replace(weights, file=Path(place[0]))
 
 

@@ -65,23 +65,23 @@ def read_parts(dataset: str, request: DataRequest) -> dict[str, Part]:
             if (part, role) not in named:
                 first_name = next(iter(name for (of_part, _), (name, _) in named.items() if of_part == part))
                 raise DataError(f"{request.root}: must have {role} for {part}, got only '{first_name}'; add the array")
-        parts[part] = _fitted(*named[part, "inputs"], *named[part, "targets"])
+        parts[part] = _fitted(request.root, *named[part, "inputs"], *named[part, "targets"])
     return parts
 
 
-def _fitted(name: str, inputs: NDArray[Any], targets_name: str, targets: NDArray[Any]) -> Part:
+def _fitted(root: Path, name: str, inputs: NDArray[Any], targets_name: str, targets: NDArray[Any]) -> Part:
     """Return the arrays of a part; raises DataError where they are of different lengths, or no inputs and targets."""
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     if inputs.ndim < 2 or not len(inputs) or inputs.shape[:1] != targets.shape[:1]:
         raise DataError(
-            f"arrays '{name}' and '{targets_name}': must have as many rows, and at least one, got {list(inputs.shape)} and "
-            f"{list(targets.shape)}"
+            f"{root}: arrays '{name}' and '{targets_name}' must have as many rows, and at least one, got {list(inputs.shape)} and "
+            f"{list(targets.shape)}; write both anew"
         )
     if targets.dtype.kind not in "iufUb" or (targets.ndim > 1 and targets.dtype.kind != "f"):
         raise DataError(
-            f"array '{targets_name}': must be classes [N], whole numbers or texts, or values [N] or [N, K], got "
-            f"{targets.dtype} {list(targets.shape)}"
+            f"{root}: array '{targets_name}' must be classes [N], whole numbers or texts, or values [N] or [N, K], got "
+            f"{targets.dtype} {list(targets.shape)}; write it anew"
         )
     return Part(name, inputs, targets)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import DataError, DataRequest, Dataset, Photo, hookimpl, image_bytes, photo_dataset
@@ -27,7 +28,7 @@ def photos_of(request: DataRequest) -> Iterator[Photo]:
                 f"{request.root}: must have classes for its images, whole numbers or texts, got {part.targets.dtype} "
                 f"targets for '{part.name}'"
             )
-        images = _images(part)
+        images = _images(part, request.root)
         for row, label in enumerate(texts_of(part.targets)):
             yield Photo(f"{part.name} {row}", label, partial(_bytes, images, row), name)
 
@@ -36,7 +37,7 @@ def _bytes(images: NDArray[np.uint8], row: int) -> bytes:
     return image_bytes(images[row])
 
 
-def _images(part: Part) -> NDArray[np.uint8]:
+def _images(part: Part, root: Path | None) -> NDArray[np.uint8]:
     """Return images with their channels last; raises DataError for what are none."""
     images = part.inputs
     if images.ndim == 4 and images.shape[3] not in CHANNELS and images.shape[1] in CHANNELS:
@@ -44,8 +45,8 @@ def _images(part: Part) -> NDArray[np.uint8]:
     good = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in CHANNELS)
     if images.dtype.name != "uint8" or not good:
         raise DataError(
-            f"array '{part.name}': must be images uint8 [N, H, W] or [N, H, W, C] with 1, 3 or 4 channels, got {images.dtype} "
-            f'{list(images.shape)}; save values from 0 to 255 as uint8, or take data.dataset = "table" for a table'
+            f"{root}: array '{part.name}' must be images uint8 [N, H, W] or [N, H, W, C] with 1, 3 or 4 channels, got "
+            f'{images.dtype} {list(images.shape)}; save values from 0 to 255 as uint8, or take data.dataset = "table" for a table'
         )
     return images
 

@@ -18,7 +18,7 @@ def open_table(request: DataRequest) -> Data:
     for part in parts.values():
         if part.inputs.ndim != 2 or part.inputs.dtype.kind not in "iufb":
             raise DataError(
-                f"array '{part.name}': must be a table of numbers [N, F], got {part.inputs.dtype} "
+                f"{request.root}: array '{part.name}' must be a table of numbers [N, F], got {part.inputs.dtype} "
                 f'{list(part.inputs.shape)}; data.dataset = "arrays" takes images'
             )
     classes = _class_names(part.targets for part in parts.values())

@@ -10,6 +10,7 @@ import pytest
 
 from harness import Done, Epoch, Failed, Measured, Measurement, Staffing
 from harness.console.progress import Reporter
+from harness.errors import HarnessError
 from harness.plugin.contracts import Split
 from harness.running import fold_data
 from harness.running.prepare import Request, prepare
@@ -184,3 +185,10 @@ def test_every_array_of_the_data_can_be_replaced_and_put_back(opened):
     back = emptied.with_arrays(seen.__getitem__)
     assert back.data.train.inputs is opening.data.train.inputs
     assert back.mirrored["mlp"].targets is split.targets
+
+
+def test_a_benchmark_that_is_opened_without_its_plugins_has_no_workers(opened):
+    with pytest.raises(
+        HarnessError, match=r'^train\.executor: must train in this process .*; use executor = "inprocess"'
+    ):
+        Bench(opened[0], lambda run_id: None).opening()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.errors import RunFolderError
 from harness.plugin.contracts import Weights
 from harness.running.workers import shipping
 from harness.running.workers.shipping import Arrival, Shipment
@@ -128,6 +129,10 @@ def test_pretrained_weights_get_the_path_that_they_have_there(tmp_path):
     file.unlink()
     shipping._verified.clear()
     assert shipping._place_of(parcel) is None
+    with pytest.raises(
+        RunFolderError, match=rf"net\.safetensors: .*{weights.sha256[:12]}.*; copy the driver's file to this path"
+    ):
+        shipping._weights_here(weights, {})
     there = shipping._weights_here(weights, content)
     assert there.file.read_bytes() == b"weights"
     assert there.file.suffix == ".safetensors"
