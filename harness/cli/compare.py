@@ -158,10 +158,8 @@ def _score_line(row: dict[Any, Any], unit: str) -> str:
 
 
 def _change_line(row: dict[Any, Any], unit: str, first: str) -> str:
-    from harness.results.several.changes import ONE_TRAINING
-
     runs = f"{row['run']} less {first}"
-    if row["state"] == ONE_TRAINING:
+    if row["state"] == Several.ONE_TRAINING:
         return (
             f"{runs}: {counted(row['seeds'], 'seed')} from the same trainings, taken over: nothing was measured twice"
         )

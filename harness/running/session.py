@@ -9,7 +9,6 @@ from functools import partial
 
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
-from harness.errors import PluginError
 from harness.plugin.contracts import Opening
 from harness.plugin.registry import Registry
 from harness.records import Store

@@ -352,3 +352,4 @@ def test_seeds_that_share_a_training_are_counted_beside_the_others(first: Any, o
     several = open_several([first, later])
     assert set(several.changes["shared"]) == {1}  # that of seed 0, whose score is the same
     assert "(1 of 6 seeds are the same trainings)" in "\n".join(lines(several))
+    assert html.render_several(several).count("<td>paired by seed, 6 seeds, 1 of them the same trainings</td>") == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.plugin.contracts.records import Records
 from harness.plugin.contracts.spaces import Space
@@ -111,6 +111,8 @@ class Several:
     >>> several.regressions["arm"].tolist()
     ['adam']
     """
+
+    ONE_TRAINING: ClassVar[str] = "the same trainings"  # ``how`` and ``state`` where nothing was measured twice
 
     labels: tuple[str, ...]  # of the runs, unique
     records: tuple[Records, ...]

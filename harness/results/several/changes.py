@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import arguments
+from harness.plugin.contracts import Several
 from harness.records import Records
 from harness.results.several.scores import SeedScore, means_of_draws, seed_scores
 from harness.statistics.intervals import EQUAL, UNBOUNDED, difference_interval, half_width, standard_deviation
@@ -26,7 +27,6 @@ from harness.verdict.protocol import standing_protocol
 POINTS = 0.005  # the margin of a metric in "%", where the first run has no protocol
 PART = 0.1  # the margin of any other metric there: so much of the first run's mean
 PAIRED, WELCH = "paired by seed", "Welch"
-ONE_TRAINING = "the same trainings"  # also the state of such a change
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _compare(
         return {**unknown, "how": reason or "no result", "seeds": 0}
     if len(shared) == min(len(before), len(after)):
         mean = float(means_of_draws(before, shared).mean())
-        return {**unknown, "before": mean, "after": mean, "how": ONE_TRAINING, "seeds": len(shared)}
+        return {**unknown, "before": mean, "after": mean, "how": Several.ONE_TRAINING, "seeds": len(shared)}
     pairs = [seed for seed in sorted(before) if seed in after and before[seed].start == after[seed].start]
     paired = len(pairs) >= 2 and len(pairs) == min(len(before), len(after))
     earlier = means_of_draws(before, pairs if paired else sorted(before))
@@ -163,8 +163,8 @@ def welch(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, exam
 
 def _state(row: Mapping[str, Any], sign: int) -> str:
     """Return in words what a change is."""
-    if row["how"] == ONE_TRAINING:
-        return ONE_TRAINING
+    if row["how"] == Several.ONE_TRAINING:
+        return Several.ONE_TRAINING
     if row["how"] not in (PAIRED, WELCH) or not math.isfinite(row["p"]):
         return "not comparable"
     if row["same"]:

@@ -9,7 +9,6 @@ from typing import Any
 from harness import Several, numbers
 from harness_reports._words.names import metric_title, shortened, title_with_unit
 
-ONE_TRAINING = "the same trainings"  # the state of a change in which nothing was measured twice
 LEVELS = {"regression": "bad", "improvement": "note", "not comparable": "warn"}
 GRAVITY = {"regression": 0, "not comparable": 2}  # the order of changes; any other state is 1
 COVERS = (
@@ -79,7 +78,7 @@ def answer(several: Several) -> str:
     changes, regressions = several.changes, several.regressions
     if len(regressions):
         return _worst_regression(several)
-    lost, same = (int((changes["state"] == state).sum()) for state in ("not comparable", ONE_TRAINING))
+    lost, same = (int((changes["state"] == state).sum()) for state in ("not comparable", Several.ONE_TRAINING))
     if same and same + lost == len(changes):
         return f"Nothing was measured twice: {numbers.counted(same, 'arm')} {'has' if same == 1 else 'have'} the same trainings in both"
     if lost == len(changes):
@@ -139,7 +138,7 @@ def changes(several: Several) -> list[Change]:
             interval=numbers.difference_interval(row["low"], row["high"], unit) or numbers.NOTHING,
             p=numbers.p_value(row["adjusted"]),
             margin=numbers.difference(row["margin"], unit),
-            how=f"{row['how']}, {numbers.counted(row['seeds'], 'seed')}" if row["seeds"] else row["how"],
+            how=_how(row),
             state=row["state"],
             level=LEVELS.get(row["state"], ""),
         )
@@ -151,7 +150,8 @@ def _how(row: Mapping[Any, Any]) -> str:
     """Return how a change was computed, over how many seeds, and how many of these come from one training."""
     if not row["seeds"]:
         return str(row["how"])
-    shared = f", {row['shared']} of them the same trainings" if row["shared"] and row["how"] != ONE_TRAINING else ""
+    some_shared = row["shared"] and row["how"] != Several.ONE_TRAINING
+    shared = f", {row['shared']} of them the same trainings" if some_shared else ""
     return f"{row['how']}, {numbers.counted(row['seeds'], 'seed')}{shared}"
 
 
