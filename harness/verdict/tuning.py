@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING
 
 from harness.plugin.contracts import Analysis
 from harness.records import Records
+from harness.verdict.alarm_words import ALARMS
 from harness.verdict.protocol import standing_protocol
 from harness.verdict.score_alarms import loss_to_constant, loss_to_defaults, loss_to_special_case
 from harness.verdict.search_alarms import diverged, edge, improving, rising, shortfall, spending
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 MOST_DIVERGED = 1 / 3
 SMALLEST_PART = 0.01  # of the margin: what is smaller is no difference
 RISING = 0.95  # the confidence in a rise towards the edge
-ALARMS = ("edge", "rising", "improving", "diverged", "budget", "special case", "defaults", "chance")
 COLUMNS = ("arm", "alarm", "state", "value", "limit", "noise", "against")
 
 
@@ -102,7 +102,8 @@ def judge_tuning(records: Records, registered: Registered | None) -> DataFrame:
             "budget": (budget.value, budget.limit, budget.against),
             **{alarm: (loss.value, loss.limit, loss.against) for alarm, loss in losses.items()},
         }
-        for alarm, (value, limit, against) in tests.items():
+        for alarm in ALARMS:
+            value, limit, against = tests[alarm]
             rows.append((arm, alarm, _state(alarm, value, limit), value, limit, noise, against))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

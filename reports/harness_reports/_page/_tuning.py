@@ -8,23 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness import numbers
 from harness.results.tables.draws import SEED, draw_word
+from harness.verdict.alarm_words import ALARMS, GRAVE
 from harness_reports._page._section import Page
 from harness_reports._words import alarms, coverage
 
 if TYPE_CHECKING:
     from harness_reports._words.outcome import Outcome
-
-HEADS = {
-    "edge": "learning rate at the edge",
-    "rising": "scores rise to that edge",
-    "improving": "still improving at the end",
-    "diverged": "diverged trials",
-    "budget": "fewer trials that ended well",
-    "special case": "lost to its special case",
-    "defaults": "below its own defaults",
-    "chance": "no better than a constant answer",
-}
-
 
 # --- the alarms ----------------------------------------------------------------------------------------------
 
@@ -38,7 +27,7 @@ def alarm_table(page: Page) -> dict[str, Any] | None:
     for row in rows:
         by_arm.setdefault(str(row["arm"]), {})[row["alarm"]] = row
     judged = {row["alarm"] for row in rows if row["state"] != "not judged"}
-    kinds = [kind for kind in HEADS if kind in judged]
+    kinds = [kind for kind in ALARMS if kind in judged]
     lines: list[dict[str, Any]] = []
     for arm, look in page.looks.items():
         if arm in by_arm:
@@ -54,7 +43,7 @@ def alarm_table(page: Page) -> dict[str, Any] | None:
             )
     raised = sum(line["doubt"] for line in lines)
     return {
-        "heads": [HEADS[kind] for kind in kinds],
+        "heads": [ALARMS[kind].head for kind in kinds],
         "label": alarms.LABEL,
         "rows": lines,
         "says": _alarms_in_words(outcome, raised),
@@ -74,7 +63,7 @@ def _alarms_in_words(outcome: Outcome, raised: int) -> str:
 
 def _alarm_cell(row: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
     """Return one alarm of an arm in words, and whether it is raised."""
-    unit = (outcome.deciding if row["alarm"] in alarms.GRAVE else outcome.searched).unit
+    unit = (outcome.deciding if row["alarm"] in GRAVE else outcome.searched).unit
     text = numbers.NOTHING if row["state"] == "not judged" else _alarm_value(row["alarm"], row["value"], unit)
     return {"text": text, "alarm": row["state"] == "alarm"}
 

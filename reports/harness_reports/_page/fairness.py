@@ -8,21 +8,11 @@ from typing import Any
 
 from harness import numbers
 from harness.results.tables.draws import draw_word
+from harness.verdict.alarm_words import ALARMS
 from harness_reports._draw.axes import is_finite
 from harness_reports._draw.pareto import pareto_panel
 from harness_reports._page._section import Page, Section
 from harness_reports._words.times import time_sentence
-
-REASONS = {  # why a search was extended, by the alarm
-    "edge": "its learning rate was at the edge of the range",
-    "rising": "scores rose towards the edge of the range",
-    "improving": "it was still improving",
-    "diverged": "many trials diverged",
-    "budget": "fewer of its trials ended well",
-    "special case": "it lost to its special case",
-    "defaults": "it lay below its own defaults",
-    "chance": "it was no better than a constant answer",
-}
 
 
 def fairness(page: Page) -> dict[str, Any] | None:
@@ -67,7 +57,7 @@ def extensions(page: Page) -> list[dict[str, Any]]:
         rows.append(
             {
                 "look": page.looks[extension["arm"]],
-                "why": numbers.joined([REASONS.get(alarm, alarm) for alarm in extension["why"]]),
+                "why": numbers.joined([ALARMS[alarm].past for alarm in extension["why"]]),
                 "what": numbers.joined([*changes, f"{extra} more"]),
                 "after": numbers.counted(sum(extension["after"]), "trial"),
             }

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness import numbers
 from harness.verdict import in_doubt as weighed
+from harness.verdict.alarm_words import ALARMS, GRAVE
 from harness_reports._words import constant
 
 if TYPE_CHECKING:
     from harness_reports._words.outcome import Outcome
 
 LABEL = weighed.LABEL
-GRAVE = ("defaults", "chance")  # alarms that stand first among the doubts
 
 
 def tuning_doubts(outcome: Outcome) -> dict[str, list[str]]:
@@ -70,14 +70,13 @@ def _reason_of_alarm(outcome: Outcome, row: dict[str, Any]) -> str:
         below = numbers.difference(row["value"], outcome.deciding.unit)
         half_margin = numbers.difference(row["limit"], outcome.deciding.unit)
         return f"its {score} lies {below} behind that of its optimizer's defaults, untuned (half the margin is {half_margin})"
-    return {
-        "edge": "its learning rate is at the edge of the searched range",
-        "rising": "its scores rise towards the edge of the searched learning rates",
-        "improving": "its search still improved at the end",
+    of_values = {
         "diverged": f"{100 * row['value']:.0f} % of its trials diverged",
         "budget": f"fewer of its trials ended well than of {rival}",
         "special case": f"it lost to its special case {rival}",
-    }[str(row["alarm"])]
+    }
+    alarm = str(row["alarm"])
+    return of_values.get(alarm, ALARMS[alarm].clause)
 
 
 def _no_better_than_constant(outcome: Outcome, row: dict[str, Any], score: str) -> str:
