@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RunFolderError
 from harness.records import Records
 from harness.verdict.design import Network
-from harness.verdict.measures import PROBES
+from harness.verdict.measures import PROBES, facet_of
 from harness.verdict.sizes import apart_asked
 
 if TYPE_CHECKING:
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
     PairNumbers = Mapping[tuple[str, str], Mapping[str, float]]  # by the two run_ids, then by the number's name
 
 KAPPA = "error_kappa"  # Cohen's kappa of the networks' errors: shown beside disagreement
-PROBED_FACETS = {
-    "cka": "representation",
-    "pro": "representation",
-    "nai": "connectivity",
-    "ali": "connectivity",
-    "rep": "connectivity",
-    "pat": "connectivity",
-}  # by the first letters of a number's name
 GAP = 0.005  # of error: recalibrated batch norm may change the end of a line by so much
 
 
@@ -62,7 +54,7 @@ class NetworkDistances:
         """Return the distances of that name between all runs; None where there are none."""
         if name in self._of_predictions:
             return self._of_predictions[name]
-        facet = PROBED_FACETS.get(name[:3])
+        facet = facet_of(name)
         return self.probed(PROBES[facet], name) if facet else None
 
     # --- of predictions

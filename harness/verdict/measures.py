@@ -12,6 +12,10 @@ from harness.verdict.protocol import Protocol
 LOG_SCALES = ("log ratio", "log rho", "log scatter")
 TWO_SIDED = ("difference", "log ratio", "log scatter")
 RHO = {"sharpness_001": 0.001, "sharpness_002": 0.002, "sharpness_005": 0.005}  # by which part each weight moves
+PREFIXES: Mapping[str, tuple[str, ...]] = {
+    "representation": ("cka_", "procrustes_"),
+    "connectivity": ("naive_", "aligned_", "repaired_", "path_"),
+}  # of the distances that a facet's probe of two networks measures
 FLOOR_RHO = 0.001  # that the floor of sharpness is given for
 
 
@@ -108,3 +112,12 @@ MEASURES: Mapping[str, Measure] = {
 }
 
 PROBES = Protocol.probes  # by facet
+
+
+def facet_of(distance: str) -> str:
+    """Return the facet whose probe measures distances of that name; "" for any other name.
+
+    >>> facet_of("repaired_error"), facet_of("representation_scatter")
+    ('connectivity', '')
+    """
+    return next((facet for facet, prefixes in PREFIXES.items() if distance.startswith(prefixes)), "")

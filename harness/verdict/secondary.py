@@ -28,7 +28,7 @@ from harness.verdict.entries import Entry
 from harness.verdict.estimate_columns import estimate_columns
 from harness.verdict.judging import Examined
 from harness.verdict.measurements import Measurements, Missing
-from harness.verdict.measures import MEASURES, PROBES, Measure
+from harness.verdict.measures import MEASURES, PREFIXES, PROBES, Measure, facet_of
 from harness.verdict.paired_numbers import FEWEST, PairedNumbers
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 DRAWS = 1_000  # of the bootstrap
 BETTER = {"accuracy": 1, "calibrated_loss": -1, "test_loss": -1}  # the sign of a better value
-PREFIXES = {"representation": ("cka_", "procrustes_"), "connectivity": ("naive_", "aligned_", "repaired_", "path_")}
 NO_DISTANCES = ("cka_value_",)  # similarities among the numbers of a probe
 
 
@@ -158,7 +157,7 @@ def _secondary_names(measurements: Measurements, facet: str) -> list[str]:
     """Return the names of the distances that a facet's probe measured besides the primary measures."""
     primary = measurements.network.protocol.primaries[facet]
     names = sorted(measurements.distances.probe_names(PROBES[facet]))
-    names = [name for name in names if name.startswith(PREFIXES[facet]) and not name.startswith(NO_DISTANCES)]
+    names = [name for name in names if facet_of(name) == facet and not name.startswith(NO_DISTANCES)]
     return [name for name in names if name not in primary]
 
 

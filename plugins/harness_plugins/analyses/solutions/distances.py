@@ -14,7 +14,7 @@ from harness.statistics import pairwise
 from harness.verdict.distance_blocks import DistanceBlocks
 from harness.verdict.distances import Distances
 from harness.verdict.measurements import Measurements
-from harness.verdict.measures import PROBES, Measure
+from harness.verdict.measures import Measure, facet_of
 from harness_plugins.analyses.solutions._solutions import measured_networks, solutions_of
 
 if TYPE_CHECKING:
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
 FUNCTION = ("disagreement", "root_jsd", "prediction_distance")
 LAYERS = ("block1", "block2", "block3", "penultimate")
-PROBED = {
-    "representation": (*(f"cka_{layer}" for layer in LAYERS), "cka_within_penultimate"),
-    "connectivity": tuple(
-        f"{way}_{metric}" for way in ("naive", "aligned", "repaired") for metric in ("loss", "error")
-    ),
-}  # fmt: skip
+PROBED = (
+    *(f"cka_{layer}" for layer in LAYERS), "cka_within_penultimate",
+    *(f"{way}_{metric}" for way in ("naive", "aligned", "repaired") for metric in ("loss", "error")),
+)  # fmt: skip
 COLUMNS = ("network", "measure", "arm", "seed", "other", "other_seed", "distance")
 BLOCKS = (
     "network", "measure", "kind", "arm", "other", "within", "within_other", "between", "rho", "excess", "replicates", "pairs",
@@ -108,14 +106,10 @@ def _means(compared: DistanceBlocks, facet: str) -> dict[str, Any]:
 
 def measured_distances(measurements: Measurements) -> Iterator[tuple[str, str, Distances]]:
     """Yield name, facet and distances of every measure by which a network's solutions were compared."""
-    names = [("function", name) for name in FUNCTION]
-    names += [(facet, name) for facet, probed in PROBED.items() for name in probed]
-    for facet, name in names:
-        is_function = facet == "function"
-        every = measurements.distances
-        distances = every.by(name) if is_function else every.probed(PROBES[facet], name)
+    for name in (*FUNCTION, *PROBED):
+        distances = measurements.distances.by(name)
         if distances is not None:
-            yield name, facet, distances
+            yield name, facet_of(name) or "function", distances
 
 
 def _count_across(between: Matrix) -> int:
