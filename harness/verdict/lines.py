@@ -23,20 +23,7 @@ from harness.verdict.paired_numbers import FEWEST
 from harness.verdict.why import STRADDLES
 from harness.verdict.words import NO_WORD, NOT_CONNECTED
 
-NAMES = {
-    "objective": "the objective",
-    "train_loss": "train loss",
-    "calibrated_loss": "calibrated test loss",
-    "test_loss": "test loss",
-    "root_jsd": "root JSD",
-    "prediction_distance": "prediction distance",
-    "function_scatter": "predictions",
-    "cka_penultimate": "CKA distance",
-    "cka_within_penultimate": "CKA distance within classes",
-    "procrustes_penultimate": "Procrustes distance",
-    "procrustes_within_penultimate": "Procrustes distance within classes",
-    "representation_scatter": "representations",
-}  # of measures, in words
+SCATTERED = {"function": "predictions", "representation": "representations"}  # what a facet's networks differ in
 
 
 def facet_line(course: Course, facet: str, word: str, why: str) -> str:
@@ -122,7 +109,7 @@ def size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], st
     """Return how far two arms are apart, in words, and a function that writes the margin in the same unit."""
     first, second = (network.name_of(arm) for arm in (entry.pair.one, entry.pair.other))
     measure, estimate = entry.measure, entry.estimate
-    name = NAMES.get(measure.name, measure.name)
+    name = numbers_of(measure)
     in_unit = _written(measure)
     if _is_level(estimate, in_unit):
         exact = estimate.low == estimate.high == 0
@@ -154,6 +141,13 @@ def size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], st
     return f"barriers between {first} and {second} {size} points{above} {interval}", in_unit
 
 
+def numbers_of(measure: Measure) -> str:
+    """Return what a sentence calls the numbers of a measure where the arms' names follow."""
+    if measure.facet == "connectivity":
+        return measure.name.replace("_", " ")
+    return SCATTERED[measure.facet] if measure.is_scatter else measure.in_sentence
+
+
 def _ahead(measure: Measure) -> str:
     """Return what the other arm is where a difference lies on its side."""
     if measure.facet == "loss":
@@ -165,7 +159,7 @@ def _written(measure: Measure) -> Callable[[float], str]:
     """Return the function that writes an estimate of a measure: as a ratio, in points, or as it is."""
     if measure.is_log:
         return _as_ratio
-    return numbers.number if measure.scale == "difference" and measure.name != "accuracy" else _in_points
+    return _in_points if measure.is_part else numbers.number
 
 
 def _is_level(estimate: Estimate, in_unit: Callable[[float], str]) -> bool:
@@ -176,7 +170,7 @@ def _is_level(estimate: Estimate, in_unit: Callable[[float], str]) -> bool:
 
 def _level_text(measure: Measure, one: str, other: str, exact: bool) -> str:
     """Return that two arms do not differ in a measure, with the digits to which that holds where it is not exact."""
-    name, arms = NAMES.get(measure.name, measure.name), f"{one} and {other}"
+    name, arms = numbers_of(measure), f"{one} and {other}"
     digits = "" if exact else ", to three digits" if measure.is_log else ", to four decimals"
     if measure.facet == "geometry":
         return f"{arms} equally sharp at rho {numbers.setting(RHO[measure.name])}{digits}"
@@ -186,7 +180,7 @@ def _level_text(measure: Measure, one: str, other: str, exact: bool) -> str:
         return f"{name} between {arms} as large as within them{digits}"
     if measure.facet == "connectivity":
         return f"no barrier between {arms}{' above that within them' if measure.scale == 'excess' else ''}{digits}"
-    return f"{arms} have the same {'test accuracy' if measure.name == 'accuracy' else name}{digits}"
+    return f"{arms} have the same {measure.title}{digits}"
 
 
 def _turned(estimate: Estimate) -> Estimate:

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from harness.console.numbers import setting
 from harness.statistics.labels import Margin
 from harness.verdict.protocol import Protocol
 
-LOG_SCALES = ("log ratio", "log rho", "log scatter")
-TWO_SIDED = ("difference", "log ratio", "log scatter")
+LOG_SCALES = ("log ratio", "log rho", "log scatter")  # whose values are logarithms of ratios
+TWO_SIDED = ("difference", "log ratio", "log scatter")  # whose values say which of two arms is ahead
+PARTS = ("part of the test examples", "train error")  # units whose differences are in points
 RHO = {"sharpness_001": 0.001, "sharpness_002": 0.002, "sharpness_005": 0.005}  # by which part each weight moves
 PREFIXES: Mapping[str, tuple[str, ...]] = {
     "representation": ("cka_", "procrustes_"),
@@ -40,11 +42,22 @@ class Measure:
     unit: str = ""
     floor: str = ""  # its key in protocol.floors
     from_floor: Callable[[float], float] = float  # from the unit of the floor to that of the distance
+    title: str = ""  # in words; "" for a measure that is in no sentence
 
     @property
     def is_log(self) -> bool:
         """Whether the estimate is a logarithm."""
         return self.scale in LOG_SCALES
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a part of one, whose differences are in points."""
+        return self.unit in PARTS
+
+    @property
+    def in_sentence(self) -> str:
+        """The title as a sentence has it without a following "of"."""
+        return f"the {self.title}" if self.name == "objective" else self.title
 
     @property
     def is_scatter(self) -> bool:
@@ -76,40 +89,53 @@ def _procrustes_distance(dissimilarity: float) -> float:
 def _sharpness(name: str) -> Measure:
     """Return the measure of sharpness at one rho. Near a minimum sharpness grows with rho squared, and so does its floor."""
     factor = (RHO[name] / FLOOR_RHO) ** 2
-    return Measure(name, "geometry", "log ratio", "sharpness", "nats", "sharpness", lambda floor: floor * factor)
+    title = f"sharpness at rho {setting(RHO[name])}"
+    return Measure(
+        name, "geometry", "log ratio", "sharpness", "nats", "sharpness", lambda floor: floor * factor, title=title
+    )
 
 
-def _cka(name: str) -> Measure:
-    return Measure(name, "representation", "log rho", "representation", "sqrt(1 - CKA)", "cka", math.sqrt)
+def _cka(name: str, title: str) -> Measure:
+    unit = "sqrt(1 - CKA)"
+    return Measure(name, "representation", "log rho", "representation", unit, "cka", math.sqrt, title)
 
 
-def _procrustes(name: str) -> Measure:
+def _procrustes(name: str, title: str) -> Measure:
     unit = "sqrt(2 - 2 similarity)"
-    return Measure(name, "representation", "log rho", "representation", unit, "procrustes", _procrustes_distance)
+    return Measure(name, "representation", "log rho", "representation", unit, "procrustes", _procrustes_distance, title)
+
+
+def _of_predictions(name: str, title: str, unit: str, floor: str) -> Measure:
+    return Measure(name, "function", "log rho", "function", unit, floor, title=title)
 
 
 MEASURES: Mapping[str, Measure] = {
     measure.name: measure
     for measure in (
-        Measure("objective", "loss", "difference", "objective", "nats"),
-        Measure("train_loss", "loss", "difference", "train_loss", "nats"),
-        Measure("accuracy", "loss", "difference", "accuracy", "part of the test examples"),
-        Measure("calibrated_loss", "loss", "log ratio", "test_loss"),
-        Measure("test_loss", "loss", "log ratio", "test_loss"),
-        Measure("disagreement", "function", "log rho", "function", "part of the test examples", "disagreement"),
-        Measure("root_jsd", "function", "log rho", "function", "root of nats", "root_jsd"),
-        Measure("prediction_distance", "function", "log rho", "function", "SDs of the test targets", "prediction"),
-        Measure("function_scatter", "function", "log scatter", "scatter"),
-        _cka("cka_penultimate"),
-        _procrustes("procrustes_penultimate"),
-        _cka("cka_within_penultimate"),
-        _procrustes("procrustes_within_penultimate"),
-        Measure("representation_scatter", "representation", "log scatter", "scatter"),
-        Measure("barrier", "connectivity", "barrier", "barrier", "train error"),
-        Measure("excess_barrier", "connectivity", "excess", "barrier", "train error", "barrier"),
+        Measure("objective", "loss", "difference", "objective", "nats", title="objective"),
+        Measure("train_loss", "loss", "difference", "train_loss", "nats", title="train loss"),
+        Measure("accuracy", "loss", "difference", "accuracy", "part of the test examples", title="test accuracy"),
+        Measure("calibrated_loss", "loss", "log ratio", "test_loss", title="calibrated test loss"),
+        Measure("test_loss", "loss", "log ratio", "test_loss", title="test loss"),
+        _of_predictions("disagreement", "disagreement", "part of the test examples", "disagreement"),
+        _of_predictions("root_jsd", "root Jensen-Shannon divergence", "root of nats", "root_jsd"),
+        _of_predictions("prediction_distance", "distance of predictions", "SDs of the test targets", "prediction"),
+        Measure("function_scatter", "function", "log scatter", "scatter", title="scatter of predictions"),
+        _cka("cka_penultimate", "CKA distance"),
+        _procrustes("procrustes_penultimate", "Procrustes distance"),
+        _cka("cka_within_penultimate", "CKA distance within classes"),
+        _procrustes("procrustes_within_penultimate", "Procrustes distance within classes"),
+        Measure(
+            "representation_scatter", "representation", "log scatter", "scatter", title="scatter of representations"
+        ),
+        Measure("barrier", "connectivity", "barrier", "barrier", "train error", title="barrier between the arms"),
+        Measure(
+            "excess_barrier", "connectivity", "excess", "barrier", "train error", "barrier",
+            title="barrier above that within the arms",
+        ),
         *map(_sharpness, RHO),
     )
-}
+}  # fmt: skip
 
 PROBES = Protocol.probes  # by facet
 

@@ -12,7 +12,7 @@ from harness.verdict.course import Course
 from harness.verdict.doubts import NOT_RUN, Doubt, find_doubts
 from harness.verdict.entries import DOUBLE, HALF, Entry
 from harness.verdict.judging import Examined, needed
-from harness.verdict.lines import NAMES, facet_line, size_text
+from harness.verdict.lines import facet_line, numbers_of, size_text
 from harness.verdict.measurements import MOVABLE, Missing
 from harness.verdict.measures import PROBES
 from harness.verdict.power import course_power
@@ -243,4 +243,4 @@ def _sized(entry: Entry) -> str:
     if math.isfinite(entry.estimate.value) and math.isfinite(entry.estimate.low):
         return size_text(entry.network, entry)[0]
     first, second = (entry.network.name_of(arm) for arm in (entry.pair.one, entry.pair.other))
-    return f"{NAMES.get(entry.measure.name, entry.measure.name.replace('_', ' '))} of {first} and {second}"
+    return f"{numbers_of(entry.measure)} of {first} and {second}"

@@ -111,6 +111,7 @@ def test_an_interval_beyond_the_margin_is_not_said_to_reach_across_it(world, nam
     ("measure", "value", "text"),
     [
         ("accuracy", 0.0, "{one} and {other} have the same test accuracy"),
+        ("objective", 0.0, "{one} and {other} have the same objective"),
         ("train_loss", 3e-8, "{one} and {other} have the same train loss, to four decimals"),
         ("calibrated_loss", 2e-6, "{one} and {other} have the same calibrated test loss, to three digits"),
         ("sharpness_001", 1e-5, "{one} and {other} equally sharp at rho 0.001, to three digits"),

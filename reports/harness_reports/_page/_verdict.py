@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness import numbers
+from harness.verdict.measures import MEASURES
 from harness.verdict.protocol import FACETS
 from harness.verdict.reading import NetworkVerdict, ProtocolVerdict, read_verdicts
 from harness.verdict.stating import NO_VERDICT
 from harness_reports._page._first import labels_in_network
-from harness_reports._words.facets import TITLES, Labels, Row, arm_rows, estimate_text, in_margins, margin_text
+from harness_reports._words.facets import Labels, Row, arm_rows, estimate_text, in_margins, margin_text
 from harness_reports._words.outcome import Outcome
 
 MEANINGS = {
@@ -136,7 +137,7 @@ def _probability(value: float) -> str:
 
 
 def _title(row: Row) -> str:
-    return TITLES.get(str(row["measure"]), str(row["measure"]))
+    return MEASURES[str(row["measure"])].title
 
 
 def _margin(row: Row) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness import numbers
 from harness.verdict.lines import interval_name
+from harness.verdict.measures import LOG_SCALES, MEASURES, TWO_SIDED
 from harness.verdict.protocol import FACETS
 from harness.verdict.reading import NetworkVerdict
 from harness.verdict.why import NAMES_ALIKE, NOT_ADJUSTED, STRADDLES
@@ -22,33 +23,9 @@ QUESTIONS = {
     "connectivity": "one basin?",
     "geometry": "equally sharp?",
 }
-TITLES = {
-    "objective": "objective",
-    "train_loss": "train loss",
-    "accuracy": "test accuracy",
-    "calibrated_loss": "calibrated test loss",
-    "test_loss": "test loss",
-    "disagreement": "disagreement",
-    "root_jsd": "root Jensen-Shannon divergence",
-    "prediction_distance": "distance of predictions",
-    "function_scatter": "scatter of predictions",
-    "cka_penultimate": "CKA distance",
-    "procrustes_penultimate": "Procrustes distance",
-    "cka_within_penultimate": "CKA distance within classes",
-    "procrustes_within_penultimate": "Procrustes distance within classes",
-    "representation_scatter": "scatter of representations",
-    "barrier": "barrier between the arms",
-    "excess_barrier": "barrier above that within the arms",
-    "sharpness_001": "sharpness at rho .001",
-    "sharpness_002": "sharpness at rho .002",
-    "sharpness_005": "sharpness at rho .005",
-}
-TWO_SIDED = ("difference", "log ratio", "log scatter")  # scales whose values say which of two arms is ahead
-RATIOS = ("log ratio", "log rho", "log scatter")  # scales whose values are logarithms of ratios
 OF_SIZE = (STRADDLES, NOT_ADJUSTED, NAMES_ALIKE)  # reasons that say something of a difference, which stands before them
 ADD = "to compare.probes:"  # before the command that measures a facet whose probe was not asked for
 NOT_ASKED = "Not measured: its probe is not in compare.probes. The doubts name the command."
-PARTS = ("accuracy", "barrier", "excess_barrier")  # measures in parts of one, whose differences are in points
 SIMILAR = {
     "function": "Networks of two arms predict as alike as two networks of one arm.",
     "representation": "Features of two arms are as alike as those of two networks of one arm.",
@@ -145,12 +122,12 @@ def _sentence_start(row: Row, labels: Labels) -> str:
         return f"{ahead} is {size} ahead of {behind} in test accuracy"
     more, less = (one, other) if estimate >= 0 else (other, one)
     if row["facet"] == "loss":
-        title = TITLES.get(measure, measure)
+        title = MEASURES[measure].title
         if estimate == 0:
             return f"The {title} of {one} and of {other} is the same in the mean"
         return (
             f"The {title} of {more} is {ratio} times that of {less}"
-            if row["scale"] in RATIOS
+            if row["scale"] in LOG_SCALES
             else f"The {title} of {more} is {size} above that of {less}"
         )
     if row["facet"] == "geometry":
@@ -180,9 +157,9 @@ def value_text(row: Row, value: float) -> str:
     """Return a value on the scale of a row: a ratio, points, or a number with its unit."""
     if not math.isfinite(value):
         return "unknown"
-    if row["scale"] in RATIOS:
+    if row["scale"] in LOG_SCALES:
         return f"{TIMES}{numbers.number(math.exp(min(value, 50.0)))}"
-    if row["measure"] in PARTS:
+    if row["measure"] in MEASURES and MEASURES[row["measure"]].is_part:
         return numbers.difference(value, "%")
     unit = str(row["unit"] or "")
     return numbers.beside_margin(value, float(row["margin"]), "" if unit == "%" else unit)

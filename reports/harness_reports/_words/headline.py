@@ -11,11 +11,12 @@ from typing import Any
 
 from harness import numbers
 from harness.results.tables.against import LOST_RUNS, WORSE
+from harness.verdict.measures import MEASURES
 from harness.verdict.reading import read_verdicts
 from harness.verdict.stating import NO_VERDICT
 from harness_reports._words import alarms, constant
 from harness_reports._words.coverage import DRAWS_ALONE, SEEDS_ALONE, sampled_examples
-from harness_reports._words.facets import TITLES, arm_rows
+from harness_reports._words.facets import arm_rows
 from harness_reports._words.names import MOST_NAMED, PARTS, capitalized, differing_parts, metric_title, some_names
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.power import LEVEL, draw_of, farthest, power_sentence, widest_tie
@@ -38,7 +39,6 @@ NOT_COMPARED = (
     "nothing more."
 )
 COLUMNS = {"accuracy": "test_accuracy"}  # of measures that the verdict names otherwise than the leaderboard
-IN_SENTENCES = {"objective": "the objective"}
 FEWEST_SEEDS = 2  # the spread of a single seed is not known
 NOT_TUNED = "not tuned"  # the state of an arm whose search has ended without a good trial
 ROUNDING = 1e-9  # two means that differ by this part of their size are equal
@@ -96,7 +96,7 @@ def _other_measures(outcome: Outcome) -> str:
     measures = list(dict.fromkeys(str(row["measure"]) for row in rows))
     if outcome.deciding.column in [COLUMNS.get(measure, measure) for measure in measures]:
         return ""
-    named = numbers.joined([f"in {IN_SENTENCES.get(name) or TITLES.get(name, name)}" for name in measures])
+    named = numbers.joined([f"in {MEASURES[name].in_sentence}" for name in measures])
     return f" {named}" if named else ""
 
 

@@ -69,6 +69,6 @@ def _margin_size(measure: Measure, protocol: Protocol) -> str:
     size = float(protocol.margins[measure.margin])
     if measure.is_log:
         return f"by a ratio of {size:g}"
-    if measure.unit in ("part of the test examples", "train error"):
+    if measure.is_part:
         return f"{100 * size:g} points"
     return f"{size:g} {measure.unit}".rstrip()
