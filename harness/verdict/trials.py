@@ -47,15 +47,13 @@ def arm_trials(records: Records, arm: str) -> DataFrame:
     return together.sort_values(["replicate", "number"], kind="stable").reset_index(drop=True)
 
 
-def scores(records: Records, arm: str) -> NDArray[np.float64]:
-    """Return the scores [n] of an arm's spent trials in their order, higher is better, -inf for a trial without one.
+def scores(records: Records, spent: DataFrame) -> NDArray[np.float64]:
+    """Return the scores [n] of spent trials in their order, higher is better, -inf for a trial without one.
 
     A trial that diverged, failed or was stopped has taken its part of the budget and brought nothing.
     """
     import numpy as np
 
-    trials = records.trials[records.trials["arm"] == arm].sort_values("number")
-    spent = trials[trials["state"].isin(SPENT)]
     values = spent["value"].where(spent["state"] == "done").to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.isfinite(values), records.searched.sign * values, -np.inf)
 

@@ -8,8 +8,6 @@ from harness import Records
 from harness.verdict.trials import SPENT
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from pandas import DataFrame
 
 
@@ -23,11 +21,3 @@ def spent_trials(records: Records, arm: str) -> list[DataFrame]:
     searches = [first, *(trials for _, trials in further.groupby("replicate", sort=True))]
     spent = [trials[trials["state"].isin(SPENT)].sort_values("number") for trials in searches]
     return [trials for trials in spent if len(trials)]
-
-
-def trial_scores(records: Records, trials: DataFrame) -> NDArray[np.float64]:
-    """Return the scores [n] of spent trials, higher is better, -inf for a trial without one."""
-    import numpy as np
-
-    values = trials["value"].where(trials["state"] == "done").to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isfinite(values), records.searched.sign * values, -np.inf)

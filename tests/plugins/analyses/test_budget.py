@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from harness_plugins.analyses._searches import spent_trials
 from harness_plugins.analyses.search import budget, duels, importances, regions
 from harness_reports._draw import budgets
 
@@ -227,7 +228,8 @@ def test_curves_are_drawn_from_few_budgets_with_both_ends_and_every_step() -> No
 def test_scores_wait_for_no_trial(make_records: Any) -> None:
     records = make_records(["sgd"], trials=3)
     records.trials.loc[1, ["state", "value"]] = ["waiting", None]
-    assert len(scores(records, SGD)) == 2
+    (spent,) = spent_trials(records, SGD)
+    assert len(scores(records, spent)) == 2
 
 
 # --- sensitivity ---------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from harness import Analysis, Records, digest, hookimpl
 from harness.statistics.intervals import equal_numbers, mean_interval, standard_deviation
 from harness.statistics.proportions import LEVEL, clopper_pearson
-from harness.verdict.trials import chances, exchangeable, incumbents
-from harness_plugins.analyses._searches import spent_trials, trial_scores
+from harness.verdict.trials import chances, exchangeable, incumbents, scores
+from harness_plugins.analyses._searches import spent_trials
 from harness_plugins.analyses._work import SPENDING, spent_by_trials
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def compute(records: Records) -> DataFrame:
 
     arms = records.arms.to_dict("records")
     searches = {str(arm["arm"]): spent_trials(records, str(arm["arm"])) for arm in arms}
-    by_arm = {arm: [trial_scores(records, trials) for trials in of_arm] for arm, of_arm in searches.items()}
+    by_arm = {arm: [scores(records, trials) for trials in of_arm] for arm, of_arm in searches.items()}
     finite_values = np.concatenate([np.zeros(0), *(v[np.isfinite(v)] for of_arm in by_arm.values() for v in of_arm)])
     rows: list[tuple[object, ...]] = []
     for arm in arms:

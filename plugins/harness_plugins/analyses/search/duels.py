@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from harness import Analysis, Records, digest, hookimpl
 from harness.statistics.intervals import equal_numbers, mean_interval, standard_deviation
 from harness.statistics.proportions import LEVEL, clopper_pearson
-from harness.verdict.trials import chances, exchangeable, incumbents, thinned
-from harness_plugins.analyses._searches import spent_trials, trial_scores
+from harness.verdict.trials import chances, exchangeable, incumbents, scores, thinned
+from harness_plugins.analyses._searches import spent_trials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ def compute(records: Records) -> DataFrame:
 
     by_arm = {}
     for arm in map(str, records.arms["arm"]):
-        by_arm[arm] = [trial_scores(records, trials) for trials in spent_trials(records, arm)]
+        by_arm[arm] = [scores(records, trials) for trials in spent_trials(records, arm)]
     rows: list[tuple[object, ...]] = []
     for first, second in combinations([arm for arm, searches in by_arm.items() if searches], 2):
         duels = list(zip(by_arm[first], by_arm[second], strict=False))

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness_plugins.analyses._searches import spent_trials, trial_scores
+from harness.verdict.trials import scores
+from harness_plugins.analyses._searches import spent_trials
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -62,7 +63,7 @@ def _of_searches(records: Records, arm: str, searches: list[DataFrame]) -> dict[
     import numpy as np
 
     params = [params for trials in searches for params in trials["params"]]
-    values = np.concatenate([np.zeros(0), *(trial_scores(records, trials) for trials in searches)])
+    values = np.concatenate([np.zeros(0), *(scores(records, trials) for trials in searches)])
     if len(values) < FEWEST or np.isfinite(values).sum() < BEST:
         return {}
     space = _searched(records.meta.spaces.get(arm, {}), params)

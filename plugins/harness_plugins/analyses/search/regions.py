@@ -58,7 +58,7 @@ def _by_rate(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArray[n
     trials = records.trials[records.trials["arm"] == arm].sort_values("number")
     trials = trials[trials["state"].isin(SPENT)]
     rates = np.array([float(params.get("lr", math.nan)) for params in trials["params"]], dtype=float)
-    values = scores(records, arm)[rates > 0]
+    values = scores(records, trials)[rates > 0]
     rates = rates[rates > 0]
     order = np.argsort(rates, kind="stable")
     return rates[order], values[order]
