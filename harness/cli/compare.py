@@ -18,8 +18,6 @@ from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Report, Several
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from harness.plugin.registry import Registry
 
 VERSION = 1  # of the JSON document
@@ -95,6 +93,8 @@ def write_comparison(out: Path, several: Several, report: Report) -> None:
 
 def document(several: Several) -> dict[str, Any]:
     """Return the comparison as one strict JSON document; what is not known is absent."""
+    from harness.records.tables import plain_rows
+
     labels = several.labels
     runs = [
         {"label": label, "run": str(records.folder), "name": records.name}
@@ -111,21 +111,11 @@ def document(several: Several) -> dict[str, Any]:
         "goal": several.goal,
         "unit": several.unit,
         "differs": differs,
-        "scores": _plain_rows(several.scores),
-        "changes": _plain_rows(several.changes),
-        "verdicts": _plain_rows(several.verdicts),
+        "scores": plain_rows(several.scores),
+        "changes": plain_rows(several.changes),
+        "verdicts": plain_rows(several.verdicts),
         "regressions": len(several.regressions),
     }
-
-
-def _plain_rows(table: DataFrame) -> list[dict[str, Any]]:
-    """Return the rows as plain values; a number that is not finite is left out."""
-    return [_plain_row(row) for row in table.to_dict("records")]
-
-
-def _plain_row(row: dict[Any, Any]) -> dict[str, Any]:
-    unknown = [key for key, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
-    return {str(key): value for key, value in row.items() if key not in unknown}
 
 
 def lines(several: Several) -> list[str]:

@@ -1,4 +1,4 @@
-"""The tables of the records, each read by one function, as pandas tables."""
+"""The tables of the records, each read by one function, as pandas tables; and the rows of any table as plain values."""
 
 from __future__ import annotations
 
@@ -145,6 +145,24 @@ def count_measured(db: sqlite3.Connection, meta: Meta) -> dict[str, int]:
     query = "SELECT probe, version, count(*) FROM (SELECT DISTINCT probe, version, one, other, third FROM measured) GROUP BY probe, version"
     counts = {(probe, version): int(many) for probe, version, many in db.execute(query)}
     return {probe: counts.get((probe, note["version"]), 0) for probe, note in meta.probes.items()}
+
+
+def plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a row of a table as plain values for JSON, without the numbers that are not known.
+
+    >>> import numpy as np
+    >>> plain_row({"arm": "adam", "n": np.int64(3), "mean": np.float64("nan")})
+    {'arm': 'adam', 'n': 3}
+    """
+    values = {str(name): value.item() if hasattr(value, "item") else value for name, value in row.items()}
+    return {
+        name: value for name, value in values.items() if not (isinstance(value, float) and not math.isfinite(value))
+    }
+
+
+def plain_rows(table: DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as ``plain_row`` returns one."""
+    return [plain_row(row) for row in table.to_dict("records")]
 
 
 def _read(db: sqlite3.Connection, table: str, order: str) -> DataFrame:

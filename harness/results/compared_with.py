@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from harness.errors import RunFolderError
 from harness.plugin.contracts import Results
 from harness.plugin.registry import Registry
 from harness.plugin.runs import short_arm_names
+from harness.records.tables import plain_rows
 from harness.results.analysis import own_tables
 from harness.results.tables import differences
 from harness.results.tables.against import beside, reference_arms, remarks, rows_against, sentence
@@ -61,15 +61,7 @@ def describe_against(results: Results, registry: Registry, name: str | None = No
         "references": reference_arms(records, name),
         "arms": arms,
         "remarks": list(remarks(rows[of_metric].to_dict("records"), records)) if arms else [ALONE],
-        "rows": [_plain(row) for row in rows.drop(columns="sentence").to_dict("records")],
-    }
-
-
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a row as plain values, without the numbers that are not known."""
-    values = {str(name): value.item() if hasattr(value, "item") else value for name, value in row.items()}
-    return {
-        name: value for name, value in values.items() if not (isinstance(value, float) and not math.isfinite(value))
+        "rows": plain_rows(rows.drop(columns="sentence")),
     }
 
 

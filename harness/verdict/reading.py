@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.plugin.meta import Meta
+from harness.records.tables import plain_row
 from harness.verdict.doubts import Doubt, read_doubts
 from harness.verdict.protocol import FACETS, standing_first
 from harness.verdict.tables import facets as facets_table
@@ -202,11 +203,8 @@ def _plain_facet(network: NetworkVerdict, facet: str) -> dict[str, Any]:
 
 def _plain(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
     """Return these columns as plain values, without the numbers that are not known."""
-    plain = {}
-    for name in names:
-        value = row[name].item() if hasattr(row[name], "item") else row[name]
-        if isinstance(value, float) and not math.isfinite(value):
-            continue
+    plain = plain_row({name: row[name] for name in names})
+    for name, value in plain.items():
         is_whole = name.startswith("replicates") or name in COUNTS
         plain[name] = int(value) if is_whole and isinstance(value, float) else value
     return plain

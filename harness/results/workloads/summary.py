@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.console.numbers import counted, number
+from harness.records.tables import plain_rows
 from harness.results.run_state import is_over
 from harness.results.workloads import open_workloads
 from harness.verdict.stating import NO_VERDICT
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from harness.plugin.contracts import Workloads
     from harness.plugin.registry import Registry
     from harness.records import Records
@@ -31,11 +29,11 @@ def show_workloads(folder: Path, registry: Registry) -> dict[str, Any]:
 def describe_workloads(workloads: Workloads, folder: Path) -> dict[str, Any]:
     """Return the workloads as one strict JSON document; a number that is not known is absent."""
     tables = workloads.tables
-    members = _plain_rows(tables["workloads"])
+    members = plain_rows(tables["workloads"])
     for member in members:
         records = workloads.records.get(member["workload"])
         member["state"] = _state(records)
-    words = {row["facet"]: {"word": row["word"], "rests_on": row["rests_on"]} for row in _plain_rows(tables["words"])}
+    words = {row["facet"]: {"word": row["word"], "rests_on": row["rests_on"]} for row in plain_rows(tables["words"])}
     statement = words.pop("statement", {"word": NO_VERDICT, "rests_on": ""})
     return {
         "schema_version": SHOW_VERSION,
@@ -46,9 +44,9 @@ def describe_workloads(workloads: Workloads, folder: Path) -> dict[str, Any]:
         "rests_on": statement["rests_on"],
         "facets": words,
         "workloads": members,
-        "pooled": _plain_rows(tables["pooled"]),
-        "effects": _plain_rows(tables["effects"]),
-        "across": {name: _plain_rows(table) for name, table in tables.items() if name not in FACET_TABLES},
+        "pooled": plain_rows(tables["pooled"]),
+        "effects": plain_rows(tables["effects"]),
+        "across": {name: plain_rows(table) for name, table in tables.items() if name not in FACET_TABLES},
         "problems": list(workloads.problems),
     }
 
@@ -64,19 +62,6 @@ def _state_of_all(members: Sequence[Mapping[str, Any]]) -> str:
     """Return how far all workloads have come; one that could not be opened is not waited for."""
     over = all(member["state"] == "finished" or (member["problem"] and not member["folder"]) for member in members)
     return "finished" if over else "unfinished"
-
-
-def _plain_rows(table: DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table as plain values, without the numbers that are not known."""
-    rows = []
-    for row in table.to_dict("records"):
-        values = {str(name): value.item() if hasattr(value, "item") else value for name, value in row.items()}
-        rows.append({name: value for name, value in values.items() if _is_known(value)})
-    return rows
-
-
-def _is_known(value: Any) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def common_lines(workloads: Workloads, folder: Path) -> list[str]:
