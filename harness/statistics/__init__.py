@@ -4,6 +4,7 @@ A replicate is one search of every arm, with a few seeds that all arms share. Wh
 
 - ``function`` and ``representation``: how far apart two networks are.
 - ``pairwise``: two arms compared by such a distance. ``paired``: two arms compared by one number per replicate.
+- ``two_means``: two means of seeds, which may be different seeds.
 - ``permuted``: the names of two arms, permuted over all of their networks.
 - ``labels``: from intervals and p-values to words. ``looks``: the level of each look of several.
 - ``posterior``: how probable it is that a difference lies within its margin.

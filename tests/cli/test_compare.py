@@ -17,7 +17,6 @@ from scipy import stats
 from harness.cli.app import main
 from harness.cli.compare import document, lines
 from harness.results.several import open_several
-from harness.results.several.changes import by_pairs, welch
 
 ARM = "lesson_cnn/optimizer-1/cosine"
 
@@ -91,35 +90,6 @@ def worse(arm: str, seed: int, value: float) -> float:
 
 def row_of(several: Any, arm: str = ARM) -> Any:
     return several.changes.set_index("arm").loc[arm]
-
-
-# --- statistics ----------------------------------------------------------------------------------------------
-
-
-def test_pairs_are_scipys_paired_test() -> None:
-    random = np.random.default_rng(0)
-    before, after = random.normal(0, 1, 9), random.normal(0.5, 1, 9)
-    found, wanted = by_pairs(before, after), stats.ttest_rel(after, before)
-    ends = wanted.confidence_interval(0.95)
-    assert (found.p, found.low, found.high) == pytest.approx((wanted.pvalue, ends.low, ends.high))
-    assert found.value == pytest.approx(after.mean() - before.mean())
-
-
-def test_welch_is_scipys() -> None:
-    random = np.random.default_rng(1)
-    before, after = random.normal(0, 1, 7), random.normal(0.5, 3, 12)
-    found, wanted = welch(before, after), stats.ttest_ind(after, before, equal_var=False)
-    ends = wanted.confidence_interval(0.95)
-    assert (found.p, found.low, found.high) == pytest.approx((wanted.pvalue, ends.low, ends.high))
-
-
-def test_one_seed_says_nothing_and_equal_seeds_are_no_chance() -> None:
-    assert math.isnan(welch([1.0], [2.0, 3.0]).p)
-    assert welch([1.0, 1.0], [1.0, 1.0]).p == 1
-    assert welch([1.0, 1.0], [2.0, 2.0]).p == pytest.approx(2 / 6)  # of the orders of four seeds: no proof
-    assert by_pairs([1.0, 1.0], [2.0, 2.0]).p == 0.5
-    assert math.isnan(by_pairs([1.0, 1.0], [2.0, 2.0]).low)
-    assert by_pairs([1.0, 2.0], [1.0, 2.0]).p == 1
 
 
 # --- what changed --------------------------------------------------------------------------------------------

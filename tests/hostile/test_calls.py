@@ -23,7 +23,6 @@ from harness import Arm, DataRequest, Meta, Optimizer, Photo, Run, open_archive,
 from harness.errors import HarnessError
 from harness.models import exported
 from harness.results import several
-from harness.results.several import changes
 
 LINE = r"[^\n]*: must [^\n]+, got [^\n]+"  # the grammar of every message
 NOT_CALLED = {
@@ -74,9 +73,7 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     },
     "testing.checks": {"offer": None},
     "typed": {"words": ["harness", "run"]},
-    "changes.by_pairs": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
     "several.open_several": {"folders": ["nowhere", "elsewhere"]},
-    "changes.welch": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
     "exported.is_export": {"folder": "nowhere"},
     "exported.read_model": {"folder": "nowhere"},
 }
@@ -104,8 +101,6 @@ MAY_PASS = {  # by function and argument: what of the nonsense is a value of its
     ("read_weights", "names"): {"empty list"},
     ("standing_first", "hashes"): {"empty list"},
     ("exported.is_export", "folder"): {"text"},
-    ("changes.by_pairs", "examples"): {"number"},
-    ("changes.welch", "examples"): {"number"},
 }  # fmt: skip
 
 
@@ -114,8 +109,8 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
     for name in harness.__all__:
         if inspect.isfunction(value := getattr(harness, name)):
             yield name, value
-    for module in (testing, several, changes, exported):
-        names = getattr(module, "__all__", None) or ("by_pairs", "open_several", "welch", "is_export", "read_model")
+    for module in (testing, several, exported):
+        names = getattr(module, "__all__", None) or ("open_several", "is_export", "read_model")
         for name in names:
             if inspect.isfunction(value := getattr(module, name, None)):
                 yield f"{module.__name__.rpartition('.')[2]}.{name}", value

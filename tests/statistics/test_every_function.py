@@ -154,6 +154,8 @@ EXAMPLES: Mapping[str, Example] = {
         also=("floors", "log_rho", "log_scatter", "excess", "between", "apart"),
     ),
     "scatter.cloud_parts": Example({"spread": 0.2}, scaled=("spread",), degree=1, also=("spread",)),
+    "two_means.by_pairs": Example({"before": A, "after": B}, ("before", "after")),
+    "two_means.welch": Example({"before": A.tolist(), "after": B.tolist()}, ("before", "after")),  # lists, for they may be unequally long
     "variance.components": Example({"numbers": distances(5, 3) + np.arange(5)[:, None]}, ("numbers",), True, ("numbers",), 1),
     "scale.exponents": Example({"values": A}, also=("values",)),
     "scale.scaled": Example({"values": A}, also=("values",), scaled=("values",), degree=None),
@@ -201,7 +203,7 @@ def call(name: str, **changed: Any) -> Any:
     return FUNCTIONS[name](**{**EXAMPLES[name].arguments, **changed})
 
 
-COUNTS = ("replicates", "df", "studies")  # fields of results that count something, so that they are in no unit
+COUNTS = ("replicates", "df", "studies", "same")  # fields of results that are no measured numbers
 
 
 def flat(result: Any) -> Any:
@@ -304,7 +306,7 @@ def _may_pass(name: str, argument: str, what: str, value: Any) -> bool:
         return what in ("no numbers", "one number", "five axes", "empty axes")
     if name in ("labels.holm", "labels.together"):
         return what in ("no numbers", "one number", "empty axes")
-    if name == "crossed.over_seeds":  # a mean of one seed is known, and its standard error is not
+    if name in ("crossed.over_seeds", "two_means.welch"):  # a mean of one seed is known, and its standard error is not
         return what == "one number"
     if name == "labels.judge":  # a p-value that is NaN shows nothing
         return what == ("a flag" if argument == "negligible" else "NaN")

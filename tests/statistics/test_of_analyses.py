@@ -1,4 +1,4 @@
-"""What analyses and the comparison of runs compute themselves: right in any unit, NaN for NaN, against scipy."""
+"""What analyses compute themselves: right in any unit, NaN for NaN, against scipy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.results.several.changes import by_pairs, welch
 from harness.statistics.crossed import over_both, over_seeds
 from harness.statistics.labels import Margin
 from harness.verdict.paired_numbers import PairedNumbers
@@ -20,29 +19,6 @@ UNITS = (2.0**-900, 2.0**-500, 2.0**500, 2.0**900)
 RANDOM = np.random.default_rng(0)
 ONE, OTHER = RANDOM.normal(3, 1, 7), RANDOM.normal(3.4, 2, 7)
 TABLE = RANDOM.normal(0.2, 1, (5, 12))
-
-
-def test_the_difference_of_two_runs_is_scipys_t_test():
-    for found, test in ((by_pairs(ONE, OTHER), stats.ttest_rel(OTHER, ONE)),
-                        (welch(ONE, OTHER[:5]), stats.ttest_ind(OTHER[:5], ONE, equal_var=False))):  # fmt: skip
-        low, high = test.confidence_interval(0.95)
-        assert (found.low, found.high, found.p) == pytest.approx((low, high, test.pvalue), rel=1e-9)
-
-
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("compare", [by_pairs, welch])
-def test_the_difference_of_two_runs_is_in_their_unit(compare, unit):
-    expected, found = compare(ONE, OTHER), compare(ONE * unit, OTHER * unit)
-    assert (found.value / unit, found.low / unit, found.high / unit, found.p) == pytest.approx(
-        (expected.value, expected.low, expected.high, expected.p), rel=1e-9
-    )
-
-
-@pytest.mark.parametrize("compare", [by_pairs, welch])
-@pytest.mark.parametrize("number", [math.nan, math.inf])
-def test_a_run_with_a_number_that_is_not_finite_has_no_p_value(compare, number):
-    found = compare([1.0, 2.0, number], [1.0, 2.0, 4.0])
-    assert np.isnan([found.low, found.high, found.p]).all()
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -1,7 +1,6 @@
 """Differences between the first run and a later one, with interval and p-value, for every arm that they share.
 
-A difference is paired by seed where the same seeds began with the same initial weights, else it is Welch's (1947,
-doi:10.1093/biomet/34.1-2.28). P-values are adjusted for all differences shown (Holm 1979).
+A difference is paired by seed where the same seeds began with the same initial weights, else it is Welch's. P-values are adjusted for all differences shown (Holm 1979).
 
 A run that takes over runs of another has the same trainings, not equal ones. Where an arm has nothing else in common, nothing was
 measured twice, so nothing is tested. A run that was trained twice has two times at which it ended, and is compared as any other.
@@ -11,33 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import arguments
 from harness.plugin.contracts import Several
 from harness.records import Records
 from harness.results.several.scores import SeedScore, means_of_draws, seed_scores
-from harness.statistics.intervals import EQUAL, UNBOUNDED, difference_interval, half_width, standard_deviation
 from harness.statistics.labels import ALPHA, holm
-from harness.statistics.paired import difference, permutation_p
-from harness.statistics.proportions import LEVEL, newcombe
+from harness.statistics.two_means import by_pairs, welch
 from harness.verdict.protocol import standing_protocol
 
 POINTS = 0.005  # the margin of a metric in "%", where the first run has no protocol
 PART = 0.1  # the margin of any other metric there: so much of the first run's mean
 PAIRED, WELCH = "paired by seed", "Welch"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The later mean less the earlier one, with its 95 % interval and two-sided p-value; NaN where seeds are too few."""
-
-    value: float
-    low: float
-    high: float
-    p: float
-    same: bool = False  # no seed differs
 
 
 def list_changes(records: Sequence[Records], labels: Sequence[str], margin: float | None) -> list[dict[str, Any]]:
@@ -112,53 +96,6 @@ def _compare(
 def _is_one_training(one: SeedScore, other: SeedScore) -> bool:
     """Return whether two runs have a seed from one and the same training: one took it over from the other, or both from a third."""
     return bool(one.training) and (one.training, one.value) == (other.training, other.value)
-
-
-def by_pairs(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, examples: int = 0) -> Difference:
-    """Return the mean of ``after - before`` [S], with Student's paired interval and p-value.
-
-    Where all differences are equal, the interval is ``difference_interval``'s, and the p-value is that of exchanging the
-    two within seeds: two seeds prove nothing, however alike their differences are.
-    """
-    from scipy import stats
-
-    before, after = arguments.arrays(("before", before, "S"), ("after", after, "S"))
-    mean = difference(after, before, LEVEL)
-    low, high = difference_interval(after, before, bounds, examples)
-    if mean.se <= EQUAL * max(map(abs, (*before, *after))):
-        return Difference(mean.value, low, high, permutation_p(after, before), list(before) == list(after))
-    p = 2 * float(stats.t.sf(abs(mean.value) / mean.se, mean.replicates - 1))
-    return Difference(mean.value, low, high, p)
-
-
-def welch(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, examples: int = 0) -> Difference:
-    """Return the difference of two means, [S] and [T], with Welch's interval and p-value; NaN for one seed in either.
-
-    Where neither spreads, the interval is Newcombe's of two proportions of ``examples``, NaN for other numbers, and the
-    p-value is that of exchanging seeds between the two.
-    """
-    from scipy import stats
-
-    before, after = arguments.arrays(("before", before, "S"), ("after", after, "T"))
-    bounds, examples = arguments.ends("bounds", bounds), arguments.whole("examples", examples)
-    value = float(after.mean() - before.mean())
-    if min(len(before), len(after)) < 2 or not math.isfinite(value):
-        return Difference(value, math.nan, math.nan, math.nan)
-    deviations = [float(standard_deviation(values)) for values in (before, after)]
-    largest = max(deviations)
-    if largest == 0:
-        ends = newcombe(float(after[0]), float(before[0]), examples) if examples else (math.nan, math.nan)
-        orders = math.comb(len(before) + len(after), len(before))
-        return Difference(value, *ends, 1.0 if value == 0 else min(1.0, 2 / orders), value == 0)
-    counts = (len(before), len(after))
-    # Divided by the largest deviation, so that squares of very small ones do not become 0.
-    variances = [(deviation / largest) ** 2 / count for deviation, count in zip(deviations, counts, strict=True)]
-    spreads = [variance**2 / (count - 1) for variance, count in zip(variances, counts, strict=True)]
-    freedom = sum(variances) ** 2 / sum(spreads)
-    se = largest * math.sqrt(sum(variances))
-    half, most = float(half_width(se, freedom, LEVEL)), bounds[1] - bounds[0]
-    low, high = (min(max(end, -most), most) for end in (value - half, value + half))
-    return Difference(value, low, high, 2 * float(stats.t.sf(abs(value) / se, freedom)))
 
 
 def _state(row: Mapping[str, Any], sign: int) -> str:
