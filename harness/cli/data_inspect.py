@@ -23,7 +23,7 @@ from harness.plugin.contracts import DataRequest, Dataset, Photo
 if TYPE_CHECKING:
     from harness.benchmark.sections import Benchmark
     from harness.console.progress import Reporter
-    from harness.data.looks import Look
+    from harness.data.impressions import Impression
 
 INSPECT_VERSION = 1  # of the JSON document
 MOST_LINES = 10  # of each kind of finding, unless all are asked for
@@ -74,9 +74,9 @@ def inspect(
     skipped = Skipped(root.path)
     request = data_request(dataset, benchmark.data, root, skipped=skipped, progress=reporter.preparing)
     with reporter.during(f"reading the data of '{dataset.name}'"):
-        source, photos, looks = (_photos if dataset.photos else _rows)(dataset, request, reporter)
+        source, photos, impressions = (_photos if dataset.photos else _rows)(dataset, request, reporter)
     with reporter.during("comparing every photo with every other" if dataset.photos else "looking for equal rows"):
-        suspects = findings(photos, looks)
+        suspects = findings(photos, impressions)
     counts = _count_classes(photos)
     return {
         "schema_version": INSPECT_VERSION,
@@ -88,7 +88,7 @@ def inspect(
         "counts": counts,
         "largest_share": {split: _largest_share(classes) for split, classes in counts.items() if any(classes)},
         "skipped": skipped.by_reason,
-        **_describe_looks(looks),
+        **_describe_impressions(impressions),
         **suspects,
     }
 
@@ -107,9 +107,11 @@ def _benchmark(file: Path | None, profile: str | None, overrides: Sequence[str],
     return loading.without_file("dogscats", tuple(overrides))
 
 
-def _photos(dataset: Dataset, request: DataRequest, reporter: Reporter) -> tuple[str, Sequence[Photo], Sequence[Look]]:
+def _photos(
+    dataset: Dataset, request: DataRequest, reporter: Reporter
+) -> tuple[str, Sequence[Photo], Sequence[Impression]]:
     """Return where a dataset's photos are, the photos, and a look at each; nothing is decoded into a store."""
-    from harness.data.looks import look_at_photos
+    from harness.data.impressions import look_at_photos
 
     assert dataset.photos is not None
     with ExitStack() as stack:
@@ -118,22 +120,24 @@ def _photos(dataset: Dataset, request: DataRequest, reporter: Reporter) -> tuple
         return str(source), photos, look_at_photos(photos, reporter.preparing)
 
 
-def _rows(dataset: Dataset, request: DataRequest, reporter: Reporter) -> tuple[str, Sequence[Photo], Sequence[Look]]:
+def _rows(
+    dataset: Dataset, request: DataRequest, reporter: Reporter
+) -> tuple[str, Sequence[Photo], Sequence[Impression]]:
     """Return the same of a dataset that has no photos: its source, and each row as a photo whose picture nobody sees."""
+    from harness.data.impressions import look_at_pixels, look_at_row
     from harness.data.likeness import SPLITS
-    from harness.data.looks import look_at_pixels, look_at_row
 
     with Boundary("dataset", dataset.name, "open"):
         data = dataset.open(request)
     look_at = look_at_pixels if data.train.inputs.ndim == 4 else look_at_row
-    rows, looks = [], []
+    rows, impressions = [], []
     for split_name in SPLITS:
         split = getattr(data, split_name)
         for name, target, values in zip(split.names, split.targets, split.inputs, strict=True):
             label = data.classes[int(target)] if data.classes else ""
             rows.append(Photo(name, label, bytes, split_name))
-            looks.append(look_at(values))
-    return data.source, rows, looks
+            impressions.append(look_at(values))
+    return data.source, rows, impressions
 
 
 def _find_dataset(benchmark: Benchmark, file: Path | None, plugins: Sequence[Path]) -> Dataset:
@@ -183,15 +187,15 @@ def _largest_share(classes: Mapping[str, int]) -> float:
     return max(classes.values()) / sum(classes.values())
 
 
-def _describe_looks(looks: Sequence[Look]) -> dict[str, Any]:
+def _describe_impressions(impressions: Sequence[Impression]) -> dict[str, Any]:
     """Return sizes ``[width, height]`` by the number of pixels, and how many photos have which format and mode."""
-    readable = [look for look in looks if not look.broken]
-    sizes = sorted((look.size for look in readable), key=lambda size: (size[0] * size[1], size))
+    readable = [impression for impression in impressions if not impression.broken]
+    sizes = sorted((impression.size for impression in readable), key=lambda size: (size[0] * size[1], size))
     named = {"min": sizes[0], "median": sizes[len(sizes) // 2], "max": sizes[-1]} if sizes else {}
     return {
         "sizes": {name: list(size) for name, size in named.items()},
-        "formats": dict(Counter(look.format for look in readable).most_common()),
-        "modes": dict(Counter(look.mode for look in readable).most_common()),
+        "formats": dict(Counter(impression.format for impression in readable).most_common()),
+        "modes": dict(Counter(impression.mode for impression in readable).most_common()),
     }
 
 

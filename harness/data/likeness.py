@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.console.progress import Reporter
-from harness.data.looks import Look, look_at_pixels
+from harness.data.impressions import Impression, look_at_pixels
 from harness.plugin.contracts import Data, Photo
 
 NEAR = 6  # bits of 64
@@ -31,15 +31,15 @@ VERSION = 1  # raised whenever the same data give other findings
 
 def likeness(data: Data, reporter: Reporter) -> dict[str, Any]:
     """Return the findings as plain values: duplicates, near duplicates, leaks between splits, conflicts of labels."""
-    photos, looks = [], []
+    photos, impressions = [], []
     total = sum(len(getattr(data, split_name)) for split_name in SPLITS)
     for split_name in SPLITS:
         split = getattr(data, split_name)
         for name, target, pixels in zip(split.names, split.targets, split.inputs, strict=True):
             photos.append(Photo(name, data.classes[int(target)], Path(name).read_bytes, split_name))
-            looks.append(look_at_pixels(pixels))
-            reporter.preparing("comparing photos", len(looks), total)
-    all_findings = findings(photos, looks)
+            impressions.append(look_at_pixels(pixels))
+            reporter.preparing("comparing photos", len(impressions), total)
+    all_findings = findings(photos, impressions)
     return {
         "version": VERSION,
         "fingerprint": data.fingerprint,
@@ -58,18 +58,18 @@ class Pair:
     correlation: float
 
 
-def findings(photos: Sequence[Photo], looks: Sequence[Look]) -> dict[str, Any]:
+def findings(photos: Sequence[Photo], impressions: Sequence[Impression]) -> dict[str, Any]:
     """Return what is wrong: broken photos, equal ones, nearly equal ones, leaks between splits and conflicts of labels."""
 
     def describe(members: Sequence[int]) -> list[dict[str, str]]:
         return [{"name": photos[i].name, "split": photos[i].split, "label": photos[i].label} for i in members]
 
-    equal = _group_equal(looks)
-    near = _near_pairs_of_different(looks, equal)
+    equal = _group_equal(impressions)
+    near = _near_pairs_of_different(impressions, equal)
     groups = _connect([*_edges(equal), *((pair.first, pair.second) for pair in near)], len(photos))
     described = [describe(group) for group in groups]
     return {
-        "broken": [{**describe([i])[0], "reason": look.broken} for i, look in enumerate(looks) if look.broken],
+        "broken": [{**describe([i])[0], "reason": one.broken} for i, one in enumerate(impressions) if one.broken],
         "duplicates": [describe(group) for group in equal],
         "near_duplicates": [
             {
@@ -96,11 +96,11 @@ def _edges(groups: Iterable[Sequence[int]]) -> Iterator[tuple[int, int]]:
         yield from ((first, member) for member in rest)
 
 
-def _near_pairs_of_different(looks: Sequence[Look], equal: Iterable[Sequence[int]]) -> list[Pair]:
+def _near_pairs_of_different(impressions: Sequence[Impression], equal: Iterable[Sequence[int]]) -> list[Pair]:
     """Return the pairs that are nearly the same; of equal photos only the first takes part."""
     repeated = {member for _, member in _edges(equal)}
-    positions = [i for i, look in enumerate(looks) if look.grey is not None and i not in repeated]
-    pairs = near_pairs([looks[i] for i in positions])
+    positions = [i for i, impression in enumerate(impressions) if impression.grey is not None and i not in repeated]
+    pairs = near_pairs([impressions[i] for i in positions])
     return [Pair(positions[a], positions[b], bits, correlation) for a, b, bits, correlation in pairs]
 
 
@@ -108,31 +108,32 @@ def _differ(group: Iterable[Mapping[str, str]], key: str) -> bool:
     return len({photo[key] for photo in group}) > 1
 
 
-def _group_equal(looks: Sequence[Look]) -> list[list[int]]:
+def _group_equal(impressions: Sequence[Impression]) -> list[list[int]]:
     """Return the groups of photos with equal bytes."""
     groups = defaultdict(list)
-    for i, look in enumerate(looks):
-        if not look.broken:
-            groups[look.sha256].append(i)
+    for i, impression in enumerate(impressions):
+        if not impression.broken:
+            groups[impression.sha256].append(i)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def near_pairs(looks: Sequence[Look]) -> Iterator[tuple[int, int, int, float]]:
+def near_pairs(impressions: Sequence[Impression]) -> Iterator[tuple[int, int, int, float]]:
     """Yield (position, position, bits that differ, correlation) of every two photos that are nearly the same.
 
     All are compared with all, ``N^2 / 2`` times: a second for 25,000. Photos of one colour are left out.
     """
     import numpy as np
 
-    if not looks:
+    if not impressions:
         return
-    grey = np.stack([look.grey for look in looks if look.grey is not None]).astype(np.float32).reshape(len(looks), -1)
+    squares = np.stack([impression.grey for impression in impressions if impression.grey is not None])
+    grey = squares.astype(np.float32).reshape(len(impressions), -1)
     grey -= grey.mean(axis=1, keepdims=True)
     spread = grey.std(axis=1)
     patterned = spread >= FLAT
-    hashes = np.array([look.hash for look in looks], dtype=np.uint64)
-    for start in range(0, len(looks), ROWS):
-        stop = min(start + ROWS, len(looks))
+    hashes = np.array([impression.hash for impression in impressions], dtype=np.uint64)
+    for start in range(0, len(impressions), ROWS):
+        stop = min(start + ROWS, len(impressions))
         bits = np.bitwise_count(hashes[start:stop, None] ^ hashes[None, start:])
         rows, columns = np.nonzero(np.triu(bits <= NEAR, k=1))
         for a, b in zip((rows + start).tolist(), (columns + start).tolist(), strict=True):

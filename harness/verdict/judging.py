@@ -40,7 +40,7 @@ CHANGED = "what was registered has been changed since"
 ONE_SEARCH = "one search of each arm: no verdict about optimizers"
 NO_SENSITIVITY = "no assay sensitivity: the known-different arm was "
 MOST_NAMED = 3  # arms in a reason; further ones are counted
-LOST = 1  # replicates that an arm may have lost and still be called similar
+LOST_ALLOWED = 1  # replicates that an arm may have lost and still be called similar
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _lost(examined: Examined, entry: Entry) -> dict[Label, str]:
     return {"similar": "; ".join(reasons)} if reasons else {}
 
 
-def lost_text(network: Network, arm: str, allowed: int = LOST) -> str:
+def lost_text(network: Network, arm: str, allowed: int = LOST_ALLOWED) -> str:
     """Return how many replicates an arm has lost and why, "" for no more than are allowed."""
     lost = network.count_lost(arm)
     if sum(lost.values()) <= allowed:

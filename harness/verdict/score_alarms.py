@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.verdict.protocol import Registered
 
 SETTINGS = ("optimizer", "scheduler", "batch_size", "epochs")  # of a run's recipe: what a search chooses
-LOST = 0.01  # the level of the test against a special case
+LOSS_LEVEL = 0.01  # the level of the test against a special case
 HALF = 0.5  # of the verdict's margin: an arm may lie so far below its defaults
 
 
@@ -49,7 +49,7 @@ def loss_to_special_case(records: Records, arm: str) -> Loss:
         units = sorted(general_scores.keys() & special_scores.keys())
         if len(units) > 1:
             differences = [special_scores[unit] - general_scores[unit] for unit in units]
-            losses.append(Loss(t_statistic(differences), float(t.ppf(1 - LOST, len(units) - 1)), special))
+            losses.append(Loss(t_statistic(differences), float(t.ppf(1 - LOSS_LEVEL, len(units) - 1)), special))
     return max(losses, key=lambda loss: loss.value - loss.limit, default=Loss())
 
 

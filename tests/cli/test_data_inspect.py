@@ -13,8 +13,8 @@ from PIL import Image
 
 from harness.cli.data_inspect import inspect, lines
 from harness.console.progress import Reporter
+from harness.data.impressions import look_at_photos
 from harness.data.likeness import _connect, near_pairs
-from harness.data.looks import look_at_photos
 from harness.errors import DataError
 from harness.plugin.contracts import Photo
 from harness.running.prepare import Request, prepare

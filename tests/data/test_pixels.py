@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from harness.data.images import decode_photos, stream_photos
-from harness.data.looks import look_at_photos
+from harness.data.impressions import look_at_photos
 from harness.data.squares import Cut
 from harness.plugin.contracts import Photo
 

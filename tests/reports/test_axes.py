@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_reports._draw import budgets, pareto, rates, scores
+from harness_reports._draw.arm_styles import arm_looks
 from harness_reports._draw.axes import (
     MINUS,
     axis_ends,
@@ -19,7 +20,6 @@ from harness_reports._draw.axes import (
     tick_texts,
     widened,
 )
-from harness_reports._draw.looks import arm_looks
 from harness_reports._draw.svg import new_panel
 from matplotlib.axes import Axes
 

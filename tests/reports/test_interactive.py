@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from harness_plugins.analyses.search import importances
 from harness_reports._draw import explore, searches
+from harness_reports._draw.arm_styles import arm_looks
 from harness_reports._draw.interactive import NEEDS_EVAL, Views, digest, embedded, packed
-from harness_reports._draw.looks import arm_looks
 from harness_reports._words.outcome import Outcome
 from markupsafe import Markup
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_reports._draw import scores
+from harness_reports._draw.arm_styles import arm_looks
 from harness_reports._draw.lanes import MARK, lane_heights
-from harness_reports._draw.looks import arm_looks
 
 SGD = "lesson_cnn/sgd/cosine"
 LOOKS = arm_looks({SGD: "sgd"})

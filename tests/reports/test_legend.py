@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness_reports._draw.arm_styles import arm_looks
 from harness_reports._draw.legend import add_legend
-from harness_reports._draw.looks import arm_looks
 from harness_reports._draw.svg import new_panel
 
 LOOKS = arm_looks({"a": "sgd", "b": "adam", "c": "lion"})

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from harness_plugins.analyses.solutions import barriers, distances, solutions, spectra, surfaces
 from harness_reports import html
-from harness_reports._draw.looks import arm_looks
+from harness_reports._draw.arm_styles import arm_looks
 from harness_reports._page.minima import chart, lines, matrices, plane
 from harness_reports._page.minima import gate as gate_table
 from harness_reports._page.minima.signs import signs

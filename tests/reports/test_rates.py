@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from harness_reports import html
 from harness_reports._draw import rates
-from harness_reports._draw.looks import arm_looks as looks
+from harness_reports._draw.arm_styles import arm_looks as looks
 from harness_reports._draw.svg import MANY
 
 from harness import numbers

@@ -21,7 +21,7 @@ from harness.results.tables.leaderboard import ranked
 from harness.statistics.labels import ALPHA, holm
 from harness.verdict.arms import network_of
 from harness.verdict.in_doubt import LABEL
-from harness.verdict.judging import LOST
+from harness.verdict.judging import LOST_ALLOWED
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -94,7 +94,7 @@ def _word(row: Row, doubted: Collection[str]) -> str:
     best_lost = row["lost"] if is_better else row["lost_reference"]
     if (row["reference"] if is_better else row["arm"]) in doubted:
         return LABEL
-    if best_lost > LOST:
+    if best_lost > LOST_ALLOWED:
         return LOST_RUNS
     return BETTER if is_better else WORSE
 

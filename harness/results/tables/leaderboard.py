@@ -16,7 +16,7 @@ from harness.records import Records
 from harness.results.tables.draws import draw_means, draw_numbers, draw_word
 from harness.statistics.intervals import equal_numbers, mean_interval, standard_deviation
 from harness.verdict.constant_answer import constant_score
-from harness.verdict.judging import LOST
+from harness.verdict.judging import LOST_ALLOWED
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -76,7 +76,7 @@ def ranked(records: Records) -> list[str]:
     compared = records.compared()
     runs = {str(arm): compared[compared["arm"] == arm] for arm in records.arms["arm"]}
     means = {arm: _summary(records, of_arm, f"test_{metric}") for arm, of_arm in runs.items()}
-    lost = {arm: _lost_draws(records, of_arm) > LOST for arm, of_arm in runs.items()}
+    lost = {arm: _lost_draws(records, of_arm) > LOST_ALLOWED for arm, of_arm in runs.items()}
     return sorted(
         means,
         key=lambda arm: (means[arm]["n"] == 0, lost[arm], sign * means[arm]["mean"] if means[arm]["n"] else 0),

@@ -24,7 +24,7 @@ RECORDED = ("epoch", "steps", "seconds")  # the same, as an epoch's record has t
 COLUMNS = ("arm", "seed", "run_id", "network", "metric", "target", "rule", "reached", *UNITS)
 GIVEN, UNTUNED, WORST = "given", "untuned sgd's mean", "worst arm's mean"
 PLAIN = "sgd"  # the optimizer whose defaults set the target
-LOST = ("diverged", "failed")
+LOST_STATES = ("diverged", "failed")
 
 
 def compute(records: Records) -> DataFrame:
@@ -48,11 +48,11 @@ def compute(records: Records) -> DataFrame:
             if network not in targets or run["arm"] not in longest or (trained is None and run["state"] == "waiting"):
                 continue
             first = None
-            if trained is not None and run["state"] not in LOST:
+            if trained is not None and run["state"] not in LOST_STATES:
                 first = _first_epoch(trained, column, targets[network][0], goal)
             until: Any = first
             if first is None:
-                until = longest[run["arm"]] if trained is None or run["state"] in LOST else trained.iloc[-1]
+                until = longest[run["arm"]] if trained is None or run["state"] in LOST_STATES else trained.iloc[-1]
             place = (run["arm"], int(run["seed"]), run["run_id"], network, column, *targets[network])
             rows.append((*place, first is not None, *(float(until[name]) for name in RECORDED)))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reached": bool})

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.axes import needs_log_axis
 from harness_reports._draw.budgets import BEST_SO_FAR, thinned
 from harness_reports._draw.interactive import Views
-from harness_reports._draw.looks import ArmLook
 from harness_reports._words.names import metric_title
 from harness_reports._words.outcome import Outcome
 

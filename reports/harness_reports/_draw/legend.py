@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness_reports._draw.looks import ArmLook
+from harness_reports._draw.arm_styles import ArmLook
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

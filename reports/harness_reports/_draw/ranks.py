@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from harness_reports._draw.looks import ArmLook
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.svg import house_style, new_panel, to_svg
 from harness_reports._draw.theme import GRID, INK, MUTED, SURFACE
 

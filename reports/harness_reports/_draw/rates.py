@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers, sign_of
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.axes import (
     axis_ends,
     axis_length,
@@ -19,7 +20,6 @@ from harness_reports._draw.axes import (
     set_ticks,
     widened,
 )
-from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import MANY, NARROW, house_style, new_panel, to_svg
 from harness_reports._draw.theme import INK
 

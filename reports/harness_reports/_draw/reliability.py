@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.axes import set_ticks
 from harness_reports._draw.figure_data import named_arms
-from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import NARROW, house_style, new_panel, to_svg
 from harness_reports._draw.theme import GRID, MUTED, SURFACE
 

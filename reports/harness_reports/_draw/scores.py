@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.axes import (
     axis_ends,
     axis_length,
@@ -22,7 +23,6 @@ from harness_reports._draw.axes import (
 )
 from harness_reports._draw.figure_data import named_arms
 from harness_reports._draw.lanes import Lane, separate
-from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import Tip, house_style, new_panel, seed_tip, to_svg
 from harness_reports._draw.theme import GRID, MUTED, SURFACE
 from harness_reports._words.names import title_with_unit

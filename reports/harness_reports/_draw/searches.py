@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from markupsafe import Markup, escape
 
 from harness import numbers
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.explore import scale_of, titled
 from harness_reports._draw.interactive import Views
-from harness_reports._draw.looks import ArmLook
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.ranges import read_range
 

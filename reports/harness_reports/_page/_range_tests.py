@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import draw_range_test, numbers
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.axes import set_ticks, write_title
 from harness_reports._draw.figure_data import named_arms
-from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import NARROW, house_style, new_panel, to_svg
 from harness_reports._draw.theme import INK, MUTED
 from harness_reports._page._section import Page

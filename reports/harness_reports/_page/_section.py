@@ -13,8 +13,8 @@ from typing import Any
 from harness import Records, Results
 from harness.verdict.arms import network_of
 from harness_reports import _page
+from harness_reports._draw.arm_styles import ArmLook, arm_looks, swatch
 from harness_reports._draw.interactive import Views
-from harness_reports._draw.looks import ArmLook, arm_looks, swatch
 from harness_reports._draw.thumbs import Thumbs
 from harness_reports._words.doubts import Remark, doubts
 from harness_reports._words.headline import Headline, headline

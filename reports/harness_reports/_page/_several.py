@@ -8,9 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from harness import Records, Several, numbers, typed
+from harness_reports._draw.arm_styles import ArmLook, arm_looks
 from harness_reports._draw.axes import axis_ends, set_ticks, widened, write_row_name
 from harness_reports._draw.interactive import digest
-from harness_reports._draw.looks import ArmLook, arm_looks
 from harness_reports._draw.svg import house_style, new_panel, to_svg
 from harness_reports._page._templates import environment, script
 from harness_reports._words import several as words

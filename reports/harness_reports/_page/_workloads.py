@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from harness import Workloads
 from harness.verdict.protocol import FACETS
+from harness_reports._draw.arm_styles import ArmLook, arm_looks
 from harness_reports._draw.forest import forest
 from harness_reports._draw.interactive import digest
-from harness_reports._draw.looks import ArmLook, arm_looks
 from harness_reports._draw.profiles import profile_facts
 from harness_reports._draw.ranks import draw_diagram
 from harness_reports._page._templates import environment, script

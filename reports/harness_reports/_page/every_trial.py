@@ -9,8 +9,8 @@ from typing import Any
 from markupsafe import Markup
 
 from harness import Records, numbers
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.interactive import embedded, packed
-from harness_reports._draw.looks import ArmLook
 from harness_reports._page._section import Page, Section
 from harness_reports._words.outcome import table_rows
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
-from harness_reports._draw.looks import ArmLook
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.reliability import reliability_diagram
 from harness_reports._page._section import Page, Section
 from harness_reports._words.outcome import table_rows

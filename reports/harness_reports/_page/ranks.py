@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness_reports._draw.looks import ArmLook
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.ranks import draw_diagram
 from harness_reports._page._section import Page, Section
 from harness_reports._words.names import shortened

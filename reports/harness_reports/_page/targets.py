@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from harness import numbers
 from harness.results.tables.draws import draw_word
+from harness_reports._draw.arm_styles import ArmLook
 from harness_reports._draw.axes import set_ticks
 from harness_reports._draw.figure_data import named_arms
-from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.profiles import profile_facts, set_parts_axis
 from harness_reports._draw.svg import house_style, new_panel, to_svg
 from harness_reports._page._section import Page, Section

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
-from harness_reports._draw.looks import ArmLook
+from harness_reports._draw.arm_styles import ArmLook
 
 if TYPE_CHECKING:
     from pandas import DataFrame

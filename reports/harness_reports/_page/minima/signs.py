@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness_reports._draw.looks import ArmLook, swatch
+from harness_reports._draw.arm_styles import ArmLook, swatch
 from harness_reports._draw.markers import NAMES
 from harness_reports._draw.theme import CONTROLS, paint
 

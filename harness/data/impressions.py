@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Look:
+class Impression:
     """Facts about one photo, without its pixels; ``broken`` is the reason where it cannot be decoded.
 
     Of a photo that is broken, and of a row of a table, only ``sha256`` is set.
@@ -33,22 +33,22 @@ class Look:
     hash: int = 0  # 64 bits: of 8 rows of 9 grey pixels, is each brighter than the one before it?
 
 
-def look_at_photos(photos: Sequence[ImageSource], progress: Progress) -> list[Look]:
+def look_at_photos(photos: Sequence[ImageSource], progress: Progress) -> list[Impression]:
     """Return a look at each photo; what ``decode_photos`` cannot read or decode is broken here too."""
 
-    def look_at_rows(rows: range) -> list[Look]:
+    def look_at_rows(rows: range) -> list[Impression]:
         return [_look_at_photo(photos[i]) for i in rows]
 
-    looks: list[Look] = []
+    impressions: list[Impression] = []
     progress("looking at photos", 0, len(photos))
     with quiet_photos():
-        for batch_looks in read_in_order(look_at_rows, len(photos)):
-            looks += batch_looks
-            progress("looking at photos", len(looks), len(photos))
-    return looks
+        for batch_impressions in read_in_order(look_at_rows, len(photos)):
+            impressions += batch_impressions
+            progress("looking at photos", len(impressions), len(photos))
+    return impressions
 
 
-def _look_at_photo(photo: ImageSource) -> Look:
+def _look_at_photo(photo: ImageSource) -> Impression:
     sha256 = ""
     try:
         with Boundary(everything=True):
@@ -57,23 +57,23 @@ def _look_at_photo(photo: ImageSource) -> Look:
             with open_upright(content, 64) as (upright, facts):
                 grey, bits = _impress(upright)
     except PluginFailed as error:
-        return Look(sha256, broken=explain_unreadable(error.raised))
-    return Look(sha256, grey=grey, hash=bits, **facts)
+        return Impression(sha256, broken=explain_unreadable(error.raised))
+    return Impression(sha256, grey=grey, hash=bits, **facts)
 
 
-def look_at_pixels(pixels: NDArray[np.uint8]) -> Look:
+def look_at_pixels(pixels: NDArray[np.uint8]) -> Impression:
     """Return a look at a decoded image ``[H, W, 3]``, by its pixels: the SHA-256 is theirs."""
     import numpy as np
     from PIL import Image
 
     grey, bits = _impress(Image.fromarray(np.ascontiguousarray(pixels)))
     sha256 = hashlib.sha256(pixels.tobytes()).hexdigest()
-    return Look(sha256, size=(pixels.shape[1], pixels.shape[0]), grey=grey, hash=bits)
+    return Impression(sha256, size=(pixels.shape[1], pixels.shape[0]), grey=grey, hash=bits)
 
 
-def look_at_row(row: NDArray[np.float32]) -> Look:
+def look_at_row(row: NDArray[np.float32]) -> Impression:
     """Return a look at a row of a table, which has no picture: rows are the same where their numbers are."""
-    return Look(hashlib.sha256(row.tobytes()).hexdigest())
+    return Impression(hashlib.sha256(row.tobytes()).hexdigest())
 
 
 def _impress(image: Image) -> tuple[NDArray[np.uint8], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from harness_reports._draw.looks import arm_looks, swatch
+from harness_reports._draw.arm_styles import arm_looks, swatch
 from harness_reports._draw.theme import CONTROLS, DARK_HUES, HUES, definitions, paint, painted
 from harness_reports._words.names import arm_labels, arm_parts
 
