@@ -117,7 +117,7 @@ def _leaderboard_caption(outcome: Outcome, metrics: Sequence[str], rows: Sequenc
         caption += (
             f" Where all seeds are equal, the interval is that of a proportion of the {numbers.joined(examples)}."
         )
-    caption += f" {text}" if (text := level_sentence(outcome, named=False)) else ""
+    caption += f" {text}" if (text := level_sentence(outcome)) else ""
     if "seconds" in metrics:
         caption += f" {text}" if (text := time_sentence(outcome)) else ""
     if any(map(_equal_seeds, rows)):

@@ -154,7 +154,10 @@ def test_latex_sets_it_and_no_table_is_too_wide(
 ) -> None:
     many = latex.render(analysed(make_records(MANY, seeds=2, networks=["mobilenetv2_100+linear", "mlp"])))
     hostile = latex.render(analysed(make_records(HOSTILE, seeds=2)))
-    log = set_by_latex(f"{latex.render(judged())}\n{many}\n{hostile}", tmp_path, "booktabs", options=options)
+    wide = floating_table(
+        latex_text(f"The best arms are not told apart (sgd and {'W' * 60})."), "wide", ["arm"], "l", [["sgd"]]
+    )
+    log = set_by_latex(f"{latex.render(judged())}\n{many}\n{hostile}\n{wide}", tmp_path, "booktabs", options=options)
     assert "Overfull" not in log
 
 

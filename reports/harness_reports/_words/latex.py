@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from harness import latex_text
-from harness_reports._words.latex_layout import USUAL_GAP, fitting
+from harness_reports._words.latex_layout import USUAL_GAP, breakable, fitting
 
 
 def escaped_number(text: object) -> str:
@@ -40,7 +40,7 @@ def floating_table(
         [
             rf"\begin{{{size.environment}}}[htbp]",
             rf"\centering{size.command}{gap}",
-            rf"\caption{{{caption}}}",
+            rf"\caption{{{breakable(caption)}}}",
             rf"\label{{tab:{label}}}",
             rf"\begin{{tabular}}{{@{{}}{layout.columns}@{{}}}}",
             r"\toprule",

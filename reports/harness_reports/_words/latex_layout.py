@@ -172,4 +172,9 @@ def _with_folded(layout: Layout, folded: Mapping[int, str]) -> Layout:
 
 def _foldable(cell: str) -> str:
     """Return a cell that may be broken between words, and in a name behind its signs."""
-    return _RAGGED + _PLACES.sub(lambda place: place[0] if place[1] else rf"{place[0]}\allowbreak{{}}", cell)
+    return _RAGGED + breakable(cell)
+
+
+def breakable(text: str) -> str:
+    """Return a text of LaTeX whose names may be broken behind their signs, as one between words can be."""
+    return _PLACES.sub(lambda place: place[0] if place[1] else rf"{place[0]}\allowbreak{{}}", text)

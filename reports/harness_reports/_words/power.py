@@ -33,18 +33,13 @@ def widest_tie(ties: Sequence[Row]) -> Row | None:
     return max((tie for tie in ties if tie["low"] == tie["low"]), key=farthest, default=None)
 
 
-def level_sentence(outcome: Outcome, named: bool = True) -> str:
-    """Return which of the best arms are not told apart, to stand beside their ranks; "" where the best one leads.
-
-    Where the arms are not ``named``, it says how many there are: a caption in LaTeX cannot break a long name.
-    """
+def level_sentence(outcome: Outcome) -> str:
+    """Return which of the best arms are not told apart, to stand beside their ranks; "" where the best one leads."""
     ties = outcome.ties
     if not ties:
         return ""
-    best = outcome.labels[ties[0]["best"]] if named else "the first one"
-    who = f"The best {len(ties) + 1} arms are {LEVEL}"
-    if named:
-        who = f"The best arms are {LEVEL} ({some_names([best, *(outcome.labels[lead['arm']] for lead in ties)])})"
+    best = outcome.labels[ties[0]["best"]]
+    who = f"The best arms are {LEVEL} ({some_names([best, *(outcome.labels[lead['arm']] for lead in ties)])})"
     why = f"the 95 % interval of {'their difference' if len(ties) == 1 else f'the difference from {best} that each has'} contains zero"
     if any(lead["low"] > 0 for lead in ties):
         why += f", or its p-value is .05 or more by Holm for {numbers.counted(ties[0]['arms'], 'arm')}"
