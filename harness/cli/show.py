@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from harness.plugin.contracts import Results
-    from harness.plugin.meta import Deciding
     from harness.plugin.registry import Registry
     from harness.records import Records
 
@@ -101,7 +100,7 @@ def describe_results(
     from harness.verdict import tuning
     from harness.verdict.reading import TABLES, plain_verdict, read_verdicts
 
-    runs = records.runs.set_index("run_id", drop=False)
+    runs, scores = records.runs.set_index("run_id", drop=False), _describe_scores(records)
     headline: dict[str, Any] = {}
     alarms: dict[str, Any] = {}
     verdict: dict[str, Any] = {}
@@ -141,7 +140,7 @@ def describe_results(
         "benchmark": records.meta.benchmark,
         **verdict,
         **compared,
-        "arms": [_describe_arm(records, arm, runs) for arm in records.meta.arms],
+        "arms": [{**_describe_arm(records, arm, runs), **scores[arm]} for arm in records.meta.arms],
     }
 
 
@@ -157,6 +156,20 @@ def _describe_arm(records: Records, arm: str, runs: DataFrame) -> dict[str, Any]
         "trials": [_describe_trial(trial, runs.loc[trial["run_id"]], records) for _, trial in trials.iterrows()],
         "seeds": [_describe_seed(run, records) for _, run in seeds.iterrows()],
     }
+
+
+def _describe_scores(records: Records) -> dict[str, dict[str, Any]]:
+    """Return by arm its rank in the leaderboard, from 1, and the leaderboard's mean and standard deviation."""
+    from harness.results.tables.draws import draw_word
+    from harness.results.tables.leaderboard import ranked_scores
+
+    described = {}
+    for rank, (arm, score) in enumerate(ranked_scores(records).items(), 1):
+        numbers = {name: _finite(score[name]) for name in ("mean", "sd")}
+        known = {name: number for name, number in numbers.items() if number is not None}
+        counts = {"n": score["n"], "draws": score["draws"], "over": f"{draw_word(records)}s"}
+        described[arm] = {"rank": rank, "score": {**known, **counts}}
+    return described
 
 
 def _describe_trial(trial: Any, run: Any, records: Records) -> dict[str, Any]:
@@ -225,7 +238,7 @@ def _finite(value: Any) -> float | None:
 
 
 def show_lines(document: Mapping[str, Any]) -> list[str]:
-    """Return the results for a person: mean and standard deviation of the deciding metric per arm, the best arm first."""
+    """Return the results for a person: mean and standard deviation of the deciding metric per arm, as the leaderboard ranks them."""
     from harness.results.compared_with import against_lines
     from harness.results.reports import doubts_in
     from harness.verdict.reading import verdict_lines
@@ -252,11 +265,13 @@ def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
     from harness.records import schema
 
     params = arm["tuned"]["params"]
-    tuned = assignments(params)
-    scores = _scores(document, arm)
-    if scores:
-        meaning = f"mean ± SD of {counted(len(scores), 'seed')}; {tuned}"
-        return f"  {arm['arm']}: test {document['metric']} {_score_text(document, scores)} ({meaning})"
+    tuned, score = assignments(params), arm["score"]
+    if score["n"]:
+        seeds = counted(score["n"], "seed")
+        draws = seeds if score["over"] == "seeds" else f"{counted(score['draws'], 'replicate')}, {seeds}"
+        return (
+            f"  {arm['arm']}: test {document['metric']} {_score_text(document, score)} (mean ± SD of {draws}; {tuned})"
+        )
     ended = sum(seed["state"] == schema.DONE for seed in arm["seeds"])
     reason = "no finished comparison run"
     if ended:
@@ -280,15 +295,15 @@ def result_lines(document: Mapping[str, Any]) -> list[str]:
     lines = []
     for text in (*answer, *verdict, *(f"{DOUBT}{doubt}" for doubt in doubts)):
         lines += folded(text, WIDTH)
-    scored = [arm for arm in _ranked(document) if _scores(document, arm)]
+    scored = [arm for arm in _ranked(document) if arm["score"]["n"]]
     names = short_arm_names(arm["arm"] for arm in document["arms"])
     width = max((len(names[arm["arm"]]) for arm in scored), default=0)
     if scored:
-        spread = ", mean ± SD over seeds" if any(len(_scores(document, arm)) > 1 for arm in scored) else ""
+        with_spread = any("sd" in arm["score"] for arm in scored)
+        spread = f", mean ± SD over {scored[0]['score']['over']}" if with_spread else ""
         lines.append(f"test {document['metric']}{spread}:")
     for rank, arm in enumerate(scored[:BEST], 1):
-        scores = _scores(document, arm)
-        score = f"{_score_text(document, scores)} ({counted(len(scores), 'seed')})"
+        score = f"{_score_text(document, arm['score'])} ({counted(arm['score']['n'], 'seed')})"
         lines.append(cut(f"  {rank}. {names[arm['arm']]:{width}}  {score}", WIDTH))
     hidden = len(document["arms"]) - len(scored[:BEST])
     if scored and hidden:
@@ -300,38 +315,14 @@ def result_lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def _ranked(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the arms by their mean test score, the best first, and those without any at the end."""
-    sign = _deciding(document).sign
-
-    def rank(arm: dict[str, Any]) -> tuple[bool, float]:
-        scores = _scores(document, arm)
-        return not scores, -sign * sum(scores) / len(scores) if scores else 0.0
-
-    return sorted(document["arms"], key=rank)
+    """Return the arms in the order of the leaderboard."""
+    return sorted(document["arms"], key=lambda arm: int(arm["rank"]))
 
 
-def _deciding(document: Mapping[str, Any]) -> Deciding:
-    """Return the deciding metric that the document names."""
-    from harness.plugin import meta
-
-    metric = document["metrics"][document["metric"]]
-    return meta.Deciding(document["metric"], metric["goal"], metric["unit"])
-
-
-def _scores(document: Mapping[str, Any], arm: Mapping[str, Any]) -> list[float]:
-    """Return the deciding metric of every seed of an arm that ended well, on test."""
-    from harness.records import schema
-
-    column = _deciding(document).column
-    values = [seed["metrics"].get(column) for seed in arm["seeds"] if seed["state"] == schema.DONE]
-    return [value for value in values if value is not None]
-
-
-def _score_text(document: Mapping[str, Any], scores: Sequence[float]) -> str:
-    """Return the mean of scores and their standard deviation, with the metric's unit."""
-    unit = _deciding(document).unit
-    mean = sum(scores) / len(scores)
-    if len(scores) == 1:
+def _score_text(document: Mapping[str, Any], score: Mapping[str, Any]) -> str:
+    """Return an arm's mean score and its standard deviation, where it has one, with the metric's unit."""
+    unit = document["metrics"][document["metric"]]["unit"]
+    mean = score.get("mean", math.inf)  # JSON has no infinite number, so a mean that overflows is absent
+    if "sd" not in score:
         return measure(mean, unit)
-    deviation = math.sqrt(sum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
-    return f"{plain(mean, unit)} ± {plain(deviation, unit)} {unit}".rstrip()
+    return f"{plain(mean, unit)} ± {plain(score['sd'], unit)} {unit}".rstrip()

@@ -77,7 +77,7 @@ def test_an_arm_whose_runs_have_no_finite_metric_is_said_as_it_is():
         "name": "tiny", "state": "finished", "data": {"source": "made up", "notice": ""}, "metric": "accuracy",
         "metrics": {"accuracy": {"goal": "max", "unit": "%"}}, "notes": [], "left_out": [], "preset": None,
     }  # fmt: skip
-    arm = {"arm": "net/sgd/cosine", "tuned": {"params": {}}}
+    arm = {"arm": "net/sgd/cosine", "tuned": {"params": {}}, "rank": 1, "score": {"n": 0, "draws": 0, "over": "seeds"}}
     done = {**found, "arms": [{**arm, "seeds": [{"state": "done", "metrics": {}}] * 3}]}
     lost = {**found, "arms": [{**arm, "seeds": [{"state": "failed", "metrics": {}}] * 3}]}
     assert show_lines(done)[1:] == ["  net/sgd/cosine: none of its 3 comparison runs has a finite test accuracy"]

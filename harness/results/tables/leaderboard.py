@@ -72,15 +72,24 @@ def ranked(records: Records) -> list[str]:
 
     Arms that lost more than one draw stand behind the others.
     """
-    metric, sign = records.deciding.name, -records.deciding.sign
+    return list(ranked_scores(records))
+
+
+def ranked_scores(records: Records) -> dict[str, dict[str, Any]]:
+    """Return by arm, in the order of ``ranked``, the leaderboard's numbers of the deciding test metric.
+
+    They are ``mean``, ``low``, ``high``, ``sd``, ``min``, ``max``, ``n``, ``draws``, ``unusable`` and ``covers``, as in ``compute``.
+    """
+    sign = -records.deciding.sign
     compared = records.compared()
     runs = {str(arm): compared[compared["arm"] == arm] for arm in records.arms["arm"]}
-    means = {arm: _summary(records, of_arm, f"test_{metric}") for arm, of_arm in runs.items()}
+    scores = {arm: _summary(records, of_arm, records.deciding.column) for arm, of_arm in runs.items()}
     lost = {arm: _lost_draws(records, of_arm) > LOST_ALLOWED for arm, of_arm in runs.items()}
-    return sorted(
-        means,
-        key=lambda arm: (means[arm]["n"] == 0, lost[arm], sign * means[arm]["mean"] if means[arm]["n"] else 0),
+    order = sorted(
+        scores,
+        key=lambda arm: (scores[arm]["n"] == 0, lost[arm], sign * scores[arm]["mean"] if scores[arm]["n"] else 0),
     )
+    return {arm: scores[arm] for arm in order}
 
 
 def _lost_draws(records: Records, runs: DataFrame) -> int:
