@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from harness import __version__
 from harness.cli.asked import OfRun, taking
-
-if TYPE_CHECKING:
-    from harness.plugin.contracts import Results
-    from harness.plugin.registry import Registry
 
 
 @taking(OfRun)
@@ -70,6 +65,7 @@ def command(
         reporter.start(f"run {asked.file}", __version__)
         # These take seconds, so they come behind the first line.
         from harness.benchmark.toml import OptionValue
+        from harness.results.document import closing_lines
         from harness.results.workloads.summary import common_lines
         from harness.running.workloads import run_file
 
@@ -81,10 +77,3 @@ def command(
         opened = partial(watch_beside, request, reporter) if open_ else lambda folder: None
         code = run_file(request, reporter, ["harness", *context.obj], closing_lines, common_lines, opened)
     raise typer.Exit(code)
-
-
-def closing_lines(results: Results, registry: Registry) -> Sequence[str]:
-    """Return the few lines on what came out, with which a run ends."""
-    from harness.cli.show import describe_results, result_lines
-
-    return result_lines(describe_results(results.records, registry, results))

@@ -13,7 +13,7 @@ from harness.plugin.runs import short_arm_names
 from harness.records import Records, schema
 from harness.results.analysis import own_tables
 from harness.results.pictures.plain_svg import Dots, dot_plot
-from harness.results.reports import DOUBT, doubts_in, headline_of
+from harness.results.reports import DOUBT, doubts_in
 from harness.results.tables import leaderboard
 from harness.verdict.reading import TABLES, ProtocolVerdict, plain_verdict, read_verdicts, verdict_lines
 
@@ -33,14 +33,6 @@ def verdict_line(verdicts: list[ProtocolVerdict]) -> str:
     """Return the line of the standing verdict as ``harness show`` has it; "" where there is none."""
     plain = plain_verdict(verdicts)
     return verdict_lines(plain)[0] if plain else ""
-
-
-def closing_lines(results: Results, registry: Registry) -> list[str]:
-    """Return the lines on what came out, with which a run from Python ends: the answer, the verdict and the gravest doubt."""
-    headline = headline_of(results, registry).splitlines()
-    verdict = verdict_line(verdicts_of(results.records, results.tables, registry))
-    doubts = [f"{DOUBT}{doubt}" for doubt in doubts_in(headline)[:1]]
-    return [*headline[1:2], *([verdict] if verdict else []), *doubts]
 
 
 def render_summary(records: Records, tables: Mapping[str, DataFrame], registry: Registry, lines: Sequence[str]) -> str:

@@ -14,9 +14,7 @@ READING = (
     "harness_reports", "harness_plugins.analyses", "harness.records", "harness.results", "harness.statistics", "harness.verdict",
     *(f"harness.cli.{name}" for name in ("compare", "figures", "index", "report", "show", "status", "usage", "watch")),
 )  # fmt: skip
-WALKING = (
-    "harness.results.pictures.walks",
-)  # takes a constant of the module that walks, and that one imports torch to walk
+WALKING = ("harness.results.pictures.walks",)  # it takes a constant of the module that walks, which imports torch
 HEAVY = ("torch", "timm")
 
 

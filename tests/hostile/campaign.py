@@ -65,7 +65,7 @@ BENCHMARK = _benchmark()
 IMPORTED = (
     "torch", "torch._dynamo", "safetensors.torch", "pandas", "pyarrow.parquet", "optuna.storages._rdb.storage", "scipy.stats",
     "sqlalchemy.dialects.sqlite", "sqlalchemy.orm", "alembic.command", "pyarrow.pandas_compat",
-    "rich.progress", "PIL.JpegImagePlugin", "harness.cli.app", "harness.running.start", "harness.cli.show",
+    "rich.progress", "PIL.JpegImagePlugin", "harness.cli.app", "harness.running.start", "harness.results.document",
 )  # fmt: skip
 # once, for all runs
 

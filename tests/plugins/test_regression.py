@@ -12,13 +12,14 @@ import pytest
 import torch
 from harness_plugins.probes.gradient_norm import gradient_norm
 
-from harness.cli.show import show, show_lines
+from harness.cli.show import show
 from harness.console.progress import Reporter
 from harness.errors import DataError, Diverged
 from harness.plugin.contracts import Backbone, Data, DataRequest, Dataset, Optimizer, Scheduler, Split, Task
 from harness.plugin.discovery import discover
 from harness.plugin.runs import Arm, Run
 from harness.records import open_records
+from harness.results.document import show_lines
 from harness.running.prepare import Request, prepare
 from harness.running.start import run
 from harness.training.batches import put_on_device

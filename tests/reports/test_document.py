@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.cli.show import describe_results, result_lines, show_lines
+from harness.results.document import describe_results, result_lines, show_lines
 from harness.results.tables import leaderboard
 
 ALPHA, BETA = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"

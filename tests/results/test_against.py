@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from harness.cli.app import main
-from harness.cli.show import describe_results, result_lines
 from harness.errors import HarnessError
 from harness.plugin.discovery import discover
+from harness.results.document import describe_results, result_lines
 from harness.results.notebook import Loaded
 from harness.results.reports import results_of
 

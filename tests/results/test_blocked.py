@@ -17,8 +17,8 @@ from harness_reports._words.headline import headline
 from harness_reports._words.notices import notices
 
 from harness.cli.app import main
-from harness.cli.show import describe_results, show_lines
 from harness.plugin.discovery import discover
+from harness.results.document import describe_results, show_lines
 from harness.results.notebook import Loaded
 from harness.results.reports import headline_of, results_of, write_reports
 from harness.results.several import open_several

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli import show
+from harness.cli.show import show
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, RunFolderError
 from harness.models.choice import choose_model
@@ -17,6 +17,7 @@ from harness.models.export import ExportRequest, export
 from harness.records import open_records
 from harness.records.checked import load_arrays, load_tensors
 from harness.records.schema import prediction, solution
+from harness.results.document import show_lines
 from harness.running import fold_data
 from harness.running.prepare import Request
 from harness.running.start import run
@@ -80,7 +81,7 @@ def test_the_records_the_page_and_the_console_have_the_preset(made):
     line = "preset quick, a leaderboard of one search of each arm, without a verdict: search.confirm = 0, compare.looks = [1]"
     assert records.meta.preset["line"].startswith(line)
     assert records.meta.preset["replaced"] == ["search.trials", "compare.seeds", "compare.untuned"]
-    assert any(shown.startswith(f"note: {line}") for shown in show.show_lines(show.show(folder)))
+    assert any(shown.startswith(f"note: {line}") for shown in show_lines(show(folder)))
     assert line.removeprefix("preset ") in (folder / "report.html").read_text(encoding="utf-8")
 
 

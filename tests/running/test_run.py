@@ -375,7 +375,7 @@ def harness_executors():
 
 @pytest.mark.usefixtures("unreported")
 def test_a_search_alone_says_what_it_chose(benchmark_file, carry_out, monkeypatch):
-    from harness.cli.show import show_lines
+    from harness.results.document import show_lines
 
     said = []
     monkeypatch.setattr(Reporter, "say", lambda self, text, style="", brief=False: said.append(text))

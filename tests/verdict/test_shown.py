@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from harness.cli.show import _metrics, show_lines
 from harness.results.analysis import analyse
+from harness.results.document import _metrics, show_lines
 from harness.verdict.protocol import resolve
 from harness.verdict.reading import TABLES, plain_verdict, read_verdicts, verdict_lines
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console.numbers import counted, number
 from harness.records.tables import plain_rows
+from harness.results.document import SHOW_VERSION
 from harness.results.run_state import is_over
 from harness.results.workloads import open_workloads
 from harness.verdict.stating import NO_VERDICT
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from harness.plugin.registry import Registry
     from harness.records import Records
 
-SHOW_VERSION = 1  # of the JSON document
 FACET_TABLES = ("workloads", "words", "pooled", "effects")  # the core's own; the others are of analyses
 
 

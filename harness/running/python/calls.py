@@ -15,8 +15,8 @@ from harness.benchmark.overrides import overrides_of
 from harness.benchmark.toml import OptionValue
 from harness.errors import arguments
 from harness.records.workloads import has_workloads, run_folders
+from harness.results.document import closing_lines
 from harness.results.notebook import Loaded
-from harness.results.summary import closing_lines
 from harness.running.python.answers import Estimate, RangeTests
 from harness.running.python.talking import optional_path, optional_text, plugin_files, talking, texts
 
