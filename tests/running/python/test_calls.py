@@ -45,7 +45,7 @@ def test_run_returns_the_run_and_prints_the_lines_of_the_command(once):
     assert len(run.trials) == 1
     assert any("test accuracy" in line for line in printed)
     assert f"report: {run.folder / 'report.txt'}" in printed
-    assert any(line.startswith("do they reach the same minimum?") for line in printed)
+    assert any(line.startswith("  1. sgd ") for line in printed)  # the ranks, as a run from the shell ends with
 
 
 def test_the_same_call_goes_on_where_it_was_left(once, repository, capsys):
