@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.options import AnyRunFolder, AsJson, print_result
 from harness.console.numbers import counted, duration
-from harness.results.run_state import is_over, left_out
+from harness.results.run_state import count_measurements, is_over, left_out
 
 BESIDE = {
     "untuned": "untuned",
@@ -99,17 +99,9 @@ def _controls(records: Records) -> dict[str, dict[str, int]]:
 
 
 def _measurements(records: Records) -> dict[str, dict[str, int]]:
-    """Return by probe how many measurements are made, and how many there will be; those that a limit leaves out are not."""
-    from harness.records import database
-    from harness.records.tables import count_measured
-
-    with database.reading(records.folder) as db:
-        made = count_measured(db, records.meta)
-    counts = {}
-    for probe, total in records.meta.measurements.items():
-        note = records.meta.probes.get(probe, {})
-        counts[probe] = {"done": made.get(probe, 0), "total": int(note["planned"]) if note.get("over") else total}
-    return counts
+    """Return by probe how many measurements are made, and how many there will be."""
+    counts = count_measurements(records)
+    return {probe: {"done": count.done, "total": count.total} for probe, count in counts.items()}
 
 
 def _count_states(runs: DataFrame) -> dict[str, int]:

@@ -1,11 +1,26 @@
-"""The state of a run as ``harness status`` and ``harness show`` tell it: whether it is over, and what it left out."""
+"""The state of a run as ``harness status`` and ``harness show`` tell it: whether it is over, how much is measured, and what it left out."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.records import Records
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """How many measurements of a probe are made, and how many there will be."""
+
+    done: int
+    total: int  # of a probe that is over, without those that a time limit left out
+    over: bool  # no more will come
+
+    @property
+    def left(self) -> int:
+        """How many are still to come."""
+        return 0 if self.over else self.total - self.done
 
 
 def is_over(records: Records) -> bool:
@@ -23,3 +38,18 @@ def left_out(records: Records) -> list[str]:
     limited = [records.meta.looks, *records.meta.probes.values()]
     sentences = [str(note.get("left_out") or "") for note in limited]
     return [sentence for sentence in sentences if sentence]
+
+
+def count_measurements(records: Records) -> dict[str, Measurements]:
+    """Return by probe how many measurements are made, and how many there will be; its folder is read anew."""
+    from harness.records import database
+    from harness.records.tables import count_measured
+
+    with database.reading(records.folder) as db:
+        made = count_measured(db, records.meta)
+    counts = {}
+    for probe, total in records.meta.measurements.items():
+        note, done = records.meta.probes.get(probe, {}), made.get(probe, 0)
+        over = bool(note.get("over"))
+        counts[probe] = Measurements(done, max(int(note["planned"]) if over else total, done), over)
+    return counts

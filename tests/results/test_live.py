@@ -17,6 +17,7 @@ from urllib.error import HTTPError
 import pytest
 
 from harness.cli import watch
+from harness.cli.status import status
 from harness.records import open_records
 from harness.results.live import progress
 from harness.results.live.page import POLICY, SCRIPT, render_page, render_part
@@ -84,6 +85,21 @@ def test_a_run_under_way_has_its_curves_and_the_time_that_is_left(half):
     seeds, recorded, untuned = 2 * 4, 2 * 2, 2 * 4
     assert epochs_left(records) == seeds - recorded + untuned
     assert run.left.startswith("about ")
+
+
+def test_measurements_that_a_limit_left_out_are_not_waited_for(half):
+    """The page, the time that is left and ``harness status`` count the same."""
+    note = {"version": "1", "over": False, "planned": 0, "done": 0, "costly": False, "minimum": False}
+    notes = {"distance": {**note, "over": True}, "barrier": note}
+    totals = {"distance": 40, "barrier": 3}
+    with contextlib.closing(sqlite3.connect(half / "run.db")) as db, db:
+        for key, value in (("probes", notes), ("measurements", totals)):
+            db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, json.dumps(value)))
+    (run,) = progress_of(half)
+    assert run.measurements == {"distance": (0, 0), "barrier": (0, 3)}
+    assert {probe: (n["done"], n["total"]) for probe, n in status(half)["measurements"].items()} == run.measurements
+    assert "3 measurements" in run.left
+    assert "43 measurements" not in run.left
 
 
 def test_time_left_goes_by_the_seconds_that_passed_without_pauses():

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from harness.console.ahead import Ahead
 from harness.errors import RunFolderError
 from harness.plugin.runs import short_arm_names
-from harness.records import Records, database, open_records, schema
-from harness.records.tables import count_measured
+from harness.records import Records, open_records, schema
 from harness.records.workloads import has_workloads, read_workbook, run_folders
-from harness.results.run_state import is_over
+from harness.results.run_state import Measurements, count_measurements, is_over
 from harness.verdict.trials import arm_trials
 
 if TYPE_CHECKING:
@@ -73,16 +72,16 @@ def _progress(folder: Path, name: str) -> RunProgress:
     except RunFolderError as error:  # it begins, or somebody has locked it for the moment
         return RunProgress(name, folder, str(error))
     over = is_over(records)
-    metric = records.deciding.tune_column
+    metric, measurements = records.deciding.tune_column, count_measurements(records)
     return RunProgress(
         name=records.name,
         folder=folder,
         is_over=over,
-        left="" if over else _time_left(records),
+        left="" if over else _time_left(records, measurements),
         score=records.searched.tune_column,
         curve=metric,
         arms=tuple(_arm_progress(records, arm, short) for arm, short in short_arm_names(records.meta.arms).items()),
-        measurements=_measurements(records),
+        measurements={probe: (count.done, count.total) for probe, count in measurements.items()},
         curves=_curves(records, metric),
     )
 
@@ -106,16 +105,6 @@ def _arm_progress(records: Records, arm: str, short: str) -> ArmProgress:
         best=float(best.iloc[-1]) if len(best) else None,
         best_so_far=_steps(_points(first["number"] + 1, best)),
     )
-
-
-def _measurements(records: Records) -> dict[str, tuple[int, int]]:
-    """Return by probe how many measurements are made, and how many there are to make."""
-    with database.reading(records.folder) as db:
-        counts_done = count_measured(db, records.meta)
-    return {
-        probe: (counts_done.get(probe, 0), max(total, counts_done.get(probe, 0)))
-        for probe, total in records.meta.measurements.items()
-    }
 
 
 def _curves(records: Records, metric: str) -> dict[str, Points]:
@@ -146,12 +135,12 @@ def _steps(points: Points) -> Points:
 # --- how long the rest takes
 
 
-def _time_left(records: Records) -> str:
+def _time_left(records: Records, measurements: Mapping[str, Measurements]) -> str:
     """Return in words how long what is left takes: epochs by the pace of those so far, and measurements as a number."""
     ahead = Ahead()
     ahead.expect("epoch", round(epochs_left(records)), seconds_an_epoch(records))
-    for probe, (done, total) in _measurements(records).items():
-        ahead.expect("measurement", total - done, of=probe)
+    for probe, count in measurements.items():
+        ahead.expect("measurement", count.left, of=probe)
     return ahead.text
 
 
