@@ -142,7 +142,7 @@ def _difference_line(row: dict[Any, Any], labels: Sequence[str]) -> str:
 
 def _score_line(row: dict[Any, Any], unit: str) -> str:
     if not row["n"]:
-        return f"{row['run']}: no result ({row['state']})"
+        return f"{row['run']}: no result ({row['lost'] or row['state']})"
     seeds = f"{row['n']} of {row['planned']} seeds" if row["n"] != row["planned"] else f"{row['n']} seeds"
     return f"{row['run']}: {plain(row['mean'], unit)}{_interval(row, unit)}, {seeds}"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.options import AnyRunFolder, AsJson, print_result
 from harness.console.numbers import counted, duration
-from harness.results.run_state import count_measurements, is_over, left_out
+from harness.results.run_state import NOT_BEGUN, count_measurements, left_out, state_of, state_of_workloads
 
 BESIDE = {
     "untuned": "untuned",
@@ -65,7 +65,7 @@ def status(folder: Path) -> dict[str, Any]:
     return {
         "run": str(folder),
         "name": records.name,
-        "state": "finished" if is_over(records) else "unfinished",
+        "state": state_of(records),
         "replicates": replicates,
         "arms": arms,
         "controls": _controls(records),
@@ -157,12 +157,11 @@ def status_of_workloads(folder: Path) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for member in book.members:
         row = {"workload": member.name, "optional": member.optional, "problem": member.problem}
-        rows.append({**row, **(status(runs[member.name]) if member.name in runs else {"state": "not begun"})})
-    over = all(row["state"] == "finished" or (row["problem"] and row["state"] == "not begun") for row in rows)
+        rows.append({**row, **(status(runs[member.name]) if member.name in runs else {"state": NOT_BEGUN})})
     return {
         "run": str(folder),
         "name": book.name,
-        "state": "finished" if over else "unfinished",
+        "state": state_of_workloads(rows),
         "workloads": rows,
         "command": list(book.command),
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console.columns import cut, folded
 from harness.console.numbers import assignments, counted, measure, plain
-from harness.results.run_state import is_over, left_out
+from harness.results.run_state import left_out, state_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,7 +52,7 @@ def describe_results(
         "schema_version": SHOW_VERSION,
         "run": str(records.folder),
         "name": records.name,
-        "state": "finished" if is_over(records) else "unfinished",
+        "state": state_of(records),
         **analysed.headline,
         "metric": records.meta.metric,
         "search_metric": records.meta.search_metric,

@@ -18,7 +18,7 @@ from harness.records.workloads import has_workloads, read_workbook, run_folders
 from harness.results.live.page import STYLE
 from harness.results.notebook import Loaded
 from harness.results.reports import PAGE_FILE, page_of
-from harness.results.run_state import is_over
+from harness.results.run_state import FINISHED, state_of
 from harness.results.summary import verdicts_of
 
 HINT = "name another file with --out"
@@ -74,7 +74,7 @@ def _entries_of_workloads(folder: Path, registry: Registry) -> list[Entry]:
     except HarnessError as error:
         return [Entry(folder, folder.name, problem=str(error))]
     inner = [replace(_entry(run, registry), name=name, workload=True) for name, run in runs.items()]
-    finished = sum(entry.state == "finished" for entry in inner)
+    finished = sum(entry.state == FINISHED for entry in inner)
     date = max((entry.date for entry in inner), default="")
     state = f"{finished} of {len(book.members)} workloads finished"
     return [Entry(folder, book.name, date, state), *inner]
@@ -91,7 +91,7 @@ def _entry(folder: Path, registry: Registry) -> Entry:
             folder=folder,
             name=run.name,
             date=str(times.max())[:16].replace("T", " ") if len(times) else "",
-            state="finished" if is_over(run.records) else "unfinished",
+            state=state_of(run.records),
             verdict=str(verdicts[0].pooled["statement"]) if verdicts else "",
             answer=lines[1] if len(lines) > 1 else "",
         )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.records import Records
+
+FINISHED, UNFINISHED = "finished", "unfinished"
+NOT_BEGUN = "not begun"  # of a workload without a run
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,19 @@ def is_over(records: Records) -> bool:
     waiting = schema.WAITING in {*records.compared()["state"], *records.comparison["state"]}
     looked = bool(records.meta.looks.get("ended", "by whoever wrote these records"))
     return searched and records.meta.compare_runs is not None and not waiting and looked
+
+
+def state_of(records: Records | None) -> str:
+    """Return in words how far a run has come; None is a workload without one."""
+    if records is None:
+        return NOT_BEGUN
+    return FINISHED if is_over(records) else UNFINISHED
+
+
+def state_of_workloads(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return how far several workloads have come, from their ``state`` and ``problem``; what could not begin is not waited for."""
+    over = all(row["state"] == FINISHED or (row["problem"] and row["state"] == NOT_BEGUN) for row in rows)
+    return FINISHED if over else UNFINISHED
 
 
 def left_out(records: Records) -> list[str]:

@@ -284,7 +284,7 @@ def test_runs_that_ended_without_a_finite_metric_are_said_as_they_are(first: Any
     nan = other("nan", change=lambda arm, seed, value: math.nan if arm == ARM else value)
     code, out, err = harness(first, nan)
     assert (code, err) == (0, "")
-    assert "nan: no result (not finite)" in out
+    assert "nan: no result (6 not finite)" in out
 
 
 # --- runs that were taken over -------------------------------------------------------------------------------

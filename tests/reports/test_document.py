@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from harness.results.document import describe_results, result_lines, show_lines
+from harness.results.several.scores import list_scores
 from harness.results.tables import leaderboard
 
 ALPHA, BETA = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
@@ -73,3 +75,15 @@ def test_one_seed_has_a_mean_and_no_deviation(scored: Any) -> None:
     assert document["arms"][0]["score"] == {"mean": 0.9, "n": 1, "draws": 1, "over": "seeds"}
     assert document["arms"][1]["score"] == {"n": 0, "draws": 0, "over": "seeds"}
     assert result_lines(document)[-3:] == ["test accuracy:", "  1. sgd  90.00 % (1 seed)", "  and 1 more arm"]
+
+
+def test_runs_side_by_side_have_the_numbers_and_the_states_of_the_leaderboard(scored: Any) -> None:
+    records = scored({ALPHA: [0.9, 0.9, 1.0, None, 0.9, float("nan")], BETA: [None] * 6}, 2)
+    board = leaderboard.compute(records).query("metric == 'test_accuracy'").set_index("arm")
+    rows = {row["arm"]: row for row in list_scores("run", records)}
+    for arm, row in rows.items():
+        for column in ("n", "planned", "mean", "low", "high", "sd", "state"):
+            expected = board.loc[arm, column]
+            assert row[column] == expected or (math.isnan(row[column]) and math.isnan(expected))
+    assert (rows[ALPHA]["state"], rows[ALPHA]["lost"]) == ("partial", "1 failed and 1 not finite")
+    assert (rows[BETA]["state"], rows[BETA]["lost"]) == ("failed", "6 failed")

@@ -97,7 +97,7 @@ class Several:
     """Several runs side by side. Every later one is compared with the first.
 
     ``differs``  group, what, and a column a run, by its label: what is not the same in all of them, as text
-    ``scores``   arm, run, n, planned, mean, low, high, sd, state, tuned: the deciding test metric with its 95 % interval
+    ``scores``   arm, run, n, planned, mean, low, high, sd, state, lost, tuned: the deciding test metric with its 95 % interval
     ``changes``  arm, run, how, seeds, shared, before, after, change, low, high, p, adjusted, margin, state: the later run
                  less the first. ``how`` is "paired by seed", "Welch", "the same trainings" or why no difference is
                  computed; ``shared`` seeds come from one training, which one run took over; ``state`` is regression,

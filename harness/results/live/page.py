@@ -12,6 +12,7 @@ from harness.plugin.runs import split_arm_name
 from harness.results.live.progress import RunProgress, whole_is_over
 from harness.results.pictures.plain_svg import COLORS, curves
 from harness.results.reports import PAGE_FILE
+from harness.results.run_state import FINISHED
 
 EVERY = 4  # seconds between two looks of the page
 STYLE = """
@@ -76,7 +77,7 @@ def _render_run(run: RunProgress) -> Any:
     head = Markup("<h1>{}</h1>").format(run.name)
     if run.problem:
         return head + Markup("<p class=muted>{}</p>").format(run.problem)
-    state = "finished" if run.is_over else f"under way{f'; {run.left} left' if run.left else ''}"
+    state = FINISHED if run.is_over else f"under way{f'; {run.left} left' if run.left else ''}"
     parts = [head, Markup("<p><strong>{}</strong></p>").format(state), _arms(run), _measurements(run)]
     colors = _colors(run)
     best = {arm.arm: arm.best_so_far for arm in run.arms}

@@ -26,7 +26,7 @@ from harness.verdict.protocol import FACETS
 from harness.verdict.reading import read_verdicts
 from harness.verdict.tables import verdict
 
-SCORE = ("arm", "run", "n", "planned", "mean", "low", "high", "sd", "state", "tuned")
+SCORE = ("arm", "run", "n", "planned", "mean", "low", "high", "sd", "state", "lost", "tuned")
 CHANGE = (
     "arm", "run", "how", "seeds", "shared", "before", "after", "change", "low", "high", "p", "adjusted", "margin", "state",
 )  # fmt: skip

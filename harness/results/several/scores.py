@@ -7,17 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import joined
 from harness.plugin.runs import digest
 from harness.records import Records, schema
 from harness.results.tables.draws import draw_means, draw_of_seed
-from harness.statistics.intervals import mean_interval, standard_deviation
+from harness.results.tables.leaderboard import arm_progress, ranked_scores
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from pandas import Series
-
-NOT_FINITE = "not finite"  # the state of an arm with a run that ended well and has no number to show for it
 
 
 @dataclass(frozen=True)
@@ -31,33 +29,20 @@ class SeedScore:
 
 
 def list_scores(label: str, records: Records) -> Iterator[dict[str, Any]]:
-    """Yield a row per arm: the deciding test metric over the seeds that ended well, and what the arm was tuned to.
+    """Yield a row per arm: the leaderboard's numbers of the deciding test metric, and what the arm was tuned to.
 
-    The mean and its interval are over replicates, each the mean of its seeds, or over the seeds of a single replicate.
+    ``state`` is the leaderboard's; ``lost`` says of how many seeds there is no score and why, "" for none.
     """
-    planned = records.meta.planned_seeds
-    column, compared = records.deciding.column, records.compared()
-    limits = (records.bounds_of(column), records.examples_of(column))
-    for arm in records.arms.to_dict("records"):
-        scores = seed_scores(records, arm["arm"])
-        n, values = len(scores), means_of_draws(scores, list(scores))
-        mean, sd = (float(values.mean()), float(standard_deviation(values))) if n else (math.nan, math.nan)
-        low, high = map(float, mean_interval(mean, sd, len(values), *limits))
-        states = compared.loc[compared["arm"] == arm["arm"], "state"]
+    scores = ranked_scores(records)
+    for row in records.arms.to_dict("records"):
+        arm = str(row["arm"])
+        score, progress = scores[arm], arm_progress(records, arm)
+        numbers = {name: score[name] for name in ("mean", "low", "high", "sd")}
+        lost = {"failed": progress["failed"], "diverged": progress["diverged"], "not finite": score["unusable"]}
         yield {
-            "arm": arm["arm"], "run": label, "n": n, "planned": planned, "mean": mean, "low": low,
-            "high": high, "sd": sd, "tuned": dict(arm["tuned_params"]), "state": _arm_state(states, n, planned),
+            "arm": arm, "run": label, "n": score["n"], "planned": progress["planned"], **numbers, "state": progress["state"],
+            "lost": joined([f"{count} {state}" for state, count in lost.items() if count]), "tuned": dict(row["tuned_params"]),
         }  # fmt: skip
-
-
-def _arm_state(states: Series, n: int, planned: int) -> str:
-    """Return "done" for an arm with a score for every planned seed, else the worst thing that befell its runs."""
-    if n == planned:
-        return "done"
-    for state in (schema.FAILED, schema.DIVERGED):
-        if (states == state).any():
-            return state
-    return NOT_FINITE if int((states == schema.DONE).sum()) > n else "unfinished"
 
 
 def seed_scores(records: Records, arm: str) -> dict[int, SeedScore]:

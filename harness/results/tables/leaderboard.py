@@ -50,12 +50,10 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     compared = records.compared()
-    planned = records.meta.planned_seeds
     rows = []
     for arm in ranked(records):
         runs = compared[compared["arm"] == arm]
-        arm_columns = {"arm": arm, "planned": planned, "state": _state(records, arm, runs, planned)}
-        arm_columns |= {state: int((runs["state"] == state).sum()) for state in ("failed", "diverged")}
+        arm_columns = {"arm": arm, **arm_progress(records, arm)}
         for metric in _metrics(records):
             row = {
                 **arm_columns,
@@ -90,6 +88,14 @@ def ranked_scores(records: Records) -> dict[str, dict[str, Any]]:
         key=lambda arm: (scores[arm]["n"] == 0, lost[arm], sign * scores[arm]["mean"] if scores[arm]["n"] else 0),
     )
     return {arm: scores[arm] for arm in order}
+
+
+def arm_progress(records: Records, arm: str) -> dict[str, Any]:
+    """Return ``planned``, ``state``, ``failed`` and ``diverged`` of an arm's comparison, as in ``compute``."""
+    compared, planned = records.compared(), records.meta.planned_seeds
+    runs = compared[compared["arm"] == arm]
+    counts = {state: int((runs["state"] == state).sum()) for state in ("failed", "diverged")}
+    return {"planned": planned, "state": _state(records, arm, runs, planned), **counts}
 
 
 def _lost_draws(records: Records, runs: DataFrame) -> int:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.console.numbers import counted, number
 from harness.records.tables import plain_rows
 from harness.results.document import SHOW_VERSION
-from harness.results.run_state import is_over
+from harness.results.run_state import NOT_BEGUN, state_of, state_of_workloads
 from harness.results.workloads import open_workloads
 from harness.verdict.stating import NO_VERDICT
 
 if TYPE_CHECKING:
     from harness.plugin.contracts import Workloads
     from harness.plugin.registry import Registry
-    from harness.records import Records
 
 FACET_TABLES = ("workloads", "words", "pooled", "effects")  # the core's own; the others are of analyses
 
@@ -31,15 +30,14 @@ def describe_workloads(workloads: Workloads, folder: Path) -> dict[str, Any]:
     tables = workloads.tables
     members = plain_rows(tables["workloads"])
     for member in members:
-        records = workloads.records.get(member["workload"])
-        member["state"] = _state(records)
+        member["state"] = state_of(workloads.records.get(member["workload"]))
     words = {row["facet"]: {"word": row["word"], "rests_on": row["rests_on"]} for row in plain_rows(tables["words"])}
     statement = words.pop("statement", {"word": NO_VERDICT, "rests_on": ""})
     return {
         "schema_version": SHOW_VERSION,
         "run": str(folder),
         "name": workloads.name,
-        "state": _state_of_all(members),
+        "state": state_of_workloads(members),
         "statement": statement["word"],
         "rests_on": statement["rests_on"],
         "facets": words,
@@ -51,17 +49,6 @@ def describe_workloads(workloads: Workloads, folder: Path) -> dict[str, Any]:
     }
 
 
-def _state(records: Records | None) -> str:
-    """Return how far a workload has come."""
-    if records is None:
-        return "not begun"
-    return "finished" if is_over(records) else "unfinished"
-
-
-def _state_of_all(members: Sequence[Mapping[str, Any]]) -> str:
-    """Return how far all workloads have come; one that could not be opened is not waited for."""
-    over = all(member["state"] == "finished" or (member["problem"] and not member["folder"]) for member in members)
-    return "finished" if over else "unfinished"
 
 
 def common_lines(workloads: Workloads, folder: Path) -> list[str]:
@@ -95,7 +82,7 @@ def _member_line(member: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     """Return what one workload says, or why it says nothing."""
     if member["problem"]:
         return f"  workload {member['workload']}: no run: {member['problem']}"
-    if member["state"] == "not begun":
+    if member["state"] == NOT_BEGUN:
         return f"  workload {member['workload']}: not begun"
     words = ", ".join(f"{facet} {member[facet]}" for facet in document["facets"])
     line = f"  workload {member['workload']} ({member['state']}): {member['statement']}"

@@ -117,12 +117,14 @@ def _score_of_arm(row: Mapping[Any, Any] | None, unit: str) -> Score:
     if row is None:
         return Score(numbers.NOTHING, "not in this run", "")
     if not row["n"]:
-        return Score(numbers.NOTHING, "", row["state"])
+        return Score(numbers.NOTHING, "", row["lost"] or row["state"])
     seeds = numbers.counted(row["planned"], "seed")
     seeds = seeds if row["n"] == row["planned"] else f"{row['n']} of {seeds}"
     ends = numbers.span(row["low"], row["high"], unit)
     mean = numbers.plain(row["mean"], unit, row["high"] - row["low"])
-    return Score(mean, f"{ends}, {seeds}" if ends else seeds, "" if row["state"] == "done" else row["state"])
+    return Score(
+        mean, f"{ends}, {seeds}" if ends else seeds, row["lost"] or ("" if row["state"] == "done" else row["state"])
+    )
 
 
 def changes(several: Several) -> list[Change]:
