@@ -10,11 +10,12 @@ from harness.console.safe_text import impersonal
 from harness.plugin.contracts import Results
 from harness.plugin.registry import Registry
 from harness.plugin.runs import short_arm_names
-from harness.records import Records, schema
+from harness.records import Records
 from harness.results.analysis import own_tables
 from harness.results.pictures.plain_svg import Dots, dot_plot
 from harness.results.reports import DOUBT, doubts_in
 from harness.results.tables import leaderboard
+from harness.verdict.finite_runs import finite_runs, finite_values
 from harness.verdict.reading import TABLES, ProtocolVerdict, plain_verdict, read_verdicts, verdict_lines
 
 if TYPE_CHECKING:
@@ -59,21 +60,15 @@ def seeds_picture(records: Records) -> Any:
     from markupsafe import Markup
 
     deciding, names = records.deciding, short_arm_names(records.meta.arms)
-    runs, controls = records.compared(), records.comparison
-    untuned = controls[controls["role"] == "untuned"]
+    untuned = records.comparison[records.comparison["role"] == "untuned"]
     rows = []
     for arm, name in names.items():
-        tuned = _scores(runs[runs["arm"] == arm], deciding.column)
-        rows.append(Dots(name, tuned, _scores(untuned[untuned["of"] == arm], deciding.column)))
+        scores = finite_runs(records, arm, deciding.column)
+        of_control = finite_values(untuned[untuned["of"] == arm], deciding.column)
+        rows.append(Dots(name, *([value for _, value in by_seed.values()] for by_seed in (scores, of_control))))
     title = f"Test {deciding.name.replace('_', ' ')} of every seed. A ring is a seed with the optimizer's own defaults."
     picture = dot_plot(rows, title, deciding.unit)
     return Markup("{}<p><small>{}</small></p>").format(picture, title) if picture else picture
-
-
-def _scores(runs: DataFrame, column: str) -> list[float]:
-    if column not in runs:
-        return []
-    return [float(value) for value in runs.loc[runs["state"] == schema.DONE, column].dropna()]
 
 
 def _own_doubts(verdicts: list[ProtocolVerdict]) -> list[str]:

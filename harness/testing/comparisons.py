@@ -85,8 +85,8 @@ def run_row(run_id: str, arm: str, replicate: int, seed: int, numbers: Mapping[s
     if state != "done":
         values = dict.fromkeys(values, math.nan)
     return {
-        "run_id": run_id, "arm": arm, "role": "fresh", "of": arm, "replicate": replicate, "init_seed": seed,
-        "order_seed": seed, "state": state, "reason": "", **values,
+        "run_id": run_id, "arm": arm, "role": "fresh", "of": arm, "replicate": replicate, "seed": seed,
+        "init_seed": seed, "order_seed": seed, "state": state, "reason": "", **values,
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import math
 from harness.plugin.meta import Deciding
 from harness.records import Records
 from harness.statistics.scale import scaled
+from harness.verdict.finite_runs import finite_runs
 from harness.verdict.replicates import replicate_of_run
 
 BY_CHANCE = 0.05  # how often two seeds alone differ by more than seed noise
@@ -69,13 +70,8 @@ def scores_by_replicate(records: Records, arm: str, metric: Deciding) -> dict[in
 
 
 def _find_scores(records: Records, arm: str, metric: Deciding) -> dict[int, dict[int, float]]:
-    runs = records.compared()
-    rows = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
-    if metric.tune_column not in rows:
-        return {}
     numbers = replicate_of_run(records)
     scores: dict[int, dict[int, float]] = {}
-    for run_id, seed, value in zip(rows["run_id"], rows["seed"], rows[metric.tune_column], strict=True):
-        if math.isfinite(value):
-            scores.setdefault(numbers.get(str(run_id), 0), {})[int(seed)] = metric.sign * float(value)
+    for seed, (run_id, value) in finite_runs(records, arm, metric.tune_column).items():
+        scores.setdefault(numbers.get(run_id, 0), {})[seed] = metric.sign * value
     return dict(sorted(scores.items()))

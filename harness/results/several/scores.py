@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.console.numbers import joined
 from harness.plugin.runs import digest
-from harness.records import Records, schema
+from harness.records import Records
 from harness.results.tables.draws import draw_means, draw_of_seed
 from harness.results.tables.leaderboard import arm_progress, ranked_scores
+from harness.verdict.finite_runs import finite_runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,17 +47,12 @@ def list_scores(label: str, records: Records) -> Iterator[dict[str, Any]]:
 
 def seed_scores(records: Records, arm: str) -> dict[int, SeedScore]:
     """Return an arm's scores by seed, of the runs that ended well with a finite one."""
-    runs, column = records.compared(), records.deciding.column
-    if column not in runs:
-        return {}
-    done = runs[(runs["arm"] == arm) & (runs["state"] == schema.DONE)]
-    draw_of, scores = draw_of_seed(records), dict[int, SeedScore]()
-    for row in done[["seed", "run_id", column, "ended", "seconds"]].to_dict("records"):
-        if math.isfinite(row[column]):
-            seed, run_id = int(row["seed"]), str(row["run_id"])
-            training = (run_id, str(row["ended"]), str(row["seconds"]))
-            start = _hash_start(records.recipes[run_id])
-            scores[seed] = SeedScore(float(row[column]), start, draw_of[seed], training)
+    compared, draw_of = records.compared(), draw_of_seed(records)
+    rows = {str(row["run_id"]): row for row in compared[compared["arm"] == arm].to_dict("records")}
+    scores: dict[int, SeedScore] = {}
+    for seed, (run_id, value) in finite_runs(records, arm, records.deciding.column).items():
+        training = (run_id, str(rows[run_id]["ended"]), str(rows[run_id]["seconds"]))
+        scores[seed] = SeedScore(value, _hash_start(records.recipes[run_id]), draw_of[seed], training)
     return scores
 
 

@@ -18,7 +18,8 @@ from harness.records import Records
 from harness.results.tables import times, work
 from harness.results.tables.draws import draw_numbers, draw_word
 from harness.results.tables.leaderboard import ranked
-from harness.results.tables.two_arms import Finite, TwoArms, compare_arms, finite_runs
+from harness.results.tables.two_arms import TwoArms, compare_arms
+from harness.verdict.finite_runs import Finite, finite_runs
 
 if TYPE_CHECKING:
     from pandas import DataFrame

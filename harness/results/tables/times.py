@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.plugin.contracts import Analysis
 from harness.records import Records
 from harness.verdict.arms import network_of, optimizer_of
+from harness.verdict.finite_runs import finite_values
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -92,8 +93,8 @@ def _untuned_means(records: Records, column: str) -> dict[str, float]:
     for arm in map(str, records.arms["arm"]):
         if optimizer_of(records, arm) != PLAIN:
             continue
-        rows = runs[(runs["role"] == "untuned") & (runs["of"] == arm) & (runs["state"] == "done")]
-        values = [float(value) for value in rows[column] if math.isfinite(value)]
+        rows = runs[(runs["role"] == "untuned") & (runs["of"] == arm)]
+        values = [value for _, value in finite_values(rows, column).values()]
         if values:
             means.setdefault(network_of(arm), math.fsum(values) / len(values))
     return means

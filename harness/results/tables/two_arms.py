@@ -29,12 +29,12 @@ from harness.statistics.crossed import POWER, CrossedMean, over_both, over_seeds
 from harness.statistics.intervals import EQUAL
 from harness.statistics.paired import permutation_p
 from harness.statistics.proportions import detectable_share, fewest_discordant, matched_difference, newcombe
+from harness.verdict.finite_runs import Finite
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Finite = tuple[str, float]  # a run_id and a finite number of that run
 NO_INTERVAL = (math.nan, math.nan)
 NO_SEEDS = CrossedMean(math.nan, math.nan, math.nan, math.nan, -1.0)  # of two arms without a seed in common
 
@@ -71,16 +71,6 @@ class TwoArms:
             self, one=self.other, other=self.one, mean=replace(self.mean, mean=0.0 - self.mean.mean),
             certainty=replace(certainty, low=0.0 - certainty.high, high=0.0 - certainty.low),
         )  # fmt: skip
-
-
-def finite_runs(records: Records, arm: str, column: str) -> dict[int, Finite]:
-    """Return run_id and value of an arm's comparison runs that ended well with a finite value in a column, by seed."""
-    runs = records.compared()
-    done = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
-    if column not in done:
-        return {}
-    columns = zip(done["seed"], done["run_id"], done[column], strict=True)
-    return {int(seed): (str(run), float(value)) for seed, run, value in columns if math.isfinite(value)}
 
 
 def compare_arms(records: Records, column: str, one: Mapping[int, Finite], other: Mapping[int, Finite]) -> TwoArms:

@@ -21,6 +21,7 @@ from harness.results.tables.draws import draw_numbers, draw_of_seed, draw_word
 from harness.statistics.crossed import over_both, over_seeds
 from harness.statistics.intervals import EQUAL, half_width, jackknife_se
 from harness.statistics.proportions import clopper_pearson
+from harness.verdict.finite_runs import finite_runs
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -192,17 +193,16 @@ def _mean(runs: dict[int, dict[str, Any]], split: str) -> float:
 
 
 def _runs(records: Records, name: str) -> Runs:
-    """Return the runs that ended well with a tune score, of the arms that have any."""
-    compared = records.compared()
-    done = compared[compared["state"] == "done"]
-    if not {f"tune_{name}", f"test_{name}"} <= set(done):
-        return {}
-    by_arm: Runs = {str(arm): {} for arm in records.arms["arm"]}
-    columns = (done["arm"], done["seed"], done["run_id"], done[f"tune_{name}"], done[f"test_{name}"])
-    for arm, seed, run_id, tune, test in zip(*columns, strict=True):
-        if math.isfinite(tune) and arm in by_arm:
-            by_arm[arm][int(seed)] = {"run_id": str(run_id), "tune": float(tune), "test": float(test)}
-    return {arm: runs for arm, runs in by_arm.items() if runs}
+    """Return the runs that ended well with a tune score, of the arms that have any; NaN for a test score that is not finite."""
+    by_arm: Runs = {}
+    for arm in map(str, records.arms["arm"]):
+        test = finite_runs(records, arm, f"test_{name}")
+        of_arm = {
+            seed: {"run_id": run_id, "tune": tune, "test": test[seed][1] if seed in test else math.nan}
+            for seed, (run_id, tune) in finite_runs(records, arm, f"tune_{name}").items()
+        }
+        by_arm |= {arm: of_arm} if of_arm else {}
+    return by_arm
 
 
 MEANINGS = {  # of the columns that are not the same in every table

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness import Records, Several, numbers, typed
+from harness.verdict.finite_runs import finite_runs
 from harness_reports._draw.arm_styles import ArmLook, arm_looks
 from harness_reports._draw.axes import axis_ends, set_ticks, widened, write_row_name
 from harness_reports._draw.interactive import digest
@@ -118,14 +119,8 @@ def _draw_arm(axes: Any, several: Several, arm: str, top: float, looks: Mapping[
         rows = scores[scores["run"] == label].to_dict("records")
         if rows:
             row, color, height = rows[0], looks[label].color, top + STEP * i
-            values = _seed_scores(records, arm, several.metric)
+            values = [value for _, value in finite_runs(records, arm, f"test_{several.metric}").values()]
             axes.scatter(values, [height] * len(values), s=9, color=color, alpha=0.4, lw=0)
             if row["n"] > 1:
                 axes.plot([row["low"], row["high"]], [height] * 2, color=color, lw=2.2, solid_capstyle="round")
             axes.plot([row["mean"]], [height], marker="D", ms=6, color=color)
-
-
-def _seed_scores(records: Records, arm: str, metric: str) -> Any:
-    """Return the test score of every seed of an arm that ended well."""
-    runs = records.compared()
-    return runs.loc[(runs["arm"] == arm) & (runs["state"] == "done"), f"test_{metric}"].dropna()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from harness import Analysis, Records, hookimpl
 from harness.results.tables.draws import draw_word
 from harness.results.tables.leaderboard import ranked
-from harness.results.tables.two_arms import Finite, compare_arms, finite_runs
+from harness.results.tables.two_arms import compare_arms
+from harness.verdict.finite_runs import Finite, finite_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
