@@ -13,6 +13,7 @@ from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.models.trained import Model, origin_of
 from harness.plugin.runs import full_arm_name, short_arm_names
 from harness.records import Records, schema
+from harness.results.tables.winner import Runs, arms_by_tune, best_seed, mean_score, runs_with_tune_score
 
 REFIT = "refit"  # what is typed for the run on train and tune together, or ``refit:ARM``
 
@@ -42,29 +43,41 @@ def choose_model(records: Records, arm: str | None = None, ensemble: bool = Fals
     arm = None if arm is None else full_arm_name(arm, arms)
     if arm is not None and arm not in arms:
         raise BenchmarkError(f"--arm: must be an arm of the run, got {shown(arm)}{did_you_mean(arm, arms)}")
-    deciding, sign = records.deciding, records.deciding.sign
-    runs = records.compared()
-    done = runs[(runs["state"] == schema.DONE) & runs["arm"].isin([arm] if arm else arms)]
-    if done.empty or deciding.tune_column not in done:
-        raise RunFolderError(f"{records.folder}: must have a finished comparison run, got none; 'harness run' goes on")
-    if snapshots:
-        done = done[[bool(schema.snapshots(records.folder, run_id)) for run_id in done["run_id"]]]
-        if done.empty:
-            raise RunFolderError(
-                f"{records.folder}: must have snapshots{f' of {arm}' if arm else ''}, got none; they are kept with "
-                "compare.snapshots = true where a schedule has cycles (sgdr)"
-            )
-    scores = sign * done.set_index(["arm", "run_id"])[deciding.tune_column]  # more is better
-    means = scores.groupby("arm").mean()
-    best = max((name for name in arms if name in means.index), key=lambda name: (means[name], -arms.index(name)))
-    runs = done[done["arm"] == best].sort_values("seed")
-    if not ensemble:
-        runs = runs.loc[[(sign * runs[deciding.tune_column]).idxmax()]]
-    mean = measure(sign * means[best], deciding.unit)
-    reason = f"tune {deciding.name} {mean} on average over {len(scores[best])} seeds"
+    deciding, runs = records.deciding, _usable_runs(records, arm, snapshots)
+    best = arms_by_tune(runs, deciding.sign)[0]
+    of_best = runs[best]
+    seeds = sorted(of_best) if ensemble else [best_seed(of_best, deciding.sign)]
+    mean = measure(mean_score(of_best, "tune"), deciding.unit)
+    reason = f"tune {deciding.name} {mean} on average over {len(of_best)} seeds"
     backbone, head = _split_network(records, best)
-    networks = _name_networks(runs["seed"], ensemble, snapshots)
-    return Choice(best, backbone, head, tuple(runs["run_id"]), f"{best}, {networks} ({reason})", snapshots)
+    networks = _name_networks(seeds, ensemble, snapshots)
+    run_ids = tuple(of_best[seed]["run_id"] for seed in seeds)
+    return Choice(best, backbone, head, run_ids, f"{best}, {networks} ({reason})", snapshots)
+
+
+def _usable_runs(records: Records, arm: str | None, snapshots: bool) -> Runs:
+    """Return the runs that can be chosen, by arm and seed; raises RunFolderError where there is none."""
+    runs = runs_with_tune_score(records)
+    if arm is not None:
+        runs = {arm: runs[arm]} if arm in runs else {}
+    if not runs:
+        raise RunFolderError(
+            f"{records.folder}: must have a finished comparison run with a tune {records.deciding.name}, got none; "
+            "'harness run' goes on"
+        )
+    if not snapshots:
+        return runs
+    kept = {
+        name: {seed: run for seed, run in by_seed.items() if schema.snapshots(records.folder, run["run_id"])}
+        for name, by_seed in runs.items()
+    }
+    kept = {name: by_seed for name, by_seed in kept.items() if by_seed}
+    if not kept:
+        raise RunFolderError(
+            f"{records.folder}: must have snapshots{f' of {arm}' if arm else ''}, got none; they are kept with "
+            "compare.snapshots = true where a schedule has cycles (sgdr)"
+        )
+    return kept
 
 
 def model_line(records: Records) -> str:

@@ -20,6 +20,7 @@ from harness.models.choice import choose_model, model_line
 from harness.models.predict import PredictionRequest, predict
 from harness.plugin.contracts import Backbone
 from harness.records import open_records
+from harness.results.tables import winner
 from harness.running.prepare import Request
 from harness.running.start import run
 
@@ -102,11 +103,32 @@ def test_tune_chooses_and_test_has_no_say(finished):
     assert choose_model(records).arm == a
     assert choose_model(records, ensemble=True).run_ids == tuple(records.runs.loc[of[a], "run_id"])
     records.runs.loc[of[a], "state"] = "failed"
-    with pytest.raises(RunFolderError, match="must have a finished comparison run, got none"):
+    with pytest.raises(RunFolderError, match="must have a finished comparison run with a tune accuracy, got none"):
         choose_model(records)
     assert model_line(records) == ""
     with pytest.raises(BenchmarkError, match="--arm: must be an arm of the run, got 'lesson_cnn/sgd'; did you mean"):
         choose_model(records, arm="lesson_cnn/sgd")
+
+
+def test_the_model_is_that_of_the_table_winner(finished):
+    """One rule chooses the arm and the seed: of the runs that have a finite tune score."""
+    records = open_records(finished("scratch"))
+    a, b = records.meta.arms
+    metric = records.deciding.tune_column
+    of = {
+        arm: records.runs.index[(records.runs["arm"] == arm) & (records.runs["phase"] == "compare")] for arm in (a, b)
+    }
+    records.runs.loc[of[a], metric] = [np.nan, 0.7]
+    records.runs.loc[of[b], metric] = [0.8, 0.6]  # equal means, up to what rounding makes of them
+    row = winner.compute(records).iloc[0]
+    choice = choose_model(records)
+    assert (
+        (choice.arm, choice.run_ids) == (row["arm"], (row["run_id"],)) == (a, (records.runs.loc[of[a][1], "run_id"],))
+    )
+    assert choose_model(records, ensemble=True).run_ids == choice.run_ids
+    records.runs.loc[[*of[a], *of[b]], metric] = np.nan
+    with pytest.raises(RunFolderError, match="must have a finished comparison run with a tune accuracy, got none"):
+        choose_model(records)
 
 
 @pytest.mark.parametrize("regime", ["scratch", "features"])

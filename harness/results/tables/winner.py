@@ -12,7 +12,7 @@ run of one replicate the search is not repeated: how lucky it was is not in the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.plugin.contracts import Analysis
@@ -57,8 +57,8 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     name, sign = records.deciding.name, records.deciding.sign
-    runs = _runs(records, name)
-    order = sorted(runs, key=lambda arm: -sign * _mean(runs[arm], "tune"))
+    runs = runs_with_tune_score(records)
+    order = arms_by_tune(runs, sign)
     compared = records.compared()
     of_arms = compared[compared["arm"].isin(order)]
     folds = sorted({int(draw) for draw in draw_numbers(records, of_arms)})
@@ -66,11 +66,11 @@ def compute(records: Records) -> DataFrame:
     picks = [_best(by_draw, sign, without=fold) for fold in folds] if len(folds) > 1 else []
     rows = []
     for arm in order:
-        seed, best = max(runs[arm].items(), key=lambda item: (sign * item[1]["tune"], -item[0]))
+        seed = best_seed(runs[arm], sign)
         rows.append(
             {
-                "arm": arm, "winner": arm == order[0], "tune": _mean(runs[arm], "tune"), "test": _mean(runs[arm], "test"),
-                "seeds": len(runs[arm]), "chosen": picks.count(arm), "seed": seed, "run_id": best["run_id"],
+                "arm": arm, "winner": arm == order[0], "tune": mean_score(runs[arm], "tune"), "test": mean_score(runs[arm], "test"),
+                "seeds": len(runs[arm]), "chosen": picks.count(arm), "seed": seed, "run_id": runs[arm][seed]["run_id"],
                 "metric": name, "covers": "", **records.meta.metrics[name],
             }
         )  # fmt: skip
@@ -81,11 +81,21 @@ def compute(records: Records) -> DataFrame:
     return table.astype(dict.fromkeys(numbers, float))
 
 
+def arms_by_tune(runs: Runs, sign: int) -> list[str]:
+    """Return the arms, best mean tune score over their runs first; equal ones stay in the order of ``runs``."""
+    return sorted(runs, key=lambda arm: -sign * mean_score(runs[arm], "tune"))
+
+
+def best_seed(runs: Mapping[int, Mapping[str, Any]], sign: int) -> int:
+    """Return the seed of an arm's run with the best tune score, the lowest among equals."""
+    return max(runs, key=lambda seed: (sign * runs[seed]["tune"], -seed))
+
+
 def _nested(records: Records, runs: Runs, seeds: list[int], sign: int) -> dict[str, Any]:
     """Return the score of the nested choice, with its interval, and how much better the naive score looks."""
     import numpy as np
 
-    means = [sign * _mean(by_seed, "test") for by_seed in runs.values()]
+    means = [sign * mean_score(by_seed, "test") for by_seed in runs.values()]
     naive = sign * max((mean for mean in means if math.isfinite(mean)), default=math.nan)
     scored = _left_out_runs(runs, seeds, sign)
     counts = {"naive": naive, "folds": len(seeds), "lost": len(seeds) - len(scored)}
@@ -145,7 +155,7 @@ def _runs_of_draws(records: Records, runs: Runs) -> Runs:
         by_draw[arm] = {
             draw: {
                 "run_ids": [run["run_id"] for run in of_draw.values()],
-                **{split: _mean(of_draw, split) for split in ("tune", "test")},
+                **{split: mean_score(of_draw, split) for split in ("tune", "test")},
             }
             for draw, of_draw in grouped.items()
         }
@@ -183,23 +193,26 @@ def _without_seed(runs: Runs, deleted: int) -> Runs:
 def _best(runs: Runs, sign: int, without: int) -> str:
     """Return the arm with the best mean tune score over all seeds but one, the first among equals; "" for none."""
     rest = _without_seed(runs, without)
-    return max((arm for arm in rest if rest[arm]), key=lambda arm: sign * _mean(rest[arm], "tune"), default="")
+    return max((arm for arm in rest if rest[arm]), key=lambda arm: sign * mean_score(rest[arm], "tune"), default="")
 
 
-def _mean(runs: dict[int, dict[str, Any]], split: str) -> float:
+def mean_score(runs: Mapping[int, Mapping[str, Any]], split: str) -> float:
     """Return the mean score of a split over the runs, without those that have none; NaN where none has."""
     values = [run[split] for run in runs.values() if math.isfinite(run[split])]
     return math.fsum(values) / len(values) if values else math.nan
 
 
-def _runs(records: Records, name: str) -> Runs:
-    """Return the runs that ended well with a tune score, of the arms that have any; NaN for a test score that is not finite."""
+def runs_with_tune_score(records: Records) -> Runs:
+    """Return the runs that ended well with a finite tune score, of the arms that have any.
+
+    Each has its ``run_id`` and its scores on ``tune`` and on ``test``, NaN for a test score that is not finite.
+    """
     by_arm: Runs = {}
     for arm in map(str, records.arms["arm"]):
-        test = finite_runs(records, arm, f"test_{name}")
+        test = finite_runs(records, arm, records.deciding.column)
         of_arm = {
             seed: {"run_id": run_id, "tune": tune, "test": test[seed][1] if seed in test else math.nan}
-            for seed, (run_id, tune) in finite_runs(records, arm, f"tune_{name}").items()
+            for seed, (run_id, tune) in finite_runs(records, arm, records.deciding.tune_column).items()
         }
         by_arm |= {arm: of_arm} if of_arm else {}
     return by_arm
