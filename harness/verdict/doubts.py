@@ -13,19 +13,19 @@ from harness.verdict.paired_numbers import FEWEST
 KINDS = (
     "changed",  # what was registered is not what was measured
     "replicates",  # one search of each arm, or too few replicates for the first look: no verdict
+    "objective",  # each arm may have an objective of its own
+    "steps",  # the arms took unequal numbers of steps
     "chance",  # an arm has learned nothing
     "defaults",  # an arm is worse than its own defaults
     "lost",  # replicates that an arm has no result of
     "tuning",  # another alarm of an arm's search
     "minimum",  # an arm is not at a minimum
-    "steps",  # the arms took unequal numbers of steps
-    "objective",  # each arm may have an objective of its own
     "unmeasured",  # a facet without a number, with the command that measures it
     "control",  # a control that says what it should not, or has no result
     "power",  # the design is too small to expect "supported" of identical arms
     "unfinished",  # looks that were not reached, and replicates since the last one, which decide nothing yet
     "uncontrolled",  # a control that was not run
-)  # the gravest first
+)  # the gravest first: what invalidates the comparison, then what is wrong with an arm, then what is not known
 BETWEEN = ": "  # of a doubt's kind and its text in a line
 A_LEADERBOARD = "this makes a leaderboard, not a comparison of minima"
 NOT_RUN = "not run"  # what a control says that no benchmark asked for

@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 from harness_reports import html, latex, markdown, text
 from harness_reports._page.protocol import rules
-from harness_reports._words.doubts import MOST_SHOWN, ORDER, Remark, doubts, gravest, others
+from harness_reports._words.doubts import MOST_SHOWN, ORDER, OWN, Remark, doubts, gravest, others
 from harness_reports._words.facets import facet_sentence
 from harness_reports._words.headline import Headline, headline
 from harness_reports._words.outcome import Outcome
 
 from harness.console.numbers import beside_margin, number, plain
 from harness.results.reports import doubts_in
+from harness.verdict.doubts import KINDS
 from harness.verdict.reading import NetworkVerdict
 from harness.verdict.why import NOT_ADJUSTED, STRADDLES
 
@@ -139,6 +140,15 @@ def test_doubts_of_many_arms_are_one_and_the_others_are_named_below() -> None:
     texts = {remark.text for remark in others(told)}
     assert {f"arm{k}: 2 of 3 seeds failed: broken" for k in range(1, 7)} < texts
     assert "Nice to know." in texts
+
+
+def test_the_page_has_the_verdicts_doubts_in_the_verdicts_order() -> None:
+    """What invalidates the comparison comes before what is wrong with an arm, on the page as in the table ``verdict``."""
+    assert [kind for kind in ORDER if kind in KINDS] == list(KINDS)
+    assert len(set(ORDER)) == len(ORDER)
+    assert {kind for kinds in OWN.values() for kind in kinds} == set(ORDER) - set(KINDS)
+    for grave in ("objective", "steps"):
+        assert KINDS.index(grave) < min(map(KINDS.index, ("chance", "lost", "minimum", "tuning", "unmeasured")))
 
 
 def test_doubts_of_one_kind_that_say_something_else_are_not_called_the_same() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness import numbers
+from harness.verdict.doubts import KINDS
 from harness.verdict.reading import read_verdicts
 from harness_reports._words import alarms
 from harness_reports._words.facets import ADD
@@ -15,32 +16,29 @@ from harness_reports._words.names import capitalized, metric_title
 from harness_reports._words.notices import Notice, notices
 from harness_reports._words.outcome import Outcome
 
-ORDER = (
-    "changed",  # what was registered is not what was measured
-    "limit",  # a time limit left something out, with the command that goes on
-    "replicates",  # one search of each arm, or too few replicates for the first look
-    "equal",  # two arms are one algorithm
-    "objective",  # each arm may have an objective of its own
-    "steps",  # the arms took unequal numbers of steps
-    "chance",  # an arm is no better than a constant answer
-    "defaults",  # an arm is worse than its own defaults by more than half the margin
-    "lost",  # an arm failed, or lost runs
-    "below",  # an arm is worse than its own defaults, by less
-    "problem",  # a part of the report failed, or its scores are wrong
-    "minimum",  # an arm is not at a minimum
-    "unmeasured",  # what was not measured, with the command that measures it
-    "tuning",  # another alarm of an arm's search
-    "control",  # a control that says what it should not
-    "power",  # how large a difference had to be
-    "weighed",  # an alarm of an arm's search that the verdict does not depend on
-    "values",  # runs without a finite value
-    "trials",  # trials that failed, or a learning rate near the edge
-    "data",  # examples that could not be read
-    "setup",  # plugins, environments, imported arms
-    "unfinished",  # what has not been run yet
-    "uncontrolled",  # a control that was not run
-    "note",  # good to know
-)  # the gravest first
+OWN = {
+    "changed": (
+        "limit",  # a time limit left something out, with the command that goes on
+    ),
+    "replicates": (
+        "equal",  # two arms are one algorithm
+    ),
+    "lost": (
+        "below",  # an arm is worse than its own defaults, by less than an alarm takes
+        "problem",  # a part of the report failed, or its scores are wrong
+    ),
+    "power": (
+        "weighed",  # an alarm of an arm's search that the verdict does not depend on
+        "values",  # runs without a finite value
+        "trials",  # trials that failed, or a learning rate near the edge
+        "data",  # examples that could not be read
+        "setup",  # plugins, environments, imported arms
+    ),
+    "uncontrolled": (
+        "note",  # good to know
+    ),
+}  # the report's own kinds, by the kind of the verdict's doubts that they stand behind
+ORDER = tuple(kind for common in KINDS for kind in (common, *OWN.get(common, ())))  # the gravest first
 TOLD_BETTER = ("chance", "defaults", "tuning")  # doubts of a verdict that the alarms tell with their sizes
 LEVELS = {"control": "warn", "power": "note", "unmeasured": "warn", "unfinished": "note", "uncontrolled": "note"}
 CONTROLS = {"A/A": "one optimizer tuned twice (A/A)", "known different": "an arm that is known to be different"}
