@@ -49,8 +49,6 @@ def describe_workloads(workloads: Workloads, folder: Path) -> dict[str, Any]:
     }
 
 
-
-
 def common_lines(workloads: Workloads, folder: Path) -> list[str]:
     """Return the lines that a run of several workloads ends with."""
     return workloads_lines(describe_workloads(workloads, folder))

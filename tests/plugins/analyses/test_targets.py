@@ -288,5 +288,5 @@ def test_the_page_says_how_many_got_there(trained: Any) -> None:
 def test_the_page_has_profiles_of_three_cells(trained: Any) -> None:
     curves = {f"lesson_cnn/{name}/{s}": [[0.5, 0.9]] * 2 for name in ("sgd", "adam") for s in SCHEDULES}
     page = html.render(results(trained(curves, SCHEDULES, target=0.8)))
-    assert "A cell is a network under a schedule; there are 3." in page
+    assert "A problem is a network under a schedule; there are 3." in page
     assert 'id="profiles-' in page
