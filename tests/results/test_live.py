@@ -314,8 +314,10 @@ def test_a_page_that_does_not_start_beside_a_run_is_said_with_the_reason(tmp_pat
 def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):
     from harness.cli.app import main
 
+    lonely = tmp_path / "with" / "nothing" / "beside it"  # the folders of other tests have runs
+    lonely.mkdir(parents=True)
     with pytest.raises(SystemExit) as ended:
-        main(["watch", str(tmp_path)])
+        main(["watch", str(lonely)])
     assert ended.value.code == 2
     assert "must be a run folder, got no run.db in it; check the path" in capsys.readouterr().err
     run_folder = tmp_path / "runs" / "tiny-1"

@@ -197,7 +197,7 @@ def test_defaults_that_a_plugin_does_not_declare_are_read_and_said(benchmark_fil
     assert _first_trial_line(row) == (
         "    each search begins with the defaults: lr=0.05 momentum=0.8 dampening=0.01 epochs=2 (the nearest to "
         "dampening=0); momentum is read from the arguments of build; dampening is read from the optimizer that build "
-        "returns; it draws secret, which no default is known of"
+        "returns; no default is known of secret, so a value is drawn"
     )
 
 

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def profile_facts(profiles: DataFrame | None, looks: Mapping[str, ArmLook]) -> dict[str, Any] | None:
-    """Return the performance profiles in epochs: figure, number of cells, and scores with the best first; None without rows."""
+    """Return the performance profiles in epochs: figure, number of problems, and scores with the best first; None without rows."""
     table = None if profiles is None else profiles[profiles["unit"] == "epochs"]
     if table is None or table.empty:
         return None
     best_first = table.drop_duplicates("optimizer").sort_values("score", ascending=False)
     scores = [{"look": looks[row["optimizer"]], "score": f"{row['score']:.2f}"} for row in table_rows(best_first)]
-    return {"figure": profile_figure(table, looks), "cells": int(table["cells"].iloc[0]), "scores": scores}
+    return {"figure": profile_figure(table, looks), "problems": int(table["problems"].iloc[0]), "scores": scores}
 
 
 def profile_figure(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
@@ -35,7 +35,7 @@ def profile_figure(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
         for optimizer, rows in table.groupby("optimizer", sort=False):
             look = looks[str(optimizer)]
             axes.plot(rows["tau"], rows["part"], color=look.color, ls=look.dashes, lw=1.8, drawstyle="steps-post")
-        set_parts_axis(axes, "cells in which it was so fast (%)")
+        set_parts_axis(axes, "problems on which it was so fast (%)")
         axes.set_xlabel("times the fastest optimizer's epochs")
         set_ticks(axes)
         return to_svg(figure, "profiles", "Performance profiles of the optimizers", {}, named_arms(table, looks))

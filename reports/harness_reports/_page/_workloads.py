@@ -83,7 +83,7 @@ def _looks(workloads: Workloads, column: str) -> dict[str, ArmLook]:
 
 
 def _profiles(workloads: Workloads) -> dict[str, Any] | None:
-    """Return the performance profiles in epochs; None where there are too few cells."""
+    """Return the performance profiles in epochs; None where there are too few problems."""
     return profile_facts(workloads.tables.get("profiles"), _looks(workloads, "optimizer"))
 
 

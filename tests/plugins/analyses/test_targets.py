@@ -151,7 +151,7 @@ def untuned(records: Records, of: str, scores: list[float], state: str = "done")
     """Return the records with untuned runs of an arm's optimizer beside those there are."""
     rows = [
         {"run_id": f"{of}~{seed}", "arm": f"{of}~untuned", "role": "untuned", "of": of, "state": state, "replicate": 0,
-         "init_seed": seed, "tune_accuracy": score}
+         "seed": seed, "init_seed": seed, "tune_accuracy": score}
         for seed, score in enumerate(scores)
     ]  # fmt: skip
     return replace(records, comparison=pd.concat([records.comparison, pd.DataFrame(rows)], ignore_index=True))
@@ -236,25 +236,25 @@ def test_nothing_run_has_no_times(make_records: Any) -> None:
 SCHEDULES = ("a", "b", "c")
 
 
-def _cells(trained: Any, cells: dict[str, list[int]], schedules: Any = SCHEDULES) -> pd.DataFrame:
-    """Return the profiles of optimizers that take so many epochs in each cell, 0 for never."""
+def _problems(trained: Any, by_optimizer: dict[str, list[int]], schedules: Any = SCHEDULES) -> pd.DataFrame:
+    """Return the profiles of optimizers that take so many epochs on each problem, 0 for never."""
     curves = {
         f"lesson_cnn/{name}/{schedule}": [[0.9 if e >= when > 0 else 0.1 for e in range(1, 9)]] * 2
-        for name, whens in cells.items()
+        for name, whens in by_optimizer.items()
         for schedule, when in zip(schedules, whens, strict=False)
     }
     return profiles.compute(trained(curves, schedules, target=0.8))
 
 
 def test_profiles_by_hand(trained: Any) -> None:
-    table = _cells(trained, {"sgd": [1, 4, 2], "adam": [2, 4, 0]})
+    table = _problems(trained, {"sgd": [1, 4, 2], "adam": [2, 4, 0]})
     epochs = table[table["unit"] == "epochs"]
     parts = {name: dict(zip(mine["tau"], mine["part"], strict=True)) for name, mine in epochs.groupby("optimizer")}
     assert parts["sgd"] == pytest.approx({1: 1, 4: 1})
     assert parts["adam"] == pytest.approx({1: 1 / 3, 2: 2 / 3, 4: 2 / 3})
     scores = epochs.drop_duplicates("optimizer").set_index("optimizer")["score"]
     assert scores.to_dict() == pytest.approx({"sgd": 1, "adam": (1 / 3 + 2 * 2 / 3) / 3})
-    assert set(epochs["cells"]) == {3}
+    assert set(epochs["problems"]) == {3}
 
 
 def test_the_score_is_the_area_below_the_profile() -> None:
@@ -264,8 +264,8 @@ def test_the_score_is_the_area_below_the_profile() -> None:
         assert profiles.score(away) == pytest.approx(area, abs=1e-3)
 
 
-def test_two_cells_have_no_profile(trained: Any) -> None:
-    assert _cells(trained, {"sgd": [1, 4], "adam": [2, 4]}, SCHEDULES[:2]).empty
+def test_two_problems_have_no_profile(trained: Any) -> None:
+    assert _problems(trained, {"sgd": [1, 4], "adam": [2, 4]}, SCHEDULES[:2]).empty
 
 
 # --- the page ------------------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def test_the_page_says_how_many_got_there(trained: Any) -> None:
     assert "<strong>&gt; 3</strong><small>1 of 3 seeds reached it</small>" in page
 
 
-def test_the_page_has_profiles_of_three_cells(trained: Any) -> None:
+def test_the_page_has_profiles_of_three_problems(trained: Any) -> None:
     curves = {f"lesson_cnn/{name}/{s}": [[0.5, 0.9]] * 2 for name in ("sgd", "adam") for s in SCHEDULES}
     page = html.render(results(trained(curves, SCHEDULES, target=0.8)))
     assert "A problem is a network under a schedule; there are 3." in page

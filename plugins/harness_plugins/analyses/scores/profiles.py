@@ -1,9 +1,10 @@
 """Performance profiles: on what part of the problems is an optimizer within a factor of the fastest?
 
-    profile(tau) = part of the cells in which time <= tau * the fastest optimizer's time
+    profile(tau) = part of the problems on which time <= tau * the fastest optimizer's time
 
-Dolan and More 2002, doi:10.1007/s101070100263. A cell is a network under a schedule, of one workload or of several. Its time is an arm's median over seeds to
-the network's target, infinite where most seeds never reach it. Seeds are not cells, for they are not different problems. The
+Dolan and More 2002, doi:10.1007/s101070100263. A problem is a network under a schedule, of one workload or of
+several. Its time is an arm's median over seeds to the network's target, infinite where most seeds never reach it. Seeds are no
+problems of their own. The
 score is AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179): the mean height of the profile between 1 and 4.
 """
 
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
 
-FEWEST = 3  # cells
+FEWEST = 3  # problems
 FARTHEST = 4.0  # times the fastest: the score ends there
-COLUMNS = ("optimizer", "unit", "tau", "part", "score", "cells")
+COLUMNS = ("optimizer", "unit", "tau", "part", "score", "problems")
 
 
 def compute(records: Records) -> DataFrame:
     """Return a row per optimizer, unit and ``tau`` at which its profile rises, and at 1 and 4, with its ``score``.
 
-    Only cells count that every optimizer has tried; there are no rows for fewer than three of them.
+    Only problems count that every optimizer has tried; there are no rows for fewer than three of them.
     """
     return _profile_table(_medians(records))
 
 
 def across(workloads: Mapping[str, Records]) -> DataFrame:
-    """Return the same table over the cells of several workloads."""
+    """Return the same table over the problems of several workloads."""
     import pandas as pd
 
     tables = [_medians(records, name) for name, records in workloads.items()]
@@ -45,13 +46,13 @@ def across(workloads: Mapping[str, Records]) -> DataFrame:
 
 
 def _medians(records: Records, workload: str = "") -> DataFrame:
-    """Return the median times of the arms, with their cells."""
+    """Return the median times of the arms, with workload, network and schedule."""
     arms = records.arms[["arm", "optimizer", "scheduler"]]
     return targets.compute(records).merge(arms, on="arm").assign(workload=workload)
 
 
 def _profile_table(medians: DataFrame) -> DataFrame:
-    """Return the profiles of median times; an optimizer that a cell has not tried leaves that cell out."""
+    """Return the profiles of median times; a problem that an optimizer has not tried is left out."""
     import numpy as np
     import pandas as pd
 
@@ -61,16 +62,16 @@ def _profile_table(medians: DataFrame) -> DataFrame:
         if len(grid) < FEWEST or grid.shape[1] < 2:
             continue
         by_optimizer = ratios(grid.to_numpy(dtype=float)).T
-        for optimizer, cells in zip(grid.columns, by_optimizer, strict=True):
-            total = score(cells)
-            for tau in np.unique([1.0, *cells[cells <= FARTHEST], FARTHEST]):
-                part = float((cells <= tau).mean())
+        for optimizer, problems in zip(grid.columns, by_optimizer, strict=True):
+            total = score(problems)
+            for tau in np.unique([1.0, *problems[problems <= FARTHEST], FARTHEST]):
+                part = float((problems <= tau).mean())
                 rows.append((optimizer, unit, float(tau), part, total, len(grid)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def ratios(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return times [cells, optimizers] over the fastest of each cell; infinite for a target that was never reached."""
+    """Return times [problems, optimizers] over the fastest of each problem; infinite for a target that was never reached."""
     import numpy as np
 
     fastest = times.min(axis=1, keepdims=True)
@@ -80,7 +81,7 @@ def ratios(times: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def score(ratios: NDArray[np.float64]) -> float:
-    """Return the mean height, in [0, 1], of the profile of these ratios [cells] between 1 and ``FARTHEST``."""
+    """Return the mean height, in [0, 1], of the profile of these ratios [problems] between 1 and ``FARTHEST``."""
     import numpy as np
 
     return float(np.clip(FARTHEST - ratios, 0, None).mean() / (FARTHEST - 1))
@@ -90,9 +91,9 @@ MEANINGS = {  # of the columns that are not the same in every table
     "optimizer": "the optimizer",
     "unit": "what time is counted in",
     "tau": "how many times as long as the fastest",
-    "part": "the part of the cells in which the optimizer is that fast",
+    "part": "the part of the problems on which the optimizer is that fast",
     "score": "the mean height of the profile from 1 to 4",
-    "cells": "how many cells there are",
+    "problems": "how many problems there are",
 }
 
 
