@@ -35,6 +35,7 @@ from harness.console.numbers import (
     number,
     plain,
 )
+from harness.verdict.tuning import judge_tuning
 
 SGD = "lesson_cnn/sgd/cosine"
 HOSTILE = ["<script>alert(1)</script>", "$x_1$ \" onload='x' url(#y)", "L" * 300, "\U0001f980 & {{ 7*7 }}", "_hidden"]
@@ -251,6 +252,19 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
     ):
         assert text in said
         assert text in page
+
+
+def test_a_rate_at_the_edge_is_no_doubt_where_the_alarm_for_it_was_judged_and_is_quiet(
+    make_records: Any, analysed: Any
+) -> None:
+    records = make_records(["sgd", "adam"])
+    records.arms.at[0, "tuned_params"] = {"lr": 0.99, "momentum": 0.9}
+    results, doubts = analysed(records), {}
+    for state in ("not judged", "quiet"):
+        judged = judge_tuning(records, None).assign(state=state)
+        told = notices(Outcome(replace(results, tables={**results.tables, "alarms": judged})))
+        doubts[state] = [notice.text for notice in told if "in the outer tenth of" in notice.text]
+    assert (len(doubts["not judged"]), doubts["quiet"]) == (1, [])
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -60,6 +60,11 @@ def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:
     return {str(row["arm"]) for row in rows if row["alarm"] in kinds and row["state"] == "alarm"}
 
 
+def judged_arms(outcome: Outcome, kind: str) -> set[str]:
+    """Return the arms of which the records tell whether an alarm of this kind goes off."""
+    return {str(row["arm"]) for row in outcome.rows("alarms") if row["alarm"] == kind and row["state"] != "not judged"}
+
+
 def _reason_of_alarm(outcome: Outcome, row: dict[str, Any]) -> str:
     """Return why one alarm puts the tuning in doubt."""
     rival = outcome.labels.get(row["against"], row["against"])

@@ -121,14 +121,16 @@ def _about_tuning(outcome: Outcome) -> list[Notice]:
 def _about_searches(outcome: Outcome) -> list[Notice]:
     """Return what happened to the trials of each arm."""
     records, notices, diverged = outcome.records, list[Notice](), []
-    alarmed = alarms.alarmed_arms(outcome, "edge", "rising")  # of these the edge has been spoken of
+    judged = alarms.judged_arms(
+        outcome, "edge"
+    )  # of these an alarm tells of the edge, or that inner trials are as good
     tuned = dict(zip(records.arms["arm"], records.arms["tuned_params"], strict=True))
     for arm, label in outcome.labels.items():
         notices += _about_trials(records, arm, label)
         many = int((records.trials.loc[records.trials["arm"] == arm, "state"] == "diverged").sum())
         if many:
             diverged.append(f"{label} {many} of {records.trials_wanted(arm)}")
-        if arm not in alarmed and at_edge(records, arm, tuned[arm]):
+        if arm not in judged and at_edge(records, arm, tuned[arm]):
             text = f"{label}: the tuned learning rate lies in the outer tenth of the searched range"
             notices.append(Notice("warn", f"{text}; the best one may lie outside.", "trials", label))
     if diverged:
