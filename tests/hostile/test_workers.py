@@ -24,9 +24,7 @@ HARMS = (
     "segfault", "exit", "abort", "out_of_memory", "chdir", "thread", "threads", "seeds", "dtype", "warnings", "descriptors", "silence",
     "output", "output_closed", "group", "double_fork", "environment",
 )  # fmt: skip  # done once
-SECONDS = (
-    20  # a run may take: several times what any of the others takes on a busy machine, for only one of them sleeps
-)
+SECONDS = 20  # that a run may take: several times what any of them takes but the one that sleeps
 ALWAYS = ("crashes", "parent", "sys_exit", "interrupt", "sleeps", "eats")  # done in every run
 COMMAND = f"""if 1:
     import os, sys
